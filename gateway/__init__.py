@@ -1,0 +1,1 @@
+"""Concord's gateway: a compiler for federated graphs with a small runtime."""

@@ -1,0 +1,1 @@
+"""The reference systems of record and their subgraphs."""
