@@ -1,0 +1,43 @@
+"""The query plan: what to fetch, from whom, in which order. The planner makes it, the executor runs it."""
+
+from gateway.federation.plan.model import (
+    Condition,
+    EachItem,
+    EntityFetch,
+    EntityInput,
+    FieldRewrite,
+    OperationKind,
+    Parallel,
+    Path,
+    PathElement,
+    PathKey,
+    PlanNode,
+    QueryPlan,
+    RepresentationField,
+    RepresentationFragment,
+    RepresentationSelection,
+    RootFetch,
+    Sequence,
+    SubscriptionPlan,
+)
+
+__all__ = [
+    "Condition",
+    "EachItem",
+    "EntityFetch",
+    "EntityInput",
+    "FieldRewrite",
+    "OperationKind",
+    "Parallel",
+    "Path",
+    "PathElement",
+    "PathKey",
+    "PlanNode",
+    "QueryPlan",
+    "RepresentationField",
+    "RepresentationFragment",
+    "RepresentationSelection",
+    "RootFetch",
+    "Sequence",
+    "SubscriptionPlan",
+]
