@@ -1,0 +1,51 @@
+# `make up` runs the product, `make test` checks everything; both install what they need into .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help up install install-test test check format schema constraints clean
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: install ## install and start the whole product on this machine (Ctrl-C stops it)
+	@$(BIN)/concord up $(ARGS)
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml .ci/constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Concord needs Python 3.11 or newer; set PYTHON=…")'
+	@test -x $(BIN)/python || { echo "Making $(VENV)…"; $(PYTHON) -m venv $(VENV); }
+	@echo "Installing Concord and its libraries…"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt --editable .
+	@touch $@
+
+install-test: $(VENV)/.installed-test
+
+$(VENV)/.installed-test: $(VENV)/.installed .ci/install-test.sh
+	@echo "Installing what the tests need…"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt --editable '.[test]'
+	@bash .ci/install-test.sh
+	@touch $@
+
+test: install-test check ## format, lint, layering, types and every test, on real servers
+	@$(BIN)/pytest $(ARGS)
+
+check: install-test ## the static checks alone
+	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
+	@report=$$($(BIN)/lint-imports --no-cache) || { echo "$$report"; exit 1; }
+	@$(BIN)/mypy
+
+format: install-test ## format the code and mend what can be mended
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+schema: install ## print the subgraphs' SDL from code and compose the supergraph
+	@$(BIN)/concord compose --print-subgraphs
+
+constraints: install-test ## write down the versions that are installed now
+	@$(BIN)/python -m pip freeze --exclude-editable --exclude pip --exclude setuptools > .ci/constraints.txt
+
+clean: ## forget the environment and the running product's state
+	@rm -rf $(VENV) .concord

@@ -1,0 +1,197 @@
+"""The gateway's configuration: one TOML file, overridden by environment variables, refused with the nearest name.
+
+`CONCORD_SERVER__PORT=4100` overrides `port` in `[server]`: a double underscore steps into a table.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+ENVIRONMENT_PREFIX = "CONCORD_"
+DEFAULT_PATH = Path("schema/concord.toml")
+
+
+class SettingsRefused(Exception):  # noqa: N818 - reads as what it is
+    """The configuration can't be used. `problems` holds one sentence each, all of them at once."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class Table(BaseModel):
+    """A table of the configuration file: unknown keys are refused, values don't change once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServerSettings(Table):
+    """Where the gateway listens."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(4000, ge=0, le=65535)
+    """0 takes a free port; the `ready` line names it."""
+    drain_s: float = Field(5.0, ge=0)
+    """How long requests in flight may go on after SIGTERM."""
+
+
+class StateSettings(Table):
+    """Where the gateway keeps what must outlive it: event log, idempotency keys, generated secrets."""
+
+    directory: Path = Path(".concord")
+
+
+class SupergraphSettings(Table):
+    """The composed schema the gateway serves."""
+
+    path: Path = Path("schema/supergraph.graphql")
+    api_path: Path = Path("schema/api.graphql")
+    ownership: Path | None = Path("schema/ownership.toml")
+    reload_interval_s: float = Field(1.0, gt=0)
+    """How often the file is looked at for a new supergraph, which is swapped in without dropping a request."""
+
+
+class RequestSettings(Table):
+    """What one request may take."""
+
+    deadline_s: float = Field(30.0, gt=0)
+    introspection: bool = True
+
+
+class EventsSettings(Table):
+    """The event log and its door."""
+
+    retention_days: float = Field(30.0, gt=0)
+    contracts: Path = Path("schema/events")
+
+
+class SecretsSettings(Table):
+    """Secrets, best given by the environment (`CONCORD_SECRETS__INTERNAL`). Generated into the state directory if absent."""
+
+    internal: str | None = Field(None, min_length=16, repr=False)
+    """Signs calls between Concord's own processes."""
+
+
+class SubgraphSettings(Table):
+    """One subgraph: who it is, where it answers, how it may be called."""
+
+    url: str | None = None
+    in_process: str | None = None
+    """Name of a graph the gateway carries itself, instead of a `url`; `concord` is the only one."""
+    schema_path: Path = Field(alias="schema")
+    system: str | None = None
+    """The logical system of record named in errors; the subgraph's own name if absent."""
+    owner: str | None = None
+    """Handle of the team that runs it, named in errors."""
+    timeout_s: float = Field(10.0, gt=0)
+    max_connections: int = Field(64, ge=1)
+    headers: Mapping[str, str] = Field(default_factory=dict)
+    """Fixed headers sent with every request."""
+    forward_headers: tuple[str, ...] = ()
+    """Names of client headers passed on unchanged."""
+
+    @model_validator(mode="after")
+    def _has_one_address(self) -> Self:
+        if (self.url is None) == (self.in_process is None):
+            raise ValueError("needs either `url` or `in_process`, not both")
+        if self.url is not None and not self.url.startswith(("http://", "https://")):
+            raise ValueError(f"`url` must start with http:// or https://, not {self.url!r}")
+        return self
+
+
+class ProcessSettings(Table):
+    """One process that `concord up` starts beside the gateway."""
+
+    module: str
+    """Run as `python -m <module>`."""
+    port: int = Field(ge=0, le=65535)
+    after: tuple[str, ...] = ()
+    """Processes that must answer first."""
+    environment: Mapping[str, str] = Field(default_factory=dict)
+    """`${secret:NAME}` is a generated secret, `${url:PROCESS}` another process's address."""
+
+
+class Settings(Table):
+    """The whole configuration file."""
+
+    server: ServerSettings = ServerSettings()
+    state: StateSettings = StateSettings()
+    supergraph: SupergraphSettings = SupergraphSettings()
+    request: RequestSettings = RequestSettings()
+    events: EventsSettings = EventsSettings()
+    secrets: SecretsSettings = SecretsSettings(internal=None)
+    subgraphs: Mapping[str, SubgraphSettings] = Field(default_factory=dict)
+    processes: Mapping[str, ProcessSettings] = Field(default_factory=dict)
+
+
+def load_settings(path: Path = DEFAULT_PATH, environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the file, lay the environment over it and return what both say.
+
+    Raises SettingsRefused with every problem: a missing file, broken TOML, unknown keys, values of the wrong kind.
+    """
+    environment = os.environ if environment is None else environment
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise SettingsRefused((f"There is no configuration file {path}; name one with --config.",)) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsRefused((f"{path} can't be read: {error}",)) from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsRefused((f"{path} is not TOML: {error}",)) from error
+    for keys, value in _overrides(environment):
+        _lay_over(document, keys, value)
+    try:
+        return Settings.model_validate(document)
+    except ValidationError as error:
+        raise SettingsRefused(tuple(_sentence(path, details) for details in error.errors())) from error
+
+
+def _overrides(environment: Mapping[str, str]) -> Iterator[tuple[list[str], str]]:
+    for name, value in sorted(environment.items()):
+        if name.startswith(ENVIRONMENT_PREFIX) and "__" in name:
+            yield name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__"), value
+
+
+def _lay_over(document: dict[str, Any], keys: list[str], value: str) -> None:
+    *tables, last = keys
+    table = document
+    for name in tables:
+        # Subgraph and process names may hold a dash, which an environment variable's name can't.
+        spelled = next((known for known in table if known.replace("-", "_") == name), name)
+        inner = table.setdefault(spelled, {})
+        if not isinstance(inner, dict):
+            variable = ENVIRONMENT_PREFIX + "__".join(keys).upper()
+            raise SettingsRefused((f"{variable} steps into `{name}`, which is a value and no table.",))
+        table = inner
+    table[last] = value
+
+
+def _sentence(path: Path, details: ErrorDetails) -> str:
+    location = details["loc"]
+    where = ".".join(map(str, location))
+    if details["type"] == "extra_forbidden":
+        known = _known_keys(location[:-1])
+        near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
+        mend = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(sorted(known))}."
+        return f"{path}: unknown key `{where}`; {mend}"
+    return f"{path}: `{where}`: {details['msg'].removeprefix('Value error, ')}."
+
+
+def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Settings
+    named: Mapping[str, type[BaseModel]] = {"subgraphs": SubgraphSettings, "processes": ProcessSettings}
+    if location and location[0] in named:
+        model = named[str(location[0])]
+    elif location:
+        annotation: Any = Settings.model_fields[str(location[0])].annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            model = annotation
+    return [field.alias or name for name, field in model.model_fields.items()]
