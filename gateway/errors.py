@@ -98,6 +98,7 @@ REGISTRY: Mapping[str, ErrorCode] = _rows(
     ("QUERY_NOT_IN_SAFELIST", 400, _C, False, "Only registered operations are allowed here."),
     ("PERSISTED_QUERY_ID_REQUIRED", 400, _C, False, "Send a registered operation's id instead of its text."),
     ("PERSISTED_QUERY_NOT_FOUND", 200, _C, True, "PersistedQueryNotFound"),
+    ("PERSISTED_QUERY_NOT_SUPPORTED", 200, _C, False, "PersistedQueryNotSupported"),
     ("UNAUTHENTICATED", 401, _A, False, "Credentials are missing or not valid."),
     ("FORBIDDEN", 403, _A, False, "The caller may not do this."),
     ("METHOD_NOT_ALLOWED", 405, _C, False, "Use POST, or GET for queries."),
