@@ -1,0 +1,1 @@
+"""Work done once: prepared operations and their plans, by hash of the document."""

@@ -1,0 +1,1 @@
+"""The runtime: runs a query plan against subgraphs through one port and completes the answer."""

@@ -1,0 +1,77 @@
+"""The two nouns at the ends of the line: what a client asked and what it is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Final
+
+import orjson
+
+from gateway.errors import REGISTRY, GatewayError, RequestRefused
+
+
+class _Absent(Enum):
+    ABSENT = "absent"
+
+
+ABSENT: Final = _Absent.ABSENT
+"""The response has no `data` key: the request was refused before execution. Not the same as `data: null`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphQLRequest:
+    """A well-formed GraphQL request of any transport, not yet looked into."""
+
+    query: str | None = None
+    """The document; None where `extensions` or the transport name a stored one."""
+    operation_name: str | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    extensions: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Names in lower case, values decoded; of a WebSocket: those of its upgrade and of `connection_init`."""
+    is_read_only: bool = False
+    """True for GET: a mutation is refused with METHOD_NOT_ALLOWED."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphQLResponse:
+    """An answer, ready for any transport."""
+
+    data: Any = ABSENT
+    """A JSON value (`orjson.Fragment` allowed), or ABSENT."""
+    errors: tuple[Mapping[str, Any], ...] = ()
+    extensions: Mapping[str, Any] = field(default_factory=dict)
+    http_status: int = 200
+    """200 wherever there is data, even null beside errors; otherwise that of the first error."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Response headers the answer asks for (X-Correlation-Id, Retry-After, Allow …)."""
+
+    def payload(self) -> dict[str, Any]:
+        """Return the response as the JSON object GraphQL describes: errors, data, extensions, each only if present."""
+        payload: dict[str, Any] = {}
+        if self.errors:
+            payload["errors"] = self.errors
+        if self.data is not ABSENT:
+            payload["data"] = self.data
+        if self.extensions:
+            payload["extensions"] = self.extensions
+        return payload
+
+    def body(self) -> bytes:
+        """Return the response's JSON text in UTF-8."""
+        return orjson.dumps(self.payload())
+
+
+def refusal(error: GatewayError | RequestRefused, correlation_id: str) -> GraphQLResponse:
+    """Return the answer to a request that was refused as a whole; shaped the same on every transport."""
+    refusals = error.errors if isinstance(error, RequestRefused) else (error,)
+    first = refusals[0]
+    entries = tuple(refused.to_graphql_error() for refused in refusals)
+    for entry in entries:
+        entry["extensions"]["correlationId"] = correlation_id
+    headers = {"X-Correlation-Id": correlation_id, **first.headers}
+    if first.retry_after_ms is not None:
+        headers["Retry-After"] = str(max(1, -(-first.retry_after_ms // 1000)))
+    return GraphQLResponse(errors=entries, http_status=REGISTRY[first.code].http_status, headers=headers)

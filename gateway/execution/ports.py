@@ -1,0 +1,168 @@
+"""The port between the runtime and the world: how the executor asks a subgraph, and what can come back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import orjson
+
+from gateway.errors import REGISTRY, ErrorCode, Outcome
+from gateway.federation.plan import OperationKind
+
+Decode = Callable[[bytes], Any]
+"""Turns the bytes of a subgraph's answer into `{"data": …, "errors": …}`; raises ValueError on rubbish."""
+
+
+class CallerView(Protocol):
+    """What the runtime needs to know of a caller."""
+
+    @property
+    def subject(self) -> str | None:
+        """Who asks; None when anonymous."""
+
+    @property
+    def token(self) -> str | None:
+        """The credential to forward where that is configured."""
+
+    @property
+    def rights(self) -> str:
+        """Equal exactly where two requests may share an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteKey:
+    """The idempotency key of one mutation root field."""
+
+    key: str
+    """As the client gave it."""
+    field_name: str
+    """The schema's name of the mutation field."""
+    fingerprint: str
+    """Hash of the field's name and coerced arguments: another one under the same key is a misuse."""
+
+
+@dataclass(slots=True, kw_only=True)
+class RequestContext:
+    """What every fetch of one client request shares."""
+
+    correlation_id: str
+    deadline: float
+    """The event loop's clock (`loop.time()`, seconds) by which the client must be answered."""
+    caller: CallerView
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """The client's request headers, names in lower case."""
+    write_keys: Mapping[str, WriteKey] = field(default_factory=dict)
+    """Response name of a mutation root field → its key; empty for reads and for writes without one."""
+    observer: FetchObserver | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class SubgraphRequest:
+    """One operation to send to one subgraph."""
+
+    subgraph: str
+    kind: OperationKind
+    document: str
+    variables: Mapping[str, Any]
+    operation_name: str | None = None
+    root_fields: tuple[str, ...] = ()
+    """Response names of the root fields; of a mutation they name the writes."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Headers that policies added, names in lower case."""
+    entities: int = 0
+    """Representations in `variables`; 0 for a root fetch."""
+    prefix: bytes = b""
+    """Constant bytes of the JSON body up to the variables' value; computed from the document where empty."""
+    decode: Decode = orjson.loads
+    _body: bytes | None = None
+
+    @property
+    def body(self) -> bytes:
+        """The JSON text `{"query": …, "operationName": …, "variables": …}` in UTF-8, made once."""
+        if self._body is None:
+            prefix = self.prefix or body_prefix(self.document, self.operation_name)
+            self._body = b"%b%b}" % (prefix, orjson.dumps(self.variables))
+        return self._body
+
+
+def body_prefix(document: str, operation_name: str | None) -> bytes:
+    """Return the constant part of a request body: everything but the variables and the closing brace."""
+    name = b',"operationName":' + orjson.dumps(operation_name) if operation_name is not None else b""
+    return b'{"query":%b%b,"variables":' % (orjson.dumps(document), name)
+
+
+@dataclass(slots=True)
+class SubgraphAnswer:
+    """What a subgraph said: any JSON value, not yet checked to be a GraphQL response."""
+
+    value: Any
+    """`{"data": …, "errors": […], "extensions": {…}}` if the subgraph is well-behaved. The receiver owns it and changes it."""
+    body: bytes | None = None
+    """The bytes it was decoded from, for those who share or keep the answer. None where there never were any."""
+
+
+class SubgraphFailure(Exception):  # noqa: N818 - reads as what it is
+    """An expected failure of a whole fetch, with a code of the registry. Never a bug of ours."""
+
+    def __init__(
+        self,
+        code: str,
+        reason: str,
+        *,
+        is_sent: bool,
+        outcome: Outcome | None = None,
+        retryable: bool | None = None,
+        retry_after_ms: int | None = None,
+        trips_breaker: bool = True,
+        message: str = "",
+    ) -> None:
+        super().__init__(f"{code}: {reason}")
+        self.code = code
+        self.reason = reason
+        """For logs only; clients see the registry's sentence."""
+        self.is_sent = is_sent
+        """False only if the subgraph certainly never received the request."""
+        self.outcome = outcome or (Outcome.UNKNOWN if is_sent else Outcome.NOT_APPLIED)
+        """What became of it, if it was a write."""
+        self.retryable = retryable
+        """None: as the registry says."""
+        self.retry_after_ms = retry_after_ms
+        self.trips_breaker = trips_breaker
+        self.message = message
+        """Safe to show in place of the registry's sentence; empty for none."""
+
+    @property
+    def row(self) -> ErrorCode:
+        """The registry's row of the code."""
+        return REGISTRY[self.code]
+
+
+class SubgraphClient(Protocol):
+    """One subgraph, reached somehow. Policies are clients around a client."""
+
+    async def fetch(self, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
+        """Send a query or mutation and return the answer.
+
+        Raises SubgraphFailure when there is no usable answer, no later than `context.deadline`.
+        Cancelling closes what is in flight.
+        """
+
+    def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncIterator[SubgraphAnswer]:
+        """Start a subscription and yield an answer per event until the stream completes.
+
+        Raises SubgraphFailure when the stream can't start or breaks. `context.deadline` does not apply.
+        """
+
+    async def aclose(self) -> None:
+        """Release connections; the client is not used afterwards."""
+
+
+class FetchObserver(Protocol):
+    """Sees every fetch of a request: for logs, metrics, spans and provenance."""
+
+    def fetch_done(
+        self, request: SubgraphRequest, started: float, ended: float, value: Any, failure: SubgraphFailure | None
+    ) -> None:
+        """Take note of a finished fetch; times are of the event loop's clock, `value` is the whole answer."""
