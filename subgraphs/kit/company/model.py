@@ -1,7 +1,7 @@
 """The facts of the believable company, in no vendor's terms. All systems know them by the same business keys.
 
 Customers are "CUST-0001", contracts "CON-2025-0001", invoices "INV-2025-00001", payments "PAY-2025-00001",
-credit memos "CRM-2025-0001", billed lines "BL-CON-2025-0001-003-1", products by SKU. Amounts are `Decimal` with two places.
+credit memos "CM-2025-0001", billed lines "BL-CON-2025-0001-003-1", products by SKU. Amounts are `Decimal` with two places.
 """
 
 from __future__ import annotations
@@ -465,7 +465,7 @@ class CreditMemo:
     """A reduction of an invoice."""
 
     reference: str
-    """`CRM-2025-0001`."""
+    """`CM-2025-0001`."""
     invoice: str
     customer: str
     reason: str

@@ -1,0 +1,37 @@
+"""Serves an ASGI application as a process: `ready http://host:port` on stdout once it answers, a clean stop on SIGTERM."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sys
+
+import uvicorn
+from starlette.types import ASGIApp
+
+
+class _AnnouncedServer(uvicorn.Server):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started and sockets:
+            host, port = sockets[0].getsockname()[:2]
+            sys.stdout.write(f"ready http://{host}:{port}\n")
+            sys.stdout.flush()
+
+
+def serve(app: ASGIApp, *, host: str, port: int) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit status, 1 when the address or the start-up failed. Port 0: any free one."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, timeout_graceful_shutdown=1, lifespan="on", server_header=False
+    )
+    server = _AnnouncedServer(config)
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError as error:
+            sys.stderr.write(f"Can't listen on {host}:{port}: {error.strerror}.\n")
+            return 1
+        server.run(sockets=[listener])
+    return 0 if server.started else 1

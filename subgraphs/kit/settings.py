@@ -1,0 +1,36 @@
+"""What configures a subgraph process, from environment variables.
+
+class CrmSettings(SubgraphSettings):
+    model_config = SettingsConfigDict(env_prefix="CONCORD_CRM_")
+    port: int = 4002
+    state_dir: Path = Path(".concord/crm")
+    vendor_url: str = "http://127.0.0.1:4102"
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings
+
+
+class SubgraphSettings(BaseSettings):
+    """Settings that every subgraph has. A subclass gives the prefix, the port and the folder."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=0, ge=0, le=65535)
+    """0: any free port; the `ready` line tells which."""
+    state_dir: Path = Path(".concord/subgraph")
+    vendor_url: str = ""
+    vendor_token: SecretStr = SecretStr("sandbox-token")
+    webhook_secret: SecretStr = SecretStr("sandbox-webhook-secret")
+    webhook_public_url: str = ""
+    """The address under which the vendor calls us, where its signature covers it; empty: the address it used."""
+    crosswalk_url: str = "http://127.0.0.1:4001"
+    events_url: str = "http://127.0.0.1:4000/events"
+    signing_secret: SecretStr = SecretStr("concord-development-secret")
+    """Shared by our own processes."""
+    poll_interval_s: float = Field(default=5.0, gt=0)
+    vendor_timeout_s: float = Field(default=10.0, gt=0)
+    max_body_bytes: int = Field(default=4_000_000, gt=0)

@@ -1,0 +1,175 @@
+"""A subgraph as an HTTP server: POST /graphql, GET /health, the vendor's webhooks, and the loops behind them.
+
+    @asynccontextmanager
+    async def start(settings: CrmSettings) -> AsyncIterator[Running]:
+        async with VendorClient(…) as client, background(outbox.deliver_forever):
+            yield Running(context=lambda: CrmContext(…loaders…), routes=(webhook_route(…),))
+
+    def main() -> None:
+        run_subgraph("crm", schema, CrmSettings, start)
+
+`python -m subgraphs.crm.app` serves; `--print-schema` prints the SDL instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from graphql import GraphQLError
+from pydantic import ValidationError
+from starlette.routing import BaseRoute
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+
+from subgraphs.kit.current_request import CurrentRequest, serving
+from subgraphs.kit.graphql_request import GraphQLRequest, RequestRefusedError, parse_graphql_request, read_body
+from subgraphs.kit.process import serve
+from subgraphs.kit.settings import SubgraphSettings
+from subgraphs.kit.subgraph_schema import SubgraphSchema, print_subgraph_schema
+from subgraphs.kit.system_error import FieldError
+from subgraphs.kit.vendor_client import monotonic_deadline
+
+_log = logging.getLogger(__name__)
+SettingsT = TypeVar("SettingsT", bound=SubgraphSettings)
+_MAX_DEADLINE_MS = 600_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """What a started subgraph serves with."""
+
+    context: Callable[[], Any]
+    """Makes the resolvers' context, once per request and on the event loop, so that it can hold DataLoaders."""
+    routes: Sequence[BaseRoute] = ()
+    """Further routes, such as the vendor's webhooks."""
+
+
+Start = Callable[[SettingsT], AbstractAsyncContextManager[Running]]
+
+
+def create_app(name: str, schema: SubgraphSchema, settings: SettingsT, start: Start[SettingsT]) -> FastAPI:
+    """Return the subgraph's application. `start` is entered before the first request and left after the last."""
+    running: Running | None = None
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        nonlocal running
+        async with start(settings) as running:
+            app.router.routes.extend(running.routes)
+            yield
+
+    app = FastAPI(title=f"concord {name}", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
+
+    @app.get("/health")
+    async def health() -> Response:
+        return _json({"status": "ok"})
+
+    @app.post("/graphql")
+    async def graphql(request: Request) -> Response:
+        assert running is not None
+        try:
+            body = await read_body(request, max_bytes=settings.max_body_bytes)
+            operation = parse_graphql_request(request.headers.get("content-type", ""), body)
+        except RequestRefusedError as refusal:
+            return _json({"errors": [refusal.to_graphql_error(name)]}, status=refusal.status)
+        current = _current_request(request.headers)
+        with serving(current):
+            return _json(*await _execute(name, schema, operation, running.context(), current))
+
+    return app
+
+
+async def _execute(
+    name: str, schema: SubgraphSchema, operation: GraphQLRequest, context: Any, current: CurrentRequest
+) -> tuple[Any, int]:
+    try:
+        result = await schema.execute(
+            operation.query,
+            variable_values=dict(operation.variables),
+            context_value=context,
+            operation_name=operation.operation_name,
+        )
+    except (CannotGetOperationTypeError, InvalidOperationTypeError):
+        refusal = RequestRefusedError(400, "OPERATION_RESOLUTION_FAILURE", "The document has no such operation.")
+        return {"errors": [refusal.to_graphql_error(name)]}, 400
+    answer: dict[str, Any] = {}
+    if result.errors:
+        answer["errors"] = [_print_error(name, error) for error in result.errors]
+    was_executed = result.data is not None or any(error.path for error in result.errors or ())
+    if was_executed:
+        answer["data"] = result.data
+    answer["extensions"] = {"concord": {"vendorRequests": dict(current.vendor_requests)}}
+    return answer, 200 if was_executed else 400
+
+
+def _print_error(name: str, error: GraphQLError) -> dict[str, Any]:
+    """Return the error's entry; a bug's own words stay in the log."""
+    entry: dict[str, Any] = {"message": error.message[:300]}
+    if error.locations:
+        entry["locations"] = [{"line": at.line, "column": at.column} for at in error.locations]
+    if error.path:
+        entry["path"] = error.path
+    match error.original_error:
+        case FieldError() as expected:
+            entry["extensions"] = {"system": name, **expected.extensions}
+        case None | GraphQLError():
+            code = _request_code(error)
+            entry["extensions"] = {"code": code, "system": name, "retryable": False}
+        case _:
+            entry["message"] = "An error of our own."
+            entry["extensions"] = {"code": "INTERNAL_SERVER_ERROR", "system": name, "retryable": False}
+    return entry
+
+
+def _request_code(error: GraphQLError) -> str:
+    if error.path:
+        # Located errors of graphql-core itself: an argument that a scalar refused, or a resolver that broke its type.
+        return "BAD_USER_INPUT" if error.nodes and "argument" in error.message.lower() else "INTERNAL_SERVER_ERROR"
+    if error.message.startswith("Syntax Error"):
+        return "GRAPHQL_PARSE_FAILED"
+    return "BAD_USER_INPUT" if error.message.startswith("Variable ") else "GRAPHQL_VALIDATION_FAILED"
+
+
+def _current_request(headers: Mapping[str, str]) -> CurrentRequest:
+    left = headers.get("x-concord-deadline-ms", "")
+    known = left.isascii() and left.isdigit() and len(left) < 10
+    return CurrentRequest(
+        deadline=monotonic_deadline(min(int(left), _MAX_DEADLINE_MS)) if known else None,
+        correlation_id=headers.get("x-correlation-id"),
+        idempotency_key=headers.get("idempotency-key"),
+        authorization=headers.get("authorization"),
+    )
+
+
+def _json(answer: Any, status: int = 200) -> Response:
+    return Response(orjson.dumps(answer), status_code=status, media_type="application/json")
+
+
+def run_subgraph(
+    name: str,
+    schema: SubgraphSchema,
+    settings_type: type[SettingsT],
+    start: Start[SettingsT],
+    arguments: Sequence[str] | None = None,
+) -> None:
+    """Serve the subgraph as this process, or print its SDL for `--print-schema`. Ends by SystemExit."""
+    parser = argparse.ArgumentParser(prog=f"python -m subgraphs.{name}.app", description=f"The {name} subgraph.")
+    parser.add_argument("--print-schema", action="store_true", help="print the SDL and stop")
+    if parser.parse_args(arguments).print_schema:
+        sys.stdout.write(print_subgraph_schema(schema))
+        raise SystemExit(0)
+    try:
+        settings = settings_type()
+    except ValidationError as error:
+        prefix = settings_type.model_config.get("env_prefix", "")
+        for problem in error.errors(include_input=False, include_url=False):
+            sys.stderr.write(f"{prefix}{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}\n")
+        raise SystemExit(2) from error
+    raise SystemExit(serve(create_app(name, schema, settings, start), host=settings.host, port=settings.port))
