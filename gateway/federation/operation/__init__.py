@@ -1,0 +1,21 @@
+"""What the client asks: a document parsed, validated and expanded, and its variables coerced."""
+
+from gateway.federation.operation.model import Operation
+from gateway.federation.operation.prepare import (
+    expanded_field_count,
+    parse_document,
+    prepare,
+    select_operation,
+    validate_document,
+)
+from gateway.federation.operation.variables import coerce_variables
+
+__all__ = [
+    "Operation",
+    "coerce_variables",
+    "expanded_field_count",
+    "parse_document",
+    "prepare",
+    "select_operation",
+    "validate_document",
+]

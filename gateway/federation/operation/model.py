@@ -1,0 +1,31 @@
+"""A client's operation, parsed and known to be valid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from graphql import GraphQLSchema
+from graphql.language import ast
+
+from gateway.federation.plan import OperationKind
+from gateway.federation.supergraph import Selection
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Operation:
+    """One operation of a valid document. Immutable; compared by identity."""
+
+    kind: OperationKind
+    name: str | None
+    text: str
+    """The whole document as the client sent it."""
+    schema: GraphQLSchema
+    """The API schema that it was validated against."""
+    document: ast.DocumentNode
+    definition: ast.OperationDefinitionNode
+    fragments: Mapping[str, ast.FragmentDefinitionNode]
+    variable_types: Mapping[str, str]
+    """Declared variables, in order, with type and default as printed: `{"id": "ID!", "first": "Int=5"}`."""
+    selections: tuple[Selection, ...]
+    """Root selections, fragments expanded (each once, and shared)."""

@@ -1,0 +1,176 @@
+"""Document text to `Operation`: parse, choose the operation, validate.
+
+https://spec.graphql.org/draft/#sec-Validation
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from graphql import GraphQLError, GraphQLSchema, GraphQLSyntaxError, parse, validate
+from graphql.language import ast
+
+from gateway.errors import GatewayError, RequestRefused
+from gateway.federation.operation.model import Operation
+from gateway.federation.plan import OperationKind
+from gateway.federation.supergraph.selection import SelectionReader, print_value
+
+MAX_ERRORS = 20
+"""Validation stops at this many errors: the rest are usually echoes, and their number is the client's to choose."""
+
+
+def prepare(
+    schema: GraphQLSchema,
+    text: str,
+    operation_name: str | None = None,
+    *,
+    max_tokens: int | None = None,
+    max_errors: int = MAX_ERRORS,
+) -> Operation:
+    """Parse and validate a document, and return the operation to run.
+
+    Raises GatewayError with GRAPHQL_PARSE_FAILED, MAX_TOKENS_LIMIT or OPERATION_RESOLUTION_FAILURE, and
+    RequestRefused with one GRAPHQL_VALIDATION_FAILED for each finding.
+    """
+    document = parse_document(text, max_tokens=max_tokens)
+    definition = select_operation(document, operation_name)
+    validate_document(schema, document, max_errors=max_errors)
+    fragments = {node.name.value: node for node in document.definitions if isinstance(node, ast.FragmentDefinitionNode)}
+    return Operation(
+        kind=OperationKind(definition.operation.value),
+        name=definition.name.value if definition.name else None,
+        text=text,
+        schema=schema,
+        document=document,
+        definition=definition,
+        fragments=fragments,
+        variable_types=_variable_types(definition),
+        selections=SelectionReader(fragments).read(definition.selection_set),
+    )
+
+
+def parse_document(text: str, *, max_tokens: int | None = None) -> ast.DocumentNode:
+    """Parse a document. Raises GatewayError with GRAPHQL_PARSE_FAILED, or MAX_TOKENS_LIMIT past `max_tokens`."""
+    try:
+        return parse(text, max_tokens=max_tokens)
+    except GraphQLSyntaxError as error:
+        if max_tokens is not None and "token" in error.message and str(max_tokens) in error.message:
+            message = f"The document has more than {max_tokens} tokens."
+            raise GatewayError("MAX_TOKENS_LIMIT", message, extensions={"limit": max_tokens}) from error
+        raise GatewayError("GRAPHQL_PARSE_FAILED", error.message, locations=_locations(error)) from error
+    except RecursionError as error:
+        raise GatewayError("GRAPHQL_PARSE_FAILED", "The document is nested too deeply to be read.") from error
+
+
+def select_operation(document: ast.DocumentNode, name: str | None) -> ast.OperationDefinitionNode:
+    """Return the operation to run: the named one, or the only one.
+
+    https://spec.graphql.org/draft/#GetOperation(). Raises GatewayError with OPERATION_RESOLUTION_FAILURE.
+    """
+    operations = [node for node in document.definitions if isinstance(node, ast.OperationDefinitionNode)]
+    if name:
+        for operation in operations:
+            if operation.name and operation.name.value == name:
+                return operation
+        raise GatewayError("OPERATION_RESOLUTION_FAILURE", f"The document has no operation named {name!r}."[:300])
+    if len(operations) == 1:
+        return operations[0]
+    if not operations:
+        raise GatewayError("OPERATION_RESOLUTION_FAILURE", "The document has no operation.")
+    raise GatewayError(
+        "OPERATION_RESOLUTION_FAILURE", "The document has several operations; name one in `operationName`."
+    )
+
+
+def validate_document(schema: GraphQLSchema, document: ast.DocumentNode, *, max_errors: int = MAX_ERRORS) -> None:
+    """Check a document against the specification's rules.
+
+    Raises RequestRefused with at most `max_errors` findings, each located.
+    """
+    try:
+        findings = validate(schema, document, max_errors=max_errors)
+    except RecursionError as error:
+        raise GatewayError("GRAPHQL_VALIDATION_FAILED", "The document is nested too deeply to be checked.") from error
+    errors = [_refusal(finding) for finding in findings[:max_errors]]
+    errors.extend(_reserved_aliases(document)[: max_errors - len(errors)] if not errors else ())
+    if errors:
+        raise RequestRefused(tuple(errors))
+
+
+def _refusal(error: GraphQLError) -> GatewayError:
+    return GatewayError("GRAPHQL_VALIDATION_FAILED", error.message, locations=_locations(error))
+
+
+def _reserved_aliases(document: ast.DocumentNode) -> list[GatewayError]:
+    """Refuse `__typename` as an alias of another field: responses would no longer say which type an object has."""
+    errors: list[GatewayError] = []
+    pending: list[ast.SelectionSetNode] = [
+        node.selection_set
+        for node in document.definitions
+        if isinstance(node, ast.OperationDefinitionNode | ast.FragmentDefinitionNode)
+    ]
+    while pending:
+        for node in pending.pop().selections:
+            if isinstance(node, ast.FieldNode) and node.alias and node.alias.value == "__typename" != node.name.value:
+                locations = ((node.loc.start_token.line, node.loc.start_token.column),) if node.loc else ()
+                message = "The alias '__typename' is reserved for the field of that name."
+                errors.append(GatewayError("GRAPHQL_VALIDATION_FAILED", message, locations=locations))
+            if isinstance(node, ast.FieldNode | ast.InlineFragmentNode) and node.selection_set:
+                pending.append(node.selection_set)
+    return errors
+
+
+def _locations(error: GraphQLError) -> tuple[tuple[int, int], ...]:
+    return tuple((location.line, location.column) for location in error.locations or ())
+
+
+def _variable_types(definition: ast.OperationDefinitionNode) -> Mapping[str, str]:
+    return {
+        node.variable.name.value: _type_text(node.type)
+        + (f"={print_value(node.default_value)}" if node.default_value else "")
+        for node in definition.variable_definitions or ()
+    }
+
+
+def _type_text(node: ast.TypeNode) -> str:
+    match node:
+        case ast.ListTypeNode():
+            return f"[{_type_text(node.type)}]"
+        case ast.NonNullTypeNode():
+            return f"{_type_text(node.type)}!"
+        case ast.NamedTypeNode():
+            return node.name.value
+        case _:  # pragma: no cover - the grammar has no other type
+            raise TypeError(node.kind)
+
+
+def expanded_field_count(
+    operation: ast.OperationDefinitionNode, fragments: Mapping[str, ast.FragmentDefinitionNode]
+) -> int:
+    """Return how many fields an operation selects once fragments are expanded.
+
+    Each fragment is counted once and remembered, so that reused fragments cost nothing more. Cyclic spreads, which
+    validation refuses, count nothing.
+    """
+    counts: dict[str, int] = {}
+
+    def count(selections: Sequence[ast.SelectionNode]) -> int:
+        total = 0
+        for node in selections:
+            match node:
+                case ast.FragmentSpreadNode():
+                    total += count_fragment(node.name.value)
+                case ast.FieldNode():
+                    total += 1 + (count(node.selection_set.selections) if node.selection_set else 0)
+                case ast.InlineFragmentNode():
+                    total += count(node.selection_set.selections)
+        return total
+
+    def count_fragment(name: str) -> int:
+        if name not in counts:
+            counts[name] = 0
+            fragment = fragments.get(name)
+            counts[name] = count(fragment.selection_set.selections) if fragment else 0
+        return counts[name]
+
+    return count(operation.selection_set.selections)

@@ -1,0 +1,38 @@
+"""The composed graph as data: parsed from its SDL, with the API schema that clients see."""
+
+from gateway.federation.supergraph.api_schema import api_document, build_api_schema
+from gateway.federation.supergraph.field_set import FieldSet, join_field_sets, parse_field_set, print_selections
+from gateway.federation.supergraph.model import (
+    ContextArgument,
+    Key,
+    SubgraphField,
+    SubgraphInfo,
+    SubgraphType,
+    Supergraph,
+    TypeKind,
+    TypeReference,
+)
+from gateway.federation.supergraph.parse import parse_supergraph
+from gateway.federation.supergraph.selection import Conditions, FieldSelection, FragmentSelection, Selection
+
+__all__ = [
+    "Conditions",
+    "ContextArgument",
+    "FieldSelection",
+    "FieldSet",
+    "FragmentSelection",
+    "Key",
+    "Selection",
+    "SubgraphField",
+    "SubgraphInfo",
+    "SubgraphType",
+    "Supergraph",
+    "TypeKind",
+    "TypeReference",
+    "api_document",
+    "build_api_schema",
+    "join_field_sets",
+    "parse_field_set",
+    "parse_supergraph",
+    "print_selections",
+]
