@@ -1,0 +1,1 @@
+"""Lifecycle events: their contracts, the durable log they are kept in, and the streams consumers read it through."""

@@ -1,0 +1,50 @@
+"""The events of a single process: log, dead letters and streams over one SQLite file."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from gateway.events.dead_letters import DEAD_LETTER_TABLES, DeadLetters, SqliteDeadLetters
+from gateway.events.log import EventLog, StoreUnavailable
+from gateway.events.source_stream import EventStreams
+from gateway.events.sqlite_log import EVENT_TABLES, SqliteEventLog
+from gateway.events.sqlite_store import SqliteStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Events:
+    """What the rest of the gateway needs of its events."""
+
+    log: EventLog
+    dead_letters: DeadLetters
+    streams: EventStreams
+
+
+@asynccontextmanager
+async def embedded_events(path: Path, *, retention: timedelta = timedelta(days=30)) -> AsyncGenerator[Events]:
+    """Open `path`, such as `.concord/gateway/events.sqlite`, and keep it trimmed. Raises `StoreUnavailable`."""
+    store = SqliteStore(path, EVENT_TABLES + DEAD_LETTER_TABLES)
+    try:
+        log = SqliteEventLog(store)
+        await log.start()
+        trimming = asyncio.create_task(keep_trimmed(log, retention), name="event retention")
+        try:
+            yield Events(log=log, dead_letters=SqliteDeadLetters(store), streams=EventStreams(log))
+        finally:
+            trimming.cancel()
+            await asyncio.gather(trimming, return_exceptions=True)
+    finally:
+        await store.close()
+
+
+async def keep_trimmed(log: EventLog, retention: timedelta, *, every_s: float = 600) -> None:
+    """Forget events older than `retention`, again and again; a store that fails is tried again next time."""
+    while True:
+        with suppress(StoreUnavailable):
+            await log.trim(datetime.now(UTC) - retention)
+        await asyncio.sleep(every_s)

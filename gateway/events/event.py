@@ -1,0 +1,115 @@
+"""A lifecycle event, as it was published and as the log recorded it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One field that changed: `from` and `to` on the wire."""
+
+    field: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A CloudEvent that fits its contract. It carries keys, a version and changes, never a record."""
+
+    id: str
+    type: str
+    """Such as `concord.contract.activated.v1`."""
+    source: str
+    """Such as `concord/billing`."""
+    subject: str
+    """Global id of the entity that the event is about; order holds per subject."""
+    time: datetime
+    """When it happened in the business, UTC."""
+    data_schema: str | None = None
+    correlation_id: str | None = None
+    causation_id: str | None = None
+    keys: Mapping[str, str]
+    """Names of entities to the keys that find them: `{"customer": "<global id>", "contract": "CON-2025-0001"}`."""
+    version: str | None = None
+    changes: tuple[Change, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedEvent:
+    """An event in the log."""
+
+    event: Event
+    position: int
+    """Place in the whole log, from 1, ever rising; numbers may be left out."""
+    sequence: int
+    """Count of this subject's events, from 1, without holes."""
+    recorded_at: datetime
+    """When it reached the log, UTC; minus `event.time` it is the event's lag."""
+
+
+def parse_event(envelope: Mapping[str, Any]) -> Event:
+    """Return the event in a CloudEvents JSON object that has passed its contract."""
+    data = envelope["data"]
+    return Event(
+        id=envelope["id"],
+        type=envelope["type"],
+        source=envelope["source"],
+        subject=envelope["subject"],
+        time=parse_instant(envelope["time"]),
+        data_schema=envelope.get("dataschema"),
+        correlation_id=envelope.get("correlationid"),
+        causation_id=envelope.get("causationid"),
+        keys=dict(data["keys"]),
+        version=data.get("version"),
+        changes=tuple(
+            Change(field=change["field"], before=change["from"], after=change["to"]) for change in data["changes"]
+        ),
+    )
+
+
+def print_event(event: Event) -> dict[str, Any]:
+    """Return the event as a CloudEvents JSON object; `parse_event` reads it back."""
+    envelope: dict[str, Any] = {
+        "specversion": "1.0",
+        "id": event.id,
+        "source": event.source,
+        "type": event.type,
+        "subject": event.subject,
+        "time": print_instant(event.time),
+        "datacontenttype": "application/json",
+    }
+    optional = {
+        "dataschema": event.data_schema,
+        "correlationid": event.correlation_id,
+        "causationid": event.causation_id,
+    }
+    envelope.update({name: value for name, value in optional.items() if value is not None})
+    data: dict[str, Any] = {"keys": dict(event.keys)}
+    if event.version is not None:
+        data["version"] = event.version
+    data["changes"] = [{"field": change.field, "from": change.before, "to": change.after} for change in event.changes]
+    envelope["data"] = data
+    return envelope
+
+
+def print_recorded_event(recorded: RecordedEvent) -> dict[str, Any]:
+    """Return the CloudEvent with the attributes that the log adds: `sequence` and `recordedtime`."""
+    envelope = print_event(recorded.event)
+    envelope["sequence"] = str(recorded.sequence)
+    envelope["recordedtime"] = print_instant(recorded.recorded_at)
+    return envelope
+
+
+def parse_instant(text: str) -> datetime:
+    """Return an RFC 3339 instant in UTC."""
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def print_instant(instant: datetime) -> str:
+    """Return an instant as RFC 3339 in UTC, such as `2026-03-01T09:30:00Z`."""
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,118 @@
+"""The files in schema/events are the catalogue, and every event is held against them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gateway.events.catalogue import CATALOGUE
+from gateway.events.contracts import BrokenContract
+from gateway.events.event import Change, Event, parse_event, print_event
+from gateway.events.print_contracts import print_contracts
+
+# The lists of the domain's reference model, in its own words.
+DOMAIN = """
+customer: created, updated, merged, credit_hold_changed · opportunity: stage_changed, won
+· contract: created, activated, amended, paused, resumed, cancellation_scheduled, cancelled, expired
+· renewal: due, notice_deadline, stage_changed, completed, lost · usage: recorded, threshold_reached, overage
+· entitlement: granted, changed, exhausted, revoked · invoice: posted, due_soon, overdue, paid, voided · credit_memo: issued
+· payment: received, failed, refunded · revenue: schedule_created, recognized · journal: posted
+· workflow: started, step_failed, completed, compensated · drift: detected, resolved · source: degraded, recovered · dead_letter: created
+"""
+
+
+def test_the_files_are_what_the_catalogue_prints(schemas):
+    """Run `python -m gateway.events.print_contracts` after a change of the catalogue."""
+    assert {path.name: path.read_text() for path in schemas.iterdir()} == print_contracts()
+
+
+def test_every_event_of_the_domain_has_a_contract(contracts):
+    named = set()
+    for group in DOMAIN.replace("\n", " ").split("·"):
+        subject, _, names = group.partition(":")
+        named |= {f"concord.{subject.strip()}.{name.strip()}.v1" for name in names.split(",")}
+    assert contracts.types == named
+
+
+@pytest.mark.parametrize("row", CATALOGUE, ids=lambda row: row.name)
+def test_each_contract_takes_a_plain_event_of_its_type_from_every_emitter(row, contracts, gid):
+    match row.changes:
+        case field if hasattr(field, "field"):
+            value = field.kind == "boolean" or "NEW"
+            changes = (Change(field=field.field, before=None, after=value),)
+        case _:
+            changes = (Change(field="total", before=None, after={"amount": "12.50", "currency": "EUR"}),)
+    keys = {"customer": gid("Customer", "1")} | {
+        key: gid("Customer", "1")
+        if key == "customer"
+        else gid(key.capitalize(), "7")
+        if key in {"opportunity", "entitlement"}
+        else "K-1"
+        for key in row.keys
+    }
+    for emitter in row.emitters:
+        for subject in row.subjects:
+            event = parse_event(
+                {
+                    "id": f"{emitter}:1",
+                    "type": row.type,
+                    "source": f"concord/{emitter}",
+                    "subject": gid(subject, "local-1"),
+                    "time": "2026-03-01T10:30:00.25+01:00",
+                    "dataschema": row.data_schema,
+                    "data": {"keys": keys, "changes": []},
+                }
+            )
+            event = replace(event, changes=changes)
+            assert contracts.parse(print_event(event)) == event
+
+
+def changed(envelope, path, value):
+    """The envelope with one place set, or removed if the value is Ellipsis."""
+    *outer, last = path
+    inner = envelope
+    for step in outer:
+        inner = inner[step]
+    if value is ...:
+        del inner[last]
+    else:
+        inner[last] = value
+    return envelope
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "rule"),
+    [
+        (["specversion"], "0.3", "specversion: const"),
+        (["id"], ..., "event: required"),
+        (["id"], "", "id: minLength"),
+        (["type"], "concord.contract.invented.v1", "unknown type"),
+        (["type"], ["concord.contract.activated.v1"], "unknown type"),
+        (["source"], "concord/crm", "source: pattern"),
+        (["source"], "https://elsewhere.example", "source: pattern"),
+        (["subject"], "SW52b2ljZTox", "subject: pattern"),
+        (["time"], "yesterday", "time: format"),
+        (["time"], "2026-03-01T09:30:00", "time: format"),
+        (["time"], "0001-01-01T00:00:00+14:00", "time: format"),
+        (["dataschema"], "urn:concord:event:contract.paused:1.0", "dataschema: pattern"),
+        (["data", "keys", "contract"], ..., "data.keys: required"),
+        (["data", "keys", "customer"], "CUST-0001", "data.keys.customer: pattern"),
+        (["data", "keys", "favourite"], "x", "data.keys: additionalProperties"),
+        (["data", "record"], {"name": "Acme"}, "data: additionalProperties"),
+        (["data", "changes"], [], "data.changes: contains"),
+        (["data", "changes", 0, "to"], {"name": "Acme"}, "data.changes"),
+        (["data", "changes", 0, "from"], ..., "data.changes[]: required"),
+    ],
+)
+def test_an_event_that_breaks_its_contract_is_told_which_rule(path, value, rule, contracts, activated):
+    match contracts.parse(changed(activated(1), path, value)):
+        case BrokenContract(rule=found):
+            assert found.startswith(rule)
+        case Event():
+            pytest.fail("taken")
+
+
+def test_extension_attributes_of_cloudevents_are_let_through(contracts, activated):
+    assert isinstance(contracts.parse(activated(1, traceparent="00-1-2-01")), Event)
+    assert isinstance(contracts.parse(activated(1, Not_An_Attribute=1)), BrokenContract)
