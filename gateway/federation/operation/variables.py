@@ -15,7 +15,7 @@ from graphql.execution import get_variable_values
 from gateway.errors import GatewayError, RequestRefused
 from gateway.federation.operation.model import Operation
 
-_WHERE = re.compile(r"variable '\$([^']+)'(?: has invalid value)?(?: at '\1([^']*)')?")
+_WHERE = re.compile(r"^Variable '\$(\w+)'(?: has invalid value at ([^:]+):)?")
 _STEP = re.compile(r"\.([_A-Za-z]\w*)|\[(\d+)\]")
 
 
@@ -50,12 +50,12 @@ def _refusal(error: GraphQLError) -> GatewayError:
 
 def _input_path(message: str) -> Mapping[str, Any]:
     """Return where in the variables the value is: `{"variable": "input", "inputPath": ["input", "lines", 0]}`."""
-    return {} if (path := input_path(message)) is None else {"variable": path[0], "inputPath": path}
+    return {} if (path := _read_path(message)) is None else {"variable": path[0], "inputPath": path}
 
 
-def input_path(message: str) -> list[str | int] | None:
+def _read_path(message: str) -> list[str | int] | None:
     """Read the path of a variable's value out of graphql-core's message, which is the only place that has it."""
-    found = _WHERE.search(message.replace("Variable", "variable"))
+    found = _WHERE.match(message)
     if found is None:
         return None
     steps: list[str | int] = [found[1]]
