@@ -1,0 +1,114 @@
+"""The client of the identity subgraph's crosswalk: which canonical customer a system's record belongs to.
+
+async with Crosswalk(url=…, signing_secret=…, system="crm") as crosswalk:
+    await crosswalk.push([CrosswalkRecord(external_id="123", reference="CUST-0001", name="Acme", facets={"segment": "SMB"})])
+    await crosswalk.resolve(["123"])        # {"123": "<global customer id>"}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import httpx2
+import orjson
+from cachetools import TTLCache
+
+from subgraphs.kit import signature
+from subgraphs.kit.system_error import VendorBadResponseError, VendorUnavailableError
+
+MAX_RECORDS_PER_CALL = 500
+_CACHE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrosswalkRecord:
+    """What identity needs to know of one customer record of one system."""
+
+    external_id: str
+    reference: str | None = None
+    """The business key, `CUST-0001`."""
+    tax_id: str | None = None
+    domain: str | None = None
+    name: str | None = None
+    version: str | None = None
+    facets: Mapping[str, str | None] = field(default_factory=dict)
+    """What customers are found and ordered by: segment, ownerId, ownerName, status, overdueAmount."""
+
+    def to_json(self, system: str) -> dict[str, Any]:
+        """Return the entry of `POST /records`; fields that are None are left out."""
+        entry = {
+            "system": system,
+            "externalId": self.external_id,
+            "reference": self.reference,
+            "taxId": self.tax_id,
+            "domain": self.domain,
+            "name": self.name,
+            "version": self.version,
+        }
+        return {**{name: value for name, value in entry.items() if value is not None}, "facets": dict(self.facets)}
+
+
+class Crosswalk:
+    """One subgraph's way to the crosswalk. Enter it once per process."""
+
+    def __init__(self, *, url: str, signing_secret: str, system: str, timeout_s: float = 10.0) -> None:
+        self._system = system
+        self._secret = signing_secret
+        self._http = httpx2.AsyncClient(base_url=url, timeout=timeout_s, trust_env=False)
+        # Merges and splits move records between customers, so a link is believed for a minute only.
+        self._known: TTLCache[str, str] = TTLCache(maxsize=10_000, ttl=_CACHE_S)
+
+    async def __aenter__(self) -> Self:
+        await self._http.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.__aexit__(kind, error, trace)
+
+    async def push(self, records: Iterable[CrosswalkRecord]) -> Mapping[str, str]:
+        """Tell identity the records as they are; returns external id → global customer id. Raises VendorError."""
+        entries = [record.to_json(self._system) for record in records]
+        customers: dict[str, str] = {}
+        for start in range(0, len(entries), MAX_RECORDS_PER_CALL):
+            customers |= await self._post("/records", {"records": entries[start : start + MAX_RECORDS_PER_CALL]})
+        self._known.update(customers)
+        return customers
+
+    async def resolve(self, external_ids: Sequence[str]) -> Mapping[str, str]:
+        """Return external id → global customer id; ids that identity does not know are left out. Raises VendorError."""
+        found = {key: self._known[key] for key in external_ids if key in self._known}
+        missing = sorted(set(external_ids) - set(found))
+        for start in range(0, len(missing), MAX_RECORDS_PER_CALL):
+            part = missing[start : start + MAX_RECORDS_PER_CALL]
+            customers = await self._post("/resolve", {"system": self._system, "externalIds": part})
+            self._known.update(customers)
+            found |= customers
+        return found
+
+    def forget(self) -> None:
+        """Believe no link until it is asked for again."""
+        self._known.clear()
+
+    async def _post(self, path: str, message: Mapping[str, Any]) -> dict[str, str]:
+        body = orjson.dumps(message)
+        headers = {"content-type": "application/json", signature.HEADER: signature.sign(self._secret, body)}
+        try:
+            reply = await self._http.post(path, content=body, headers=headers)
+        except httpx2.TransportError as error:
+            raise VendorUnavailableError("The crosswalk can't be reached.", system="identity") from error
+        try:
+            answer = orjson.loads(reply.content) if reply.is_success else None
+        except orjson.JSONDecodeError:
+            answer = None
+        match answer:
+            case {"customers": dict() as customers} if all(isinstance(value, str) for value in customers.values()):
+                return customers
+            case _:
+                raise VendorBadResponseError(
+                    f"The crosswalk's answer can't be used (status {reply.status_code}).", system="identity"
+                )

@@ -1,0 +1,136 @@
+"""Events on their way to the event log: kept in SQLite until the log has taken them, in order per subject, at least once.
+
+database = await Database.open(path, (Outbox.SCHEMA,))
+outbox = Outbox(database, events_url=…, signing_secret=…)
+await outbox.add([event, …])                        # durable when it returns
+async with background(outbox.deliver_forever): …
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import httpx2
+import orjson
+
+from subgraphs.kit import signature
+from subgraphs.kit.canonical_event import CanonicalEvent
+from subgraphs.kit.database import Database
+
+_log = logging.getLogger(__name__)
+_BATCH = 200
+_MAX_BACKOFF_S = 30.0
+_IDLE_S = 5.0
+
+
+class Outbox:
+    """Durable events of one subgraph and the loop that delivers them."""
+
+    SCHEMA = """
+        create table if not exists outbox (
+            position integer primary key autoincrement, id text not null unique, event blob not null, refused text
+        );
+        create index if not exists outbox_waiting on outbox (position) where refused is null;
+    """
+
+    def __init__(self, database: Database, *, events_url: str, signing_secret: str, timeout_s: float = 10.0) -> None:
+        self._database = database
+        self._events_url = events_url
+        self._secret = signing_secret
+        self._timeout_s = timeout_s
+        self._added = asyncio.Event()
+
+    async def add(self, events: Sequence[CanonicalEvent]) -> None:
+        """Store the events; one that is still waiting is not stored twice."""
+        if events:
+            await self._database.run(lambda connection: self.insert(connection, events))
+            self.wake()
+
+    @staticmethod
+    def insert(connection: sqlite3.Connection, events: Sequence[CanonicalEvent]) -> None:
+        """Store the events within the caller's own transaction, beside the change that caused them; then call `wake`."""
+        connection.executemany(
+            "insert or ignore into outbox (id, event) values (?, ?)",
+            [(event.id, orjson.dumps(event.to_cloud_event())) for event in events],
+        )
+
+    def wake(self) -> None:
+        """Deliver now instead of at the next look."""
+        self._added.set()
+
+    async def waiting(self) -> int:
+        """How many events the log has not taken yet."""
+        row = await self._database.run(
+            lambda c: c.execute("select count(*) from outbox where refused is null").fetchone()
+        )
+        return int(row[0])
+
+    async def deliver_forever(self) -> None:
+        """Deliver in order, one batch at a time; failures back off up to 30 s and are tried until they succeed."""
+        backoff_s = 0.2
+        async with httpx2.AsyncClient(trust_env=False, timeout=self._timeout_s) as http:
+            while True:
+                self._added.clear()
+                batch = await self._database.run(_next_batch)
+                if not batch:
+                    await _wait(self._added, _IDLE_S)
+                elif await self._deliver(http, batch):
+                    backoff_s = 0.2
+                else:
+                    # Not woken by new events: the log would be asked in a busy loop while it is down.
+                    await asyncio.sleep(backoff_s)
+                    backoff_s = min(backoff_s * 2, _MAX_BACKOFF_S)
+
+    async def _deliver(self, http: httpx2.AsyncClient, batch: Sequence[tuple[int, bytes]]) -> bool:
+        body = b"[" + b",".join(event for _, event in batch) + b"]"
+        headers = {
+            "content-type": "application/cloudevents-batch+json",
+            signature.HEADER: signature.sign(self._secret, body),
+        }
+        try:
+            reply = await http.post(self._events_url, content=body, headers=headers)
+            answer = orjson.loads(reply.content) if reply.is_success else None
+        except (httpx2.TransportError, orjson.JSONDecodeError) as error:
+            _log.info("The event log can't be reached: %s", type(error).__name__)
+            return False
+        if not isinstance(answer, dict):
+            _log.warning("The event log answered %s to %d events.", reply.status_code, len(batch))
+            return False
+        refused = {
+            entry["id"]: entry for entry in answer.get("rejected", ()) if isinstance(entry, dict) and "id" in entry
+        }
+        for entry in refused.values():
+            _log.error("The event log refused event %s: %s", entry["id"], entry.get("code"))
+        await self._database.run(lambda connection: _settle(connection, [position for position, _ in batch], refused))
+        return True
+
+
+def _next_batch(connection: sqlite3.Connection) -> list[tuple[int, bytes]]:
+    rows = connection.execute(
+        "select position, event from outbox where refused is null order by position limit ?", (_BATCH,)
+    )
+    return [(int(position), bytes(event)) for position, event in rows]
+
+
+def _settle(connection: sqlite3.Connection, positions: Sequence[int], refused: dict[str, Any]) -> None:
+    """Forget what the log took; keep what it refused for good, with its reason, for a person to look at."""
+    connection.executemany(
+        "update outbox set refused = ? where id = ?",
+        [(orjson.dumps({**entry, "at": time.time()}).decode(), event_id) for event_id, entry in refused.items()],
+    )
+    connection.executemany(
+        "delete from outbox where position = ? and refused is null", [(position,) for position in positions]
+    )
+
+
+async def _wait(event: asyncio.Event, limit_s: float) -> None:
+    try:
+        async with asyncio.timeout(limit_s):
+            await event.wait()
+    except TimeoutError:
+        return
