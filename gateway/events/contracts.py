@@ -68,7 +68,7 @@ class EventContracts:
     def parse(self, envelope: object) -> Parsed:
         """Return the event in one element of a CloudEvents batch, or what is wrong with it."""
         if not isinstance(envelope, dict):
-            return BrokenContract("type", "An event is a JSON object.")
+            return BrokenContract("event: object", "event: An event is a JSON object.")
         event_type = envelope.get("type")
         validator = self._validators.get(event_type) if isinstance(event_type, str) else None
         if validator is None:
