@@ -99,7 +99,7 @@ CATALOGUE: tuple[EventType, ...] = (
     EventType("customer.created", ("Customer",), ("identity", "crm"), ("customer",), _NONE, "A customer got its canonical id."),
     EventType("customer.updated", ("Customer",), ("identity", "crm", "billing", "erp"), ("customer",), _SOME, "A field of the customer changed at its owner, or a record was linked to it or taken away."),
     EventType("customer.merged", ("Customer",), ("identity",), ("customer",), ChangeOf("mergedFrom"), "Another customer was found to be this one; `mergedFrom` names the id that goes on as an alias."),
-    EventType("customer.credit_hold_changed", ("Customer",), ("erp",), ("customer",), ChangeOf("creditHold", "boolean"), "The ERP put the customer on credit hold or released it."),
+    EventType("customer.credit_hold_changed", ("Customer",), ("erp",), ("customer",), ChangeOf("creditHold"), "The ERP put the customer on credit hold or released it."),
     EventType("opportunity.stage_changed", ("Opportunity",), ("crm",), ("opportunity",), ChangeOf("stage", "string"), "The opportunity moved to another stage."),
     EventType("opportunity.won", ("Opportunity",), ("crm",), ("opportunity",), _NONE, "The opportunity was closed as won."),
     EventType("contract.created", ("Contract",), ("billing",), ("contract",), _NONE, "The contract exists in billing."),

@@ -96,7 +96,7 @@ def _data(row: EventType) -> dict[str, Any]:
                 "minProperties": 1,
                 "additionalProperties": False,
             },
-            "version": {"type": "string", "minLength": 1, "maxLength": 200},
+            "version": {**_NAME, "type": ["string", "null"]},
             "changes": _changes(row.changes),
         },
         "required": ["keys", "changes"],
@@ -165,18 +165,18 @@ only grows: what was valid stays valid.
 | `sequence`, `recordedtime` | set by the log: count within the subject, and when the event arrived; `recordedtime - time` is the event lag |
 | `data.keys` | how to find the entities concerned: contracts and invoices by number, the others by global id; at least one |
 | `data.version` | the entity's version after the event |
-| `data.changes` | `{{"field", "from", "to"}}` per changed field, with plain values, `Money` or short lists; never a record |
+| `data.changes` | `{{"field", "from", "to"}}` per changed field, values as text, or plain JSON values, `Money` or short lists; never a record |
 
 ## Ids
 
-The log drops an event whose id it knows, so a publisher may send as often as it must, and has to derive the id from what happened, never draw it:
+The log drops an event whose id it knows, so a publisher sends as often as it must, and derives the id from what happened instead of drawing it. An id is
+a hash of the source, the type, the subject and what makes the happening this one and no other:
 
-1. The vendor's own event id, where there is one: `billing:evt_1PqX…:contract.activated`. One vendor event that means several of ours gives several ids, told apart by the name.
-2. Else the object and the version that shows the change: `erp:account.invoice:4711:v12:invoice.paid`.
-3. For what time does: the object, the date it is about and the mark: `billing:sub_42:2026-03-01:renewal.due:30`.
+1. the vendor's own event id, where there is one (one vendor event that means several of ours differs by type and subject);
+2. else the object and the version that shows the change: `account.invoice`, `4711`, `v12`;
+3. for what time does, the object, the date it is about and the mark: `sub_42`, `2026-03-01`, `30`.
 
-An id begins with the system's name and a colon, has at most 200 characters, and holds no secret and no personal data.
-The same id with other content is a duplicate: the first one stands.
+An id has at most 200 characters. The same id with other content is a duplicate: the first one stands.
 
 ## Types
 

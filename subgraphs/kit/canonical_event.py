@@ -64,7 +64,7 @@ class CanonicalEvent:
             "subject": self.subject,
             "time": self.time.astimezone(dt.UTC).isoformat().replace("+00:00", "Z"),
             "datacontenttype": "application/json",
-            "dataschema": f"concord/events/{self.type}/v1",
+            "dataschema": f"urn:concord:event:{self.type}:1.0",
             "data": {
                 "keys": dict(self.keys),
                 "version": self.version,
