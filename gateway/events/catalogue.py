@@ -41,8 +41,6 @@ class ChangeOf:
     """A change that must be among an event's changes."""
 
     field: str
-    kind: str | None = None
-    """JSON type of `from` and `to`, where one is demanded."""
 
 
 class AnyChange(Enum):
@@ -91,7 +89,7 @@ def key_typename(key: str) -> str | None:
 
 
 _NONE, _SOME = AnyChange
-_STATUS = ChangeOf("status", "string")
+_STATUS = ChangeOf("status")
 
 # One row a line, so that it reads as a table.
 # fmt: off
@@ -100,7 +98,7 @@ CATALOGUE: tuple[EventType, ...] = (
     EventType("customer.updated", ("Customer",), ("identity", "crm", "billing", "erp"), ("customer",), _SOME, "A field of the customer changed at its owner, or a record was linked to it or taken away."),
     EventType("customer.merged", ("Customer",), ("identity",), ("customer",), ChangeOf("mergedFrom"), "Another customer was found to be this one; `mergedFrom` names the id that goes on as an alias."),
     EventType("customer.credit_hold_changed", ("Customer",), ("erp",), ("customer",), ChangeOf("creditHold"), "The ERP put the customer on credit hold or released it."),
-    EventType("opportunity.stage_changed", ("Opportunity",), ("crm",), ("opportunity",), ChangeOf("stage", "string"), "The opportunity moved to another stage."),
+    EventType("opportunity.stage_changed", ("Opportunity",), ("crm",), ("opportunity",), ChangeOf("stage"), "The opportunity moved to another stage."),
     EventType("opportunity.won", ("Opportunity",), ("crm",), ("opportunity",), _NONE, "The opportunity was closed as won."),
     EventType("contract.created", ("Contract",), ("billing",), ("contract",), _NONE, "The contract exists in billing."),
     EventType("contract.activated", ("Contract",), ("billing",), ("contract",), _STATUS, "The contract became active."),

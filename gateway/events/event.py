@@ -13,8 +13,9 @@ class Change:
     """One field that changed: `from` and `to` on the wire."""
 
     field: str
-    before: Any
-    after: Any
+    before: str | None
+    """As text, such as `12.50` or `true`; None where there was no value."""
+    after: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

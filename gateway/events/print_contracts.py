@@ -13,19 +13,8 @@ from gateway.events.catalogue import CATALOGUE, KEY_NAMES, MINOR, AnyChange, Cha
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _NAME = {"type": "string", "minLength": 1, "maxLength": 200}
-# Each keyword binds one JSON type only: a string is short, a list is short, an object is Money.
-_PLAIN_VALUE: dict[str, Any] = {
-    "type": ["null", "boolean", "number", "string", "array", "object"],
-    "maxLength": 1000,
-    "maxItems": 50,
-    "items": {"type": "string", "maxLength": 200},
-    "properties": {
-        "amount": {"type": "string", "pattern": "^-?[0-9]+(\\.[0-9]+)?$"},
-        "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
-    },
-    "required": ["amount", "currency"],
-    "additionalProperties": False,
-}
+_VALUE: dict[str, Any] = {"type": ["string", "null"], "maxLength": 1000}
+"""A changed field's value as text, `12.50` or `true`; null where there was none."""
 
 
 def print_contracts() -> Mapping[str, str]:
@@ -117,8 +106,8 @@ def _changes(demanded: ChangeOf | AnyChange) -> dict[str, Any]:
             "type": "object",
             "properties": {
                 "field": {"type": "string", "pattern": "^[a-z][A-Za-z0-9]*(\\.[A-Za-z0-9_-]+)*$", "maxLength": 200},
-                "from": _PLAIN_VALUE,
-                "to": _PLAIN_VALUE,
+                "from": _VALUE,
+                "to": _VALUE,
             },
             "required": ["field", "from", "to"],
             "additionalProperties": False,
@@ -128,11 +117,8 @@ def _changes(demanded: ChangeOf | AnyChange) -> dict[str, Any]:
         case AnyChange():
             if demanded is AnyChange.AT_LEAST_ONE:
                 changes["minItems"] = 1
-        case ChangeOf(field=field, kind=kind):
-            named: dict[str, Any] = {"field": {"const": field}}
-            if kind is not None:
-                named |= {"from": {"type": [kind, "null"]}, "to": {"type": kind}}
-            changes["contains"] = {"properties": named, "required": ["field"]}
+        case ChangeOf(field=field):
+            changes["contains"] = {"properties": {"field": {"const": field}}, "required": ["field"]}
         case _:
             assert_never(demanded)
     return changes
@@ -165,7 +151,7 @@ only grows: what was valid stays valid.
 | `sequence`, `recordedtime` | set by the log: count within the subject, and when the event arrived; `recordedtime - time` is the event lag |
 | `data.keys` | how to find the entities concerned: contracts and invoices by number, the others by global id; at least one |
 | `data.version` | the entity's version after the event |
-| `data.changes` | `{{"field", "from", "to"}}` per changed field, values as text, or plain JSON values, `Money` or short lists; never a record |
+| `data.changes` | `{{"field", "from", "to"}}` per changed field, values as text, null where there was none; never a record |
 
 ## Ids
 

@@ -41,7 +41,7 @@ def test_each_contract_takes_a_plain_event_of_its_type_from_every_emitter(row, c
         case field if hasattr(field, "field"):
             changes = (Change(field=field.field, before=None, after="NEW"),)
         case _:
-            changes = (Change(field="total", before=None, after={"amount": "12.50", "currency": "EUR"}),)
+            changes = (Change(field="total", before=None, after="12.50"),)
     keys = {"customer": gid("Customer", "1")} | {
         key: gid("Customer", "1")
         if key == "customer"
@@ -100,7 +100,7 @@ def changed(envelope, path, value):
         (["data", "keys", "favourite"], "x", "data.keys: additionalProperties"),
         (["data", "record"], {"name": "Acme"}, "data: additionalProperties"),
         (["data", "changes"], [], "data.changes: contains"),
-        (["data", "changes", 0, "to"], {"name": "Acme"}, "data.changes"),
+        (["data", "changes", 0, "to"], {"name": "Acme"}, "data.changes[].to: type"),
         (["data", "changes", 0, "from"], ..., "data.changes[]: required"),
     ],
 )
