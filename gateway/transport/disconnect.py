@@ -1,0 +1,39 @@
+"""Stop working for a client that has gone."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+
+from gateway.transport.asgi import Receive
+from gateway.transport.request_body import ClientDisconnected
+
+
+class CancelOnDisconnect:
+    """A block that is cancelled when the client disconnects, and then raises `ClientDisconnected`.
+
+    Enter it after the request's body has been received: what still arrives is thrown away.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._is_gone = False
+
+    async def __aenter__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+        self._watcher = asyncio.create_task(self._watch())
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._watcher.cancel()
+        if self._is_gone and exc_type is asyncio.CancelledError and self._task.uncancel() == 0:
+            raise ClientDisconnected from exc
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._is_gone = True
+        self._task.cancel()

@@ -1,0 +1,27 @@
+"""What every transport shares: the engine of the moment, the policies, and whether the process is stopping."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.access.authenticate import Authenticate
+from gateway.engine import Engine
+from gateway.transport.asgi import ASGIApp
+from gateway.transport.drain import Drain
+from gateway.transport.settings import TransportSettings
+
+EngineRef = Callable[[], Engine]
+"""Returns the engine to use for a new operation; after a reload, another one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """The door of one process."""
+
+    engine: EngineRef
+    settings: TransportSettings
+    authenticate: Authenticate
+    drain: Drain
+    page: ASGIApp | None
+    """Answers browsers that open the endpoint; None answers them as any client."""

@@ -1,0 +1,32 @@
+"""Stopping without losing anything: no new work, and long-lived answers told to move elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+
+from gateway.errors import GatewayError
+
+
+class Drain:
+    """Whether this process is stopping. One per process, shared by all transports."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether new work is refused."""
+        return self._event.is_set()
+
+    def begin(self) -> None:
+        """Refuse new work and end streams; requests in flight go on."""
+        self._event.set()
+
+    async def begun(self) -> None:
+        """Wait until the process begins to stop."""
+        await self._event.wait()
+
+    def check(self) -> None:
+        """Raise `GatewayError` with SHUTTING_DOWN once the process is stopping."""
+        if self._event.is_set():
+            raise GatewayError("SHUTTING_DOWN", retry_after_ms=1_000, headers={"Connection": "close"})

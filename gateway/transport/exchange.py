@@ -1,0 +1,42 @@
+"""One HTTP request and the way back to its client."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.transport.asgi import Receive, Scope, Send, read_headers
+from gateway.transport.correlation import HEADER, correlation_id
+from gateway.transport.cors import cors_headers
+from gateway.transport.settings import CorsSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """An ASGI HTTP connection, with what every answer needs already read."""
+
+    scope: Scope
+    receive: Receive
+    send: Send
+    headers: Mapping[str, str]
+    """Names in lower case; X-Correlation-Id is always there."""
+    cors: tuple[tuple[bytes, bytes], ...]
+    """Response headers that let the asking page read the answer."""
+
+    @property
+    def method(self) -> str:
+        """The request's method, upper case."""
+        method: str = self.scope["method"]
+        return method
+
+    @property
+    def correlation_id(self) -> str:
+        """The request's name in answers, logs and subgraphs."""
+        return self.headers[HEADER]
+
+
+def begin(scope: Scope, receive: Receive, send: Send, cors: CorsSettings) -> Exchange:
+    """Return the exchange that a connection's scope opens."""
+    headers = read_headers(scope["headers"])
+    headers[HEADER] = correlation_id(headers)
+    return Exchange(scope, receive, send, headers, cors_headers(headers, cors))

@@ -1,0 +1,41 @@
+"""The GraphQL endpoint as one ASGI application for HTTP, streams and WebSockets."""
+
+from __future__ import annotations
+
+from gateway.access.authenticate import Authenticate, allow_anonymous
+from gateway.transport.asgi import ASGIApp, Receive, Scope, Send
+from gateway.transport.door import Door, EngineRef
+from gateway.transport.drain import Drain
+from gateway.transport.http import serve_http
+from gateway.transport.settings import TransportSettings
+from gateway.transport.websocket import serve_websocket
+
+
+def graphql_app(
+    engine: EngineRef,
+    *,
+    settings: TransportSettings | None = None,
+    authenticate: Authenticate = allow_anonymous,
+    drain: Drain | None = None,
+    page: ASGIApp | None = None,
+) -> ASGIApp:
+    """Return the application that answers GraphQL requests on whatever path it is mounted at.
+
+    `engine` is asked for the engine at the start of each operation, so a reload is a change of what it returns.
+    `drain` is shared with whoever stops the process; `page` answers browsers that open the endpoint.
+    """
+    door = Door(
+        engine=engine,
+        settings=settings or TransportSettings(),
+        authenticate=authenticate,
+        drain=drain or Drain(),
+        page=page,
+    )
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await serve_websocket(scope, receive, send, door)
+        else:
+            await serve_http(scope, receive, send, door)
+
+    return app

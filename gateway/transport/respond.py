@@ -1,0 +1,87 @@
+"""Write one answer: status, media type, headers, bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+from collections.abc import Iterable, Mapping
+
+from gateway.engine import ABSENT, GraphQLResponse
+from gateway.errors import GatewayError, RequestRefused
+from gateway.execution.message import refusal
+from gateway.transport.asgi import Send
+from gateway.transport.exchange import Exchange
+from gateway.transport.media_type import Answer, negotiate
+
+_DOCUMENT_REFUSALS = frozenset(
+    {"GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED", "OPERATION_RESOLUTION_FAILURE", "BAD_USER_INPUT"}
+)
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+async def respond(
+    exchange: Exchange,
+    response: GraphQLResponse,
+    answer: Answer,
+    *,
+    is_legacy: bool = False,
+    compress_from_bytes: int | None = None,
+) -> None:
+    """Send a whole GraphQL response.
+
+    A client that asks for `application/json` by name (`is_legacy`) gets 200 for a document that couldn't be run, as
+    clients from before `application/graphql-response+json` expect.
+    <https://graphql.github.io/graphql-over-http/draft/#sec-application-json>
+    """
+    status = response.http_status
+    if is_legacy and response.data is ABSENT and _is_document_refused(response):
+        status = 200
+    body = response.body()
+    headers = {"X-Correlation-Id": exchange.correlation_id, **response.headers}
+    raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    raw += exchange.cors
+    if compress_from_bytes is not None and len(body) >= compress_from_bytes:
+        raw.append((b"vary", b"accept-encoding"))
+        if accepts_gzip(exchange.headers):
+            body = gzip.compress(body, compresslevel=1, mtime=0)
+            raw.append((b"content-encoding", b"gzip"))
+    await send_body(exchange.send, status, f"{answer.value}; charset=utf-8".encode(), body, raw)
+
+
+async def respond_refused(exchange: Exchange, error: GatewayError | RequestRefused) -> None:
+    """Send a refusal that happened before the engine saw the request."""
+    answer = Answer.JSON
+    with contextlib.suppress(GatewayError):  # what can't be negotiated is answered in JSON all the same
+        answer = negotiate(exchange.headers.get("accept", "")).single or Answer.JSON
+    await respond(exchange, refusal(error, exchange.correlation_id), answer)
+
+
+async def send_body(send: Send, status: int, content_type: bytes, body: bytes, headers: Headers = ()) -> None:
+    """Send a whole response of any type."""
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [
+                (b"content-type", content_type),
+                (b"content-length", str(len(body)).encode()),
+                (b"x-content-type-options", b"nosniff"),
+                *headers,
+            ],
+        }
+    )
+    await send({"type": "http.response.body", "body": body})
+
+
+def accepts_gzip(headers: Mapping[str, str]) -> bool:
+    """Whether the client reads gzipped answers."""
+    for text in headers.get("accept-encoding", "").split(","):
+        coding, _, parameter = text.partition(";")
+        if coding.strip().lower() == "gzip":
+            return parameter.replace(" ", "") not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
+    return False
+
+
+def _is_document_refused(response: GraphQLResponse) -> bool:
+    return bool(response.errors) and response.errors[0]["extensions"].get("code") in _DOCUMENT_REFUSALS

@@ -1,0 +1,71 @@
+"""Which application answers which path of the process: a table, and a refusal in our own shape for all else."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from gateway.errors import GatewayError
+from gateway.transport.asgi import ASGIApp, Receive, Scope, Send
+from gateway.transport.exchange import begin
+from gateway.transport.respond import respond_refused, send_body
+from gateway.transport.settings import CorsSettings
+
+_LOG = logging.getLogger("concord.transport")
+
+Lifespan = Callable[[], AbstractAsyncContextManager[None]]
+
+
+@asynccontextmanager
+async def _nothing() -> AsyncIterator[None]:
+    yield
+
+
+def routes(paths: Mapping[str, ASGIApp], *, lifespan: Lifespan = _nothing) -> ASGIApp:
+    """Return one application made of several.
+
+    `paths` maps an exact path to its application, or a prefix ending in `/` to the one for everything below it;
+    the longest match wins, and `/` alone is exact. `lifespan` is entered before the first request and left after the last.
+    """
+    exact = {path: app for path, app in paths.items() if path == "/" or not path.endswith("/")}
+    prefixes = sorted(((path, app) for path, app in paths.items() if path not in exact), key=lambda row: -len(row[0]))
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _serve_lifespan(receive, send, lifespan)
+            return
+        path = scope["path"]
+        target = exact.get(path) or next((each for prefix, each in prefixes if path.startswith(prefix)), _not_found)
+        await target(scope, receive, send)
+
+    return app
+
+
+async def health(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - an ASGI application's shape
+    """Answer `/health`: this process serves requests."""
+    await send_body(send, 200, b"application/json", b'{"status":"ok"}')
+
+
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.http.response.start", "status": 404, "headers": []})
+        await send({"type": "websocket.http.response.body", "body": b""})
+        return
+    await respond_refused(
+        begin(scope, receive, send, CorsSettings()), GatewayError("NOT_FOUND", "There is nothing at this path.")
+    )
+
+
+async def _serve_lifespan(receive: Receive, send: Send, lifespan: Lifespan) -> None:
+    await receive()
+    try:
+        async with lifespan():
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+    except Exception as error:
+        _LOG.exception("the process could not start or stop cleanly")
+        await send({"type": "lifespan.startup.failed", "message": str(error)})
+        raise
+    await send({"type": "lifespan.shutdown.complete"})

@@ -1,0 +1,61 @@
+"""The HTTP server process: uvicorn, set to the door's limits, that drains before it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import uvicorn
+
+from gateway.transport.asgi import ASGIApp
+from gateway.transport.drain import Drain
+from gateway.transport.http_protocol import WebSocketProtocol, http_protocol
+from gateway.transport.settings import TransportSettings
+
+
+class DrainingServer(uvicorn.Server):
+    """A server that tells streams to move elsewhere before it waits for what is in flight."""
+
+    def __init__(self, config: uvicorn.Config, drain: Drain) -> None:
+        super().__init__(config)
+        self._drain = drain
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._drain.begin()
+        await asyncio.sleep(0)  # streams see it and write their last words before their connections are closed
+        await super().shutdown(sockets)
+
+    @property
+    def addresses(self) -> tuple[tuple[str, int], ...]:
+        """Host and port of each listening socket, once the server is started."""
+        return tuple(each.getsockname()[:2] for server in self.servers for each in server.sockets)
+
+
+def server(
+    app: ASGIApp,
+    *,
+    drain: Drain,
+    settings: TransportSettings,
+    host: str = "127.0.0.1",
+    port: int = 4000,
+    drain_s: float = 5.0,
+) -> DrainingServer:
+    """Return a server for `app`; run it with `await server.serve()`. Port 0 takes a free one, see `addresses`."""
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=http_protocol(settings),
+        ws=WebSocketProtocol,
+        ws_max_size=settings.websocket.max_message_bytes,
+        ws_per_message_deflate=False,  # memory for each connection, and one more thing to be bombed with
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=max(1, round(drain_s)),
+        backlog=2048,
+    )
+    return DrainingServer(config, drain)
