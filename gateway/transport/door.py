@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 from gateway.access.authenticate import Authenticate
-from gateway.engine import Engine
 from gateway.transport.asgi import ASGIApp
 from gateway.transport.drain import Drain
 from gateway.transport.settings import TransportSettings
 
-EngineRef = Callable[[], Engine]
+if TYPE_CHECKING:  # the door's types name the engine; its code does not need it
+    from gateway.engine import Engine
+
+EngineRef: TypeAlias = "Callable[[], Engine]"
 """Returns the engine to use for a new operation; after a reload, another one."""
 
 

@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from gateway.engine import GraphQLRequest
 from gateway.errors import GatewayError
+from gateway.execution.message import GraphQLRequest
 from gateway.transport.media_type import parse_media_type
 from gateway.transport.settings import TransportSettings
 

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 from gateway.access.csrf import prevent_csrf
-from gateway.engine import GraphQLRequest, GraphQLResponse
 from gateway.errors import GatewayError, RequestRefused
+from gateway.execution.message import GraphQLRequest, GraphQLResponse
 from gateway.transport.asgi import Receive, Scope, Send
 from gateway.transport.cors import preflight_headers
 from gateway.transport.disconnect import CancelOnDisconnect

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import orjson
 
-from gateway.engine import GraphQLResponse
+from gateway.execution.message import GraphQLResponse
 
 _PART = b"\r\n--graphql\r\ncontent-type: application/json\r\n\r\n"
 _END = b"\r\n--graphql--\r\n"

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from enum import Enum
 
-from gateway.engine import GraphQLResponse
+from gateway.execution.message import GraphQLResponse
 from gateway.transport.drain import Drain
 
 

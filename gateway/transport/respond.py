@@ -6,9 +6,8 @@ import contextlib
 import gzip
 from collections.abc import Iterable, Mapping
 
-from gateway.engine import ABSENT, GraphQLResponse
 from gateway.errors import GatewayError, RequestRefused
-from gateway.execution.message import refusal
+from gateway.execution.message import ABSENT, GraphQLResponse, refusal
 from gateway.transport.asgi import Send
 from gateway.transport.exchange import Exchange
 from gateway.transport.media_type import Answer, negotiate

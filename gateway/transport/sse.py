@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from gateway.engine import GraphQLResponse
+from gateway.execution.message import GraphQLResponse
 from gateway.transport.stream_format import cursor_of
 
 

@@ -8,9 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import assert_never
 
-from gateway.engine import GraphQLResponse
 from gateway.errors import GatewayError
-from gateway.execution.message import refusal
+from gateway.execution.message import GraphQLResponse, refusal
 from gateway.transport.asgi import abort
 from gateway.transport.disconnect import CancelOnDisconnect
 from gateway.transport.door import Door

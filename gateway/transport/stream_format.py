@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from gateway.engine import GraphQLResponse
+from gateway.execution.message import GraphQLResponse
 
 
 class StreamFormat(Protocol):

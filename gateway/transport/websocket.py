@@ -15,9 +15,8 @@ from uuid import uuid4
 
 from gateway.access.caller import ANONYMOUS, Caller
 from gateway.access.csrf import CsrfPolicy
-from gateway.engine import ABSENT, GraphQLResponse
 from gateway.errors import GatewayError
-from gateway.execution.message import refusal
+from gateway.execution.message import ABSENT, GraphQLResponse, refusal
 from gateway.transport.asgi import Receive, Scope, Send, abort, read_headers
 from gateway.transport.correlation import HEADER
 from gateway.transport.cors import is_foreign_origin
