@@ -1,7 +1,7 @@
 """The facts of the believable company, in no vendor's terms. All systems know them by the same business keys.
 
-Customers are "CUST-0001", contracts "CON-2025-0001", invoices "INV-2025-00001", payments "PAY-2025-00001",
-credit memos "CM-2025-0001", billed lines "BL-CON-2025-0001-003-1", products by SKU. Amounts are `Decimal` with two places.
+Customers are "CUST-0001", contracts "CON-2025-0001", invoices "INV-2025-00001", payments "PAY-2025-00001-1",
+credit memos "CM-2025-00001", billed lines "BL-CON-2025-0001-003-1", products by SKU. Amounts are `Decimal` with two places.
 """
 
 from __future__ import annotations
@@ -86,10 +86,12 @@ class ContractStatus(StrEnum):
 
 
 class BillingInterval(StrEnum):
-    """How often a contract is billed, in advance."""
+    """How often something is billed, in advance; contracts are MONTHLY or ANNUAL."""
 
     MONTHLY = "MONTHLY"
     ANNUAL = "ANNUAL"
+    ONCE = "ONCE"
+    """Prices of services only."""
 
 
 class ProductKind(StrEnum):
@@ -132,7 +134,6 @@ class PaymentStatus(StrEnum):
 
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
-    REFUNDED = "REFUNDED"
 
 
 class RevenueStatus(StrEnum):
@@ -319,7 +320,7 @@ class Contract:
     mrr: Decimal
     """Monthly value of the items that recur by quantity, in `currency`; 0 unless ACTIVE or PAUSED."""
     total_value: Decimal
-    """Value of the whole term."""
+    """Recurring value of the current term."""
     renewal_stage: RenewalStage
     renewal_risk: RenewalRisk
     account_manager: str
@@ -352,8 +353,9 @@ class Usage:
     sku: str
     feature: str
     period: str
-    """`2025-03`."""
+    """Month in which the contract's month began, `2025-03`."""
     recorded_on: dt.date
+    """Last day of the contract's month; today for the month that is not over, which is not billed yet."""
     quantity: int
 
 
@@ -367,8 +369,9 @@ class Entitlement:
     contract: str
     feature: str
     limit: int | None
-    """None: without limit."""
+    """None: without limit. METERED: per contract month."""
     used: int
+    """Never above the limit. METERED: in the contract month that is not over."""
     valid_from: dt.date
     valid_until: dt.date
     state: EntitlementState
@@ -448,7 +451,7 @@ class Payment:
     """Money received for an invoice."""
 
     reference: str
-    """`PAY-2025-00001`."""
+    """`PAY-2025-00001-1`: the invoice's digits, and which attempt."""
     invoice: str
     customer: str
     status: PaymentStatus
@@ -465,7 +468,7 @@ class CreditMemo:
     """A reduction of an invoice."""
 
     reference: str
-    """`CM-2025-0001`."""
+    """`CM-2025-00001`: the digits of the invoice it reduces."""
     invoice: str
     customer: str
     reason: str
@@ -501,7 +504,7 @@ class JournalLine:
     """One posting; exactly one of debit and credit is not zero."""
 
     account: str
-    """`1200` receivable, `1000` bank, `2400` tax, `2500` deferred revenue, `4000` revenue."""
+    """`1000` bank, `1200` receivable, `2400` tax, `2500` deferred revenue, `4000` revenue, `4900` credits."""
     debit: Decimal
     credit: Decimal
 
@@ -511,7 +514,7 @@ class JournalEntry:
     """A balanced entry of the general ledger."""
 
     number: str
-    """`JE-2025-000001`."""
+    """`JE-INV-2025-00001`, `JE-PAY-2025-00001-1`, `JE-CM-2025-00001`, `JE-REV-CON-2025-0001-2025-03`: named after what it books."""
     posted_on: dt.date
     period: str
     description: str
