@@ -1,0 +1,21 @@
+"""Composition: subgraph SDLs in, a supergraph or coded errors out."""
+
+from gateway.federation.composition.compose import compose
+from gateway.federation.composition.model.result import (
+    Composition,
+    CompositionError,
+    CompositionHint,
+    HintLevel,
+    SourceLocation,
+    SubgraphSource,
+)
+
+__all__ = [
+    "Composition",
+    "CompositionError",
+    "CompositionHint",
+    "HintLevel",
+    "SourceLocation",
+    "SubgraphSource",
+    "compose",
+]

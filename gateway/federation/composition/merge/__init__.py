@@ -1,0 +1,1 @@
+"""From valid subgraphs to a supergraph's elements: one module for each kind of element."""
