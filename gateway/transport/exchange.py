@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gateway.telemetry.correlation import correlation_id
 from gateway.transport.asgi import Receive, Scope, Send, read_headers
-from gateway.transport.correlation import HEADER, correlation_id
 from gateway.transport.cors import cors_headers
 from gateway.transport.settings import CorsSettings
+
+CORRELATION_HEADER = "x-correlation-id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +34,11 @@ class Exchange:
     @property
     def correlation_id(self) -> str:
         """The request's name in answers, logs and subgraphs."""
-        return self.headers[HEADER]
+        return self.headers[CORRELATION_HEADER]
 
 
 def begin(scope: Scope, receive: Receive, send: Send, cors: CorsSettings) -> Exchange:
     """Return the exchange that a connection's scope opens."""
     headers = read_headers(scope["headers"])
-    headers[HEADER] = correlation_id(headers)
+    headers[CORRELATION_HEADER] = correlation_id(headers.get(CORRELATION_HEADER))
     return Exchange(scope, receive, send, headers, cors_headers(headers, cors))

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 from gateway.access.csrf import prevent_csrf
 from gateway.errors import GatewayError, RequestRefused
-from gateway.execution.message import GraphQLRequest, GraphQLResponse
+from gateway.execution.message import GraphQLResponse
 from gateway.transport.asgi import Receive, Scope, Send
 from gateway.transport.cors import preflight_headers
 from gateway.transport.disconnect import CancelOnDisconnect
@@ -23,6 +22,7 @@ from gateway.transport.multipart import MultipartStream
 from gateway.transport.paced import one
 from gateway.transport.request_body import ClientDisconnected, receive_body
 from gateway.transport.respond import respond, respond_refused
+from gateway.transport.resume import resumed
 from gateway.transport.sse import EventStream
 from gateway.transport.stream import stream
 
@@ -105,19 +105,6 @@ async def _serve(exchange: Exchange, door: Door) -> None:
         result = one(result)
     wire = EventStream() if acceptable.streaming is Answer.EVENTS else MultipartStream()
     await stream(exchange, door, result, wire, expires_at=caller.expires_at)
-
-
-def resumed(request: GraphQLRequest) -> GraphQLRequest:
-    """Return the request with the client's Last-Event-ID, if any, as `extensions.concord.cursor`.
-
-    A `cursor` that the operation's own arguments give goes before it.
-    """
-    cursor = request.headers.get("last-event-id")
-    if not cursor:
-        return request
-    concord = request.extensions.get("concord")
-    given = concord if isinstance(concord, dict) else {}
-    return replace(request, extensions={**request.extensions, "concord": {**given, "cursor": cursor}})
 
 
 async def _options(exchange: Exchange, door: Door) -> None:

@@ -14,7 +14,7 @@ from websockets.http11 import Request
 
 from gateway.errors import GatewayError
 from gateway.execution.message import refusal
-from gateway.transport.correlation import correlation_id
+from gateway.telemetry.correlation import correlation_id
 from gateway.transport.settings import TransportSettings
 
 
@@ -105,7 +105,7 @@ def http_protocol(settings: TransportSettings) -> type[asyncio.Protocol]:
             if cycle is not None and not cycle.response_complete:
                 self.transport.close()  # an answer is under way: nothing can be put before or into it
                 return
-            response = refusal(error, correlation_id({}))
+            response = refusal(error, correlation_id(None))
             body = orjson.dumps(response.payload())
             head = b"".join(
                 b"%b: %b\r\n" % (name.lower().encode(), value.encode())

@@ -10,12 +10,12 @@
 from __future__ import annotations
 
 from gateway.execution.message import GraphQLResponse
-from gateway.transport.stream_format import cursor_of
+from gateway.transport.resume import cursor_of
 
 
 def event(name: str, data: bytes = b"", *, cursor: str | None = None) -> bytes:
     """Return one event; its id, if it has a cursor, is what a browser sends back as Last-Event-ID."""
-    identity = b"id: %b\n" % cursor.encode() if cursor is not None and cursor.isprintable() else b""
+    identity = b"id: %b\n" % cursor.encode() if cursor is not None else b""
     return b"%bevent: %b\ndata: %b\n\n" % (identity, name.encode(), data)
 
 

@@ -29,10 +29,3 @@ class StreamFormat(Protocol):
 
     def interruption(self, response: GraphQLResponse) -> bytes:
         """Return what tells the client to come back, to another process."""
-
-
-def cursor_of(response: GraphQLResponse) -> str | None:
-    """Return the place in the event log that an answer stands at: `extensions.concord.cursor`."""
-    concord = response.extensions.get("concord")
-    cursor = concord.get("cursor") if isinstance(concord, dict) else None
-    return cursor if isinstance(cursor, str) else None

@@ -11,18 +11,19 @@ import time
 from collections.abc import Mapping
 from enum import Enum
 from typing import assert_never
-from uuid import uuid4
 
 from gateway.access.caller import ANONYMOUS, Caller
 from gateway.access.csrf import CsrfPolicy
 from gateway.errors import GatewayError
 from gateway.execution.message import ABSENT, GraphQLResponse, refusal
+from gateway.telemetry.correlation import correlation_id
 from gateway.transport.asgi import Receive, Scope, Send, abort, read_headers
-from gateway.transport.correlation import HEADER
 from gateway.transport.cors import is_foreign_origin
 from gateway.transport.door import Door
+from gateway.transport.exchange import CORRELATION_HEADER
 from gateway.transport.graphql_request import read_request
 from gateway.transport.paced import close, one
+from gateway.transport.resume import resumed
 from gateway.transport.websocket_message import (
     SUBPROTOCOL,
     BadMessage,
@@ -187,23 +188,23 @@ class _Session:
     async def _operate(self, message: Subscribe) -> None:
         """Run one operation to its end and forget it. Its failures are its own; the connection goes on."""
         this = asyncio.current_task()
-        correlation_id = uuid4().hex
+        correlation = correlation_id(None)
         try:
-            await self._answer(message, correlation_id)
+            await self._answer(message, correlation)
         except GatewayError as error:
-            await self._refuse(message.id, error, correlation_id)
+            await self._refuse(message.id, error, correlation)
         except (_Closed, _Gone):
             raise
         except Exception:  # noqa: BLE001 - an operation's edge: a bug of ours is logged whole and shown masked
-            _LOG.exception("an operation failed", extra={"correlation_id": correlation_id})
-            await self._refuse(message.id, GatewayError("INTERNAL_SERVER_ERROR"), correlation_id)
+            _LOG.exception("an operation failed", extra={"correlation_id": correlation})
+            await self._refuse(message.id, GatewayError("INTERNAL_SERVER_ERROR"), correlation)
         finally:
             if self._operations.get(message.id) is this:
                 del self._operations[message.id]
 
-    async def _answer(self, message: Subscribe, correlation_id: str) -> None:
-        headers = {**self._headers, HEADER: correlation_id}
-        request = read_request(message.payload, headers, self._door.settings)
+    async def _answer(self, message: Subscribe, correlation: str) -> None:
+        headers = {**self._headers, CORRELATION_HEADER: correlation}
+        request = resumed(read_request(message.payload, headers, self._door.settings))
         self._door.drain.check()
         result = await self._door.engine().subscribe(request, self._caller or ANONYMOUS)
         if isinstance(result, GraphQLResponse):
@@ -218,8 +219,8 @@ class _Session:
             await close(result)
         await self._send("complete", message.id)
 
-    async def _refuse(self, identity: str, error: GatewayError, correlation_id: str = "") -> None:
-        await self._send("error", identity, refusal(error, correlation_id or uuid4().hex).errors)
+    async def _refuse(self, identity: str, error: GatewayError, correlation: str = "") -> None:
+        await self._send("error", identity, refusal(error, correlation or correlation_id(None)).errors)
 
     async def _send(self, kind: str, identity: str | None = None, payload: object = None) -> None:
         text = print_message(kind, identity, payload)
