@@ -5,15 +5,38 @@ An `Engine` is built for one supergraph and never changes; a reload builds anoth
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
+from graphql import GraphQLObjectType
+
+from gateway.access.admit import admit, admit_text
 from gateway.access.caller import ANONYMOUS, Caller
+from gateway.access.limits import Limits
+from gateway.access.persisted import PersistedDocuments, resolve_document
+from gateway.cache.single_flight import SingleFlightCache
+from gateway.errors import GatewayError, RequestRefused
+from gateway.execution.answer import CompiledOperation, answer, compile_answer, stream_refusal
+from gateway.execution.execute import Subgraphs, compile_plan, events, execute
+from gateway.execution.introspect import introspect
+from gateway.execution.located import ErrorList, SubgraphProfile
 from gateway.execution.message import ABSENT, GraphQLRequest, GraphQLResponse, refusal
-from gateway.execution.ports import SubgraphClient
+from gateway.execution.ports import CallerView, RequestContext, SubgraphClient, SubgraphFailure
+from gateway.execution.run import Run
+from gateway.federation.operation import Operation, coerce_variables, parse_document, prepare
+from gateway.federation.plan import OperationKind, QueryPlan
 from gateway.federation.supergraph import Supergraph
+from gateway.records.provenance import FetchLog, Wanted, told, wanted
+from gateway.telemetry.correlation import correlation_id
+from gateway.writes.keys import write_keys
 
 __all__ = ["ABSENT", "ANONYMOUS", "Caller", "Engine", "EngineLimits", "GraphQLRequest", "GraphQLResponse", "refusal"]
+
+_LOG = logging.getLogger("concord.engine")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,29 +48,200 @@ class EngineLimits:
     cached_operations: int = 2_000
     reported_errors: int = 20
     """Entries of `errors` in one answer; the last one says how many more there were."""
+    document: Limits = field(default_factory=Limits)
+    """What one document may ask for."""
+
+
+class PlansOperations(Protocol):
+    """A planner."""
+
+    def plan(self, operation: Operation) -> QueryPlan:
+        """Return the operation's plan; raises GatewayError where that takes too much."""
 
 
 class Engine:
     """Answers GraphQL requests over one supergraph."""
 
     def __init__(
-        self, supergraph: Supergraph, clients: Mapping[str, SubgraphClient], *, limits: EngineLimits = EngineLimits()
+        self,
+        supergraph: Supergraph,
+        clients: Mapping[str, SubgraphClient],
+        *,
+        planner: PlansOperations,
+        profiles: Mapping[str, SubgraphProfile] | None = None,
+        documents: PersistedDocuments | None = None,
+        limits: EngineLimits = EngineLimits(),
     ) -> None:
-        raise NotImplementedError
+        """Build an engine. `clients` has one for each subgraph; whoever made them closes them.
+
+        `profiles` name subgraphs to clients; a subgraph without one is its own system.
+        """
+        self.supergraph = supergraph
+        self._planner = planner
+        self._documents = documents
+        self._limits = limits
+        given = profiles or {}
+        self._subgraphs = Subgraphs(
+            clients=clients,
+            profiles={
+                name: given.get(name) or SubgraphProfile(name=name, system=name) for name in supergraph.subgraphs
+            },
+            object_types=frozenset(
+                name for name, each in supergraph.schema.type_map.items() if isinstance(each, GraphQLObjectType)
+            ),
+        )
+        # One thread: however many unknown documents arrive, planning takes one core's share and not the event loop.
+        self._compiler = ThreadPoolExecutor(max_workers=1, thread_name_prefix="plan")
+        self._operations = SingleFlightCache(self._compile, most=limits.cached_operations, executor=self._compiler)
+
+    def close(self) -> None:
+        """End the planning thread. Requests in flight go on."""
+        self._compiler.shutdown(wait=False, cancel_futures=True)
 
     async def execute(self, request: GraphQLRequest, caller: Caller = ANONYMOUS) -> GraphQLResponse:
         """Answer a query or mutation. Expected failures are in the response, never raised.
 
         A subscription is refused with BAD_REQUEST; cancelling stops the subgraph requests in flight.
         """
-        raise NotImplementedError
+        correlation = correlation_id(request.headers.get("x-correlation-id"))
+        try:
+            context = self._context(request, caller, correlation)
+            compiled = await self._prepare(request, context)
+            if compiled.operation.kind is OperationKind.SUBSCRIPTION:
+                raise GatewayError("BAD_REQUEST", "A subscription needs a stream: a WebSocket or text/event-stream.")
+            return await self._execute(compiled, request, context)
+        except (GatewayError, RequestRefused) as refused:
+            return refusal(refused, correlation)
+        except Exception as error:  # noqa: BLE001 - the edge of the engine: a bug becomes an answer and a log line
+            return _internal_error(error, correlation)
 
     async def subscribe(
         self, request: GraphQLRequest, caller: Caller = ANONYMOUS
     ) -> AsyncIterator[GraphQLResponse] | GraphQLResponse:
         """Answer any operation over a streaming transport.
 
-        A subscription gives an async iterator of one response per event (close it with `aclose()`); a query or mutation
+        A subscription gives an async generator of one response per event (close it with `aclose()`); a query or mutation
         gives its one response, and so does a refusal.
         """
-        raise NotImplementedError
+        correlation = correlation_id(request.headers.get("x-correlation-id"))
+        try:
+            context = self._context(request, caller, correlation)
+            compiled = await self._prepare(request, context)
+            if compiled.operation.kind is not OperationKind.SUBSCRIPTION:
+                return await self._execute(compiled, request, context)
+            variables = coerce_variables(compiled.operation, request.variables)
+            return self._events(compiled, request, context, variables)
+        except (GatewayError, RequestRefused) as refused:
+            return refusal(refused, correlation)
+        except Exception as error:  # noqa: BLE001 - as above
+            return _internal_error(error, correlation)
+
+    async def _prepare(self, request: GraphQLRequest, context: RequestContext) -> CompiledOperation:
+        """Request → compiled operation: resolve the document, and one look-up where it is known."""
+        text = await resolve_document(
+            request.query,
+            request.extensions,
+            self._documents,
+            max_characters=self._limits.document.characters,
+        )
+        key = (text, request.operation_name)
+        compiled = self._operations.get(key)
+        if compiled is None:
+            try:
+                async with asyncio.timeout_at(context.deadline):
+                    compiled = await self._operations.make(key)
+            except TimeoutError as error:
+                raise GatewayError("REQUEST_DEADLINE_EXCEEDED") from error
+        if request.is_read_only and compiled.operation.kind is OperationKind.MUTATION:
+            raise GatewayError("METHOD_NOT_ALLOWED", "Send a mutation by POST.", headers={"Allow": "POST"})
+        return compiled
+
+    def _compile(self, key: tuple[str, str | None]) -> CompiledOperation:
+        """Document → operation → plan → functions: pure, once per document."""
+        text, operation_name = key
+        limits = self._limits.document
+        admit_text(text, limits)
+        admit(parse_document(text), limits)
+        operation = prepare(self.supergraph.api_schema, text, operation_name)
+        plan = self._planner.plan(operation)
+        return compile_answer(operation, compile_plan(plan, self._subgraphs))
+
+    async def _execute(
+        self, compiled: CompiledOperation, request: GraphQLRequest, context: RequestContext
+    ) -> GraphQLResponse:
+        """Compiled operation → response."""
+        variables = coerce_variables(compiled.operation, request.variables)
+        tell = wanted(request)
+        if tell is not None:
+            context.observer = FetchLog()
+        run = self._run(compiled, variables, context)
+        if run.is_write:
+            context.write_keys = write_keys(compiled.operation, variables, request.headers)
+        await execute(compiled.plan, run)
+        return _respond(compiled, run, tell)
+
+    async def _events(
+        self,
+        compiled: CompiledOperation,
+        request: GraphQLRequest,
+        context: RequestContext,
+        variables: Mapping[str, Any],
+    ) -> AsyncGenerator[GraphQLResponse, None]:
+        tell = wanted(request)
+
+        def new_run() -> Run:
+            each = self._context(request, context.caller, context.correlation_id)
+            each.observer = FetchLog() if tell is not None else None
+            return self._run(compiled, variables, each)
+
+        try:
+            async for run in events(compiled.plan, self._run(compiled, variables, context), new_run):
+                yield _respond(compiled, run, tell)
+        except SubgraphFailure as failed:
+            _LOG.warning("stream_failed", extra={"correlation_id": context.correlation_id, "reason": str(failed)})
+            yield stream_refusal(compiled, failed, context.correlation_id)
+        except Exception as error:  # noqa: BLE001 - the edge of the engine, as in execute
+            yield _internal_error(error, context.correlation_id)
+
+    def _context(self, request: GraphQLRequest, caller: CallerView, correlation: str) -> RequestContext:
+        timeout_s = self._limits.deadline_s
+        asked = request.headers.get("x-request-timeout-ms")
+        if asked is not None:
+            if not (asked.isascii() and asked.isdigit() and 0 < len(asked) < 10 and int(asked)):
+                raise GatewayError("BAD_REQUEST", "X-Request-Timeout-Ms is a whole number of milliseconds above 0.")
+            timeout_s = min(timeout_s, int(asked) / 1000)
+        return RequestContext(
+            correlation_id=correlation,
+            deadline=asyncio.get_running_loop().time() + timeout_s,
+            caller=caller,
+            headers=request.headers,
+        )
+
+    def _run(self, compiled: CompiledOperation, variables: Mapping[str, Any], context: RequestContext) -> Run:
+        run = Run(
+            variables,
+            context,
+            errors=ErrorList(self._limits.reported_errors),
+            is_write=compiled.operation.kind is OperationKind.MUTATION,
+        )
+        document = compiled.introspection
+        if document is not None:
+            run.data.update(introspect(compiled.operation, document, variables))
+        return run
+
+
+def _respond(compiled: CompiledOperation, run: Run, tell: Wanted | None) -> GraphQLResponse:
+    """Finished run → response."""
+    data, errors = answer(compiled, run)
+    extensions: dict[str, Any] = {}
+    if tell is not None:
+        assert isinstance(run.context.observer, FetchLog)
+        extensions["concord"] = told(tell, run.context.observer, compiled)
+    return GraphQLResponse(
+        data=data, errors=errors, extensions=extensions, headers={"X-Correlation-Id": run.context.correlation_id}
+    )
+
+
+def _internal_error(error: Exception, correlation: str) -> GraphQLResponse:
+    _LOG.error("internal_error", exc_info=error, extra={"correlation_id": correlation})
+    return refusal(GatewayError("INTERNAL_SERVER_ERROR"), correlation)

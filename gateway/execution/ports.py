@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -73,6 +73,10 @@ class SubgraphRequest:
     """Headers that policies added, names in lower case."""
     entities: int = 0
     """Representations in `variables`; 0 for a root fetch."""
+    deadline: float | None = None
+    """When this fetch must have ended, where a policy allows it less than the whole request (event loop's clock)."""
+    fetch_id: int = 0
+    """The fetch's number in its plan."""
     prefix: bytes = b""
     """Constant bytes of the JSON body up to the variables' value; computed from the document where empty."""
     decode: Decode = orjson.loads
@@ -149,7 +153,7 @@ class SubgraphClient(Protocol):
         Cancelling closes what is in flight.
         """
 
-    def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncIterator[SubgraphAnswer]:
+    def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SubgraphAnswer, None]:
         """Start a subscription and yield an answer per event until the stream completes.
 
         Raises SubgraphFailure when the stream can't start or breaks. `context.deadline` does not apply.
@@ -162,7 +166,8 @@ class SubgraphClient(Protocol):
 class FetchObserver(Protocol):
     """Sees every fetch of a request: for logs, metrics, spans and provenance."""
 
-    def fetch_done(
-        self, request: SubgraphRequest, started: float, ended: float, value: Any, failure: SubgraphFailure | None
-    ) -> None:
-        """Take note of a finished fetch; times are of the event loop's clock, `value` is the whole answer."""
+    def clock(self) -> float:
+        """Return the time that `started` is told in."""
+
+    def fetch_done(self, request: SubgraphRequest, started: float, value: Any, failure: SubgraphFailure | None) -> None:
+        """Take note of a fetch that just ended. `value` is the whole answer, not to be changed; None on failure."""

@@ -1,0 +1,230 @@
+"""Collect the representations of one entity input: a function generated per plan, since it visits every object.
+
+For the path `users.@` and the representation `__typename id` the generated function is, in essence:
+
+    def collect(root):
+        users = root.get("users")
+        if users.__class__ is list:
+            for o in users:
+                if o.__class__ is dict:
+                    k = o.get("id")
+                    if k is not None: … one representation per distinct (typename, id), and this object's slot
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from gateway.execution.rewrite import rewrite
+from gateway.federation.plan import (
+    EachItem,
+    EntityInput,
+    Path,
+    PathKey,
+    RepresentationField,
+    RepresentationFragment,
+    RepresentationSelection,
+)
+
+
+@dataclass(slots=True)
+class Collected:
+    """What one entity input found in the tree."""
+
+    representations: list[dict[str, Any]] = field(default_factory=list)
+    """Each sent once."""
+    groups: list[tuple[list[dict[str, Any]], list[int]]] = field(default_factory=list)
+    """For each path: the objects it leads to, and for each the index of its representation."""
+    is_skipping: bool = False
+    """Whether an object was passed over because something its representation needs is null or missing."""
+
+
+Collect = Callable[[dict[str, Any]], Collected]
+
+_MAX_LOOPS = 12
+"""CPython allows 20 statically nested loops; longer paths go on in an inner function."""
+
+
+class _Missing:
+    """The type of `MISSING`, told apart from null: the field was never fetched."""
+
+
+MISSING = _Missing()
+_SKIP = object()
+
+
+def compile_collect(entity_input: EntityInput) -> Collect:
+    """Generate the collecting function of an entity input."""
+    writer = _Writer()
+    writer.line("def collect(root):")
+    writer.depth = 1
+    writer.line("found = Collected()")
+    writer.line("representations = found.representations")
+    writer.line("seen = {}")
+    for path in entity_input.paths:
+        writer.line("objects = []; slots = []")
+        writer.line("found.groups.append((objects, slots))")
+        writer.steps("root", path, lambda name: _write_target(writer, name, entity_input))
+    writer.line("return found")
+    scope: dict[str, Any] = writer.constants
+    scope |= {"Collected": Collected, "MISSING": MISSING, "SKIP": _SKIP, "dumps": orjson.dumps, "build": _build}
+    exec(compile("\n".join(writer.lines), f"<collect {entity_input.response_name}>", "exec"), scope)  # noqa: S102 - names and constants only; every string of the plan is bound, not pasted
+    collect: Collect = scope["collect"]
+    return collect
+
+
+class _Writer:
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.constants: dict[str, Any] = {}
+        self.depth = 0
+        self._names = 0
+
+    def line(self, text: str) -> None:
+        self.lines.append("    " * self.depth + text)
+
+    def name(self) -> str:
+        self._names += 1
+        return f"v{self._names}"
+
+    def constant(self, value: Any) -> str:
+        name = f"c{len(self.constants)}"
+        self.constants[name] = value
+        return name
+
+    def steps(self, variable: str, path: Path, write_end: Callable[[str], None]) -> None:
+        """Write the code that follows `path` from the value in `variable`, and `write_end` at its end."""
+        outer = self.depth
+        loops = 0
+        functions: list[tuple[str, str, int]] = []
+        for step in path:
+            match step:
+                case PathKey(name, possible_types):
+                    guard = f"{variable}.__class__ is dict"
+                    if possible_types is not None:
+                        guard += f" and {variable}.get('__typename') in {self.constant(possible_types)}"
+                    self.line(f"if {guard}:")
+                    self.depth += 1
+                    following = self.name()
+                    self.line(f"{following} = {variable}.get({self.constant(name)})")
+                case EachItem(possible_types):
+                    self.line(f"if {variable}.__class__ is list:")
+                    self.depth += 1
+                    following = self.name()
+                    if loops == _MAX_LOOPS:
+                        function = self.name()
+                        functions.append((function, variable, self.depth))
+                        self.line(f"def {function}({variable}):")
+                        self.depth += 1
+                        loops = 0
+                    self.line(f"for {following} in {variable}:")
+                    self.depth += 1
+                    loops += 1
+                    if possible_types is not None:
+                        types = self.constant(possible_types)
+                        self.line(f"if {following}.__class__ is dict and {following}.get('__typename') in {types}:")
+                        self.depth += 1
+            variable = following
+        self.line(f"if {variable}.__class__ is dict:")
+        self.depth += 1
+        write_end(variable)
+        for function, argument, depth in reversed(functions):
+            self.depth = depth
+            self.line(f"{function}({argument})")
+        self.depth = outer
+
+
+def _write_target(writer: _Writer, variable: str, entity_input: EntityInput) -> None:
+    fields = entity_input.representation
+    leaves = [each for each in fields if isinstance(each, RepresentationField) and not each.selection]
+    if len(leaves) < len(fields) or entity_input.input_rewrites:
+        selection = writer.constant(fields)
+        rewrites = writer.constant(entity_input.input_rewrites)
+        writer.line(f"representation = build({variable}, {selection}, {rewrites})")
+        writer.line("if representation is SKIP:")
+        writer.line("    found.is_skipping = True")
+        writer.line("else:")
+        writer.depth += 1
+        writer.line("key = dumps(representation)")
+        _write_slot(writer, variable, "representation")
+        return
+    names: list[str] = []
+    useful: list[str] = []
+    for each in leaves:
+        name = writer.name()
+        names.append(name)
+        if each.is_nullable and each.name != "__typename":
+            writer.line(f"{name} = {variable}.get({writer.constant(each.source)}, MISSING)")
+            useful.append(f"{name} is not MISSING")
+        else:
+            writer.line(f"{name} = {variable}.get({writer.constant(each.source)})")
+            useful.append(f"{name} is not None")
+    representation = (
+        "{" + ", ".join(f"{writer.constant(f.name)}: {n}" for f, n in zip(leaves, names, strict=True)) + "}"
+    )
+    writer.line(f"if {' and '.join(useful) or 'True'}:")
+    writer.depth += 1
+    # Strings compare as their JSON does. Other values might not (true == 1) or have no hash, so their text is the key.
+    strings = " and ".join(f"{name}.__class__ is str" for name in names)
+    writer.line(f"key = ({', '.join(names)},) if {strings} else dumps({representation})")
+    _write_slot(writer, variable, representation)
+    writer.depth -= 1
+    writer.line("else:")
+    writer.line("    found.is_skipping = True")
+
+
+def _write_slot(writer: _Writer, variable: str, representation: str) -> None:
+    writer.line("slot = seen.get(key)")
+    writer.line("if slot is None:")
+    writer.line("    seen[key] = slot = len(representations)")
+    writer.line(f"    representations.append({representation})")
+    writer.line(f"objects.append({variable}); slots.append(slot)")
+
+
+def _build(value: dict[str, Any], selection: RepresentationSelection, rewrites: Sequence[Any]) -> Any:
+    fragments = [each for each in selection if isinstance(each, RepresentationFragment)]
+    if fragments and not any(value.get("__typename") in each.possible_types for each in fragments):
+        return _SKIP
+    built = _build_object(value, selection)
+    if built is not _SKIP and rewrites:
+        rewrite(built, rewrites)
+    return built
+
+
+def _build_object(value: dict[str, Any], selection: RepresentationSelection) -> Any:
+    built: dict[str, Any] = {}
+    for each in selection:
+        match each:
+            case RepresentationFragment(_, possible_types, inner):
+                if value.get("__typename") in possible_types:
+                    part = _build_object(value, inner)
+                    if part is _SKIP:
+                        return _SKIP
+                    built.update(part)
+            case RepresentationField(name, source, inner, is_nullable):
+                item = value.get(source, MISSING)
+                if item is MISSING or (item is None and not is_nullable):
+                    return _SKIP
+                if inner:
+                    item = _build_value(item, inner)
+                    if item is _SKIP:
+                        return _SKIP
+                built[name] = item
+    return built or _SKIP
+
+
+def _build_value(value: Any, selection: RepresentationSelection) -> Any:
+    match value:
+        case None:
+            return None
+        case dict():
+            return _build_object(value, selection)
+        case list():
+            items = [_build_value(item, selection) for item in value]
+            return _SKIP if any(item is _SKIP for item in items) else items
+        case _:
+            return _SKIP

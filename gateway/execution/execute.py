@@ -1,0 +1,177 @@
+"""Run a query plan: one `match` over its nodes, three phases per fetch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TypeAlias, assert_never
+
+from gateway.execution.fetch import (
+    CompiledEntity,
+    CompiledRoot,
+    compile_entity,
+    compile_root,
+    load_entity,
+    load_root,
+)
+from gateway.execution.located import SubgraphProfile
+from gateway.execution.ports import SubgraphClient
+from gateway.execution.run import Run
+from gateway.federation.plan import (
+    Condition,
+    EntityFetch,
+    Parallel,
+    PlanNode,
+    QueryPlan,
+    RootFetch,
+    Sequence,
+    SubscriptionPlan,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledSequence:
+    """Nodes that run one after another."""
+
+    nodes: tuple[CompiledNode, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledParallel:
+    """Nodes that run at once."""
+
+    nodes: tuple[CompiledNode, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledCondition:
+    """One of two sub-plans, chosen by a variable."""
+
+    variable: str
+    if_true: CompiledNode | None
+    if_false: CompiledNode | None
+
+
+CompiledNode: TypeAlias = CompiledRoot | CompiledEntity | CompiledSequence | CompiledParallel | CompiledCondition
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledSubscription:
+    """The source stream, and what to fetch after each of its events."""
+
+    primary: CompiledRoot
+    rest: CompiledNode | None
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledPlan:
+    """A query plan bound to clients, with all its functions made. Immutable; shared by every request of the operation."""
+
+    plan: QueryPlan
+    root: CompiledNode | CompiledSubscription | None
+
+
+@dataclass(frozen=True, slots=True)
+class Subgraphs:
+    """The subgraphs of one supergraph, as the runtime knows them."""
+
+    clients: Mapping[str, SubgraphClient]
+    profiles: Mapping[str, SubgraphProfile]
+    object_types: frozenset[str]
+    """Names of the supergraph's object types."""
+
+
+def compile_plan(plan: QueryPlan, subgraphs: Subgraphs) -> CompiledPlan:
+    """Bind a plan to its clients and generate its functions.
+
+    Raises KeyError if the plan names a subgraph that has no client.
+    """
+    match plan.root:
+        case None:
+            return CompiledPlan(plan, None)
+        case SubscriptionPlan(primary=primary, rest=rest):
+            compiled = _compile_root(primary, subgraphs)
+            return CompiledPlan(plan, CompiledSubscription(compiled, _compile(rest, subgraphs)))
+        case node:
+            return CompiledPlan(plan, _compile(node, subgraphs))
+
+
+def _compile(node: PlanNode | None, subgraphs: Subgraphs) -> CompiledNode | None:
+    match node:
+        case None:
+            return None
+        case RootFetch():
+            return _compile_root(node, subgraphs)
+        case EntityFetch(subgraph=name):
+            client, profile = subgraphs.clients[name], subgraphs.profiles[name]
+            return compile_entity(node, client, profile, subgraphs.object_types)
+        case Sequence(nodes):
+            return CompiledSequence(_compile_all(nodes, subgraphs))
+        case Parallel(nodes):
+            return CompiledParallel(_compile_all(nodes, subgraphs))
+        case Condition(variable, if_true, if_false):
+            return CompiledCondition(variable, _compile(if_true, subgraphs), _compile(if_false, subgraphs))
+        case _:
+            assert_never(node)
+
+
+def _compile_all(nodes: tuple[PlanNode, ...], subgraphs: Subgraphs) -> tuple[CompiledNode, ...]:
+    return tuple(compiled for node in nodes if (compiled := _compile(node, subgraphs)) is not None)
+
+
+def _compile_root(fetch: RootFetch, subgraphs: Subgraphs) -> CompiledRoot:
+    return compile_root(fetch, subgraphs.clients[fetch.subgraph], subgraphs.profiles[fetch.subgraph])
+
+
+async def execute(compiled: CompiledPlan, run: Run) -> None:
+    """Run the plan of a query or mutation to its end; what it brought and what failed is in `run`.
+
+    Expected failures never raise. Cancelling stops every fetch in flight.
+    """
+    assert not isinstance(compiled.root, CompiledSubscription)
+    if compiled.root is not None:
+        await _execute(compiled.root, run)
+
+
+async def _execute(node: CompiledNode, run: Run) -> None:
+    match node:
+        case CompiledEntity():
+            await load_entity(node, run)
+        case CompiledRoot():
+            await load_root(node, run)
+        case CompiledSequence(nodes):
+            for each in nodes:
+                await _execute(each, run)
+        case CompiledParallel(nodes):
+            async with asyncio.TaskGroup() as group:
+                for each in nodes[:-1]:
+                    group.create_task(_execute(each, run))
+                # The last branch needs no task of its own.
+                if nodes:
+                    await _execute(nodes[-1], run)
+        case CompiledCondition(variable, if_true, if_false):
+            chosen = if_true if run.variables.get(variable) else if_false
+            if chosen is not None:
+                await _execute(chosen, run)
+        case _:
+            assert_never(node)
+
+
+async def events(compiled: CompiledPlan, source: Run, new_run: Callable[[], Run]) -> AsyncGenerator[Run, None]:
+    """Run a subscription: yield one finished run per event of the source stream, which closes with this generator.
+
+    `source` holds the variables and context of the stream; `new_run` makes the run of one event, with a deadline of its
+    own. Raises SubgraphFailure when the stream can't start or breaks.
+    """
+    root = compiled.root
+    assert isinstance(root, CompiledSubscription)
+    request = root.primary.prepare(source)
+    async with aclosing(root.primary.client.subscribe(request, source.context)) as stream:
+        async for answer in stream:
+            run = new_run()
+            root.primary.merge(run, answer.value)
+            if root.rest is not None:
+                await _execute(root.rest, run)
+            yield run

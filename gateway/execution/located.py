@@ -1,0 +1,176 @@
+"""Located errors: what went wrong, at which place of the answer, whose it is. Translated here from what subgraphs say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.errors import REGISTRY, ErrorClass, Outcome, located_error
+from gateway.execution.ports import SubgraphFailure
+from gateway.execution.walk import ConcretePath
+
+FIELD_CODES = frozenset(
+    code
+    for code, row in REGISTRY.items()
+    if row.error_class in (ErrorClass.UPSTREAM, ErrorClass.CONFLICT) or code.startswith("EVENT_CURSOR_")
+) - {"REQUEST_DEADLINE_EXCEEDED", "AUTH_UNAVAILABLE"} | {
+    "BAD_USER_INPUT",
+    "FORBIDDEN",
+    "NOT_FOUND",
+    "UNAUTHENTICATED",
+    "UNAUTHORIZED_FIELD_OR_TYPE",
+    "REQUEST_RATE_LIMITED",
+    "STORE_UNAVAILABLE",
+}  # fmt: skip
+"""Codes a subgraph may use for one field. Any other, such as INTERNAL_SERVER_ERROR, says nothing about the gateway's
+request and becomes SYSTEM_ERROR."""
+
+_UNDECIDED = frozenset(
+    {"SYSTEM_ERROR", "SYSTEM_TIMEOUT", "SYSTEM_UNAVAILABLE", "SYSTEM_BAD_RESPONSE", "IDEMPOTENCY_IN_PROGRESS"}
+)
+"""Codes after which a write may or may not have happened."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubgraphProfile:
+    """How a subgraph is named to clients, and what of its own words they may read."""
+
+    name: str
+    system: str
+    """The logical system of record: `erp`."""
+    owner: str | None = None
+    """Handle of the team that runs it."""
+    shown_codes: frozenset[str] = frozenset()
+    """Codes whose messages are passed on as the subgraph wrote them; others get the registry's sentence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What went wrong, without the place."""
+
+    code: str
+    system: str = "gateway"
+    owner: str | None = None
+    message: str = ""
+    retryable: bool | None = None
+    retry_after_ms: int | None = None
+    outcome: Outcome | None = None
+
+    def at(self, path: ConcretePath) -> dict[str, Any]:
+        """Return the error entry for one place."""
+        return located_error(
+            self.code,
+            self.message,
+            path=path,
+            system=self.system,
+            owner=self.owner,
+            retryable=self.retryable,
+            retry_after_ms=self.retry_after_ms,
+            outcome=self.outcome,
+        )
+
+
+@dataclass(slots=True)
+class ErrorList:
+    """The errors of one answer, each place and code once, as many as are reported."""
+
+    most: int = 20
+    """How many are kept; the rest is counted."""
+    found: list[tuple[ConcretePath, Failure]] = field(default_factory=list)
+    omitted: int = 0
+    _known: set[tuple[ConcretePath, str]] = field(default_factory=set)
+
+    def add(self, path: ConcretePath, failure: Failure) -> None:
+        """Note that the field at `path` failed."""
+        key = (path, failure.code)
+        if key in self._known:
+            return
+        if len(self.found) < self.most:
+            self._known.add(key)
+            self.found.append((path, failure))
+        else:
+            self.omitted += 1
+
+    def explains(self, path: ConcretePath) -> bool:
+        """Tell whether an error above, at or below `path` already says why there is no value there."""
+        length = len(path)
+        return any(known[:length] == path[: len(known)] for known, _ in self.found)
+
+    def entries(self, correlation_id: str) -> tuple[dict[str, Any], ...]:
+        """Return the entries of the answer's `errors`. The last one carries the number that is left out."""
+        entries = [failure.at(path) for path, failure in self.found]
+        for entry in entries:
+            entry["extensions"]["correlationId"] = correlation_id
+        if self.omitted and entries:
+            entries[-1]["extensions"]["omitted"] = self.omitted
+        return tuple(entries)
+
+
+def failure_of(
+    failed: SubgraphFailure,
+    profile: SubgraphProfile,
+    *,
+    is_write: bool,
+    is_after: bool = False,
+    has_key: bool = False,
+) -> Failure:
+    """Return what a client may know of a fetch that failed as a whole.
+
+    `is_after`: a read that follows a write. `has_key`: the write has an idempotency key, so it may be repeated.
+    """
+    retryable = failed.row.retryable if failed.retryable is None else failed.retryable
+    if is_write and not is_after and failed.outcome is not Outcome.NOT_APPLIED:
+        retryable = retryable and has_key
+    return Failure(
+        code=failed.code,
+        system=profile.system,
+        owner=profile.owner,
+        message=failed.message,
+        retryable=retryable,
+        retry_after_ms=failed.retry_after_ms,
+        outcome=None if not is_write else Outcome.APPLIED if is_after else failed.outcome,
+    )
+
+
+def failure_from_entry(entry: Mapping[str, Any], profile: SubgraphProfile, *, write: Outcome | None) -> Failure:
+    """Return what a client may know of one entry of a subgraph's `errors`.
+
+    `write`: None for a read; APPLIED for a field below a write that took effect; UNKNOWN where the code decides.
+    """
+    extensions = entry.get("extensions")
+    details: Mapping[str, Any] = extensions if isinstance(extensions, dict) else {}
+    given = details.get("code")
+    code = given if isinstance(given, str) and given in FIELD_CODES else "SYSTEM_ERROR"
+    message = entry.get("message")
+    retry_after_ms = details.get("retryAfterMs")
+    retryable = details.get("retryable")
+    return Failure(
+        code=code,
+        system=profile.system,
+        owner=profile.owner,
+        message=message if code in profile.shown_codes and isinstance(message, str) else "",
+        retryable=retryable if isinstance(retryable, bool) and code == given else None,
+        retry_after_ms=retry_after_ms if type(retry_after_ms) is int and retry_after_ms >= 0 else None,
+        outcome=_outcome(details.get("outcome"), code, write),
+    )
+
+
+def _outcome(given: Any, code: str, write: Outcome | None) -> Outcome | None:
+    if write is None:
+        return None
+    if isinstance(given, str) and given in Outcome.__members__:
+        return Outcome(given)
+    if write is not Outcome.UNKNOWN:
+        return write
+    return Outcome.UNKNOWN if code in _UNDECIDED else Outcome.NOT_APPLIED
+
+
+def error_entries(value: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the well-formed entries of an answer's `errors`; a wrong shape counts as one entry that says nothing."""
+    errors = value.get("errors")
+    if errors is None or errors == []:
+        return ()
+    if not isinstance(errors, list):
+        return ({},)
+    return [entry if isinstance(entry, dict) else {} for entry in errors]

@@ -1,0 +1,216 @@
+"""The shape of an operation's answer, compiled once: what the client selected, by concrete type, with every wrapper.
+
+Completion and error translation walk shapes, never documents or schemas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, TypeAlias
+
+from graphql import (
+    GraphQLEnumType,
+    GraphQLList,
+    GraphQLNamedType,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLSchema,
+    get_named_type,
+    is_abstract_type,
+    is_leaf_type,
+)
+
+from gateway.federation.operation import Operation
+from gateway.federation.supergraph import Conditions, FieldSelection, FragmentSelection, Selection
+
+
+class LeafKind(Enum):
+    """What a leaf's JSON value must be."""
+
+    INT = "Int"
+    FLOAT = "Float"
+    STRING = "String"
+    BOOLEAN = "Boolean"
+    ID = "ID"
+    ENUM = "enum"
+    ANY = "any"
+    """A custom scalar: any JSON value."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeafShape:
+    """A scalar or enum."""
+
+    kind: LeafKind
+    values: frozenset[str] = frozenset()
+    """Names of an enum's values in the API schema."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListShape:
+    """A list."""
+
+    item: Shape
+    is_item_nullable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RawShape:
+    """A value that is already complete: an answer to introspection."""
+
+
+@dataclass(frozen=True, slots=True)
+class TypenameShape:
+    """`__typename`: the name of the object's own type."""
+
+
+@dataclass(slots=True, eq=False)
+class ObjectShape:
+    """A selection on an object, interface or union."""
+
+    type_name: str
+    is_abstract: bool
+    """Whether an object must say by `__typename` which type it is."""
+    by_type: dict[str, tuple[FieldShape, ...]]
+    """Object type → what the client selected of it, in order."""
+
+    def has_names(self, names: Sequence[str]) -> bool:
+        """Tell whether the client selected the place at these response names, for some type."""
+        if not names:
+            return True
+        for field in {id(each): each for fields in self.by_type.values() for each in fields}.values():
+            if field.name == names[0]:
+                shape = field.shape
+                while isinstance(shape, ListShape):
+                    shape = shape.item
+                if len(names) == 1 or (isinstance(shape, ObjectShape) and shape.has_names(names[1:])):
+                    return True
+        return False
+
+
+Shape: TypeAlias = LeafShape | ListShape | RawShape | TypenameShape | ObjectShape
+
+
+@dataclass(frozen=True, slots=True)
+class FieldShape:
+    """One field of an answer's object."""
+
+    name: str
+    """The response name."""
+    field_name: str
+    """The schema's name."""
+    shape: Shape
+    is_nullable: bool
+    conditions: tuple[Conditions, ...]
+    """The field is there if any of these holds; empty: always."""
+
+    def is_included(self, variables: Mapping[str, object]) -> bool:
+        """Tell whether `@skip` and `@include` leave the field in."""
+        return not self.conditions or any(
+            all(bool(variables.get(name)) is wanted for name, wanted in each) for each in self.conditions
+        )
+
+
+_BUILT_IN: Final = {kind.value: LeafShape(kind) for kind in LeafKind if kind not in (LeafKind.ENUM, LeafKind.ANY)}
+_ANY: Final = LeafShape(LeafKind.ANY)
+_TYPENAME: Final = TypenameShape()
+_RAW: Final = RawShape()
+_ALWAYS: Final[Conditions] = frozenset()
+
+_Occurrence: TypeAlias = tuple[FieldSelection, Conditions]
+
+
+def compile_shape(operation: Operation) -> ObjectShape:
+    """Compile the shape of an operation's `data`."""
+    root = operation.schema.get_root_type(operation.definition.operation)
+    assert root is not None  # validation has refused operations without a root type
+    compiler = _Compiler(operation.schema)
+    return compiler.compile_object(root, [(operation.selections, _ALWAYS)])
+
+
+class _Compiler:
+    def __init__(self, schema: GraphQLSchema) -> None:
+        self._schema = schema
+        # Fragments are shared between places and so are their selections: equal selections compile once.
+        self._objects: dict[tuple[object, ...], ObjectShape] = {}
+
+    def compile_object(
+        self, named: GraphQLNamedType, selections: Sequence[tuple[tuple[Selection, ...], Conditions]]
+    ) -> ObjectShape:
+        key = (named.name, *((id(each), conditions) for each, conditions in selections))
+        known = self._objects.get(key)
+        if known is not None:
+            return known
+        is_abstract = is_abstract_type(named)
+        possible = self._schema.get_possible_types(named) if is_abstract else [named]  # type: ignore[arg-type]  # narrowed by is_abstract_type
+        shape = ObjectShape(named.name, is_abstract, {})
+        self._objects[key] = shape
+        by_fields: dict[tuple[object, ...], tuple[FieldShape, ...]] = {}
+        for object_type in possible:
+            assert isinstance(object_type, GraphQLObjectType)
+            collected: dict[str, list[_Occurrence]] = {}
+            for each, conditions in selections:
+                self._collect(object_type, each, conditions, collected)
+            # Types that differ in no fragment and no field share their fields.
+            distinct = tuple((name, *((id(f), c) for f, c in found)) for name, found in collected.items())
+            types = tuple(str(self._type_of(object_type, found[0][0])) for found in collected.values())
+            fields = by_fields.get((distinct, types))
+            if fields is None:
+                fields = tuple(self._field(object_type, name, found) for name, found in collected.items())
+                by_fields[distinct, types] = fields
+            shape.by_type[object_type.name] = fields
+        return shape
+
+    def _collect(
+        self,
+        object_type: GraphQLObjectType,
+        selections: Iterable[Selection],
+        conditions: Conditions,
+        collected: dict[str, list[_Occurrence]],
+    ) -> None:
+        """Group the fields that apply to an object type by response name (CollectFields)."""
+        for selection in selections:
+            joined = conditions | selection.conditions
+            match selection:
+                case FieldSelection(response_name=name):
+                    collected.setdefault(name, []).append((selection, joined))
+                case FragmentSelection(type_condition=condition, selections=inner):
+                    if condition is None or self._applies(condition, object_type):
+                        self._collect(object_type, inner, joined, collected)
+
+    def _applies(self, condition: str, object_type: GraphQLObjectType) -> bool:
+        if condition == object_type.name:
+            return True
+        named = self._schema.get_type(condition)
+        return is_abstract_type(named) and self._schema.is_sub_type(named, object_type)
+
+    def _type_of(self, object_type: GraphQLObjectType, selection: FieldSelection) -> GraphQLOutputType | None:
+        definition = object_type.fields.get(selection.name)
+        return definition.type if definition else None
+
+    def _field(self, object_type: GraphQLObjectType, name: str, found: list[_Occurrence]) -> FieldShape:
+        first = found[0][0]
+        conditions = () if any(not each for _, each in found) else tuple(dict.fromkeys(each for _, each in found))
+        if first.name == "__typename":
+            return FieldShape(name, first.name, _TYPENAME, is_nullable=False, conditions=conditions)
+        output = self._type_of(object_type, first)
+        if output is None:
+            return FieldShape(name, first.name, _RAW, is_nullable=True, conditions=conditions)
+        is_nullable = not isinstance(output, GraphQLNonNull)
+        return FieldShape(name, first.name, self._shape(output, found), is_nullable, conditions)
+
+    def _shape(self, output: GraphQLOutputType, found: list[_Occurrence]) -> Shape:
+        if isinstance(output, GraphQLNonNull):
+            output = output.of_type
+        if isinstance(output, GraphQLList):
+            item = output.of_type
+            return ListShape(self._shape(item, found), not isinstance(item, GraphQLNonNull))
+        named = get_named_type(output)
+        if is_leaf_type(named):
+            if isinstance(named, GraphQLEnumType):
+                return LeafShape(LeafKind.ENUM, frozenset(named.values))
+            return _BUILT_IN.get(named.name, _ANY)
+        return self.compile_object(named, [(field.selections, conditions) for field, conditions in found])

@@ -1,0 +1,90 @@
+"""Who gave which part of an answer, when, and what it cost: shown on request in `extensions.concord`."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.execution.answer import CompiledOperation, StaticPath
+from gateway.execution.located import SubgraphProfile
+from gateway.execution.message import GraphQLRequest
+from gateway.execution.ports import SubgraphFailure, SubgraphRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a client asks to be told beside the data."""
+
+    provenance: bool
+    plan: bool
+
+
+def wanted(request: GraphQLRequest) -> Wanted | None:
+    """Return what the request asks for, or None where it asks for nothing.
+
+    `{"extensions": {"concord": {"provenance": true, "plan": true}}}` in the request, or the header
+    `X-Concord-Provenance: 1`.
+    """
+    given = request.extensions.get("concord") if request.extensions else None
+    options = given if isinstance(given, dict) else {}
+    provenance = options.get("provenance") is True or request.headers.get("x-concord-provenance") == "1"
+    plan = options.get("plan") is True
+    return Wanted(provenance, plan) if provenance or plan else None
+
+
+@dataclass(slots=True)
+class FetchLog:
+    """Remembers the fetches of one request. An observer of the executor."""
+
+    vendor_requests: Counter[str] = field(default_factory=Counter)
+    fetches: list[dict[str, Any]] = field(default_factory=list)
+    read_at: dict[str, str] = field(default_factory=dict)
+    """Subgraph → when it was first read, RFC 3339 in UTC."""
+
+    def clock(self) -> float:
+        """Return monotonic seconds."""
+        return time.perf_counter()
+
+    def fetch_done(self, request: SubgraphRequest, started: float, value: Any, failure: SubgraphFailure | None) -> None:
+        """Note a fetch, and what the subgraph says of its own requests."""
+        ms = round((time.perf_counter() - started) * 1000, 3)
+        entry: dict[str, Any] = {"subgraph": request.subgraph, "ms": ms, "entities": request.entities}
+        if failure is not None:
+            entry["code"] = failure.code
+        else:
+            self.read_at.setdefault(request.subgraph, datetime.now(UTC).isoformat(timespec="milliseconds"))
+        self.fetches.append(entry)
+        self.vendor_requests.update(vendor_requests(value))
+
+
+def vendor_requests(value: Any) -> dict[str, int]:
+    """Return the vendor requests that a subgraph's answer reports: `{"hubspot": 3}`."""
+    extensions = value.get("extensions") if isinstance(value, dict) else None
+    concord = extensions.get("concord") if isinstance(extensions, dict) else None
+    reported = concord.get("vendorRequests") if isinstance(concord, dict) else None
+    counts = reported if isinstance(reported, dict) else {}
+    return {vendor: count for vendor, count in counts.items() if type(count) is int and count >= 0}
+
+
+def told(asked: Wanted, log: FetchLog, compiled: CompiledOperation) -> dict[str, Any]:
+    """Return the answer's `extensions.concord`.
+
+    `provenance` lists places by response names, without list indices: a place stands for all below it, down to the next
+    entry. Places the client did not select are left out.
+    """
+    places = [
+        {"path": list(path), "system": profile.system, "readAt": log.read_at[profile.name]}
+        for path, profile in _selected(compiled)
+        if profile.name in log.read_at
+    ]
+    extension: dict[str, Any] = {"vendorRequests": dict(sorted(log.vendor_requests.items())), "fetches": log.fetches}
+    if asked.provenance:
+        extension["provenance"] = places
+    return extension
+
+
+def _selected(compiled: CompiledOperation) -> list[tuple[StaticPath, SubgraphProfile]]:
+    return [(path, profile) for path, profile in compiled.providers.items() if compiled.shape.has_names(path)]

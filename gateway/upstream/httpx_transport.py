@@ -1,0 +1,86 @@
+"""The transport for anything HTTP: httpx2, with TLS, HTTP proxies never read from the environment, and a kept pool."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncGenerator
+
+import httpx2
+
+from gateway.upstream.transport import HeaderPairs, HttpReply, NoAnswer, NotSent, TooLarge
+
+
+class HttpxTransport:
+    """Posts to one URL through httpx2."""
+
+    def __init__(
+        self, url: str, *, max_connections: int = 64, max_bytes: int = 64 << 20, keep_alive_s: float = 30.0
+    ) -> None:
+        self._url = url
+        self._max_bytes = max_bytes
+        self._client = httpx2.AsyncClient(
+            trust_env=False,
+            follow_redirects=False,
+            limits=httpx2.Limits(
+                max_connections=max_connections,
+                max_keepalive_connections=max_connections,
+                keepalive_expiry=keep_alive_s,
+            ),
+        )
+
+    async def post(self, headers: HeaderPairs, body: bytes, timeout_s: float) -> HttpReply:
+        """Send and return the whole answer. Raises NotSent, NoAnswer or TooLarge."""
+        try:
+            async with self._client.stream(
+                "POST", self._url, headers=list(headers), content=body, timeout=httpx2.Timeout(timeout_s)
+            ) as response:
+                chunks = []
+                size = 0
+                async for chunk in response.aiter_bytes():
+                    size += len(chunk)
+                    if size > self._max_bytes:
+                        raise TooLarge(f"more than {self._max_bytes} bytes")
+                    chunks.append(chunk)
+                return HttpReply(response.status_code, response.headers, b"".join(chunks))
+        except httpx2.HTTPError as error:
+            raise _translated(error) from error
+
+    async def stream(
+        self, headers: HeaderPairs, body: bytes, connect_timeout_s: float
+    ) -> AsyncGenerator[HttpReply, None]:
+        """Send and yield the answer piece by piece. Raises NotSent or NoAnswer."""
+        timeout = httpx2.Timeout(connect_timeout_s, read=None)
+        try:
+            async with self._client.stream(
+                "POST", self._url, headers=list(headers), content=body, timeout=timeout
+            ) as response:
+                yield HttpReply(response.status_code, response.headers, b"")
+                async for chunk in response.aiter_bytes():
+                    yield HttpReply(response.status_code, response.headers, chunk)
+        except httpx2.HTTPError as error:
+            raise _translated(error) from error
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
+
+def _translated(error: httpx2.HTTPError) -> NotSent | NoAnswer:
+    reason = f"{type(error).__name__}: {error}"
+    match error:
+        case httpx2.ConnectTimeout() | httpx2.PoolTimeout():
+            return NotSent(reason, is_timeout=True)
+        case httpx2.ConnectError() | httpx2.UnsupportedProtocol():
+            return NotSent(reason, is_retryable=not isinstance(_root(error), ssl.SSLError))
+        case httpx2.TimeoutException():
+            return NoAnswer(reason, is_timeout=True)
+        case _:
+            return NoAnswer(reason)
+
+
+def _root(error: BaseException) -> BaseException:
+    while True:
+        cause = error.__cause__ or error.__context__
+        if cause is None:
+            return error
+        error = cause

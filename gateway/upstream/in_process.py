@@ -1,0 +1,72 @@
+"""A subgraph that lives in this process: a strawberry schema, called without HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from strawberry import Schema
+from strawberry.types import ExecutionResult
+from strawberry.types.execution import PreExecutionError
+
+from gateway.execution.merge import copy_json
+from gateway.execution.ports import RequestContext, SubgraphAnswer, SubgraphFailure, SubgraphRequest
+
+MakeContext = Callable[[RequestContext], Awaitable[Any]]
+"""Makes the resolvers' context for one fetch, on the event loop."""
+
+
+class InProcessSubgraph:
+    """Runs fetches against a strawberry schema.
+
+    Answers are copies, since the executor changes what it receives and resolvers may keep what they return.
+    """
+
+    def __init__(self, schema: Schema, *, make_context: MakeContext) -> None:
+        self._schema = schema
+        self._make_context = make_context
+
+    async def fetch(self, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
+        """Execute a query or mutation. Errors are in the answer, as over HTTP."""
+        result = await self._schema.execute(
+            request.document,
+            # strawberry takes `__typename` out of representations.
+            variable_values=copy_json(dict(request.variables)),
+            context_value=await self._make_context(context),
+            operation_name=request.operation_name,
+        )
+        return SubgraphAnswer(_value(result))
+
+    async def subscribe(
+        self, request: SubgraphRequest, context: RequestContext
+    ) -> AsyncGenerator[SubgraphAnswer, None]:
+        """Run a subscription, an answer per event."""
+        stream = await self._schema.subscribe(
+            request.document,
+            variable_values=copy_json(dict(request.variables)),
+            context_value=await self._make_context(context),
+            operation_name=request.operation_name,
+        )
+        if not isinstance(stream, AsyncIterator):
+            raise SubgraphFailure("SYSTEM_ERROR", str(stream.errors), is_sent=True)
+        try:
+            async for result in stream:
+                if isinstance(result, PreExecutionError):
+                    raise SubgraphFailure("SYSTEM_ERROR", str(result.errors), is_sent=True)
+                yield SubgraphAnswer(_value(result))
+        finally:
+            close = getattr(stream, "aclose", None)
+            if close is not None:
+                await close()
+
+    async def aclose(self) -> None:
+        """Nothing to release: the schema is not ours."""
+
+
+def _value(result: ExecutionResult) -> dict[str, Any]:
+    value: dict[str, Any] = {"data": copy_json(result.data)}
+    if result.errors:
+        value["errors"] = [error.formatted for error in result.errors]
+    if result.extensions:
+        value["extensions"] = result.extensions
+    return value

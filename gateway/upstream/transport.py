@@ -1,0 +1,63 @@
+"""What an HTTP transport does for a subgraph client, and the two ways in which it can fail.
+
+The seam between what is sent and how: any transport that keeps these promises can carry fetches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+HeaderPairs = Sequence[tuple[str, str]]
+
+
+class NotSent(Exception):  # noqa: N818 - reads as what it is
+    """The request certainly never reached the server: no name, no route, refused, no free connection in time."""
+
+    def __init__(self, reason: str, *, is_timeout: bool = False, is_retryable: bool = True) -> None:
+        super().__init__(reason)
+        self.is_timeout = is_timeout
+        self.is_retryable = is_retryable
+        """False where repeating can't help, as with a certificate that isn't trusted."""
+
+
+class NoAnswer(Exception):  # noqa: N818 - reads as what it is
+    """The request was sent, at least in part, and no whole answer came."""
+
+    def __init__(self, reason: str, *, is_timeout: bool = False) -> None:
+        super().__init__(reason)
+        self.is_timeout = is_timeout
+
+
+class TooLarge(Exception):  # noqa: N818 - reads as what it is
+    """The answer is larger than allowed; the rest was not read."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpReply:
+    """A whole answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+
+
+class HttpTransport(Protocol):
+    """Posts bodies to one URL over kept connections. Cancelling closes the connection in use, never gives it back."""
+
+    async def post(self, headers: HeaderPairs, body: bytes, timeout_s: float) -> HttpReply:
+        """Send and return the whole answer. Redirects are not followed.
+
+        Raises NotSent, NoAnswer or TooLarge.
+        """
+
+    def stream(self, headers: HeaderPairs, body: bytes, connect_timeout_s: float) -> AsyncGenerator[HttpReply, None]:
+        """Send and yield the answer piece by piece: each a reply with the bytes that came since the last one.
+
+        Raises NotSent or NoAnswer.
+        """
+
+    async def aclose(self) -> None:
+        """Close all connections."""
