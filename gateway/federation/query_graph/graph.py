@@ -19,6 +19,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from graphql import get_named_type, is_abstract_type, is_interface_type, is_object_type
+
 from gateway.federation.query_graph.model import EdgeCache, FieldEdge, KeyEdge, Node
 from gateway.federation.supergraph import (
     FieldSelection,
@@ -47,6 +49,11 @@ class QueryGraph:
         self._nodes: dict[tuple[str, str, tuple[Selection, ...]], Node] = {}
         self._cache: dict[int, EdgeCache] = {}
         self._interfaces_of = self._invert_interfaces()
+        self._declared: dict[tuple[str, str], str] = {}
+        self.abstract_types = frozenset(
+            name for name in supergraph.possible_types if is_abstract_type(supergraph.schema.type_map.get(name))
+        )
+        """Interfaces and unions of the whole graph."""
 
     def roots(self, kind: str) -> tuple[Node, ...]:
         """Return the root type's node in each subgraph that has one: where operations of this kind can start.
@@ -121,6 +128,19 @@ class QueryGraph:
         if node.is_interface_object:
             return self.supergraph.possible_types.get(node.type.name, frozenset())
         return node.type.possible_types
+
+    def types_of(self, type_name: str) -> frozenset[str]:
+        """Return the object types that fulfil a type condition in the whole graph."""
+        return self.supergraph.possible_types.get(type_name, frozenset())
+
+    def declared_type(self, edge: FieldEdge) -> str:
+        """Return the named type that the whole graph gives a field; a subgraph may declare a narrower one."""
+        key = (edge.source.type.name, edge.field.name)
+        if key not in self._declared:
+            parent = self.supergraph.schema.type_map.get(key[0])
+            field = parent.fields.get(key[1]) if is_object_type(parent) or is_interface_type(parent) else None
+            self._declared[key] = get_named_type(field.type).name if field else edge.field.type.name
+        return self._declared[key]
 
     def is_possible(self, type_name: str, condition: str) -> bool:
         """Whether objects of a type always fulfil a type condition."""

@@ -1,0 +1,5 @@
+"""Operation to query plan, in five calls: paths, best paths, query tree, fetch graph and its passes, schedule."""
+
+from gateway.federation.planner.planner import DEFAULT_BUDGET, Planner
+
+__all__ = ["DEFAULT_BUDGET", "Planner"]

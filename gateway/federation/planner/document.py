@@ -1,0 +1,120 @@
+"""Prints a step's selections as the text to send, and says what must be undone in the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from gateway.federation.plan import EachItem, FieldRewrite, Path, PathKey
+from gateway.federation.planner.step import Selected, SelectedField
+from gateway.federation.supergraph import Conditions
+
+
+@dataclass(slots=True, eq=False)
+class PrintedSelections:
+    """A selection set as text, with the variables it uses and the renames its aliases call for."""
+
+    text: str
+    variables: dict[str, None] = field(default_factory=dict)
+    rewrites: tuple[FieldRewrite, ...] = ()
+
+
+def print_step_selections(selected: Selected, settled: Conditions) -> PrintedSelections:
+    """Print the selections of one step, braces included. `settled` conditions are checked elsewhere and left out.
+
+    Where object types give one response name different types, a subgraph would refuse the document, so all but the
+    first are fetched under an alias: `...on User{id}...on Admin{_0_id:id}`, and renamed in the answer.
+    https://spec.graphql.org/draft/#SameResponseShape()
+    """
+    printer = _Printer()
+    printer.separate([selected], ())
+    text = printer.print(selected, settled)
+    return PrintedSelections(text, printer.variables, tuple(printer.rewrites))
+
+
+class _Printer:
+    def __init__(self) -> None:
+        self._aliases: dict[int, str] = {}
+        self.rewrites: list[FieldRewrite] = []
+        self.variables: dict[str, None] = {}
+
+    def separate(self, sets: Sequence[Selected], path: Path) -> None:
+        """Give aliases to fields of one response position whose shapes differ; inner ones come first in `rewrites`."""
+        if len(sets) == 1 and not sets[0].fragments:
+            for entry in sets[0].fields.values():
+                if entry.below is not None:
+                    self.separate([entry.below], _step_down(path, entry.response_name, entry))
+            return
+        by_name: dict[str, dict[str, list[SelectedField]]] = {}
+        for entry in _all_fields(sets):
+            by_name.setdefault(entry.response_name, {}).setdefault(_shape(entry), []).append(entry)
+        for name, by_shape in by_name.items():
+            for number, entries in enumerate(by_shape.values()):
+                alias = self._free_alias(name, by_name, number - 1) if number else name
+                below = [entry.below for entry in entries if entry.below is not None]
+                if below:
+                    self.separate(below, _step_down(path, alias, entries[0]))
+                if number:
+                    self._aliases.update((id(entry), alias) for entry in entries)
+                    self.rewrites.append(FieldRewrite((*path, PathKey(alias)), rename_to=name))
+
+    @staticmethod
+    def _free_alias(name: str, taken: Iterable[str], number: int) -> str:
+        names = set(taken)
+        while (alias := f"_{number}_{name}") in names:
+            number += 1
+        return alias
+
+    def print(self, selected: Selected, settled: Conditions) -> str:
+        """Print a selection set in braces."""
+        parts: list[str] = []
+        for entry in selected.fields.values():
+            conditions = entry.conditions - settled
+            if conditions and entry.below is None:
+                always = (entry.response_name, entry.selection.signature, frozenset[tuple[str, bool]]())
+                if always in selected.fields:
+                    continue
+            parts.append(self._print_field(entry, conditions))
+        parts.extend(f"...on {name}{self.print(below, settled)}" for name, below in selected.fragments.items())
+        return f"{{{_join(parts) if parts else '__typename'}}}"
+
+    def _print_field(self, entry: SelectedField, conditions: Conditions) -> str:
+        name = self._aliases.get(id(entry), entry.response_name)
+        alias = "" if name == entry.selection.name else f"{name}:"
+        self.variables.update(dict.fromkeys(sorted(entry.selection.variables)))
+        text = f"{alias}{entry.selection.signature}{self._print_conditions(conditions)}"
+        return text if entry.below is None else text + self.print(entry.below, frozenset())
+
+    def _print_conditions(self, conditions: Conditions) -> str:
+        text = ""
+        for variable, wanted in sorted(conditions):
+            self.variables[variable] = None
+            text += f"@{'include' if wanted else 'skip'}(if:${variable})"
+        return text
+
+
+def _join(parts: list[str]) -> str:
+    """Join selections with as little white space as the grammar asks for."""
+    text = parts[0]
+    for part in parts[1:]:
+        needs_space = not (text.endswith(("}", ")")) or part.startswith("..."))
+        text += f" {part}" if needs_space else part
+    return text
+
+
+def _all_fields(sets: Iterable[Selected]) -> Iterable[SelectedField]:
+    for selected in sets:
+        yield from selected.fields.values()
+        yield from _all_fields(selected.fragments.values())
+
+
+def _shape(entry: SelectedField) -> str:
+    if entry.edge is None:
+        return "String!"
+    reference = entry.edge.field.type
+    return reference.text if entry.below is None else reference.wrappers
+
+
+def _step_down(path: Path, name: str, entry: SelectedField) -> Path:
+    assert entry.edge is not None
+    return (*path, PathKey(name), *(EachItem() for _ in range(entry.edge.field.type.list_depth)))

@@ -1,0 +1,139 @@
+"""The fetch graph's own data: steps, what each selects, and what each must wait for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from gateway.federation.plan import Path, RepresentationField, RepresentationFragment
+from gateway.federation.planner.path import Position
+from gateway.federation.query_graph import FieldEdge, Node
+from gateway.federation.supergraph import Conditions, FieldSelection
+
+
+@dataclass(slots=True, eq=False)
+class SelectedField:
+    """A field of a request's selection set."""
+
+    response_name: str
+    selection: FieldSelection
+    conditions: Conditions
+    edge: FieldEdge | None
+    """None for `__typename`."""
+    below: Selected | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Selected:
+    """A selection set as it grows: each field once, fragments by type."""
+
+    node: Node
+    fields: dict[tuple[str, str, Conditions], SelectedField] = field(default_factory=dict)
+    fragments: dict[str, Selected] = field(default_factory=dict)
+
+    def add(
+        self, response_name: str, selection: FieldSelection, conditions: Conditions, edge: FieldEdge | None
+    ) -> SelectedField:
+        """Select a field, or return it if it is selected already."""
+        key = (response_name, selection.signature, conditions)
+        found = self.fields.get(key)
+        if found is None:
+            below = None if edge is None or edge.target is None else Selected(edge.target)
+            found = self.fields[key] = SelectedField(response_name, selection, conditions, edge, below)
+        return found
+
+    def fragment(self, type_name: str, node: Node) -> Selected:
+        """Return the selections made on objects of one type."""
+        if type_name not in self.fragments:
+            self.fragments[type_name] = Selected(node)
+        return self.fragments[type_name]
+
+    def absorb(self, other: Selected) -> None:
+        """Add all that another selection set selects."""
+        for entry in other.fields.values():
+            own = self.add(entry.response_name, entry.selection, entry.conditions, entry.edge)
+            if own.below is not None and entry.below is not None:
+                own.below.absorb(entry.below)
+        for name, below in other.fragments.items():
+            self.fragment(name, below.node).absorb(below)
+
+    def response_names(self) -> dict[str, None]:
+        """Return the names selected on the object itself, in order, whatever its type; `__typename` aside."""
+        names = {entry.response_name: None for entry in self.fields.values() if entry.edge is not None}
+        for below in self.fragments.values():
+            names.update(below.response_names())
+        return names
+
+
+@dataclass(slots=True, eq=False)
+class Representation:
+    """What a step sends of each object: fields by name, nested and by type."""
+
+    fields: dict[str, tuple[RepresentationField, Representation]] = field(default_factory=dict)
+    fragments: dict[str, tuple[frozenset[str], Representation]] = field(default_factory=dict)
+
+    def absorb(self, other: Representation) -> None:
+        """Add all that another representation sends."""
+        for name, (entry, below) in other.fields.items():
+            if name in self.fields:
+                self.fields[name][1].absorb(below)
+            else:
+                self.fields[name] = (entry, below)
+        for name, (types, below) in other.fragments.items():
+            if name in self.fragments:
+                self.fragments[name][1].absorb(below)
+            else:
+                self.fragments[name] = (types, below)
+
+    def freeze(self) -> tuple[RepresentationField | RepresentationFragment, ...]:
+        """Return it as the plan holds it."""
+        fields = tuple(
+            RepresentationField(entry.name, entry.source, below.freeze(), entry.is_nullable)
+            for entry, below in self.fields.values()
+        )
+        fragments = tuple(
+            RepresentationFragment(name, types, below.freeze()) for name, (types, below) in self.fragments.items()
+        )
+        return fields + fragments
+
+    def sources(self) -> dict[str, str]:
+        """Return name → source of the fields sent, to see whether two representations can be one."""
+        return {name: entry.source for name, (entry, _) in self.fields.items()}
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """How an entity step enters: at which objects, as what, and with which representation."""
+
+    position: Position
+    path: Path
+    possible_types: frozenset[str] | None
+    type_condition: str
+    source: Node
+    target: Node
+    representation: Representation
+
+
+@dataclass(slots=True, eq=False)
+class Step:
+    """One request to be: a root operation, or the entities at one position."""
+
+    id: int
+    subgraph: str
+    selected: Selected
+    entry: Entry | None = None
+    parents: set[Step] = field(default_factory=set)
+    conditions: Conditions = frozenset()
+    """What must hold for the objects to be there at all: conditions of the fields on the way to them."""
+
+    def ancestors(self) -> set[Step]:
+        """Return every step this one has to wait for, directly or not."""
+        found: set[Step] = set()
+        pending: Iterable[Step] = self.parents
+        stack = list(pending)
+        while stack:
+            step = stack.pop()
+            if step not in found:
+                found.add(step)
+                stack.extend(step.parents)
+        return found
