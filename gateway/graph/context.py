@@ -1,0 +1,102 @@
+"""What the resolvers of the gateway's own graph work with; made once per operation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol, TypeAlias
+
+from aiodataloader import DataLoader
+
+from gateway.events.log import EventLog
+from gateway.events.source_stream import EventStreams
+
+EntityKeys: TypeAlias = Mapping[str, str]
+"""Key fields of an entity: `{"id": "…"}`, `{"number": "CON-2025-0001"}`."""
+
+
+class EntityLookup(Protocol):
+    """Asks the subgraph that owns a type whether entities exist."""
+
+    async def __call__(self, typename: str, known: Sequence[EntityKeys], wanted: str) -> Sequence[str | None]:
+        """Return the key field `wanted` of each entity, in order; None for one that does not exist.
+
+            await look_up("Contract", [{"id": "Q29u…"}], "number")    # ["CON-2025-0001"]
+
+        Raises `GatewayError` with a SYSTEM_* code when the owner can't tell.
+        """
+        ...
+
+
+class SystemStatus(StrEnum):
+    """How a system of record does, as the gateway sees it."""
+
+    UP = "UP"
+    DEGRADED = "DEGRADED"
+    DOWN = "DOWN"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemState:
+    """A system of record, or another source of the graph."""
+
+    name: str
+    """Logical name, as in errors: `crm`."""
+    owner: str | None
+    """Handle of the team to turn to."""
+    status: SystemStatus
+
+
+class SystemDirectory(Protocol):
+    """Knows the systems behind the graph."""
+
+    async def systems(self) -> Sequence[SystemState]:
+        """Return all systems, in the order they are configured."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """One question to the owner of a type."""
+
+    typename: str
+    field: str
+    value: str
+    wanted: str
+
+
+@dataclass(slots=True, kw_only=True)
+class GraphContext:
+    """Made on the event loop for each query or subscription."""
+
+    log: EventLog
+    streams: EventStreams
+    look_up: EntityLookup
+    directory: SystemDirectory
+    _keys: DataLoader[_Asked, str | None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Not cached: a subscription keeps its context for days, and entities come and go.
+        self._keys = DataLoader(self._load_keys, cache=False)
+
+    async def entity_key(self, typename: str, known: tuple[str, str], wanted: str) -> str | None:
+        """Return one key field of an entity known by another (name, value), or None if there is no such entity."""
+        name, value = known
+        key: str | None = await self._keys.load(_Asked(typename=typename, field=name, value=value, wanted=wanted))
+        return key
+
+    async def _load_keys(self, questions: list[_Asked]) -> list[Any]:
+        answers: dict[_Asked, Any] = {}
+        groups: dict[tuple[str, str, str], list[_Asked]] = {}
+        for asked in dict.fromkeys(questions):
+            groups.setdefault((asked.typename, asked.field, asked.wanted), []).append(asked)
+        for (typename, name, wanted), group in groups.items():
+            try:
+                found = await self.look_up(typename, [{name: asked.value} for asked in group], wanted)
+            except Exception as error:  # noqa: BLE001 - the loader raises it where the key was asked for
+                answers.update(dict.fromkeys(group, error))
+            else:
+                answers.update(zip(group, found, strict=True))
+        return [answers[asked] for asked in questions]

@@ -1,0 +1,127 @@
+"""Stubs of entities that other subgraphs own: a key each, from which the owners answer the rest."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import strawberry
+from strawberry.federation.schema_directives import Key
+from strawberry.federation.types import FieldSet
+
+from gateway.errors import GatewayError
+from gateway.graph.context import GraphContext
+from gateway.graph.refusal import refusal, to_graphql_error
+
+GraphInfo: TypeAlias = strawberry.Info[GraphContext, None]
+
+_ID = Key(fields=FieldSet("id"), resolvable=False)
+_NUMBER = Key(fields=FieldSet("number"), resolvable=False)
+
+
+@strawberry.interface(description="Anything with an id of its own in the whole graph.")
+class Node:
+    """Anything with a global id."""
+
+    id: strawberry.ID
+
+
+@strawberry.federation.type(keys=[_ID])
+class Customer(Node):
+    """Owned by identity."""
+
+
+@strawberry.federation.type(keys=[_ID])
+class Opportunity(Node):
+    """Owned by the CRM."""
+
+
+@strawberry.federation.type(keys=[_ID])
+class Contact(Node):
+    """Owned by the CRM."""
+
+
+@strawberry.federation.type(keys=[_ID])
+class Entitlement(Node):
+    """Owned by billing."""
+
+
+@strawberry.federation.type(keys=[_ID])
+class Payment(Node):
+    """Owned by the ERP."""
+
+
+@strawberry.federation.type(keys=[_ID])
+class CreditMemo(Node):
+    """Owned by the ERP."""
+
+
+@strawberry.federation.type(keys=[_ID])
+class RevenueEntry(Node):
+    """Owned by the ERP."""
+
+
+@strawberry.federation.type(keys=[_ID])
+class JournalEntry(Node):
+    """Owned by the ERP."""
+
+
+async def _id_of(self: Contract | Invoice, info: GraphInfo) -> strawberry.ID:
+    """Return the global id. Raises NOT_FOUND when the owner has no such number."""
+    return strawberry.ID(self.known_id or await _ask(info, self, ("number", self.known_number), "id"))
+
+
+async def _number_of(self: Contract | Invoice, info: GraphInfo) -> str:
+    """Return the number. Raises NOT_FOUND when the owner has no such id."""
+    return self.known_number or await _ask(info, self, ("id", self.known_id), "number")
+
+
+@strawberry.federation.type(keys=[_ID, _NUMBER])
+class Contract(Node):
+    """Owned by billing. One of its keys is known; the owner is asked for the other when somebody needs it."""
+
+    id: strawberry.ID = strawberry.field(resolver=_id_of)
+    number: str = strawberry.field(resolver=_number_of)
+    known_id: strawberry.Private[str | None] = None
+    known_number: strawberry.Private[str | None] = None
+
+
+@strawberry.federation.type(keys=[_ID, _NUMBER])
+class Invoice(Node):
+    """Owned by the ERP. One of its keys is known; the owner is asked for the other when somebody needs it."""
+
+    id: strawberry.ID = strawberry.field(resolver=_id_of)
+    number: str = strawberry.field(resolver=_number_of)
+    known_id: strawberry.Private[str | None] = None
+    known_number: strawberry.Private[str | None] = None
+
+
+async def _ask(info: GraphInfo, entity: Node, known: tuple[str, str | None], wanted: str) -> str:
+    name, value = known
+    assert value is not None
+    try:
+        key = await info.context.entity_key(type(entity).__name__, (name, value), wanted)
+    except GatewayError as error:
+        raise to_graphql_error(error) from error
+    if key is None:
+        raise refusal("NOT_FOUND")
+    return key
+
+
+_WITH_ID = (Customer, Opportunity, Contact, Entitlement, Payment, CreditMemo, RevenueEntry, JournalEntry)
+
+NODES: tuple[type[Node], ...] = (*_WITH_ID, Contract, Invoice)
+"""Every type that `node(id:)` can find."""
+
+
+def entity_stub(typename: str, global_id: str) -> Node | None:
+    """Return the stub of an entity by its id, or None for a type that has no ids."""
+    match typename:
+        case "Contract":
+            return Contract(known_id=global_id)
+        case "Invoice":
+            return Invoice(known_id=global_id)
+        case _:
+            for node in _WITH_ID:
+                if node.__name__ == typename:
+                    return node(id=strawberry.ID(global_id))
+            return None

@@ -1,0 +1,70 @@
+"""Asks the owner of a type, over its `_entities` field, whether entities exist and what their other keys are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gateway.errors import REGISTRY, GatewayError
+from gateway.execution.ports import RequestContext, SubgraphClient, SubgraphFailure, SubgraphRequest
+from gateway.federation.plan import OperationKind
+from gateway.federation.supergraph.model import Supergraph
+from gateway.graph.context import EntityKeys
+
+
+class SubgraphEntityLookup:
+    """`EntityLookup` for one request to the gateway."""
+
+    def __init__(self, supergraph: Supergraph, clients: Mapping[str, SubgraphClient], context: RequestContext) -> None:
+        """`clients` by subgraph; the context gives deadline and correlation."""
+        self._supergraph = supergraph
+        self._clients = clients
+        self._context = context
+
+    async def __call__(self, typename: str, known: Sequence[EntityKeys], wanted: str) -> Sequence[str | None]:
+        """Return the wanted key of each entity, None where there is none. Raises `GatewayError` with a SYSTEM_* code."""
+        names = frozenset(known[0])
+        owner = find_owner(self._supergraph, typename, names, wanted)
+        if owner is None:
+            return [None] * len(known)
+        request = SubgraphRequest(
+            subgraph=owner,
+            kind=OperationKind.QUERY,
+            document="query($representations:[_Any!]!){_entities(representations:$representations)"
+            f"{{...on {typename}{{{wanted}}}}}}}",
+            variables={"representations": [{"__typename": typename, **keys} for keys in known]},
+            entities=len(known),
+        )
+        try:
+            answer = (await self._clients[owner].fetch(request, self._context)).value
+        except SubgraphFailure as failure:
+            raise GatewayError(failure.code, failure.message, retry_after_ms=failure.retry_after_ms) from failure
+        return _read_keys(answer, wanted, len(known))
+
+
+def find_owner(supergraph: Supergraph, typename: str, known: frozenset[str], wanted: str) -> str | None:
+    """Return the first subgraph that resolves a type by exactly these key fields and has the wanted one itself."""
+    for name, subgraph in supergraph.subgraphs.items():
+        declared = subgraph.types.get(typename)
+        if declared is None:
+            continue
+        field = declared.fields.get(wanted)
+        if field is None or field.is_external:
+            continue
+        if any(key.is_resolvable and frozenset(key.fields.text.split()) == known for key in declared.keys):
+            return name
+    return None
+
+
+def _read_keys(answer: Any, wanted: str, count: int) -> list[str | None]:
+    match answer:
+        case {"data": {"_entities": list() as entities}} if len(entities) == count and not answer.get("errors"):
+            return [
+                str(entity[wanted]) if isinstance(entity, dict) and wanted in entity else None for entity in entities
+            ]
+        case {"errors": [{"extensions": {"code": str() as code}}, *_]} if code in REGISTRY:
+            raise GatewayError(code)
+        case {"errors": [_, *_]}:
+            raise GatewayError("SYSTEM_ERROR")
+        case _:
+            raise GatewayError("SYSTEM_BAD_RESPONSE")

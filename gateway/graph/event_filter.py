@@ -1,0 +1,61 @@
+"""The filter of events and subscriptions in the graph, and what it means to the log."""
+
+from __future__ import annotations
+
+import difflib
+
+import strawberry
+
+from gateway.events.catalogue import CATALOGUE
+from gateway.events.log import EventFilter
+from gateway.graph.refusal import refusal
+
+_MAX_VALUES = 500
+_TYPES = frozenset(row.type for row in CATALOGUE)
+
+
+@strawberry.input(description="Events that meet all stated conditions; one value of each list is enough.")
+class LifecycleEventFilter:
+    """The argument `filter`."""
+
+    types: list[str] | None = strawberry.field(default=None, description="Such as `concord.renewal.due.v1`.")
+    customers: list[strawberry.ID] | None = None
+    contracts: list[str] | None = strawberry.field(default=None, description="Contract numbers.")
+    invoices: list[str] | None = strawberry.field(default=None, description="Invoice numbers.")
+    opportunities: list[strawberry.ID] | None = None
+    entitlements: list[strawberry.ID] | None = None
+    features: list[str] | None = None
+
+
+def to_event_filter(wanted: LifecycleEventFilter | None, subjects: frozenset[str] | None = None) -> EventFilter:
+    """Return the log's filter, narrowed to types whose name begins with one of `subjects` (`renewal`).
+
+    Raises BAD_USER_INPUT for a type that is unknown or not of these subjects, and for endless lists.
+    """
+    types = (
+        None if subjects is None else frozenset(row.type for row in CATALOGUE if row.name.partition(".")[0] in subjects)
+    )
+    if wanted is None:
+        return EventFilter(types=types)
+    if wanted.types is not None:
+        types = frozenset(_known_type(name, _TYPES if types is None else types) for name in wanted.types)
+    stated = {
+        "customer": wanted.customers,
+        "contract": wanted.contracts,
+        "invoice": wanted.invoices,
+        "opportunity": wanted.opportunities,
+        "entitlement": wanted.entitlements,
+        "feature": wanted.features,
+    }
+    keys = {name: frozenset(map(str, values)) for name, values in stated.items() if values is not None}
+    if any(len(values) > _MAX_VALUES for values in keys.values()):
+        raise refusal("BAD_USER_INPUT", f"A filter has at most {_MAX_VALUES} values in a list.")
+    return EventFilter(types=types, keys=keys)
+
+
+def _known_type(name: str, allowed: frozenset[str]) -> str:
+    if name in allowed:
+        return name
+    near = difflib.get_close_matches(name[:100], sorted(allowed), n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    raise refusal("BAD_USER_INPUT", f"There are no events of the type {name[:100]!r} here.{hint}")

@@ -1,0 +1,24 @@
+"""Global ids as the gateway needs them: it reads the type and leaves the rest to the type's owner."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from gateway.graph.refusal import refusal
+
+_MAX_LENGTH = 400
+
+
+def typename_of(global_id: str) -> str:
+    """Return the type in an id, base64url without padding of `Type:local`. Raises BAD_USER_INPUT."""
+    try:
+        if len(global_id) > _MAX_LENGTH:
+            raise ValueError
+        padded = global_id + "=" * (-len(global_id) % 4)
+        typename, colon, local = base64.b64decode(padded, altchars=b"-_", validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        typename, colon, local = "", "", ""
+    if not (typename.isidentifier() and colon and local):
+        raise refusal("BAD_USER_INPUT", "The id is not a global id of this graph.")
+    return typename

@@ -1,0 +1,182 @@
+"""The federated schema of the in-process subgraph `concord`."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.extensions import ParserCache, ValidationCache
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionContext
+
+from gateway.errors import GatewayError
+from gateway.events.source_stream import StreamedEvent
+from gateway.graph.context import SystemStatus
+from gateway.graph.entities import NODES, GraphInfo, Node, entity_stub
+from gateway.graph.event_connection import LifecycleEventConnection, event_page
+from gateway.graph.event_filter import LifecycleEventFilter, to_event_filter
+from gateway.graph.global_id import typename_of
+from gateway.graph.lifecycle_event import LifecycleEvent
+from gateway.graph.refusal import refusal, to_graphql_error
+
+_MAX_NODES = 200
+_CACHED_DOCUMENTS = 500
+
+strawberry.enum(SystemStatus, description="How a system does, as the gateway sees it.")
+
+
+@strawberry.type(description="A system of record, or another source of the graph.")
+class System:
+    """One entry of `systems`."""
+
+    name: str = strawberry.field(description="As in errors: `crm`.")
+    owner: str | None = strawberry.field(description="Handle of the team to turn to.")
+    status: SystemStatus
+
+
+async def resolve_node(info: GraphInfo, id: strawberry.ID) -> Node | None:  # noqa: A002 - the argument's name
+    """Return the stub of an entity that exists. Raises BAD_USER_INPUT and what its owner raises."""
+    typename = typename_of(id)
+    if entity_stub(typename, id) is None:
+        return None
+    try:
+        # A merged customer answers with the id it goes by now.
+        current = await info.context.entity_key(typename, ("id", id), "id")
+    except GatewayError as error:
+        raise to_graphql_error(error) from error
+    return None if current is None else entity_stub(typename, current)
+
+
+async def resolve_nodes(info: GraphInfo, ids: list[strawberry.ID]) -> list[Node | None]:
+    """Return the stubs in the order of the ids. Raises BAD_USER_INPUT and what the owners raise."""
+    if len(ids) > _MAX_NODES:
+        raise refusal("BAD_USER_INPUT", f"Ask for at most {_MAX_NODES} nodes at once.")
+    for id_ in ids:
+        typename_of(id_)
+    return list(await asyncio.gather(*(resolve_node(info, id_) for id_ in ids)))
+
+
+async def resolve_events(
+    info: GraphInfo,
+    filter: LifecycleEventFilter | None = None,  # noqa: A002 - the argument's name
+    first: int | None = None,
+    after: str | None = None,
+    last: int | None = None,
+    before: str | None = None,
+) -> LifecycleEventConnection:
+    """Return a page of the log."""
+    wanted = to_event_filter(filter)
+    return await event_page(info.context.log, wanted, first=first, after=after, last=last, before=before)
+
+
+async def resolve_systems(info: GraphInfo) -> list[System]:
+    """Return the systems as their directory knows them."""
+    states = await info.context.directory.systems()
+    return [System(name=state.name, owner=state.owner, status=state.status) for state in states]
+
+
+def stream_of(*subjects: str) -> Callable[..., Awaitable[AsyncGenerator[LifecycleEvent]]]:
+    """Return the resolver of a subscription to the events of these subjects (`renewal`).
+
+    Its refusals (BAD_USER_INPUT, EVENT_CURSOR_*) come before the first event: the subscription never begins.
+    """
+
+    async def subscribe(
+        info: GraphInfo,
+        filter: LifecycleEventFilter | None = None,  # noqa: A002 - the argument's name
+        cursor: str | None = None,
+    ) -> AsyncGenerator[LifecycleEvent]:
+        try:
+            stream = info.context.streams.subscribe(to_event_filter(filter, frozenset(subjects)), cursor)
+        except GatewayError as error:
+            raise to_graphql_error(error) from error
+        return _events(stream)
+
+    return subscribe
+
+
+async def _events(stream: AsyncGenerator[StreamedEvent]) -> AsyncGenerator[LifecycleEvent]:
+    async with aclosing(stream):
+        try:
+            async for streamed in stream:
+                yield LifecycleEvent.of(streamed)
+        except GatewayError as error:
+            raise to_graphql_error(error) from error
+
+
+@strawberry.type
+class Query:
+    """What the gateway itself can be asked."""
+
+    node: Node | None = strawberry.field(
+        resolver=resolve_node, description="The object with this id; null if there is none."
+    )
+    nodes: list[Node | None] = strawberry.field(
+        resolver=resolve_nodes,
+        description="The objects with these ids, in their order; null for each that does not exist.",
+    )
+    events: LifecycleEventConnection = strawberry.field(
+        resolver=resolve_events, description="What happened, oldest first, as far back as events are kept."
+    )
+    systems: list[System] = strawberry.field(
+        resolver=resolve_systems, description="The systems behind the graph, who owns them and how they do."
+    )
+
+
+@strawberry.type
+class Subscription:
+    """Changes as they happen. With a `cursor`, what came after it is delivered first; nothing is missed or doubled."""
+
+    customer_events = strawberry.subscription(
+        resolver=stream_of("customer", "opportunity"),
+        description="What happens to customers and their opportunities.",
+    )
+    renewal_updates = strawberry.subscription(
+        resolver=stream_of("renewal"), description="What is due, decided or missed in renewals."
+    )
+    contract_events = strawberry.subscription(
+        resolver=stream_of("contract", "revenue"),
+        description="What happens to contracts, from creation to their end, and to the revenue from them.",
+    )
+    invoice_events = strawberry.subscription(
+        resolver=stream_of("invoice", "payment", "credit_memo"),
+        description="What happens to invoices, their payments and credit memos.",
+    )
+    entitlement_changes = strawberry.subscription(
+        resolver=stream_of("entitlement", "usage"),
+        description="What customers may use, and how much of it they have used.",
+    )
+
+
+_DATE_TIME = strawberry.scalar(
+    name="DateTime",
+    description='An instant in UTC, such as "2026-01-31T09:30:00Z".',
+    specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
+    serialize=lambda value: value.astimezone(dt.UTC).isoformat().replace("+00:00", "Z"),
+    parse_value=dt.datetime.fromisoformat,
+)
+
+
+class GraphSchema(strawberry.federation.Schema):
+    """Refusals are answers, not log lines; anything else is logged by the caller of the schema."""
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+        """Let strawberry log bugs only."""
+        bugs = [error for error in errors if not isinstance(error.original_error, GraphQLError | GatewayError | None)]
+        if bugs:
+            super().process_errors(bugs, execution_context)
+
+
+def create_schema() -> GraphSchema:
+    """Return the schema; its operations are executed with a `GraphContext` as context value."""
+    return GraphSchema(
+        query=Query,
+        subscription=Subscription,
+        types=NODES,
+        config=StrawberryConfig(scalar_map={dt.datetime: _DATE_TIME}),
+        extensions=[lambda: ParserCache(maxsize=_CACHED_DOCUMENTS), lambda: ValidationCache(maxsize=_CACHED_DOCUMENTS)],
+    )
