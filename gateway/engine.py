@@ -237,6 +237,8 @@ def _respond(compiled: CompiledOperation, run: Run, tell: Wanted | None) -> Grap
     if tell is not None:
         assert isinstance(run.context.observer, FetchLog)
         extensions["concord"] = told(tell, run.context.observer, compiled)
+    if run.cursor is not None:
+        extensions["concord"] = {**extensions.get("concord", {}), "cursor": run.cursor}
     return GraphQLResponse(
         data=data, errors=errors, extensions=extensions, headers={"X-Correlation-Id": run.context.correlation_id}
     )

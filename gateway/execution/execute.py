@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TypeAlias, assert_never
+from typing import Any, TypeAlias, assert_never
 
 from gateway.execution.fetch import (
     CompiledEntity,
@@ -171,7 +171,17 @@ async def events(compiled: CompiledPlan, source: Run, new_run: Callable[[], Run]
     async with aclosing(root.primary.client.subscribe(request, source.context)) as stream:
         async for answer in stream:
             run = new_run()
+            run.cursor = _cursor(answer.value)
             root.primary.merge(run, answer.value)
             if root.rest is not None:
                 await _execute(root.rest, run)
             yield run
+
+
+def _cursor(value: Any) -> str | None:
+    """Return `extensions.concord.cursor` of an answer, with which a client can go on after it."""
+    match value:
+        case {"extensions": {"concord": {"cursor": str(cursor)}}}:
+            return cursor
+        case _:
+            return None

@@ -24,6 +24,8 @@ class Run:
     errors: ErrorList = field(default_factory=ErrorList)
     is_write: bool = False
     """Whether the operation is a mutation."""
+    cursor: str | None = None
+    """Of one event of a subscription: its place in the log, as the source stream told it."""
     ledger: dict[tuple[int, str], Failure] = field(default_factory=dict)
     """(identity of an object in the tree, response name) → why that field is not there. What depends on it failed for
     the same reason."""
