@@ -60,6 +60,8 @@ class Crosswalk:
         self._http = httpx2.AsyncClient(base_url=url, timeout=timeout_s, trust_env=False)
         # Merges and splits move records between customers, so a link is believed for a minute only.
         self._known: TTLCache[str, str] = TTLCache(maxsize=10_000, ttl=_CACHE_S)
+        self._links: dict[str, str] = {}
+        """External id → customer as last heard, of every record pushed since start."""
 
     async def __aenter__(self) -> Self:
         await self._http.__aenter__()
@@ -76,19 +78,39 @@ class Crosswalk:
         customers: dict[str, str] = {}
         for start in range(0, len(entries), MAX_RECORDS_PER_CALL):
             customers |= await self._post("/records", {"records": entries[start : start + MAX_RECORDS_PER_CALL]})
-        self._known.update(customers)
+        self._learn(customers)
         return customers
 
     async def resolve(self, external_ids: Sequence[str]) -> Mapping[str, str]:
         """Return external id → global customer id; ids that identity does not know are left out. Raises VendorError."""
         found = {key: self._known[key] for key in external_ids if key in self._known}
-        missing = sorted(set(external_ids) - set(found))
-        for start in range(0, len(missing), MAX_RECORDS_PER_CALL):
-            part = missing[start : start + MAX_RECORDS_PER_CALL]
-            customers = await self._post("/resolve", {"system": self._system, "externalIds": part})
-            self._known.update(customers)
-            found |= customers
-        return found
+        return found | await self._resolve_now(sorted(set(external_ids) - set(found)))
+
+    async def records_of(self, customer: str) -> tuple[str, ...]:
+        """Return the external ids that are linked to a global customer id now, none if there are none. Raises VendorError.
+
+        Before the first successful `push` it can't know and raises VendorUnavailableError.
+        """
+        if not self._links:
+            raise VendorUnavailableError("The customers are not synchronised yet.", system="identity")
+        candidates = sorted(key for key, link in self._links.items() if link == customer)
+        # A merge or split may have moved them, or may have brought others here.
+        current = await self._resolve_now(candidates or sorted(self._links))
+        if candidates and customer not in current.values():
+            current = await self._resolve_now(sorted(self._links))
+        return tuple(sorted(key for key, link in current.items() if link == customer))
+
+    async def _resolve_now(self, external_ids: Sequence[str]) -> dict[str, str]:
+        customers: dict[str, str] = {}
+        for start in range(0, len(external_ids), MAX_RECORDS_PER_CALL):
+            part = external_ids[start : start + MAX_RECORDS_PER_CALL]
+            customers |= await self._post("/resolve", {"system": self._system, "externalIds": list(part)})
+        self._learn(customers)
+        return customers
+
+    def _learn(self, customers: Mapping[str, str]) -> None:
+        self._known.update(customers)
+        self._links.update(customers)
 
     def forget(self) -> None:
         """Believe no link until it is asked for again."""
