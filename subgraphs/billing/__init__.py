@@ -1,0 +1,1 @@
+"""Billing: the recurring contract, its price, usage and entitlements, owned by the subscription platform (Stripe)."""

@@ -1,0 +1,5 @@
+"""`python -m subgraphs.billing.sandbox`"""
+
+from subgraphs.billing.sandbox.process import main
+
+main()

@@ -1,0 +1,1 @@
+"""Adaptors that read and write one vendor's billing platform as neutral records."""

@@ -1,0 +1,188 @@
+"""The adaptor to Stripe's API: single reads, lists, events, and writes with Stripe's own idempotency key.
+
+Stripe has no read by several ids, so `read` fans out within a bound; everything a query needs is answered from the
+mirror (`stripe_mirror`) that this adaptor fills. https://docs.stripe.com/api
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+from subgraphs.billing.vendors.stripe_dialect import STRIPE, StripeDialect
+from subgraphs.billing.vendors.stripe_wire import FormValue, encode_form, form_params, shown_words
+from subgraphs.kit.adaptor import Absence, BatchMode, Capabilities, EventSource, Idempotency
+from subgraphs.kit.system_error import VendorBadResponseError, VendorNotFoundError
+from subgraphs.kit.vendor_client import VendorClient, items, pages
+
+StripeDoc: TypeAlias = Mapping[str, Any]
+
+API_VERSION = "2025-09-30.clover"
+_PAGE = 100
+_PARALLEL = 8
+_EXPANDED_METHOD = "invoice_settings.default_payment_method"
+_PATHS = (
+    ("cus_", "/v1/customers"),
+    ("prod_", "/v1/products"),
+    ("price_", "/v1/prices"),
+    ("plan_", "/v1/plans"),
+    ("sub_sched_", "/v1/subscription_schedules"),
+    ("sub_", "/v1/subscriptions"),
+    ("in_", "/v1/invoices"),
+    ("feat_", "/v1/entitlements/features"),
+    ("mtr_", "/v1/billing/meters"),
+)
+"""Prefix of an id → where such objects are. The longer prefix comes first."""
+
+
+def stripe_client(
+    base_url: str, secret_key: str, *, timeout_s: float = 10.0, dialect: StripeDialect = STRIPE
+) -> VendorClient:
+    """Return a client for Stripe at `base_url`."""
+    return VendorClient(
+        vendor="stripe",
+        system="billing",
+        base_url=base_url,
+        headers={"authorization": f"Bearer {secret_key}", "stripe-version": API_VERSION},
+        timeout_s=timeout_s,
+        idempotency_header="Idempotency-Key" if dialect.honours_idempotency_key else None,
+        words=shown_words,
+        max_connections=_PARALLEL * 2,
+    )
+
+
+class StripeAdaptor:
+    """Reads and writes Stripe's objects as documents; `stripe_mapping` turns them into records."""
+
+    def __init__(self, client: VendorClient, dialect: StripeDialect = STRIPE) -> None:
+        self._client = client
+        self.dialect = dialect
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """No batch read; a missing id is a 404; events are pushed and listed."""
+        keyed = self.dialect.honours_idempotency_key
+        return Capabilities(
+            batch_mode=BatchMode.NONE,
+            max_ids_per_call=_PAGE,
+            absence=Absence.NOT_FOUND,
+            writes=self.dialect.writes,
+            events=EventSource.WEBHOOK,
+            idempotency=Idempotency.VENDOR_KEY if keyed else Idempotency.OURS,
+        )
+
+    async def read(self, ids: Sequence[str]) -> Mapping[str, StripeDoc]:
+        """Return the objects that exist, by id, one request each. Raises VendorError if any request fails."""
+        slots = asyncio.Semaphore(_PARALLEL)
+
+        async def one(object_id: str) -> StripeDoc | None:
+            async with slots:
+                return await self._retrieve(object_id)
+
+        unique = list(dict.fromkeys(ids))
+        found = await asyncio.gather(*map(one, unique))
+        return {key: doc for key, doc in zip(unique, found, strict=True) if doc is not None and not doc.get("deleted")}
+
+    async def _retrieve(self, object_id: str) -> StripeDoc | None:
+        base = next((path for prefix, path in _PATHS if object_id.startswith(prefix)), None)
+        if base is None or not object_id.replace("_", "").isalnum():
+            return None
+        params: dict[str, FormValue] = {}
+        if base == "/v1/customers" and self.dialect.expands_payment_method:
+            params["expand"] = [_EXPANDED_METHOD]
+        try:
+            doc = await self.get(f"{base}/{object_id}", params)
+        except VendorNotFoundError:
+            return None
+        return await self._complete(doc)
+
+    async def get(self, path: str, params: Mapping[str, FormValue] | None = None) -> StripeDoc:
+        """Return one object."""
+        reply = await self._client.read("GET", path, params=form_params(params or {}))
+        return _object(reply.body)
+
+    async def list_all(self, path: str, params: Mapping[str, FormValue] | None = None) -> list[StripeDoc]:
+        """Return every object of a list, newest first, a hundred a request."""
+
+        async def fetch(after: str | None) -> tuple[Sequence[StripeDoc], str | None]:
+            window: dict[str, FormValue] = {**(params or {}), "limit": _PAGE}
+            if after is not None:
+                window["starting_after"] = after
+            page = await self.get(path, window)
+            match page:
+                case {"data": list() as data, "has_more": bool() as more}:
+                    return data, data[-1]["id"] if more and data else None
+                case _:
+                    raise VendorBadResponseError("Stripe's list can't be read.", system="billing")
+
+        return await items(pages(fetch))
+
+    async def customers(self) -> list[StripeDoc]:
+        """Return all customers with their default payment methods."""
+        expand = {"expand": [f"data.{_EXPANDED_METHOD}"]} if self.dialect.expands_payment_method else {}
+        return await self.list_all("/v1/customers", expand)
+
+    async def subscriptions(self) -> list[StripeDoc]:
+        """Return all subscriptions, ended ones too, each with all of its items."""
+        docs = await self.list_all("/v1/subscriptions", {"status": "all"})
+        return [await self._complete(doc) for doc in docs]
+
+    async def invoices(self, created_after: int | None = None) -> list[StripeDoc]:
+        """Return the invoices, each with all of its lines."""
+        bounds: dict[str, FormValue] = {} if created_after is None else {"created": {"gte": created_after}}
+        docs = await self.list_all("/v1/invoices", bounds)
+        return [await self._complete(doc) for doc in docs]
+
+    async def _complete(self, doc: StripeDoc) -> StripeDoc:
+        """Return the object with the rest of its embedded list, of which Stripe shows the first ten only."""
+        field = {"subscription": "items", "invoice": "lines"}.get(doc.get("object", ""))
+        embedded = doc.get(field) if field else None
+        if field is None or not embedded or not embedded.get("has_more"):
+            return doc
+        if field == "lines":
+            data = await self.list_all(f"/v1/invoices/{doc['id']}/lines")
+        else:
+            data = await self.list_all("/v1/subscription_items", {"subscription": doc["id"]})
+        return {**doc, field: {**embedded, "data": data, "has_more": False}}
+
+    async def active_entitlements(self, customer: str) -> list[StripeDoc]:
+        """Return what a customer is entitled to now."""
+        return await self.list_all("/v1/entitlements/active_entitlements", {"customer": customer})
+
+    async def product_features(self, product: str) -> list[StripeDoc]:
+        """Return the features attached to a product."""
+        return await self.list_all(f"/v1/products/{product}/features")
+
+    async def usage(self, meter: str, customer: str, start: int, end: int) -> list[StripeDoc]:
+        """Return a customer's daily sums of a meter in [start, end); both at the beginning of a UTC day."""
+        window: dict[str, FormValue] = {
+            "customer": customer,
+            "start_time": start,
+            "end_time": end,
+            "value_grouping_window": "day",
+        }
+        return await self.list_all(f"/v1/billing/meters/{meter}/event_summaries", window)
+
+    async def events_since(self, created: int) -> list[StripeDoc]:
+        """Return the events from `created` (unix seconds) on, newest first; Stripe keeps them for 30 days."""
+        return await self.list_all("/v1/events", {"created": {"gte": created}})
+
+    async def post(self, path: str, values: Mapping[str, FormValue], *, key: str | None) -> StripeDoc:
+        """Create or change an object and return it. Raises VendorError with the write's outcome."""
+        reply = await self._client.write(
+            "POST",
+            path,
+            content=encode_form(values),
+            headers={"content-type": "application/x-www-form-urlencoded"},
+            idempotency_key=key,
+        )
+        return _object(reply.body)
+
+
+def _object(body: Any) -> StripeDoc:
+    match body:
+        case {"object": str()}:
+            return body  # type: ignore[no-any-return]  # matched to be a mapping
+        case _:
+            raise VendorBadResponseError("Stripe's answer is not one of its objects.", system="billing")

@@ -1,0 +1,362 @@
+"""Stripe's objects → neutral records. Everything Concord reads out of Stripe, and the metadata keys it relies on, is here.
+
+A contract is a subscription (or, before it starts, a subscription schedule) with these metadata:
+
+    contract_number   CON-2025-0001; without it the subscription's id is the number
+    term_starts_on, term_ends_on   the agreed term, 2026-02-28; Stripe itself only knows billing cycles
+    notice_days       days of notice before the term ends
+    non_renewal       "true": the end that `cancel_at` sets was agreed as not renewing, not asked for as a cancellation
+    limit.<feature>   agreed limit of a feature; absent: without limit
+    granted_feature   an agreement that only grants this feature
+
+Customers carry `customer_reference` and `tax_id`, products `sku`, list prices `price_reference`, invoices `invoice_number`,
+invoice lines `billed_line_ref`, schedule phases `amendment_reference` and `reason`, features `meter`.
+
+Objects of API versions before 2025-03-31 are understood too: cycles on the subscription, plans in place of prices,
+`invoice.subscription`.
+"""
+
+from __future__ import annotations
+
+import calendar
+import datetime as dt
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+import orjson
+
+from subgraphs.billing.records import (
+    BilledLine,
+    BillingCustomer,
+    BillingDocument,
+    BillingInterval,
+    Cancellation,
+    CancellationReason,
+    Contract,
+    ContractItem,
+    ContractStatus,
+    DocumentStatus,
+    Feature,
+    PaymentMethod,
+    PaymentMethodKind,
+    Price,
+    Product,
+    UsageKind,
+    months_between,
+)
+from subgraphs.billing.vendors.stripe_wire import day, instant, major_amount
+from subgraphs.kit.system_error import VendorBadResponseError
+
+StripeDoc: TypeAlias = Mapping[str, Any]
+
+_STATUS = {
+    "incomplete": ContractStatus.DRAFT,
+    "incomplete_expired": ContractStatus.CANCELLED,
+    "trialing": ContractStatus.TRIAL,
+    "active": ContractStatus.ACTIVE,
+    "past_due": ContractStatus.ACTIVE,
+    "unpaid": ContractStatus.ACTIVE,
+    "paused": ContractStatus.PAUSED,
+    "canceled": ContractStatus.CANCELLED,
+}
+_DOCUMENT_STATUS = {
+    "draft": DocumentStatus.DRAFT,
+    "open": DocumentStatus.OPEN,
+    "paid": DocumentStatus.PAID,
+    "uncollectible": DocumentStatus.UNCOLLECTIBLE,
+    "void": DocumentStatus.VOID,
+}
+_ONE_DAY = dt.timedelta(days=1)
+
+
+def customer_record(doc: StripeDoc) -> BillingCustomer:
+    """Return a customer, its default payment method if that was expanded."""
+    metadata, address = doc.get("metadata") or {}, doc.get("address") or {}
+    method = (doc.get("invoice_settings") or {}).get("default_payment_method")
+    return BillingCustomer(
+        id=doc["id"],
+        reference=metadata.get("customer_reference"),
+        name=doc.get("name"),
+        email=doc.get("email"),
+        city=address.get("city"),
+        country=address.get("country"),
+        currency=doc["currency"].upper() if doc.get("currency") else None,
+        tax_id=metadata.get("tax_id"),
+        created_at=instant(doc["created"]),
+        payment_method=payment_method_record(method) if isinstance(method, Mapping) else None,
+    )
+
+
+def payment_method_record(doc: StripeDoc) -> PaymentMethod:
+    """Return how a customer pays."""
+    kind = doc["type"]
+    details = doc.get(kind) or {}
+    expires = None
+    if details.get("exp_year"):
+        year, month = details["exp_year"], details["exp_month"]
+        expires = dt.date(year, month, calendar.monthrange(year, month)[1])
+    known = {"card": PaymentMethodKind.CARD, "sepa_debit": PaymentMethodKind.SEPA_DEBIT}
+    return PaymentMethod(
+        id=doc["id"],
+        kind=known.get(kind, PaymentMethodKind.OTHER),
+        brand=details.get("brand") or details.get("bank_code"),
+        last4=details.get("last4"),
+        expires_on=expires,
+    )
+
+
+def product_record(doc: StripeDoc, feature_keys: Iterable[str]) -> Product:
+    """Return a product; without a `sku` its id is the SKU."""
+    return Product(
+        id=doc["id"],
+        sku=(doc.get("metadata") or {}).get("sku") or doc["id"],
+        name=doc["name"],
+        is_active=doc.get("active", True),
+        features=tuple(feature_keys),
+    )
+
+
+def price_record(doc: StripeDoc) -> Price:
+    """Return a price, or the plan that older versions have in its place."""
+    recurring = doc.get("recurring") or (doc if doc.get("object") == "plan" else {})
+    exact = doc.get("unit_amount_decimal") or doc.get("unit_amount")
+    if doc.get("object") == "plan":
+        exact = doc.get("amount")
+    interval = recurring.get("interval")
+    metered = recurring.get("usage_type") == "metered"
+    return Price(
+        id=doc["id"],
+        product=doc["product"],
+        reference=(doc.get("metadata") or {}).get("price_reference"),
+        currency=doc["currency"].upper(),
+        unit_amount=None if exact is None else major_amount(exact, doc["currency"]),
+        interval=BillingInterval(interval.upper()) if interval else None,
+        interval_count=recurring.get("interval_count") or 1,
+        usage=UsageKind.METERED if metered else UsageKind.LICENSED,
+        is_active=doc.get("active", True),
+    )
+
+
+def feature_record(doc: StripeDoc) -> Feature:
+    """Return a feature."""
+    meter = (doc.get("metadata") or {}).get("meter")
+    return Feature(id=doc["id"], key=doc["lookup_key"], name=doc["name"], meter=meter)
+
+
+def is_contract_schedule(doc: StripeDoc) -> bool:
+    """Whether a schedule stands for a contract that has not started."""
+    return doc["status"] == "not_started" and doc.get("subscription") is None
+
+
+def contract_record(doc: StripeDoc, today: dt.date) -> Contract:
+    """Return the contract of a subscription, its term rolled on to `today` where it renews by itself."""
+    metadata = doc.get("metadata") or {}
+    items = tuple(_item(item) for item in doc["items"]["data"])
+    starts_on = day(doc["start_date"])
+    ends_at = _end_at(doc)
+    auto_renews = ends_at is None and doc["status"] != "canceled"
+    status = _STATUS.get(doc["status"])
+    if status is None:
+        raise VendorBadResponseError(f"Stripe names a subscription status unknown here: {doc['status']}.")
+    if doc.get("pause_collection") and status is ContractStatus.ACTIVE:
+        status = ContractStatus.PAUSED
+    term_starts_on, ends_on = _term(metadata, starts_on, today if auto_renews else None)
+    ended_on = day(doc["ended_at"]) if doc.get("ended_at") else None
+    if status is ContractStatus.CANCELLED and ended_on and ends_on and ended_on > ends_on:
+        status = ContractStatus.EXPIRED
+    resumes_at = (doc.get("pause_collection") or {}).get("resumes_at")
+    asked_for = ends_at is not None and metadata.get("non_renewal") != "true" and doc["status"] != "canceled"
+    details = doc.get("cancellation_details") or {}
+    return Contract(
+        id=doc["id"],
+        number=metadata.get("contract_number") or doc["id"],
+        customer=_id(doc["customer"]),
+        status=status,
+        currency=(doc.get("currency") or doc["items"]["data"][0]["plan"]["currency"]).upper(),
+        starts_on=starts_on,
+        term_starts_on=term_starts_on,
+        ends_on=ends_on,
+        auto_renews=auto_renews,
+        notice_days=int(metadata.get("notice_days") or 0),
+        trial_ends_on=day(doc["trial_end"]) if doc.get("trial_end") else None,
+        cancellation=Cancellation(
+            effective_on=day(ends_at),
+            reason=CancellationReason(details["feedback"].upper()) if details.get("feedback") else None,
+            comment=details.get("comment"),
+        )
+        if asked_for and ends_at is not None
+        else None,
+        resumes_on=day(resumes_at) if resumes_at else None,
+        period=_cycle(doc),
+        items=items,
+        limits=_limits(metadata),
+        granted_feature=metadata.get("granted_feature"),
+        schedule=doc["schedule"] if isinstance(doc.get("schedule"), str) else None,
+        created_at=instant(doc["created"]),
+        ended_on=ended_on,
+        version=subscription_version(doc),
+    )
+
+
+def draft_contract_record(doc: StripeDoc, prices: Mapping[str, StripeDoc]) -> Contract:
+    """Return the contract that a schedule will start; its prices come by id."""
+    metadata = doc.get("metadata") or {}
+    phase = doc["phases"][0]
+    starts_on = day(phase["start_date"])
+    term_starts_on, ends_on = _term(metadata, starts_on, None)
+    return Contract(
+        id=doc["id"],
+        number=metadata.get("contract_number") or doc["id"],
+        customer=_id(doc["customer"]),
+        status=ContractStatus.DRAFT,
+        currency=phase["currency"].upper(),
+        starts_on=starts_on,
+        term_starts_on=term_starts_on,
+        ends_on=ends_on,
+        auto_renews=doc["end_behavior"] == "release",
+        notice_days=int(metadata.get("notice_days") or 0),
+        trial_ends_on=None,
+        cancellation=None,
+        resumes_on=None,
+        period=(instant(phase["start_date"]), instant(phase["end_date"])),
+        items=tuple(
+            ContractItem(
+                id=f"{doc['id']}.{place}",
+                price=price_record(prices[_id(item["price"])]),
+                quantity=item.get("quantity"),
+            )
+            for place, item in enumerate(phase["items"])
+            if _id(item["price"]) in prices
+        ),
+        limits=_limits(metadata),
+        granted_feature=None,
+        schedule=doc["id"],
+        created_at=instant(doc["created"]),
+        ended_on=None,
+        version=_digest((doc["status"], doc["end_behavior"], doc["phases"], metadata)),
+    )
+
+
+def document_record(doc: StripeDoc) -> BillingDocument:
+    """Return billing's copy of an invoice with its lines."""
+    metadata, currency = doc.get("metadata") or {}, doc["currency"]
+    parent = (doc.get("parent") or {}).get("subscription_details") or {}
+    taxes = doc.get("total_taxes")
+    tax = sum(entry["amount"] for entry in taxes) if taxes is not None else doc.get("tax") or 0
+    subscription = parent.get("subscription") or doc.get("subscription")
+    number = metadata.get("invoice_number")
+    return BillingDocument(
+        id=doc["id"],
+        number=number,
+        customer=_id(doc["customer"]),
+        contract=_id(subscription) if subscription else None,
+        status=_DOCUMENT_STATUS[doc["status"]],
+        currency=currency.upper(),
+        subtotal=major_amount(doc["subtotal"], currency),
+        tax=major_amount(tax, currency),
+        total=major_amount(doc["total"], currency),
+        amount_due=major_amount(doc.get("amount_remaining", doc["amount_due"]), currency),
+        issued_at=instant(doc.get("effective_at") or doc["created"]),
+        due_on=day(doc["due_date"]) if doc.get("due_date") else None,
+        lines=tuple(_line(line, doc, number) for line in doc["lines"]["data"]),
+    )
+
+
+def line_ref(line: StripeDoc) -> str:
+    """Return the key a billed line is known by: its business reference, else Stripe's id."""
+    return str((line.get("metadata") or {}).get("billed_line_ref") or line["id"])
+
+
+def subscription_version(doc: StripeDoc) -> str:
+    """Return a digest of what an update could collide with; a turn of the billing cycle is no change."""
+    items = [
+        (item["id"], (item.get("price") or item["plan"])["id"], item.get("quantity")) for item in doc["items"]["data"]
+    ]
+    return _digest(
+        (doc["status"], doc.get("pause_collection"), _end_at(doc), items, doc.get("trial_end"), doc.get("metadata"))
+    )
+
+
+def quantities(items: Iterable[StripeDoc]) -> dict[tuple[str, str], int]:
+    """Return (product, price) → quantity of subscription items, to compare two states."""
+    found: dict[tuple[str, str], int] = {}
+    for item in items:
+        price = item.get("price") or item["plan"]
+        key = (_id(price["product"]), price["id"])
+        found[key] = found.get(key, 0) + (item.get("quantity") or 0)
+    return found
+
+
+def _item(doc: StripeDoc) -> ContractItem:
+    return ContractItem(id=doc["id"], price=price_record(doc.get("price") or doc["plan"]), quantity=doc.get("quantity"))
+
+
+def _line(line: StripeDoc, document: StripeDoc, number: str | None) -> BilledLine:
+    product = ((line.get("pricing") or {}).get("price_details") or {}).get("product")
+    product = product or (line.get("price") or line.get("plan") or {}).get("product")
+    parent = line.get("parent") or {}
+    details = parent.get("subscription_item_details") or parent.get("invoice_item_details") or {}
+    contract = details.get("subscription") or line.get("subscription")
+    starts_on, period_end = day(line["period"]["start"]), instant(line["period"]["end"])
+    # Stripe's period ends where the next begins; a period of an instant is that one day.
+    return BilledLine(
+        ref=line_ref(line),
+        description=line.get("description") or "",
+        quantity=line.get("quantity"),
+        amount=major_amount(line["amount"], line["currency"]),
+        currency=line["currency"].upper(),
+        starts_on=starts_on,
+        ends_on=max(starts_on, (period_end - dt.timedelta(seconds=1)).date()),
+        product=_id(product) if product else None,
+        contract=_id(contract) if contract else None,
+        document=document["id"],
+        invoice_number=number,
+    )
+
+
+def _end_at(doc: StripeDoc) -> int | None:
+    if doc.get("cancel_at"):
+        return int(doc["cancel_at"])
+    return int(_cycle(doc)[1].timestamp()) if doc.get("cancel_at_period_end") else None
+
+
+def _cycle(doc: StripeDoc) -> tuple[dt.datetime, dt.datetime]:
+    holders = [item for item in doc["items"]["data"] if item.get("current_period_end")] or [doc]
+    longest = max(holders, key=lambda holder: int(holder["current_period_end"]))
+    return instant(longest["current_period_start"]), instant(longest["current_period_end"])
+
+
+def _term(metadata: Mapping[str, str], starts_on: dt.date, today: dt.date | None) -> tuple[dt.date, dt.date | None]:
+    """Return the first and last day of the term that holds `today`; the agreed one without `today`."""
+    try:
+        end = dt.date.fromisoformat(metadata.get("term_ends_on", ""))
+        start = dt.date.fromisoformat(metadata.get("term_starts_on", "")) if "term_starts_on" in metadata else starts_on
+    except ValueError:
+        return starts_on, None
+    months = months_between(start, end + _ONE_DAY)
+    while today is not None and end < today and months > 0:
+        start, end = end + _ONE_DAY, add_months(end + _ONE_DAY, months) - _ONE_DAY
+    return start, end
+
+
+def add_months(on: dt.date, months: int) -> dt.date:
+    """Return the day `months` later, or the last of its month where that day does not exist."""
+    year, month = divmod(on.year * 12 + on.month - 1 + months, 12)
+    return dt.date(year, month + 1, min(on.day, calendar.monthrange(year, month + 1)[1]))
+
+
+def _limits(metadata: Mapping[str, str]) -> dict[str, int | None]:
+    return {
+        key.removeprefix("limit."): int(value)
+        for key, value in metadata.items()
+        if key.startswith("limit.") and value.isdecimal()
+    }
+
+
+def _id(value: Any) -> str:
+    return str(value["id"] if isinstance(value, Mapping) else value)
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
