@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 from graphql import DocumentNode
@@ -126,7 +126,11 @@ def _as_selected(shape: ObjectShape, run: Run) -> ErrorList:
     """
     selected = ErrorList(run.errors.most, omitted=run.errors.omitted)
     hidden: list[tuple[ConcretePath, Failure]] = []
-    for path, failure in run.errors.found:
+    for path, found in run.errors.found:
+        failure = found
+        if run.is_write and not run.context.write_keys and found.outcome is not Outcome.NOT_APPLIED:
+            # Repeating the request would repeat the write: only a key makes that safe.
+            failure = replace(found, retryable=False)
         visible = visible_path(shape, path, run.data)
         if visible == path:
             selected.add(path, failure)

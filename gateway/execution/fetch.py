@@ -293,8 +293,7 @@ async def load_root(compiled: CompiledRoot, run: Run) -> None:
     try:
         answer = await _load(compiled.client, request, run)
     except SubgraphFailure as failed:
-        has_key = bool(run.context.write_keys)
-        compiled.fail(run, failure_of(failed, compiled.profile, is_write=run.is_write, has_key=has_key))
+        compiled.fail(run, failure_of(failed, compiled.profile, is_write=run.is_write))
     else:
         compiled.merge(run, answer.value)
 

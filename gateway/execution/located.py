@@ -107,27 +107,14 @@ class ErrorList:
         return tuple(entries)
 
 
-def failure_of(
-    failed: SubgraphFailure,
-    profile: SubgraphProfile,
-    *,
-    is_write: bool,
-    is_after: bool = False,
-    has_key: bool = False,
-) -> Failure:
-    """Return what a client may know of a fetch that failed as a whole.
-
-    `is_after`: a read that follows a write. `has_key`: the write has an idempotency key, so it may be repeated.
-    """
-    retryable = failed.row.retryable if failed.retryable is None else failed.retryable
-    if is_write and not is_after and failed.outcome is not Outcome.NOT_APPLIED:
-        retryable = retryable and has_key
+def failure_of(failed: SubgraphFailure, profile: SubgraphProfile, *, is_write: bool, is_after: bool = False) -> Failure:
+    """Return what a client may know of a fetch that failed as a whole; `is_after`: a read that follows a write."""
     return Failure(
         code=failed.code,
         system=profile.system,
         owner=profile.owner,
         message=failed.message,
-        retryable=retryable,
+        retryable=failed.retryable,
         retry_after_ms=failed.retry_after_ms,
         outcome=None if not is_write else Outcome.APPLIED if is_after else failed.outcome,
     )

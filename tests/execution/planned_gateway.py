@@ -1,0 +1,151 @@
+"""An engine whose plan the test makes by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import build_schema
+from scripted_subgraph import ScriptedSubgraph
+
+from gateway.engine import Engine, EngineLimits, GraphQLRequest, GraphQLResponse
+from gateway.execution.located import SubgraphProfile
+from gateway.execution.ports import RequestContext, SubgraphAnswer, SubgraphClient, SubgraphRequest
+from gateway.federation.operation import Operation
+from gateway.federation.plan import (
+    EachItem,
+    EntityFetch,
+    EntityInput,
+    OperationKind,
+    Path,
+    PathKey,
+    PlanNode,
+    QueryPlan,
+    RepresentationField,
+    RootFetch,
+    SubscriptionPlan,
+)
+from gateway.federation.supergraph import SubgraphInfo, Supergraph
+from gateway.upstream.http import HttpSubgraph
+from gateway.upstream.httpx_transport import HttpxTransport
+
+
+@dataclass
+class OnePlan:
+    node: PlanNode | SubscriptionPlan | None
+
+    def plan(self, operation: Operation) -> QueryPlan:
+        return QueryPlan(kind=operation.kind, root=self.node)
+
+
+@dataclass
+class Planned:
+    engine: Engine
+    clients: Mapping[str, SubgraphClient]
+
+    async def ask(self, query: str, variables: dict[str, Any] | None = None, **headers: str) -> dict[str, Any]:
+        """Return data and errors, without the correlation id, which is only checked to be there."""
+        return told(await self.respond(query, variables, **headers))
+
+    async def respond(self, query: str, variables: dict[str, Any] | None = None, **headers: str) -> GraphQLResponse:
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.engine.execute(GraphQLRequest(query=query, variables=variables or {}, headers=names))
+
+    async def aclose(self) -> None:
+        self.engine.close()
+        for client in self.clients.values():
+            await client.aclose()
+
+
+def told(response: GraphQLResponse) -> dict[str, Any]:
+    payload = response.payload()
+    for error in payload.get("errors", ()):
+        assert error["extensions"].pop("correlationId") == response.headers["X-Correlation-Id"]
+    if "errors" in payload:
+        payload["errors"] = [
+            {"path": error.get("path"), **{k: v for k, v in error["extensions"].items() if k not in ("class",)}}
+            for error in payload["errors"]
+        ]
+    return payload
+
+
+async def no_subscriptions(request: SubgraphRequest, context: RequestContext) -> Any:
+    raise AssertionError(request, context)
+    yield SubgraphAnswer(None)
+
+
+def planned(
+    sdl: str,
+    plan: Any,
+    subgraphs: Mapping[str, ScriptedSubgraph],
+    *,
+    planner: Any = None,
+    limits: EngineLimits | None = None,
+    profiles: Mapping[str, SubgraphProfile] | None = None,
+    wrap: Any = lambda client: client,
+    **options: Any,
+) -> Planned:
+    schema = build_schema(sdl)
+    supergraph = Supergraph(
+        sdl=sdl,
+        schema=schema,
+        api_schema=schema,
+        subgraphs={name: SubgraphInfo(name, each.url, {}) for name, each in subgraphs.items()},
+        root_types={"query": "Query"},
+        possible_types={},
+    )
+    clients = {
+        name: wrap(HttpSubgraph(HttpxTransport(each.url), subscribe=no_subscriptions))
+        for name, each in subgraphs.items()
+    }
+    engine = Engine(
+        supergraph,
+        clients,
+        planner=planner or OnePlan(plan),
+        profiles=profiles,
+        limits=limits or EngineLimits(),
+        **options,
+    )
+    return Planned(engine, clients)
+
+
+def path(text: str) -> Path:
+    """`users.@.friend` or `nodes.@[A|B].x`, in the plan's own notation."""
+    steps: list[Any] = []
+    for part in filter(None, text.split(".")):
+        name, _, types = part.rstrip("]").partition("[")
+        possible = frozenset(types.split("|")) if types else None
+        steps.append(EachItem(possible) if name == "@" else PathKey(name, possible))
+    return tuple(steps)
+
+
+def root(
+    subgraph: str, document: str, *fields: str, kind: OperationKind = OperationKind.QUERY, **options: Any
+) -> RootFetch:
+    return RootFetch(subgraph=subgraph, kind=kind, document=document, root_fields=fields, **options)
+
+
+def key(*names: str, required: bool = True) -> tuple[RepresentationField, ...]:
+    typename = RepresentationField("__typename", "__typename", is_nullable=False)
+    return (typename, *(RepresentationField(name, name, is_nullable=not required) for name in names))
+
+
+def entity(
+    subgraph: str,
+    selection: str,
+    *paths: str,
+    type_name: str,
+    keys: Any = ("id",),
+    fields: tuple[str, ...],
+    **options: Any,
+) -> EntityFetch:
+    entity_input = EntityInput(
+        paths=tuple(map(path, paths)),
+        type_condition=type_name,
+        representation=key(*keys) if isinstance(keys[0], str) else keys,
+        fields=fields,
+        **options,
+    )
+    document = f"query($representations:[_Any!]!){{_entities(representations:$representations){{...on {type_name}{{{selection}}}}}}}"
+    return EntityFetch(subgraph=subgraph, document=document, inputs=(entity_input,))
