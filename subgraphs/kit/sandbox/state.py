@@ -33,10 +33,18 @@ _SCHEMA = """
 class Collection:
     """Documents of one kind by id, in the order they were made. Treat what is read as frozen: `put` a changed copy."""
 
-    def __init__(self, connection: sqlite3.Connection, name: str, documents: dict[str, Document]) -> None:
+    def __init__(self, connection: sqlite3.Connection, name: str) -> None:
         self._connection = connection
         self._name = name
-        self._documents = documents
+        self._documents: dict[str, Document] = {}
+        self.read_anew()
+
+    def read_anew(self) -> None:
+        """Forget what is in memory and read the file."""
+        rows = self._connection.execute(
+            "select id, body from document where collection = ? order by position", (self._name,)
+        )
+        self._documents = {document_id: orjson.loads(body) for document_id, body in rows}
 
     def __len__(self) -> int:
         return len(self._documents)
@@ -89,12 +97,12 @@ class State:
         """Return the collection called `name`, empty if it is new."""
         known = self._collections.get(name)
         if known is None:
-            rows = self._connection.execute(
-                "select id, body from document where collection = ? order by position", (name,)
-            )
-            documents = {document_id: orjson.loads(body) for document_id, body in rows}
-            known = self._collections[name] = Collection(self._connection, name, documents)
+            known = self._collections[name] = Collection(self._connection, name)
         return known
+
+    def _read_anew(self) -> None:
+        for collection in self._collections.values():
+            collection.read_anew()
 
     def fact(self, name: str) -> str | None:
         """Return a named value, such as the last id given."""
@@ -120,7 +128,7 @@ class State:
         with self.transaction():
             self._connection.execute("delete from document")
             self._connection.execute("delete from fact")
-        self._collections.clear()
+        self._read_anew()
         return True
 
     def end_filling(self, fingerprint: str) -> None:
@@ -138,7 +146,7 @@ class State:
             yield
         except BaseException:
             self._connection.execute("rollback")
-            self._collections.clear()
+            self._read_anew()
             raise
         self._connection.execute("commit")
 
