@@ -29,6 +29,7 @@ from gateway.execution.ports import CallerView, RequestContext, SubgraphClient, 
 from gateway.execution.run import Run
 from gateway.federation.operation import Operation, coerce_variables, parse_document, prepare
 from gateway.federation.plan import OperationKind, QueryPlan
+from gateway.federation.planner import Planner
 from gateway.federation.supergraph import Supergraph
 from gateway.records.provenance import FetchLog, Wanted, told, wanted
 from gateway.telemetry.correlation import correlation_id
@@ -67,7 +68,7 @@ class Engine:
         supergraph: Supergraph,
         clients: Mapping[str, SubgraphClient],
         *,
-        planner: PlansOperations,
+        planner: PlansOperations | None = None,
         profiles: Mapping[str, SubgraphProfile] | None = None,
         documents: PersistedDocuments | None = None,
         limits: EngineLimits = EngineLimits(),
@@ -77,7 +78,7 @@ class Engine:
         `profiles` name subgraphs to clients; a subgraph without one is its own system.
         """
         self.supergraph = supergraph
-        self._planner = planner
+        self._planner = planner or Planner(supergraph)
         self._documents = documents
         self._limits = limits
         given = profiles or {}

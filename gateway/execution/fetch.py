@@ -59,7 +59,7 @@ class CompiledRoot:
                 if not self._translate(run, {}, entries, nothing_ran):
                     self.fail(run, failure_from_entry(entries[0], self.profile, write=nothing_ran))
             else:
-                self.fail(run, _bad_response(self.profile, is_write=run.is_write))
+                self.fail(run, _bad_response(self.profile, write))
             return
         if self.fetch.output_rewrites:
             rewrite(data, self.fetch.output_rewrites)
@@ -182,7 +182,7 @@ class CompiledEntity:
             name = each.entity_input.response_name
             results = data.get(name) if isinstance(data, dict) else None
             if not isinstance(results, list) or len(results) != len(found.representations):
-                failure = _bad_response(self.profile, is_write=run.is_write) if results or whole is None else whole
+                failure = _bad_response(self.profile, outcome) if results or whole is None else whole
                 _fail_objects(run, each.entity_input, found, None, failure)
                 located.update(
                     at
@@ -195,7 +195,7 @@ class CompiledEntity:
             }
             if broken:
                 results = [None if slot in broken else result for slot, result in enumerate(results)]
-                _fail_objects(run, each.entity_input, found, broken, _bad_response(self.profile, is_write=run.is_write))
+                _fail_objects(run, each.entity_input, found, broken, _bad_response(self.profile, outcome))
             each.merge(found, results)
             for at, entry in enumerate(entries):
                 path = _path_of(entry)
@@ -277,13 +277,13 @@ def _path_of(entry: Mapping[str, Any]) -> ConcretePath:
     return ()
 
 
-def _bad_response(profile: SubgraphProfile, *, is_write: bool) -> Failure:
+def _bad_response(profile: SubgraphProfile, outcome: Outcome | None) -> Failure:
     return Failure(
         code="SYSTEM_BAD_RESPONSE",
         system=profile.system,
         owner=profile.owner,
-        retryable=not is_write,
-        outcome=Outcome.UNKNOWN if is_write else None,
+        retryable=outcome is None,
+        outcome=outcome,
     )
 
 
