@@ -118,8 +118,6 @@ class EntityInput:
     """The entity type (or interface) that is being entered; each representation's `__typename` is the object's own."""
     representation: RepresentationSelection
     """What to read from each object, `__typename` included, as fragments by type where types differ."""
-    possible_types: frozenset[str] | None = None
-    """Only objects whose `__typename` is in the set are entered; None means every object at the paths."""
     variable: str = "representations"
     response_name: str = "_entities"
     fields: tuple[str, ...] = ()

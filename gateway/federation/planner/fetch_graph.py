@@ -87,12 +87,8 @@ class FetchGraphBuilder:
         touched = {step}
         self._grow(jump.requirement.tree, step, selected, place, touched, inherited)
         representation = Representation()
-        if not jump.source.is_interface_object:
-            self._select_typename(selected)
-            representation.fields["__typename"] = (
-                RepresentationField("__typename", "__typename", (), False),
-                Representation(),
-            )
+        selected.add("__typename", TYPENAME, _ALWAYS, None)
+        representation.add_typename()
         self._represent(representation, jump.fields, jump.target, place.position)
         entry = Entry(
             place.position, place.path, place.types, jump.target.type.name, jump.source, jump.target, representation
@@ -133,10 +129,7 @@ class FetchGraphBuilder:
         self, into: Representation, selection: FieldSelection, subgraph: str, type_name: str, position: Position
     ) -> None:
         if selection.name == "__typename":
-            into.fields["__typename"] = (
-                RepresentationField("__typename", "__typename", (), False),
-                Representation(),
-            )
+            into.add_typename()
             return
         name = self._names.name(position, selection)
         declared = self._graph.supergraph.subgraphs[subgraph].types[type_name].fields.get(selection.name)
@@ -147,10 +140,7 @@ class FetchGraphBuilder:
         if not selection.selections or declared is None:
             return
         if declared.type.name in self._graph.abstract_types:
-            below.fields["__typename"] = (
-                RepresentationField("__typename", "__typename", (), False),
-                Representation(),
-            )
+            below.add_typename()
         self._represent_selections(below, selection.selections, subgraph, declared.type.name, (*position, name))
 
 

@@ -258,17 +258,25 @@ class _Level:
                 view = self._narrow(path, condition)
                 if view is not None:
                     views.append(view)
-            elif self._graph.is_possible(node.type.name, condition):
-                views.append(path)
-            elif node.is_interface_object and self._overlaps(node, condition):
-                entered = [v for p in self._as_interface(path) if (v := self._narrow(p, condition)) is not None]
-                views.extend(entered)
-                unknown = unknown or not entered
+            elif not node.is_interface_object:
+                if self._graph.is_possible(node.type.name, condition):
+                    views.append(path)
+            elif self._overlaps(node, condition):
+                is_all = self._graph.is_possible(node.type.name, condition)
+                if is_all:
+                    views.append(path)
+                if not is_all or not self._finder.is_abstract(condition):
+                    # Objects here don't know their own type: it is found where the interface is a real one.
+                    entered = [v for p in self._as_interface(path) if (v := self._narrow(p, condition)) is not None]
+                    views.extend(entered)
+                    unknown = unknown or not (entered or is_all)
         return None if unknown and not views else views
 
     def _narrow(self, path: Path, condition: str) -> Path | None:
         node = path.node
-        if node.type.name == condition or node.type.possible_types <= self._graph.types_of(condition):
+        if node.type.name == condition:
+            return path
+        if self._finder.is_abstract(condition) and node.type.possible_types <= self._graph.types_of(condition):
             return path
         target = self._graph.narrow(node, condition)
         if target is None:

@@ -43,10 +43,10 @@ class Branch:
                     self.narrows[name] = Branch(node)
                 return self.narrows[name]
             case Jump():
-                key = (move.target.id, move.key.text, move.requires.text if move.requires else None)
-                if key not in self.jumps:
-                    self.jumps[key] = (move, Branch(move.target))
-                return self.jumps[key][1]
+                entered = (move.target.id, move.key.text, move.requires.text if move.requires else None)
+                if entered not in self.jumps:
+                    self.jumps[entered] = (move, Branch(move.target))
+                return self.jumps[entered][1]
 
 
 def query_tree(root: Node, paths: Iterable[Path]) -> Branch:

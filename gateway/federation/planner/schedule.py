@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence as Seq
+from collections.abc import Mapping
+from collections.abc import Sequence as Seq
 from dataclasses import dataclass
 
 from gateway.federation.plan import (
     Condition,
+    EachItem,
     EntityFetch,
     EntityInput,
     FieldRewrite,
     OperationKind,
     Parallel,
+    Path,
     PathKey,
     PlanNode,
+    RepresentationFragment,
+    RepresentationSelection,
     RootFetch,
     Sequence,
 )
@@ -75,8 +80,7 @@ class Scheduler:
         merged: dict[tuple[object, ...], tuple[Step, PrintedSelections, list[Step]]] = {}
         for step, text in zip(steps, printed, strict=True):
             assert step.entry is not None
-            frozen = step.entry.representation.freeze()
-            key = (step.entry.type_condition, step.entry.possible_types, text.text, frozen, _input_rewrites(step.entry))
+            key = (step.entry.type_condition, text.text, _frozen(step.entry), _input_rewrites(step.entry))
             merged.setdefault(key, (step, text, []))[2].append(step)
         variables: dict[str, None] = {}
         for text in printed:
@@ -114,18 +118,32 @@ def _entity_input(
     step: Step, printed: PrintedSelections, alike: list[Step], variable: str, response_name: str
 ) -> EntityInput:
     assert step.entry is not None
-    paths = tuple(dict.fromkeys(other.entry.path for other in alike if other.entry is not None))
+    paths = tuple(dict.fromkeys(_narrowed_path(other.entry) for other in alike if other.entry is not None))
     return EntityInput(
         paths=paths,
         type_condition=step.entry.type_condition,
-        possible_types=step.entry.possible_types,
-        representation=step.entry.representation.freeze(),
+        representation=_frozen(step.entry),
         variable=variable,
         response_name=response_name,
         fields=tuple(step.selected.response_names()),
         input_rewrites=_input_rewrites(step.entry),
         output_rewrites=printed.rewrites,
     )
+
+
+def _narrowed_path(entry: Entry) -> Path:
+    """Return the path with the entry's type condition in its last step, where that is a list's."""
+    if entry.possible_types is None or not isinstance(entry.path[-1], EachItem):
+        return entry.path
+    return (*entry.path[:-1], EachItem(entry.possible_types))
+
+
+def _frozen(entry: Entry) -> RepresentationSelection:
+    """Return the representation, under a type condition where the path can't say it."""
+    selection = entry.representation.freeze()
+    if entry.possible_types is None or isinstance(entry.path[-1], EachItem):
+        return selection
+    return (RepresentationFragment(entry.source.type.name, entry.possible_types, selection),)
 
 
 def _input_rewrites(entry: Entry) -> tuple[FieldRewrite, ...]:

@@ -72,6 +72,10 @@ class Representation:
     fields: dict[str, tuple[RepresentationField, Representation]] = field(default_factory=dict)
     fragments: dict[str, tuple[frozenset[str], Representation]] = field(default_factory=dict)
 
+    def add_typename(self) -> None:
+        """Send the object's `__typename`."""
+        self.fields["__typename"] = (RepresentationField("__typename", "__typename", (), False), Representation())
+
     def absorb(self, other: Representation) -> None:
         """Add all that another representation sends."""
         for name, (entry, below) in other.fields.items():

@@ -1,0 +1,14 @@
+"""KEY_INVALID_FIELDS_TYPE: the `fields` of @key is not a string."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gateway.federation.composition.model.result import CompositionError
+from gateway.federation.composition.model.subgraph import Subgraph
+from gateway.federation.composition.rules.field_set_faults import Fault, field_set_errors
+
+
+def check(subgraph: Subgraph) -> Iterator[CompositionError]:
+    """Field sets of @key."""
+    return field_set_errors(subgraph, "key", Fault.INVALID_FIELDS_TYPE)
