@@ -48,7 +48,7 @@ class Completer:
             return None
 
     def _fields(
-        self, fields: tuple[FieldShape, ...], type_name: str, value: dict[str, Any], path: ConcretePath
+        self, fields: tuple[FieldShape, ...], type_name: Any, value: dict[str, Any], path: ConcretePath
     ) -> dict[str, Any]:
         completed: dict[str, Any] = {}
         for field in fields:
@@ -88,14 +88,13 @@ class Completer:
                     self._position(item, is_item_nullable, each, (*path, index)) for index, each in enumerate(value)
                 ]
             case ObjectShape():
-                type_name = value.get("__typename") if value.__class__ is dict else None
-                if value.__class__ is dict and not shape.is_abstract:
-                    type_name = shape.type_name
-                fields = shape.by_type.get(type_name) if isinstance(type_name, str) else None
-                if fields is None or not isinstance(type_name, str):
-                    self._errors.add(path, self._owner_of(path))
-                    return None
-                return self._fields(fields, type_name, value, path)
+                if value.__class__ is dict:
+                    type_name = value.get("__typename") if shape.is_abstract else shape.type_name
+                    fields = shape.fields_of(type_name)
+                    if fields is not None:
+                        return self._fields(fields, type_name, value, path)
+                self._errors.add(path, self._owner_of(path))
+                return None
             case RawShape():
                 return value
             case TypenameShape():
@@ -152,7 +151,7 @@ def visible_path(shape: ObjectShape, path: ConcretePath, data: Mapping[str, Any]
 
 def _follow(shape: ObjectShape, name: str, value: Any) -> tuple[Shape | None, Any]:
     holder = value if isinstance(value, dict) else {}
-    known = shape.by_type.get(holder.get("__typename", shape.type_name))
+    known = shape.fields_of(holder.get("__typename", shape.type_name))
     for fields in (known,) if known is not None else shape.by_type.values():
         for field in fields:
             if field.name == name:

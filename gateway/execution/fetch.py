@@ -110,10 +110,11 @@ class CompiledInput:
             for result in results:
                 rewrite(result, self.entity_input.output_rewrites)
         for index, (objects, slots) in enumerate(collected.groups):
+            given = results
             if index and self.composites:
                 wanted = set(slots)
-                results = [copy_json(each) if slot in wanted else None for slot, each in enumerate(results)]
-            self._merge_group(objects, slots, results)
+                given = [copy_json(each) if slot in wanted else None for slot, each in enumerate(results)]
+            self._merge_group(objects, slots, given)
 
     def _merge_group(self, objects: list[dict[str, Any]], slots: list[int], results: list[Any]) -> None:
         composites = self.composites

@@ -76,6 +76,20 @@ class ObjectShape:
     """Whether an object must say by `__typename` which type it is."""
     by_type: dict[str, tuple[FieldShape, ...]]
     """Object type → what the client selected of it, in order."""
+    common: tuple[FieldShape, ...] | None = None
+    """What was selected where it is the same for every type and names none: an object of unknown type completes too."""
+    abstract_names: frozenset[str] = frozenset()
+    """Names of the schema's interfaces and unions."""
+
+    def fields_of(self, type_name: object) -> tuple[FieldShape, ...] | None:
+        """Return what was selected of an object that gives this `__typename`, or None where that can't be told.
+
+        An `@interfaceObject` subgraph names the interface, and where nothing depends on the type, none is asked for.
+        """
+        fields = self.by_type.get(type_name) if isinstance(type_name, str) else None
+        if fields is None and (type_name is None or (isinstance(type_name, str) and type_name in self.abstract_names)):
+            return self.common
+        return fields
 
     def has_names(self, names: Sequence[str]) -> bool:
         """Tell whether the client selected the place at these response names, for some type."""
@@ -134,6 +148,7 @@ def compile_shape(operation: Operation) -> ObjectShape:
 class _Compiler:
     def __init__(self, schema: GraphQLSchema) -> None:
         self._schema = schema
+        self._abstract_names = frozenset(name for name, each in schema.type_map.items() if is_abstract_type(each))
         # Fragments are shared between places and so are their selections: equal selections compile once.
         self._objects: dict[tuple[object, ...], ObjectShape] = {}
 
@@ -146,7 +161,7 @@ class _Compiler:
             return known
         is_abstract = is_abstract_type(named)
         possible = self._schema.get_possible_types(named) if is_abstract else [named]  # type: ignore[arg-type]  # narrowed by is_abstract_type
-        shape = ObjectShape(named.name, is_abstract, {})
+        shape = ObjectShape(named.name, is_abstract, {}, abstract_names=self._abstract_names)
         self._objects[key] = shape
         by_fields: dict[tuple[object, ...], tuple[FieldShape, ...]] = {}
         for object_type in possible:
@@ -162,6 +177,10 @@ class _Compiler:
                 fields = tuple(self._field(object_type, name, found) for name, found in collected.items())
                 by_fields[distinct, types] = fields
             shape.by_type[object_type.name] = fields
+        if len(by_fields) == 1:
+            (common,) = by_fields.values()
+            if not any(isinstance(field.shape, TypenameShape) for field in common):
+                shape.common = common
         return shape
 
     def _collect(
