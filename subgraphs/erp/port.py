@@ -1,0 +1,181 @@
+"""What the ERP subgraph needs of an ERP: batched reads, one invoice list, four writes, and what changed since."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol, TypeVar
+
+from subgraphs.erp.records import (
+    CustomerRecord,
+    DeferralRecord,
+    InvoiceLineRecord,
+    InvoiceRecord,
+    InvoiceStatus,
+    JournalEntryRecord,
+    PaymentRecord,
+    PeriodRecord,
+    ProductRecord,
+)
+from subgraphs.kit.adaptor import Adaptor, Capabilities
+
+RecordT_co = TypeVar("RecordT_co", covariant=True)
+
+
+class Related(Protocol[RecordT_co]):
+    """Records of one kind that belong to others: an invoice's lines, a customer's open documents."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the adaptor can do."""
+        ...
+
+    async def read(self, ids: Sequence[str]) -> Mapping[str, Sequence[RecordT_co]]:
+        """Return the related records by the id they belong to, in the vendor-neutral default order. Raises VendorError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceQuery:
+    """Which invoices; every part that is not None narrows. Hashable, so that equal lists are loaded together."""
+
+    statuses: tuple[InvoiceStatus, ...] | None = None
+    customer_ids: tuple[str, ...] | None = None
+    contract: str | None = None
+    number: str | None = None
+    """A part of the number."""
+    issued_from: dt.date | None = None
+    issued_until: dt.date | None = None
+    is_overdue: bool | None = None
+
+    @property
+    def is_open_only(self) -> bool:
+        """Whether only invoices that are waiting for money can match."""
+        return self.is_overdue is True or self.statuses == (InvoiceStatus.POSTED,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceOrder:
+    """How a list of invoices is ordered; the id decides between equals."""
+
+    field: str = "issued_on"
+    """`issued_on` or `number`."""
+    is_descending: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoicePage:
+    """Some invoices, in order."""
+
+    invoices: Sequence[InvoiceRecord]
+    has_more: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditLine:
+    """What is taken back of an invoice line: `quantity` units at `unit_price`, or an amount as one unit."""
+
+    line_id: str
+    quantity: Decimal
+    unit_price: Decimal
+
+
+class Erp(Protocol):
+    """One ERP. Every method raises VendorError."""
+
+    @property
+    def customers(self) -> Adaptor[CustomerRecord]: ...
+    @property
+    def invoices(self) -> Adaptor[InvoiceRecord]:
+        """By id; credit memos too."""
+        ...
+
+    @property
+    def invoices_by_number(self) -> Adaptor[InvoiceRecord]: ...
+    @property
+    def invoice_lines(self) -> Adaptor[InvoiceLineRecord]: ...
+    @property
+    def payments(self) -> Adaptor[PaymentRecord]: ...
+    @property
+    def deferrals(self) -> Adaptor[DeferralRecord]: ...
+    @property
+    def journal_entries(self) -> Adaptor[JournalEntryRecord]: ...
+    @property
+    def periods(self) -> Adaptor[PeriodRecord]: ...
+    @property
+    def products(self) -> Adaptor[ProductRecord]:
+        """By SKU."""
+        ...
+
+    @property
+    def open_documents_of_customers(self) -> Related[InvoiceRecord]:
+        """Posted invoices and credit memos that are not settled."""
+        ...
+
+    @property
+    def lines_of_invoices(self) -> Related[InvoiceLineRecord]: ...
+    @property
+    def lines_of_contracts(self) -> Related[InvoiceLineRecord]:
+        """By contract number; of posted and paid documents."""
+        ...
+
+    @property
+    def lines_of_billed_lines(self) -> Related[InvoiceLineRecord]:
+        """By the billed line's reference, in whatever state the invoice is."""
+        ...
+
+    @property
+    def payments_of_invoices(self) -> Related[PaymentRecord]: ...
+    @property
+    def credit_memos_of_invoices(self) -> Related[InvoiceRecord]: ...
+    @property
+    def deferrals_of_lines(self) -> Related[DeferralRecord]: ...
+    @property
+    def deferrals_of_contracts(self) -> Related[DeferralRecord]: ...
+    def invoices_of_customers(self, query: InvoiceQuery) -> Related[InvoiceRecord]: ...
+    def invoices_of_contracts(self, query: InvoiceQuery) -> Related[InvoiceRecord]: ...
+    async def list_invoices(
+        self, query: InvoiceQuery, order: InvoiceOrder, *, size: int, after: tuple[str | None, str] | None
+    ) -> InvoicePage:
+        """Return up to `size` invoices behind `after`, the (order value, id) of the one before."""
+        ...
+
+    async def count_invoices(self, query: InvoiceQuery) -> int | None:
+        """Return how many match; None when the ERP can't count that."""
+        ...
+
+    async def list_periods(self) -> Sequence[PeriodRecord]:
+        """Return all accounting periods, the newest first."""
+        ...
+
+    async def set_credit_hold(self, customer: CustomerRecord, *, on_hold: bool, version: str) -> None: ...
+    async def record_payment(
+        self, invoice: InvoiceRecord, *, amount: Decimal, received_on: dt.date, method: str | None, reference: str
+    ) -> str:
+        """Return the payment's id."""
+        ...
+
+    async def find_payment(self, invoice: InvoiceRecord, reference: str) -> str | None:
+        """Return the id of the payment that carries our reference."""
+        ...
+
+    async def issue_credit_memo(
+        self, invoice: InvoiceRecord, lines: Sequence[CreditLine], *, issued_on: dt.date, reason: str, reference: str
+    ) -> str:
+        """Return the credit memo's id. Goes on where an earlier try with the same reference stopped."""
+        ...
+
+    async def find_credit_memo(self, reference: str) -> str | None:
+        """Return the id of the finished credit memo that carries our reference."""
+        ...
+
+    async def void_invoice(self, invoice: InvoiceRecord, *, version: str) -> None: ...
+    async def changed_customers(self, since: dt.datetime | None) -> Sequence[CustomerRecord]:
+        """Return the customers changed at or after `since`, all of them for None, the oldest change first."""
+        ...
+
+    async def changed_invoices(self, since: dt.datetime | None) -> Sequence[InvoiceRecord]: ...
+    async def changed_journal_entries(self, since: dt.datetime) -> Sequence[JournalEntryRecord]: ...
+    async def last_journal_change(self) -> dt.datetime | None: ...

@@ -1,0 +1,106 @@
+"""Reads a deferral and its moves as a month-by-month revenue schedule, booked and still to come.
+
+Tryton books a deferral in the company's currency. A month's revenue in the invoice's currency is the cumulated booked
+amount at the invoice's own rate (line amount over deferral amount), less that of the month before, so that the months
+of a line add up to the line exactly. Months without a move yet are spread by days, as Tryton will; the last takes the rest.
+"""
+
+from __future__ import annotations
+
+import calendar
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from subgraphs.erp.records import DeferralRecord, RevenueEntryRecord, RevenueStatus
+from subgraphs.erp.vendors.tryton_mapping import month_of
+
+DEFERRAL = (
+    "state", "amount", "start_date", "end_date", "company.currency.code", "invoice_line.amount",
+    "invoice_line.invoice.currency.code", "invoice_line.invoice.reference", "moves.date", "moves.state",
+    "moves.lines.debit", "moves.lines.credit", "moves.lines.account.type.revenue",
+)  # fmt: skip
+
+_CENT = Decimal("0.01")
+
+
+@dataclass(frozen=True, slots=True)
+class _Booked:
+    amount: Decimal
+    on: dt.date
+    move_id: str
+    is_posted: bool
+
+
+def to_deferral(row: Mapping[str, Any], *, today: dt.date) -> DeferralRecord:
+    """Return the schedule; a month is recognised once its move is posted and its day has come."""
+    line = row["invoice_line"]
+    starts_on, ends_on, total = row["start_date"], row["end_date"], row["amount"]
+    booked = _booked(row["moves"])
+    rate = line["amount"] / total if total else Decimal(0)
+    entries: list[RevenueEntryRecord] = []
+    done = shown = Decimal(0)
+    for month, amount in _months(starts_on, ends_on, total, booked):
+        found = booked.get(month)
+        done += amount
+        foreign = (done * rate).quantize(_CENT)
+        first_day = max(starts_on, dt.date.fromisoformat(f"{month}-01"))
+        is_recognized = found is not None and found.is_posted and found.on <= today
+        entries.append(
+            RevenueEntryRecord(
+                id=f"{row['id']}:{month}",
+                line_id=str(line["id"]),
+                month=month,
+                status=RevenueStatus.RECOGNIZED if is_recognized else RevenueStatus.SCHEDULED,
+                amount=foreign - shown,
+                currency=line["invoice"]["currency"]["code"],
+                booked_amount=amount,
+                booked_currency=row["company"]["currency"]["code"],
+                recognized_on=found.on if found else first_day,
+                journal_entry_id=found.move_id if found else None,
+            )
+        )
+        shown = foreign
+    return DeferralRecord(
+        id=str(row["id"]),
+        line_id=str(line["id"]),
+        contract=line["invoice"]["reference"],
+        starts_on=starts_on,
+        ends_on=ends_on,
+        is_running=row["state"] != "draft",
+        entries=tuple(entries),
+    )
+
+
+def _booked(moves: list[Mapping[str, Any]]) -> Mapping[str, _Booked]:
+    """Return month → what a move recognises in it; the move that opens the deferral debits revenue and recognises nothing."""
+    found: dict[str, _Booked] = {}
+    for move in moves:
+        revenue = [line for line in move["lines"] if (line["account"].get("type") or {}).get("revenue")]
+        amount = sum((line["credit"] - line["debit"] for line in revenue), Decimal(0))
+        if amount > 0:
+            found[month_of(move["date"])] = _Booked(amount, move["date"], str(move["id"]), move["state"] == "posted")
+    return found
+
+
+def _months(
+    starts_on: dt.date, ends_on: dt.date, total: Decimal, booked: Mapping[str, _Booked]
+) -> Iterator[tuple[str, Decimal]]:
+    """Yield each month of the service period with its revenue, booked or to come."""
+    daily = total / ((ends_on - starts_on).days + 1)
+    rest = total
+    day = starts_on.replace(day=1)
+    while day <= ends_on:
+        last = day.replace(day=calendar.monthrange(day.year, day.month)[1])
+        month = month_of(day)
+        if month in booked:
+            amount = booked[month].amount
+        elif last >= ends_on:
+            amount = rest
+        else:
+            amount = (daily * ((min(last, ends_on) - max(day, starts_on)).days + 1)).quantize(_CENT)
+        rest -= amount
+        yield month, amount
+        day = last + dt.timedelta(days=1)
