@@ -103,8 +103,11 @@ def http_protocol(settings: TransportSettings) -> type[asyncio.Protocol]:
         def _refuse(self, error: GatewayError) -> None:
             cycle = getattr(self, "cycle", None)  # uvicorn's type forgets that there may be none yet
             if cycle is not None and not cycle.response_complete:
-                self.transport.close()  # an answer is under way: nothing can be put before or into it
-                return
+                if cycle.response_started or self.pipeline:
+                    self.transport.close()  # an answer is under way: nothing can be put before or into it
+                    return
+                cycle.disconnected = True  # the application learns that there is nobody left to answer
+                cycle.message_event.set()
             response = refusal(error, correlation_id(None))
             body = orjson.dumps(response.payload())
             head = b"".join(
