@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gateway.errors import GatewayError
+from gateway.federation.planner.alternatives import Alternatives
 from gateway.federation.planner.budget import Budget
 from gateway.federation.planner.collect import Collector
 from gateway.federation.planner.path import Item, Jump, Leaf, Narrow, Path, Position, Selections, Take
@@ -40,6 +41,7 @@ class PathFinder:
         children: tuple[Selections, ...],
         position: Position = (),
         *,
+        alternatives: Alternatives | None = None,
         is_hidden: bool = False,
         is_local: bool = False,
     ) -> list[Leaf] | None:
@@ -48,9 +50,13 @@ class PathFinder:
         `static` is the objects' type in the whole graph. `is_local` forbids to enter other subgraphs.
         """
         groups = self._collector.collect(static, children, is_hidden=is_hidden)
-        search = _Level(self, position, is_hidden=is_hidden, is_local=is_local)
+        places = alternatives or self._alternatives(paths)
+        shared = places.shared_types(static)
+        search = _Level(self, position, places, is_hidden=is_hidden, is_local=is_local)
         leaves: list[Leaf] = []
         for condition, items in groups.items():
+            if shared is not None and condition != static and shared.isdisjoint(self._graph.types_of(condition)):
+                continue
             for item in items:
                 found = search.item(paths, condition, item)
                 if found is None:
@@ -72,7 +78,7 @@ class PathFinder:
         Raises GatewayError with INTERNAL_SERVER_ERROR for a field that no subgraph can answer: the supergraph is not
         satisfiable.
         """
-        level = _Level(self, (), is_hidden=False, is_local=False)
+        level = _Level(self, (), self._alternatives(starts), is_hidden=False, is_local=False)
         leaves: list[Leaf] = []
         for condition, items in self._collector.collect(static, (selections,), is_hidden=False).items():
             for item in items:
@@ -84,6 +90,9 @@ class PathFinder:
                     raise GatewayError("INTERNAL_SERVER_ERROR", f"The supergraph has no way to answer all of {name}.")
                 leaves.extend(found)
         return leaves
+
+    def _alternatives(self, paths: Sequence[Path]) -> Alternatives:
+        return Alternatives(self._graph, self._reach, frozenset(path.node for path in paths))
 
     def is_abstract(self, type_name: str) -> bool:
         """Whether the type is an interface or a union in the whole graph."""
@@ -108,10 +117,13 @@ class PathFinder:
 class _Level:
     """The search at one position of the response."""
 
-    def __init__(self, finder: PathFinder, position: Position, *, is_hidden: bool, is_local: bool) -> None:
+    def __init__(
+        self, finder: PathFinder, position: Position, alternatives: Alternatives, *, is_hidden: bool, is_local: bool
+    ) -> None:
         self._finder = finder
         self._graph = finder.graph
         self._position = position
+        self._alternatives = alternatives
         self._is_hidden = is_hidden
         self._is_local = is_local
 
@@ -162,13 +174,21 @@ class _Level:
                 found = self._follow(entered + self._direct(views, item), item)
                 if found is not None:
                     return found
+        able = [path for path in overlapping if self._is_able(path, condition, item)]
         leaves: list[Leaf] = []
-        for type_name in members:
-            found = self._on_object(paths, type_name, item)
+        for type_name in self._members(able, condition):
+            found = self._on_object(able, type_name, item)
             if found is None:
                 return self._resolve(views, item) if views else None
             leaves.extend(found)
-        return leaves
+        return leaves if able else None
+
+    def _is_able(self, path: Path, condition: str, item: Item) -> bool:
+        """Whether a path can answer for every type that its objects may have: which one comes back is not ours to say."""
+        members = self._members([path], condition)
+        if self._answers_each([path], members, item):
+            return True
+        return all(self._on_object([path], type_name, item) is not None for type_name in members)
 
     def _resolve(self, views: list[Path], item: Item) -> list[Leaf] | None:
         """Take a field on nodes that are alike: where the paths are if possible, elsewhere if need be."""
@@ -191,7 +211,13 @@ class _Level:
         static = self._static_type(paths)
         position = (*self._position, item.selection.response_name)
         return self._finder.find(
-            _cheapest(paths), static, item.children, position, is_hidden=self._is_hidden, is_local=self._is_local
+            _cheapest(paths),
+            static,
+            item.children,
+            position,
+            alternatives=self._alternatives.below(item.selection.name),
+            is_hidden=self._is_hidden,
+            is_local=self._is_local,
         )
 
     def _static_type(self, paths: list[Path]) -> str:
@@ -261,7 +287,7 @@ class _Level:
             elif not node.is_interface_object:
                 if self._graph.is_possible(node.type.name, condition):
                     views.append(path)
-            elif self._overlaps(node, condition):
+            elif node.type.name == condition or self._overlaps(node, condition):
                 is_all = self._graph.is_possible(node.type.name, condition)
                 if is_all:
                     views.append(path)

@@ -28,7 +28,6 @@ from gateway.federation.supergraph import (
     FragmentSelection,
     Selection,
     SubgraphField,
-    SubgraphType,
     Supergraph,
     TypeKind,
 )
@@ -54,6 +53,8 @@ class QueryGraph:
             name for name in supergraph.possible_types if is_abstract_type(supergraph.schema.type_map.get(name))
         )
         """Interfaces and unions of the whole graph."""
+        self.partial_unions = frozenset(self._find_partial_unions())
+        """Unions whose members differ between subgraphs."""
 
     def roots(self, kind: str) -> tuple[Node, ...]:
         """Return the root type's node in each subgraph that has one: where operations of this kind can start.
@@ -150,6 +151,12 @@ class QueryGraph:
         own = possible.get(type_name)
         return own is not None and bool(own) and own <= possible.get(condition, frozenset())
 
+    def _find_partial_unions(self) -> Iterable[str]:
+        for name, possible in self.supergraph.possible_types.items():
+            found = [info.types[name] for info in self.supergraph.subgraphs.values() if name in info.types]
+            if any(each.kind is TypeKind.UNION and each.possible_types != possible for each in found):
+                yield name
+
     def _invert_interfaces(self) -> dict[str, list[str]]:
         inverted: dict[str, list[str]] = {}
         for subgraph in self.supergraph.subgraphs.values():
@@ -169,19 +176,17 @@ class QueryGraph:
         if provided:
             nested = tuple(selection for item in provided for selection in item.selections)
             return FieldEdge(node, field, self._target(node, field, nested))
-        if not self._is_resolvable(node.type, field):
+        if not self._is_resolvable(field):
             return None
         return FieldEdge(node, field, self._target(node, field, ()), field.requires)
 
-    def _is_resolvable(self, subgraph_type: SubgraphType, field: SubgraphField) -> bool:
+    def _is_resolvable(self, field: SubgraphField) -> bool:
         if (
             field.override_label is not None
             and (field.override_label in self._active_labels) is not field.needs_active_label
         ):
             return False
-        if field.is_external or field.is_overridden:
-            return any(_names(key.fields.selections, field.name) for key in subgraph_type.keys)
-        return True
+        return not field.is_external and not field.is_overridden
 
     def _target(self, node: Node, field: SubgraphField, nested: tuple[Selection, ...]) -> Node | None:
         target = self.supergraph.subgraphs[node.subgraph].types.get(field.type.name)
@@ -243,7 +248,3 @@ class QueryGraph:
                 for key in target.keys:
                     if key.is_resolvable:
                         yield KeyEdge(node, self.node(subgraph.name, name), key.fields)
-
-
-def _names(selections: Iterable[Selection], name: str) -> bool:
-    return any(isinstance(item, FieldSelection) and item.name == name for item in selections)

@@ -14,7 +14,9 @@ from gateway.federation.composition.rules.finding import across, grouped
 def check(merge: Merge) -> Iterator[CompositionError]:
     """External fields repeat the defaults."""
     for found in external_arguments(merge):
-        arguments = [field.arguments[found.name] for _, field in found.external.present() if found.name in field.arguments]
+        arguments = [
+            field.arguments[found.name] for _, field in found.external.present() if found.name in field.arguments
+        ]
         if any(same_text(argument.default) != found.default for argument in arguments):
             texts = {i: same_text(argument.default) or "no default" for i, argument in found.versions.present()}
             yield across(

@@ -14,7 +14,9 @@ from gateway.federation.composition.rules.finding import across, grouped
 def check(merge: Merge) -> Iterator[CompositionError]:
     """What the original accepts, the external field accepts."""
     for found in external_arguments(merge):
-        arguments = [field.arguments[found.name] for _, field in found.external.present() if found.name in field.arguments]
+        arguments = [
+            field.arguments[found.name] for _, field in found.external.present() if found.name in field.arguments
+        ]
         if any(
             argument.type != found.type and not is_strict_subtype(merge.outline, argument.type, found.type)
             for argument in arguments

@@ -70,7 +70,9 @@ def _sharing(merge: Merge, group: FieldGroup) -> Iterator[CompositionError]:
     hint = ""
     if unknown:
         use = next(use for use in merge.overrides_of(group).uses if use.index in unknown)
-        hint = f" (its @override in {merge.subgraphs[use.index].name} names `{use.source}`, and there is no such subgraph)"
+        hint = (
+            f" (its @override in {merge.subgraphs[use.index].name} names `{use.source}`, and there is no such subgraph)"
+        )
     yield across(
         merge,
         "INVALID_FIELD_SHARING",

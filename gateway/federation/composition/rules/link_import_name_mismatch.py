@@ -20,6 +20,8 @@ def check(merge: Merge) -> Iterator[CompositionError]:
             + ", ".join(f"`@{name}` in {subgraph}" for subgraph, name in names.items()),
             coordinate=f"@{directive}",
             subgraphs=tuple(names),
-            locations=tuple(at for subgraph, source in features if source for at in locate(subgraph.name, source[0].node)),
+            locations=tuple(
+                at for subgraph, source in features if source for at in locate(subgraph.name, source[0].node)
+            ),
             mend="Import it under the same name everywhere.",
         )

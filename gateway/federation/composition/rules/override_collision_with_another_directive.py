@@ -27,9 +27,7 @@ def _collisions(merge: Merge, found: OverrideAt, source_index: int) -> Iterator[
     field = group.sources.by_index.get(source_index)
     if field is None:
         for interface, _ in merge.interface_object_fields(group.parent, group.name, source_index):
-            yield found.error(
-                _CODE, f"`{source.name}` has the field only through the @interfaceObject `{interface}`"
-            )
+            yield found.error(_CODE, f"`{source.name}` has the field only through the @interfaceObject `{interface}`")
         return
     for directive in ("requires", "provides"):
         if source.has(field, directive):
