@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 
 from graphql import (
     GraphQLEnumType,
+    GraphQLInterfaceType,
     GraphQLList,
     GraphQLNamedType,
     GraphQLNonNull,
@@ -160,12 +161,15 @@ class _Compiler:
         if known is not None:
             return known
         is_abstract = is_abstract_type(named)
-        possible = self._schema.get_possible_types(named) if is_abstract else [named]  # type: ignore[arg-type]  # narrowed by is_abstract_type
+        # An interface that only interface objects know has no types: its objects are what it says itself.
+        possible: Sequence[GraphQLNamedType] = [named]
+        if is_abstract_type(named):
+            possible = self._schema.get_possible_types(named) or possible
         shape = ObjectShape(named.name, is_abstract, {}, abstract_names=self._abstract_names)
         self._objects[key] = shape
         by_fields: dict[tuple[object, ...], tuple[FieldShape, ...]] = {}
         for object_type in possible:
-            assert isinstance(object_type, GraphQLObjectType)
+            assert isinstance(object_type, GraphQLObjectType | GraphQLInterfaceType)
             collected: dict[str, list[_Occurrence]] = {}
             for each, conditions in selections:
                 self._collect(object_type, each, conditions, collected)
@@ -185,7 +189,7 @@ class _Compiler:
 
     def _collect(
         self,
-        object_type: GraphQLObjectType,
+        object_type: GraphQLObjectType | GraphQLInterfaceType,
         selections: Iterable[Selection],
         conditions: Conditions,
         collected: dict[str, list[_Occurrence]],
@@ -200,17 +204,21 @@ class _Compiler:
                     if condition is None or self._applies(condition, object_type):
                         self._collect(object_type, inner, joined, collected)
 
-    def _applies(self, condition: str, object_type: GraphQLObjectType) -> bool:
+    def _applies(self, condition: str, object_type: GraphQLObjectType | GraphQLInterfaceType) -> bool:
         if condition == object_type.name:
             return True
         named = self._schema.get_type(condition)
         return is_abstract_type(named) and self._schema.is_sub_type(named, object_type)
 
-    def _type_of(self, object_type: GraphQLObjectType, selection: FieldSelection) -> GraphQLOutputType | None:
+    def _type_of(
+        self, object_type: GraphQLObjectType | GraphQLInterfaceType, selection: FieldSelection
+    ) -> GraphQLOutputType | None:
         definition = object_type.fields.get(selection.name)
         return definition.type if definition else None
 
-    def _field(self, object_type: GraphQLObjectType, name: str, found: list[_Occurrence]) -> FieldShape:
+    def _field(
+        self, object_type: GraphQLObjectType | GraphQLInterfaceType, name: str, found: list[_Occurrence]
+    ) -> FieldShape:
         first = found[0][0]
         conditions = () if any(not each for _, each in found) else tuple(dict.fromkeys(each for _, each in found))
         if first.name == "__typename":
