@@ -71,6 +71,8 @@ class EventsSettings(Table):
 
     retention_days: float = Field(30.0, gt=0)
     contracts: Path = Path("schema/events")
+    redis_url: str | None = Field(None, pattern=r"^rediss?://")
+    """The Redis that several gateways share their log in; without it one gateway keeps a SQLite file."""
 
 
 class SecretsSettings(Table):

@@ -20,7 +20,7 @@ def print_cursor(log_id: str, position: int) -> str:
 def parse_cursor(cursor: str, bounds: LogBounds) -> int:
     """Return the position of a cursor. Raises EVENT_CURSOR_INVALID or EVENT_CURSOR_EXPIRED."""
     position = _decode(cursor, bounds.log_id)
-    if position is None or position > bounds.head:
+    if position is None or position > bounds.head + bounds.ahead:
         raise GatewayError("EVENT_CURSOR_INVALID")
     if position < bounds.trimmed:
         raise GatewayError("EVENT_CURSOR_EXPIRED")

@@ -56,6 +56,8 @@ class LogBounds:
     """Events up to this position are no longer kept."""
     head: int
     """Position of the newest event; 0 in a new log."""
+    ahead: int = 0
+    """How far a cursor may lie past `head`: other processes of a shared log may have heard of more."""
 
 
 class PositionExpired(Exception):  # noqa: N818 - reads as what it is

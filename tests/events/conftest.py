@@ -7,8 +7,9 @@ import base64
 import hashlib
 import hmac
 import socket
+import subprocess
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +19,13 @@ import httpx2
 import orjson
 import pytest
 import uvicorn
+from redis.asyncio import Redis
 from starlette.applications import Starlette
 
 from gateway.events.contracts import EventContracts
 from gateway.events.embedded import Events, embedded_events
 from gateway.events.ingest import EventIngest, events_route
+from gateway.events.shared import shared_events
 
 SCHEMAS = Path(__file__).parents[2] / "schema" / "events"
 SECRET = "between ourselves"
@@ -119,9 +122,39 @@ def contracts() -> EventContracts:
     return EventContracts.load(SCHEMAS)
 
 
-@pytest.fixture
-async def events(tmp_path: Path) -> AsyncIterator[Events]:
-    async with embedded_events(tmp_path / "events.sqlite") as opened:
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Redis that keeps what it acknowledges, started for the tests alone."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folder = tmp_path_factory.mktemp("redis")
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
+    options += ["--appendonly", "yes", "--appendfsync", "always"]
+    server = subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL)
+    try:
+        for _ in range(200):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.02)
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+@pytest.fixture(params=["embedded", "shared"])
+async def events(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Events]:
+    """Both engines of the event log: a SQLite file of one process, a Redis of several."""
+    if request.param == "embedded":
+        opening = embedded_events(tmp_path / "events.sqlite")
+    else:
+        url = request.getfixturevalue("redis_url")
+        async with Redis.from_url(url) as redis:
+            await redis.flushall()
+        opening = shared_events(url)
+    async with opening as opened:
         yield opened
 
 

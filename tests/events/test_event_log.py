@@ -101,7 +101,7 @@ async def test_cursors_are_opaque_and_checked(events, make):
         "ü",
         cursor[:-1],
         cursor + "=",
-        print_cursor(bounds.log_id, 3),
+        print_cursor(bounds.log_id, 3 + bounds.ahead),
         print_cursor("0", 1),
         "A" * 500,
     ):
