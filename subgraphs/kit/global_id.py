@@ -1,6 +1,8 @@
 """Global object ids: base64url without padding of `Type:local`, opaque to clients.
 
-`encode_global_id("Customer", "0192f")` → `"Q3VzdG9tZXI6MDE5MmY"`. https://relay.dev/graphql/objectidentification.htm
+`encode_global_id("Customer", "0192f")` → `"Q3VzdG9tZXI6MDE5MmY"`. What has a business key uses it as its local id, so that
+every subgraph names it alike without asking: `Contract:CON-2025-0001`, `Invoice:INV-2025-00001`.
+https://relay.dev/graphql/objectidentification.htm
 """
 
 from __future__ import annotations
