@@ -1,5 +1,6 @@
 """The query plan: what to fetch, from whom, in which order. The planner makes it, the executor runs it."""
 
+from gateway.federation.plan.as_json import plan_to_json
 from gateway.federation.plan.model import (
     Condition,
     EachItem,
@@ -20,6 +21,7 @@ from gateway.federation.plan.model import (
     Sequence,
     SubscriptionPlan,
 )
+from gateway.federation.plan.text import print_path, print_plan
 
 __all__ = [
     "Condition",
@@ -40,4 +42,7 @@ __all__ = [
     "RootFetch",
     "Sequence",
     "SubscriptionPlan",
+    "plan_to_json",
+    "print_path",
+    "print_plan",
 ]
