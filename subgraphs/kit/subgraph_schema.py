@@ -16,6 +16,7 @@ from typing import Any, cast
 import strawberry
 from graphql import GraphQLError
 from strawberry.extensions import ParserCache, ValidationCache
+from strawberry.federation.schema import FederationAny
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 from strawberry.utils.str_converters import to_snake_case
@@ -36,7 +37,7 @@ class SubgraphSchema(strawberry.federation.Schema):
             if error.original_error is not None and not isinstance(error.original_error, FieldError | GraphQLError):
                 _log.error("A resolver failed at %s.", error.path, exc_info=error.original_error)
 
-    def entities_resolver(self, info: strawberry.Info, representations: list[Any]) -> list[Any]:
+    def entities_resolver(self, info: strawberry.Info, representations: list[FederationAny]) -> list[FederationAny]:
         """Answer `_entities`: per representation an entity, an awaitable of one, None, or the error of that place alone."""
         return [self._resolve(info, representation) for representation in representations]
 

@@ -1,0 +1,1 @@
+"""The identity subgraph: canonical customer ids, and which records of which systems are the same customer."""

@@ -1,0 +1,46 @@
+"""The identity process: `python -m subgraphs.identity.app`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from subgraphs.identity.context import IdentityContext
+from subgraphs.identity.crosswalk_routes import CrosswalkRoutes
+from subgraphs.identity.schema import create_schema
+from subgraphs.identity.settings import IdentitySettings
+from subgraphs.identity.tables import SCHEMA
+from subgraphs.kit.background import background
+from subgraphs.kit.database import Database
+from subgraphs.kit.idempotent_write import IdempotentWrites
+from subgraphs.kit.outbox import Outbox
+from subgraphs.kit.subgraph_app import Running, run_subgraph
+
+
+@asynccontextmanager
+async def start(settings: IdentitySettings) -> AsyncIterator[Running]:
+    """Open the crosswalk and deliver its events."""
+    secret = settings.signing_secret.get_secret_value()
+    database = await Database.open(
+        settings.state_dir / "crosswalk.sqlite", (SCHEMA, Outbox.SCHEMA, IdempotentWrites.SCHEMA)
+    )
+    try:
+        outbox = Outbox(database, events_url=settings.events_url, signing_secret=secret)
+        writes = IdempotentWrites(database)
+        crosswalk = CrosswalkRoutes(database, outbox, signing_secret=secret, max_body_bytes=settings.max_body_bytes)
+        async with background(outbox.deliver_forever):
+            yield Running(
+                context=lambda: IdentityContext(database=database, outbox=outbox, writes=writes),
+                routes=crosswalk.routes(),
+            )
+    finally:
+        await database.close()
+
+
+def main() -> None:
+    """Serve, or print the SDL with `--print-schema`."""
+    run_subgraph("identity", create_schema(), IdentitySettings, start)
+
+
+if __name__ == "__main__":
+    main()

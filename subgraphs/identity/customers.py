@@ -1,0 +1,114 @@
+"""Reads customers with their records from the crosswalk's tables."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from subgraphs.identity.match import HoldReason, Rule, Suggestion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRecord:
+    """A record as the crosswalk keeps it."""
+
+    system: str
+    external_id: str
+    customer_id: str | None
+    rule: Rule | None
+    score: float | None
+    linked_at: float | None
+    """Unix seconds."""
+    reference: str | None
+    tax_id: str | None
+    domain: str | None
+    name: str | None
+    hold_reason: HoldReason | None
+    suggestions: tuple[Suggestion, ...]
+    first_seen: float
+    last_seen: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredCustomer:
+    """A customer and the records that are it, in the order in which they were linked."""
+
+    id: str
+    version: int
+    """Rises with every change of the links."""
+    records: tuple[StoredRecord, ...]
+
+    def record_set(self, system: str) -> str | None:
+        """Return the opaque reference of this customer's records in a system: "cus_1+cus_9"."""
+        return "+".join(record.external_id for record in self.records if record.system == system) or None
+
+
+RECORD_COLUMNS = (
+    "system, external_id, customer_id, rule, score, linked_at, reference, tax_id, domain, name,"
+    " hold_reason, suggestions, first_seen, last_seen"
+)
+
+
+def read_record(row: Sequence[object]) -> StoredRecord:
+    """Return a record from a row of `RECORD_COLUMNS`."""
+    (system, external_id, customer_id, rule, score, linked_at, reference, tax_id, domain, name, hold, *rest) = row
+    suggestions, first_seen, last_seen = rest
+    return StoredRecord(
+        system=str(system),
+        external_id=str(external_id),
+        customer_id=_text(customer_id),
+        rule=None if rule is None else Rule(str(rule)),
+        score=None if score is None else float(str(score)),
+        linked_at=None if linked_at is None else float(str(linked_at)),
+        reference=_text(reference),
+        tax_id=_text(tax_id),
+        domain=_text(domain),
+        name=_text(name),
+        hold_reason=None if hold is None else HoldReason(str(hold)),
+        suggestions=tuple(Suggestion(entry[0], entry[1], Rule(entry[2])) for entry in json.loads(str(suggestions))),
+        first_seen=float(str(first_seen)),
+        last_seen=float(str(last_seen)),
+    )
+
+
+def load_customers(connection: sqlite3.Connection, customer_ids: Iterable[str]) -> Mapping[str, StoredCustomer]:
+    """Return asked id → customer. An id merged away gives the customer it went into; unknown ids are left out."""
+    asked = json.dumps(sorted(set(customer_ids)))
+    current = {
+        row[0]: (row[1], row[2])
+        for row in connection.execute(
+            "select asked.id, c.id, c.version from customers asked"
+            " join customers c on c.id = coalesce(asked.merged_into, asked.id)"
+            " where asked.id in (select value from json_each(?))",
+            (asked,),
+        )
+    }
+    records: dict[str, list[StoredRecord]] = {row[0]: [] for row in current.values()}
+    for row in connection.execute(
+        f"select {RECORD_COLUMNS} from records where customer_id in (select value from json_each(?))"  # noqa: S608 - a constant
+        " order by linked_at, system, external_id",
+        (json.dumps(sorted(records)),),
+    ):
+        record = read_record(row)
+        assert record.customer_id is not None
+        records[record.customer_id].append(record)
+    return {
+        asked_id: StoredCustomer(id=id_, version=version, records=tuple(records[id_]))
+        for asked_id, (id_, version) in current.items()
+    }
+
+
+def find_owners(connection: sqlite3.Connection, records: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
+    """Return (system, external id) → customer id for the records that are linked."""
+    rows = connection.execute(
+        "select system, external_id, customer_id from records join json_each(?) asked"
+        " on system = asked.value ->> 0 and external_id = asked.value ->> 1 where customer_id is not null",
+        (json.dumps(sorted(set(records))),),
+    )
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

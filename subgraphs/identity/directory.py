@@ -1,0 +1,152 @@
+"""The directory: copies of what customers are found and ordered by. Never shown; their owners answer for them."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from subgraphs.kit.connection import CursorValue, PageWindow, encode_cursor
+from subgraphs.kit.system_error import BadUserInputError
+
+_OWNERS = ("crm", "billing", "erp")
+_OWNERS_OF_AMOUNTS = ("erp", "billing", "crm")
+_SCALE = 10_000
+
+
+class DirectoryField(StrEnum):
+    """What customers can be ordered by; the value is the column."""
+
+    NAME = "name"
+    SEGMENT = "segment"
+    OWNER = "owner_name"
+    OVERDUE_AMOUNT = "overdue"
+    CREATED = "created_at"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectoryQuery:
+    """Which customers, in which order. Conditions that are None don't matter."""
+
+    name_contains: str | None = None
+    segment: str | None = None
+    owner_id: str | None = None
+    status: str | None = None
+    overdue: bool | None = None
+    ids: frozenset[str] | None = None
+    """Local ids, those merged away included."""
+    order: DirectoryField = DirectoryField.NAME
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectoryPage:
+    """A page of customer ids with their cursors."""
+
+    entries: tuple[tuple[str, str], ...]
+    """(customer id, cursor)."""
+    has_next: bool
+    has_previous: bool
+    total: int
+
+
+def find_customers(connection: sqlite3.Connection, query: DirectoryQuery, window: PageWindow) -> DirectoryPage:
+    """Return one page. Raises BadUserInputError for a cursor of another list or order."""
+    where, parameters = _conditions(query)
+    column = query.order.value
+    (total,) = connection.execute(f"select count(*) from customers where {where}", parameters).fetchone()  # noqa: S608
+    for cursor, is_after in ((window.after, True), (window.before, False)):
+        if cursor is not None:
+            # Ascending lists go on with greater values after a cursor; descending ones the other way round.
+            sign = ">" if is_after != query.descending else "<"
+            where += f" and ({column}, id) {sign} (?, ?)"
+            parameters += _position(cursor, query)
+    direction = "desc" if query.descending != window.backward else "asc"
+    rows = connection.execute(
+        f"select id, {column} from customers where {where} order by {column} {direction}, id {direction} limit ?",  # noqa: S608
+        [*parameters, window.size + 1],
+    ).fetchall()
+    has_more = len(rows) > window.size
+    rows = rows[: window.size]
+    if window.backward:
+        rows.reverse()
+    return DirectoryPage(
+        entries=tuple((id_, encode_cursor(query.order.name, value, id_)) for id_, value in rows),
+        has_next=window.before is not None if window.backward else has_more,
+        has_previous=has_more if window.backward else window.after is not None,
+        total=total,
+    )
+
+
+def refresh_directory(connection: sqlite3.Connection, customer_ids: Iterable[str]) -> None:
+    """Copy names and facets anew from the customers' records."""
+    for customer_id in sorted(set(customer_ids)):
+        records = [
+            (system.partition("/")[0], name, json.loads(facets))
+            for system, name, facets in connection.execute(
+                "select system, name, facets from records where customer_id = ? order by linked_at, system, external_id",
+                (customer_id,),
+            )
+        ]
+        records.sort(key=lambda record: _rank(record[0], _OWNERS))
+        names = [name for _, name, _ in records if name]
+        facets = {name: value for _, _, held in reversed(records) for name, value in held.items()}
+        connection.execute(
+            "update customers set name = ?, all_names = ?, segment = ?, owner_id = ?, owner_name = ?, status = ?,"
+            " overdue = ? where id = ?",
+            (
+                names[0].casefold() if names else "",
+                "\n".join(name.casefold() for name in names),
+                facets.get("segment", ""),
+                facets.get("ownerId", ""),
+                facets.get("ownerName", "").casefold(),
+                facets.get("status", ""),
+                _overdue(records),
+                customer_id,
+            ),
+        )
+
+
+def _overdue(records: list[tuple[str, str | None, dict[str, str]]]) -> int:
+    """Return the amount of the system that owns it, summed over its records, in ten-thousandths."""
+    for owner in _OWNERS_OF_AMOUNTS:
+        amounts = [Decimal(f["overdueAmount"]) for system, _, f in records if system == owner and "overdueAmount" in f]
+        if amounts:
+            return int(sum(amounts) * _SCALE)
+    return 0
+
+
+def _rank(system: str, owners: tuple[str, ...]) -> int:
+    return owners.index(system) if system in owners else len(owners)
+
+
+def _conditions(query: DirectoryQuery) -> tuple[str, list[CursorValue]]:
+    clauses, parameters = ["merged_into is null"], list[CursorValue]()
+    for clause, value in (
+        ("instr(all_names, ?) > 0", query.name_contains.casefold() if query.name_contains else None),
+        ("segment = ?", query.segment),
+        ("owner_id = ?", query.owner_id),
+        ("status = ?", query.status),
+    ):
+        if value is not None:
+            clauses.append(clause)
+            parameters.append(value)
+    if query.overdue is not None:
+        clauses.append("overdue > 0" if query.overdue else "overdue <= 0")
+    if query.ids is not None:
+        clauses.append(
+            "id in (select coalesce(merged_into, id) from customers where id in (select value from json_each(?)))"
+        )
+        parameters.append(json.dumps(sorted(query.ids)))
+    return " and ".join(clauses), parameters
+
+
+def _position(cursor: tuple[CursorValue, ...], query: DirectoryQuery) -> list[CursorValue]:
+    match cursor:
+        case (order, int() | str() as value, str() as id_) if order == query.order.name:
+            return [value, id_]
+        case _:
+            raise BadUserInputError("The cursor is not one of this list in this order.")

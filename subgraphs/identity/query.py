@@ -1,0 +1,149 @@
+"""The root fields that find customers and the records nobody could place."""
+
+from __future__ import annotations
+
+import sqlite3
+from enum import Enum
+
+import strawberry
+
+from subgraphs.identity.context import IdentityInfo
+from subgraphs.identity.customer_id import local_customer_id
+from subgraphs.identity.customers import RECORD_COLUMNS, StoredRecord, read_record
+from subgraphs.identity.directory import DirectoryField, DirectoryQuery, find_customers
+from subgraphs.identity.types import Customer, UnmatchedRecord, find_customer
+from subgraphs.kit.connection import Connection, Edge, PageWindow, encode_cursor, page_of, page_window
+from subgraphs.kit.system_error import BadUserInputError
+
+_MAX_IDS = 500
+
+
+@strawberry.enum(description="What customers can be ordered by.")
+class CustomerOrderField(Enum):
+    """Names of the directory's columns."""
+
+    NAME = "NAME"
+    SEGMENT = "SEGMENT"
+    OWNER = "OWNER"
+    OVERDUE_AMOUNT = "OVERDUE_AMOUNT"
+    CREATED = "CREATED"
+
+
+@strawberry.enum
+class OrderDirection(Enum):
+    """Which end comes first."""
+
+    ASC = "ASC"
+    DESC = "DESC"
+
+
+@strawberry.input
+class CustomerOrder:
+    """The argument `orderBy`."""
+
+    field: CustomerOrderField
+    direction: OrderDirection = OrderDirection.ASC
+
+
+@strawberry.input(description="Customers that meet all stated conditions.")
+class CustomerFilter:
+    """The argument `filter`."""
+
+    name_contains: str | None = strawberry.field(default=None, description="In the name as any system writes it.")
+    segment: str | None = None
+    owner_id: strawberry.ID | None = None
+    status: str | None = None
+    overdue: bool | None = strawberry.field(default=None, description="Whether invoices are overdue.")
+    ids: list[strawberry.ID] | None = None
+
+
+async def resolve_customer(info: IdentityInfo, id: strawberry.ID) -> Customer | None:  # noqa: A002 - the argument's name
+    """Return one customer; an id merged away gives the customer it went into."""
+    return await find_customer(info, id)
+
+
+async def resolve_customers(
+    info: IdentityInfo,
+    filter: CustomerFilter | None = None,  # noqa: A002 - the argument's name
+    order_by: CustomerOrder | None = None,
+    first: int | None = None,
+    after: str | None = None,
+    last: int | None = None,
+    before: str | None = None,
+) -> Connection[Customer]:
+    """Return a page of the directory. Raises BadUserInputError."""
+    window = page_window(first=first, after=after, last=last, before=before)
+    query = _directory_query(filter or CustomerFilter(), order_by or CustomerOrder(field=CustomerOrderField.NAME))
+    page = await info.context.database.run(lambda connection: find_customers(connection, query, window))
+    stored = await info.context.customers.load_many([id_ for id_, _ in page.entries])
+    edges = [
+        Edge(node=Customer.of(customer), cursor=cursor)
+        for customer, (_, cursor) in zip(stored, page.entries, strict=True)
+        if customer is not None
+    ]
+    return page_of(edges, has_next=page.has_next, has_previous=page.has_previous, total_count=page.total)
+
+
+async def resolve_unmatched_records(
+    info: IdentityInfo, system: str | None = None, first: int | None = None, after: str | None = None
+) -> Connection[UnmatchedRecord]:
+    """Return records on hold, by system and external id. Raises BadUserInputError."""
+    window = page_window(first=first, after=after)
+    records, total = await info.context.database.run(lambda connection: _find_held(connection, system, window))
+    edges = [
+        Edge(node=UnmatchedRecord.of(record), cursor=encode_cursor(record.system, record.external_id))
+        for record in records[: window.size]
+    ]
+    has_next = len(records) > window.size
+    return page_of(edges, has_next=has_next, has_previous=window.after is not None, total_count=total)
+
+
+@strawberry.type
+class Query:
+    """What identity can be asked."""
+
+    customer: Customer | None = strawberry.field(
+        resolver=resolve_customer, description="The customer with this id, or with an id that was merged into it."
+    )
+    customers: Connection[Customer] = strawberry.field(
+        resolver=resolve_customers, description="Customers by what the directory knows of them."
+    )
+    unmatched_records: Connection[UnmatchedRecord] = strawberry.field(
+        resolver=resolve_unmatched_records, description="Records that wait for a person to say whose they are."
+    )
+
+
+def _directory_query(wanted: CustomerFilter, order: CustomerOrder) -> DirectoryQuery:
+    if wanted.ids is not None and len(wanted.ids) > _MAX_IDS:
+        raise BadUserInputError(f"Ask for at most {_MAX_IDS} ids.")
+    return DirectoryQuery(
+        name_contains=wanted.name_contains,
+        segment=wanted.segment,
+        owner_id=wanted.owner_id,
+        status=wanted.status,
+        overdue=wanted.overdue,
+        ids=None if wanted.ids is None else frozenset(map(local_customer_id, wanted.ids)),
+        order=DirectoryField[order.field.name],
+        descending=order.direction is OrderDirection.DESC,
+    )
+
+
+def _find_held(
+    connection: sqlite3.Connection, system: str | None, window: PageWindow
+) -> tuple[list[StoredRecord], int]:
+    """Return one record more than the page has, if there are more, and how many there are."""
+    match window.after:
+        case None:
+            position: tuple[str, str] = ("", "")
+        case (str() as last_system, str() as last_id):
+            position = (last_system, last_id)
+        case _:
+            raise BadUserInputError("The cursor is not one of this list.")
+    where = "hold_reason is not null and (? is null or system = ?)"
+    (total,) = connection.execute(f"select count(*) from records where {where}", (system, system)).fetchone()  # noqa: S608
+    rows = connection.execute(
+        f"select {RECORD_COLUMNS} from records where {where} and (system, external_id) > (?, ?)"  # noqa: S608 - constants
+        " order by system, external_id limit ?",
+        (system, system, *position, window.size + 1),
+    )
+    return [read_record(row) for row in rows], int(total)
