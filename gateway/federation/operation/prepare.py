@@ -52,7 +52,7 @@ def prepare(
 def parse_document(text: str, *, max_tokens: int | None = None) -> ast.DocumentNode:
     """Parse a document. Raises GatewayError with GRAPHQL_PARSE_FAILED, or MAX_TOKENS_LIMIT past `max_tokens`."""
     try:
-        return parse(text, max_tokens=max_tokens)
+        return parse(text, max_tokens=max_tokens, allow_empty_selection_sets=False)
     except GraphQLSyntaxError as error:
         if max_tokens is not None and "token" in error.message and str(max_tokens) in error.message:
             message = f"The document has more than {max_tokens} tokens."
