@@ -2,39 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from gateway.federation.composition.merge.context import Merge
 from gateway.federation.composition.merge.outline import Outline
 from gateway.federation.composition.merge.supergraph import merge_supergraph
-from gateway.federation.composition.model.result import Composition, CompositionError, SubgraphSource
+from gateway.federation.composition.model.result import (
+    Composition,
+    CompositionError,
+    CompositionHint,
+    SubgraphSource,
+)
 from gateway.federation.composition.model.subgraph import Subgraph
 from gateway.federation.composition.normalise.normalise import check_names, normalise
 from gateway.federation.composition.normalise.upgrade import upgrade_all
 from gateway.federation.composition.print_supergraph import print_supergraph
+from gateway.federation.composition.rules import (
+    API_RULES,
+    MERGE_RULES,
+    NAME_RULES,
+    SUBGRAPH_RULES,
+    SUPERGRAPH_RULES,
+)
+from gateway.federation.composition.rules.whole import Whole
+
+T = TypeVar("T")
+_Errors = tuple[CompositionError, ...]
 
 
 def compose(subgraphs: Sequence[SubgraphSource]) -> Composition:
     """The supergraph of these subgraphs, or every error that one stage of composition finds.
 
-    Bad input is an error in the result, never an exception.
+    Stages follow each other because a later one can't judge what an earlier one rejects. Bad input is an error in the
+    result, never an exception.
     """
-    errors = check_names(subgraphs)
-    normalised: list[Subgraph] = []
-    for source in sorted(subgraphs, key=lambda source: source.name):
-        subgraph, found = normalise(source)
-        errors = (*errors, *found)
-        if subgraph is not None:
-            normalised.append(subgraph)
+    normalised, errors = _normalise(subgraphs)
     if errors:
         return _failed(errors)
     upgraded, errors = upgrade_all(normalised)
+    was_federation_1 = {subgraph.name for subgraph in normalised if not subgraph.is_federation_2}
+    errors = errors or tuple(
+        error
+        for subgraph in upgraded
+        if subgraph.name in was_federation_1
+        for error in _apply(SUBGRAPH_RULES, subgraph)
+    )
     if errors:
         return _failed(errors)
-    merge = Merge(Outline(upgraded))
-    draft = merge_supergraph(merge)
-    return Composition(print_supergraph(draft), (), ())
+    return _merge(Merge(Outline(upgraded)))
 
 
-def _failed(errors: Sequence[CompositionError]) -> Composition:
-    return Composition(None, tuple(errors), ())
+def _normalise(sources: Sequence[SubgraphSource]) -> tuple[tuple[Subgraph, ...], _Errors]:
+    errors = list(check_names(sources))
+    normalised: list[Subgraph] = []
+    for source in sorted(sources, key=lambda source: source.name):
+        subgraph, found = normalise(source)
+        errors.extend(found)
+        if subgraph is not None:
+            normalised.append(subgraph)
+            if subgraph.is_federation_2:
+                errors.extend(_apply(SUBGRAPH_RULES, subgraph))
+    return tuple(normalised), tuple(errors)
+
+
+def _merge(merge: Merge) -> Composition:
+    errors = _apply(NAME_RULES, merge) or _apply(MERGE_RULES, merge)
+    if errors:
+        return _failed(errors)
+    whole = Whole(merge, merge_supergraph(merge))
+    errors = _apply(SUPERGRAPH_RULES, whole) or _apply(API_RULES, whole)
+    if errors:
+        return _failed(errors)
+    return Composition(print_supergraph(whole.draft), (), ())
+
+
+def _apply(rules: Iterable[Callable[[T], Iterable[CompositionError]]], subject: T) -> _Errors:
+    return tuple(error for rule in rules for error in rule(subject))
+
+
+def _failed(errors: Iterable[CompositionError], hints: Iterable[CompositionHint] = ()) -> Composition:
+    return Composition(None, tuple(dict.fromkeys(errors)), tuple(hints))

@@ -166,6 +166,10 @@ class Merge:
         """The versions that a subgraph defines, not those it only refers to."""
         return group.sources.keep(lambda index, _: not self.is_external(index, group.parent, group.name))
 
+    def only_external(self, group: FieldGroup) -> Sources[Field]:
+        """The versions that only refer to the field."""
+        return group.sources.keep(lambda index, _: self.is_external(index, group.parent, group.name))
+
     def interface_object_fields(self, parent: str, field: str, index: int) -> tuple[tuple[str, Field], ...]:
         """The interface object types through which a subgraph has a field of an object type it does not know."""
         subgraph = self.subgraphs[index]

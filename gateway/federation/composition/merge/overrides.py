@@ -58,11 +58,20 @@ def field_overrides(subgraphs: Sequence[Subgraph], parent: str, name: str, sourc
         if origin is None or origin == use.index or origin in overriding or origin not in sources.indices():
             continue
         facts = subgraphs[origin].facts
+        if _conflicts(subgraphs[use.index], subgraphs[origin], parent, sources.by_index[origin]):
+            continue
         if (parent, name) not in facts.external:
             (used if (parent, name) in facts.used else unused).add(origin)
         if use.label and is_valid_label(use.label):
             labels[use.index] = labels[origin] = use.label
     return FieldOverrides(uses, frozenset(used), frozenset(unused), labels, unknown)
+
+
+def _conflicts(subgraph: Subgraph, source: Subgraph, parent: str, field: Field | None) -> bool:
+    """Overrides that OVERRIDE_COLLISION_WITH_ANOTHER_DIRECTIVE refuses have no effect."""
+    if field is None or (parent, field.name) in subgraph.facts.external:
+        return True
+    return source.has(field, "requires") or source.has(field, "provides")
 
 
 def is_valid_label(label: str) -> bool:

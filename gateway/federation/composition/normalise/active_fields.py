@@ -6,7 +6,14 @@ from collections.abc import Iterator
 
 from graphql import FieldNode, InlineFragmentNode, SelectionNode, SelectionSetNode, print_ast
 
-from gateway.federation.composition.model.element import Directive, Field, FieldedType, InterfaceType, ObjectType
+from gateway.federation.composition.model.element import (
+    Directive,
+    Field,
+    FieldedType,
+    InterfaceType,
+    ObjectType,
+    UnionType,
+)
 from gateway.federation.composition.model.field_set import of_directive
 from gateway.federation.composition.model.subgraph import Subgraph
 from gateway.federation.composition.model.type_reference import named_type
@@ -38,6 +45,8 @@ def _is_followable(subgraph: Subgraph, parent: str, selection: SelectionSetNode)
             found = _field(subgraph, parent, node)
             if found is None and node.name.value != "__typename":
                 return False
+            if found and (node.selection_set is None) == _is_composite(subgraph, named_type(found[1].type)):
+                return False
             if (
                 found
                 and node.selection_set
@@ -47,6 +56,10 @@ def _is_followable(subgraph: Subgraph, parent: str, selection: SelectionSetNode)
         else:
             return False
     return True
+
+
+def _is_composite(subgraph: Subgraph, name: str) -> bool:
+    return isinstance(subgraph.types.get(name), ObjectType | InterfaceType | UnionType)
 
 
 def _condition(node: InlineFragmentNode, parent: str) -> str:

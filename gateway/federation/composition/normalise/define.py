@@ -25,6 +25,7 @@ from gateway.federation.composition.model.type_reference import (
     NonNull,
     TypeReference,
     from_type_node,
+    named_type,
     nullable,
 )
 from gateway.federation.composition.model.value import same_text
@@ -87,9 +88,29 @@ def _complete_federation_1(state: _Completing) -> None:
         if existing is not None and _is_harmless_variant(existing):
             state.replaced.add(id(existing))
             del state.directives[name]
+    if "_FieldSet" not in state.types:
+        for name in ("key", "provides", "requires"):
+            _refuse_undefined_field_set(state, name)
     _scalar(state, "_FieldSet")
     for name in FEDERATION_1:
         _directive(state, BY_NAME[name].at(Version(2, 0)), name, None)
+
+
+def _refuse_undefined_field_set(state: _Completing, name: str) -> None:
+    """A schema that writes a directive's definition itself has to define the types it mentions."""
+    existing = state.directives.get(name)
+    for argument in (existing.arguments or ()) if existing is not None else ():
+        if named_type(from_type_node(argument.type)) == "_FieldSet":
+            state.errors.append(
+                CompositionError(
+                    code="INVALID_GRAPHQL",
+                    message=f"[{state.subgraph}] the definition of `@{name}` mentions `_FieldSet`, which is not defined",
+                    coordinate=f"@{name}",
+                    subgraphs=(state.subgraph,),
+                    locations=locate(state.subgraph, argument),
+                    mend="Add `scalar _FieldSet`, or remove the definition.",
+                )
+            )
 
 
 def _is_harmless_variant(node: DirectiveDefinitionNode) -> bool:
@@ -213,6 +234,8 @@ def _may_redefine(expected: TypeReference, actual: TypeReference, state: _Comple
             return _may_redefine(left, right, state)
         case Named(left_name), Named(right_name):
             return left_name not in _BUILT_IN_SCALARS and not _is_custom_scalar(right_name, state)
+        case Named(left_name), _:
+            return left_name not in _BUILT_IN_SCALARS
         case _:
             return False
 

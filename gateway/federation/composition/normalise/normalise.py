@@ -9,6 +9,7 @@ from graphql import GraphQLSyntaxError, parse
 from gateway.federation.composition.model.result import CompositionError, SubgraphSource
 from gateway.federation.composition.model.subgraph import Subgraph
 from gateway.federation.composition.normalise.build import build
+from gateway.federation.composition.normalise.coerce_enums import coerce_enum_defaults
 from gateway.federation.composition.normalise.define import complete
 from gateway.federation.composition.normalise.diagnose import from_graphql_error
 from gateway.federation.composition.normalise.link import read_links
@@ -40,7 +41,7 @@ def _normalise(source: SubgraphSource) -> Outcome:
     links, link_errors = read_links(source.name, document)
     if link_errors:
         return None, link_errors
-    document = strip_operations(document)
+    document = coerce_enum_defaults(strip_operations(document))
     document, added, definition_errors = complete(source.name, document, links)
     if definition_errors:
         return None, definition_errors

@@ -38,8 +38,6 @@ def strip_operations(document: DocumentNode) -> DocumentNode:
         if isinstance(node, ObjectTypeDefinitionNode | ObjectTypeExtensionNode) and node.name.value == query:
             fields = tuple(field for field in node.fields or () if not is_federation_operation(field.name.value))
             if len(fields) != len(node.fields or ()):
-                if not fields and not node.directives and not node.interfaces:
-                    continue
                 kept = {key: getattr(node, key) for key in node.keys}
                 definitions.append(type(node)(**{**kept, "fields": fields}))
                 continue

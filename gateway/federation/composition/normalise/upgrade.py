@@ -269,8 +269,7 @@ def _add_shareable(subgraph: Subgraph, original: Subgraph, subgraphs: Sequence[S
             }
             types[name] = replace(element, fields=fields)
         elif any(isinstance(other.types.get(name), ObjectType | InterfaceType) for other in others):
-            fields = {field_name: replace(field, extension=None) for field_name, field in element.fields.items()}
-            types[name] = replace(element, directives=(*element.directives, shareable), fields=fields)
+            types[name] = replace(element, directives=(*element.directives, shareable))
     return types
 
 

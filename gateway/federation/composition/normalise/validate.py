@@ -13,19 +13,20 @@ from graphql import (
     DirectiveNode,
     DocumentNode,
     GraphQLArgument,
-    GraphQLEnumType,
     GraphQLError,
     GraphQLInputObjectType,
-    GraphQLInterfaceType,
-    GraphQLObjectType,
+    GraphQLInputType,
+    GraphQLList,
+    GraphQLNonNull,
     GraphQLSchema,
-    Node,
-    StringValueNode,
+    ListValueNode,
+    NullValueNode,
+    ObjectValueNode,
     Undefined,
+    ValueNode,
     Visitor,
     build_ast_schema,
     print_ast,
-    specified_directives,
     validate_schema,
     value_from_ast,
     visit,
@@ -37,6 +38,7 @@ from gateway.federation.composition.normalise.diagnose import from_graphql_error
 from gateway.federation.composition.normalise.strip import define_extended
 
 _NO_QUERY = "Query root type must be provided."
+_EMPTY = "Type {name} must define one or more fields."
 
 
 def validate_document(
@@ -48,8 +50,10 @@ def validate_document(
     if not errors:
         try:
             schema = build_ast_schema(whole, assume_valid_sdl=True)
-            errors = [error for error in validate_schema(schema) if error.message != _NO_QUERY]
-            errors.extend(_invalid_values(schema, whole))
+            query = schema.query_type.name if schema.query_type else "Query"
+            tolerated = (_NO_QUERY, _EMPTY.format(name=query))
+            errors = [error for error in validate_schema(schema) if error.message not in tolerated]
+            errors.extend(_invalid_arguments(schema, whole))
         except (GraphQLError, TypeError) as error:
             errors = [error if isinstance(error, GraphQLError) else GraphQLError(str(error))]
     return tuple(from_graphql_error(subgraph, error) for error in errors)
@@ -66,42 +70,21 @@ def _unknown_one_of(document: DocumentNode) -> Iterator[GraphQLError]:
                 yield GraphQLError('Unknown directive "@oneOf": federation does not carry it.', applied)
 
 
-def _invalid_values(schema: GraphQLSchema, document: DocumentNode) -> Iterator[GraphQLError]:
-    yield from _invalid_defaults(schema)
-    yield from _invalid_arguments(schema, document)
-
-
-def _invalid_defaults(schema: GraphQLSchema) -> Iterator[GraphQLError]:
-    for name, graphql_type in schema.type_map.items():
-        if name.startswith("__"):
-            continue
-        if isinstance(graphql_type, GraphQLObjectType | GraphQLInterfaceType):
-            for field_name, field in graphql_type.fields.items():
-                for argument_name, argument in field.args.items():
-                    yield from _invalid_default(f"{name}.{field_name}({argument_name}:)", argument)
-        elif isinstance(graphql_type, GraphQLInputObjectType):
-            for field_name, input_field in graphql_type.fields.items():
-                yield from _invalid_default(f"{name}.{field_name}", input_field)
-    for directive in schema.directives:
-        if directive not in specified_directives:
-            for argument_name, argument in directive.args.items():
-                yield from _invalid_default(f"@{directive.name}({argument_name}:)", argument)
-
-
-def _invalid_default(coordinate: str, element: object) -> Iterator[GraphQLError]:
-    node = getattr(element, "ast_node", None)
-    default = getattr(node, "default_value", None)
-    expected = getattr(element, "type", None)
-    if default is not None and not _fits(default, expected):
-        yield GraphQLError(
-            f"{coordinate} has the default {print_ast(default)}, which is no value of {expected}.", default
+def _fits(node: ValueNode, expected: GraphQLInputType) -> bool:
+    """Is it a value of the type? Missing input fields are not looked at: composition never reads such values."""
+    if isinstance(expected, GraphQLNonNull):
+        return not isinstance(node, NullValueNode) and _fits(node, expected.of_type)
+    if isinstance(node, NullValueNode):
+        return True
+    if isinstance(expected, GraphQLList):
+        items = node.values if isinstance(node, ListValueNode) else (node,)
+        return all(_fits(item, expected.of_type) for item in items)
+    if isinstance(expected, GraphQLInputObjectType):
+        return isinstance(node, ObjectValueNode) and all(
+            part.name.value in expected.fields and _fits(part.value, expected.fields[part.name.value].type)
+            for part in node.fields
         )
-
-
-def _fits(node: Node, expected: object) -> bool:
-    if isinstance(node, StringValueNode) and isinstance(getattr(expected, "of_type", expected), GraphQLEnumType):
-        return False
-    return value_from_ast(node, expected) is not Undefined  # type: ignore[arg-type]  # only input types get here
+    return value_from_ast(node, expected) is not Undefined
 
 
 class _Applications(Visitor):

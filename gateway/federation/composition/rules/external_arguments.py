@@ -40,7 +40,7 @@ class ExternalArgument:
 def external_arguments(merge: Merge) -> Iterator[ExternalArgument]:
     """Every argument of a field that is external somewhere."""
     for group in merge.field_groups():
-        external = group.sources.keep(lambda index, _: merge.is_external(index, group.parent, group.name)  # noqa: B023)
+        external = merge.only_external(group)
         if not external.indices() or is_external_everywhere(merge, group):
             continue
         for name, versions in merged_argument_sources(merge, merge.without_external(group)):

@@ -15,7 +15,7 @@ from gateway.federation.composition.rules.finding import across, grouped
 def check(merge: Merge) -> Iterator[CompositionError]:
     """External fields repeat the field's type, or a subtype where subgraphs differ anyway."""
     for group in merge.field_groups():
-        external = group.sources.keep(lambda index, _: merge.is_external(index, group.parent, group.name)  # noqa: B023)
+        external = merge.only_external(group)
         if not external.indices() or is_external_everywhere(merge, group):
             continue
         reference = merged_reference(merge, group)

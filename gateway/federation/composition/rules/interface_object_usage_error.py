@@ -29,7 +29,7 @@ def _without_interface(merge: Merge, name: str) -> Iterator[CompositionError]:
             "INTERFACE_OBJECT_USAGE_ERROR",
             f"`{name}` is an @interfaceObject wherever it is defined "
             f"({listed(merge.outline.names(tuple(versions)))}), so there is no interface it could stand for",
-            Sources[NamedType](versions),
+            Sources(versions),
             coordinate=name,
             mend=f"Define `interface {name}` with the same @key in the subgraph that knows its implementations.",
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.federation.composition.model.element import Element, InterfaceType, ObjectType
+from gateway.federation.composition.model.element import Element, ObjectType
 from gateway.federation.composition.model.result import CompositionError
 from gateway.federation.composition.model.subgraph import Subgraph
 from gateway.federation.composition.rules.finding import in_subgraph
@@ -19,7 +19,7 @@ def check(subgraph: Subgraph) -> Iterator[CompositionError]:
             coordinate = f"{parent.name}.{field.name}"
             if isinstance(parent, ObjectType):
                 yield from _repeated(subgraph, field, coordinate)
-            elif isinstance(parent, InterfaceType) and (applied := subgraph.use(field, "shareable")) is not None:
+            elif (applied := subgraph.use(field, "shareable")) is not None:
                 yield in_subgraph(
                     subgraph,
                     "INVALID_SHAREABLE_USAGE",

@@ -21,7 +21,7 @@ def check(merge: Merge) -> Iterator[CompositionError]:
         }
         if any(merged_kind(merge.subgraphs[index], element) is not kind for index, element in versions.items()):
             texts = {index: _kind_text(merge.subgraphs[index], element) for index, element in versions.items()}
-            sources = Sources[NamedType](versions)
+            sources = Sources(versions)
             yield across(
                 merge,
                 "TYPE_KIND_MISMATCH",
