@@ -19,7 +19,7 @@ from gateway.access.caller import ANONYMOUS, Caller
 from gateway.access.limits import Limits
 from gateway.access.persisted import PersistedDocuments, resolve_document
 from gateway.cache.single_flight import SingleFlightCache
-from gateway.errors import GatewayError, RequestRefused
+from gateway.errors import REGISTRY, GatewayError, RequestRefused
 from gateway.execution.answer import CompiledOperation, answer, compile_answer, stream_refusal
 from gateway.execution.execute import Subgraphs, compile_plan, events, execute
 from gateway.execution.introspect import introspect
@@ -240,9 +240,13 @@ def _respond(compiled: CompiledOperation, run: Run, tell: Wanted | None) -> Grap
         extensions["concord"] = told(tell, run.context.observer, compiled)
     if run.cursor is not None:
         extensions["concord"] = {**extensions.get("concord", {}), "cursor": run.cursor}
-    return GraphQLResponse(
-        data=data, errors=errors, extensions=extensions, headers={"X-Correlation-Id": run.context.correlation_id}
-    )
+    headers = {"X-Correlation-Id": run.context.correlation_id}
+    refused = errors[0]["extensions"]["code"] if errors and run.is_write else None
+    if refused in ("IDEMPOTENCY_KEY_REUSED", "IDEMPOTENCY_IN_PROGRESS") and not any((data or {}).values()):
+        # Nothing was done under this key: the request as a whole is refused.
+        status = REGISTRY[refused].http_status
+        return GraphQLResponse(errors=errors, extensions=extensions, http_status=status, headers=headers)
+    return GraphQLResponse(data=data, errors=errors, extensions=extensions, headers=headers)
 
 
 def _internal_error(error: Exception, correlation: str) -> GraphQLResponse:

@@ -52,7 +52,7 @@ class GraphQLResponse:
         """Return the response as the JSON object GraphQL describes: errors, data, extensions, each only if present."""
         payload: dict[str, Any] = {}
         if self.errors:
-            payload["errors"] = self.errors
+            payload["errors"] = list(self.errors)
         if self.data is not ABSENT:
             payload["data"] = self.data
         if self.extensions:

@@ -23,6 +23,10 @@ class CallerView(Protocol):
         """Who asks; None when anonymous."""
 
     @property
+    def tenant(self) -> str | None:
+        """The organisation the caller acts for."""
+
+    @property
     def token(self) -> str | None:
         """The credential to forward where that is configured."""
 

@@ -64,7 +64,7 @@ def told(response: GraphQLResponse) -> dict[str, Any]:
         assert error["extensions"].pop("correlationId") == response.headers["X-Correlation-Id"]
     if "errors" in payload:
         payload["errors"] = [
-            {"path": error.get("path"), **{k: v for k, v in error["extensions"].items() if k not in ("class",)}}
+            {"path": error.get("path"), **{k: v for k, v in error["extensions"].items() if k != "class"}}
             for error in payload["errors"]
         ]
     return payload
@@ -84,8 +84,13 @@ def planned(
     limits: EngineLimits | None = None,
     profiles: Mapping[str, SubgraphProfile] | None = None,
     wrap: Any = lambda client: client,
+    urls: Mapping[str, str] | None = None,
+    max_bytes: int = 64 << 20,
     **options: Any,
 ) -> Planned:
+    def transport(url: str) -> HttpxTransport:
+        return HttpxTransport(url, max_bytes=max_bytes)
+
     schema = build_schema(sdl)
     supergraph = Supergraph(
         sdl=sdl,
@@ -96,7 +101,9 @@ def planned(
         possible_types={},
     )
     clients = {
-        name: wrap(HttpSubgraph(HttpxTransport(each.url), subscribe=no_subscriptions))
+        name: wrap(
+            HttpSubgraph(transport(each.url if urls is None else urls.get(name, each.url)), subscribe=no_subscriptions)
+        )
         for name, each in subgraphs.items()
     }
     engine = Engine(

@@ -25,6 +25,7 @@ class ScriptedSubgraph:
         self.headers: list[dict[str, str]] = []
         self.connections = 0
         self.closed_by_peer = asyncio.Event()
+        self.asked = asyncio.Event()
         self._server: asyncio.Server | None = None
 
     async def start(self) -> ScriptedSubgraph:
@@ -39,6 +40,7 @@ class ScriptedSubgraph:
         self.headers.clear()
         self.connections = 0
         self.closed_by_peer = asyncio.Event()
+        self.asked = asyncio.Event()
 
     async def stop(self) -> None:
         assert self._server is not None
@@ -53,6 +55,7 @@ class ScriptedSubgraph:
                 body = json.loads(await reader.readexactly(int(headers.get("content-length", "0"))))
                 self.headers.append(headers)
                 self.requests.append(body)
+                self.asked.set()
                 if self.behave is not None:
                     behaving = asyncio.ensure_future(self.behave(writer, body))
                     gone = asyncio.ensure_future(reader.read(1))

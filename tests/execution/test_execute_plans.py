@@ -40,8 +40,8 @@ def finds(*found):
     return lambda request: {"data": {"_entities": list(found)}}
 
 
-def user(id, **more):
-    return {"__typename": "User", "id": id, **more}
+def user(identity, **more):
+    return {"__typename": "User", "id": identity, **more}
 
 
 def sent(subgraph):

@@ -18,8 +18,8 @@ USERS = root("a", "{users{__typename id}}", "users")
 NAMES = entity("b", "name", "users.@", type_name="User", fields=("name",))
 
 
-def user(id, **more):
-    return {"__typename": "User", "id": id, **more}
+def user(identity, **more):
+    return {"__typename": "User", "id": identity, **more}
 
 
 def says(data, *errors):

@@ -1,0 +1,86 @@
+"""Repeat a fetch that failed by bad luck, where that is safe and does not make an outage worse."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator
+
+from gateway.execution.ports import RequestContext, SubgraphAnswer, SubgraphClient, SubgraphFailure, SubgraphRequest
+from gateway.federation.plan import OperationKind
+
+IDEMPOTENCY_HEADER = "idempotency-key"
+_NEVER = frozenset({"SYSTEM_CIRCUIT_OPEN", "SYSTEM_TIMEOUT"})
+"""A breaker that is open stays so for seconds; a deadline that passed leaves no time."""
+
+
+class RetryBudget:
+    """Repetitions may be a fifth of the fetches, no more: a subgraph that is down is not asked twice as often."""
+
+    def __init__(self, *, ratio: float = 0.2, most: float = 10.0) -> None:
+        self._ratio = ratio
+        self._most = most
+        self._tokens = most
+
+    def earn(self) -> None:
+        """Note a first attempt."""
+        self._tokens = min(self._most, self._tokens + self._ratio)
+
+    def spend(self) -> bool:
+        """Take the price of one repetition; False where there is too little."""
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+class Retried:
+    """Repeats reads and writes that carry an idempotency key; any fetch that was never sent."""
+
+    def __init__(
+        self, inner: SubgraphClient, *, retries: int = 2, backoff_s: float = 0.05, budget: RetryBudget | None = None
+    ) -> None:
+        self._inner = inner
+        self._retries = retries
+        self._backoff_s = backoff_s
+        self._budget = budget or RetryBudget()
+
+    async def fetch(self, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
+        """Fetch, again where it helps; raises the last failure."""
+        self._budget.earn()
+        attempt = 0
+        while True:
+            try:
+                return await self._inner.fetch(request, context)
+            except SubgraphFailure as failed:
+                pause_s = self._pause_s(failed, attempt)
+                left_s = context.deadline - asyncio.get_running_loop().time()
+                if attempt >= self._retries or not _may_repeat(request, failed) or pause_s >= left_s:
+                    raise
+                if not self._budget.spend():
+                    raise
+            attempt += 1
+            await asyncio.sleep(pause_s)
+
+    def _pause_s(self, failed: SubgraphFailure, attempt: int) -> float:
+        if failed.retry_after_ms is not None:
+            return failed.retry_after_ms / 1000
+        return self._backoff_s * float(2**attempt) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, not a secret
+
+    def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SubgraphAnswer, None]:
+        """Streams are not repeated: events might be missed unseen."""
+        return self._inner.subscribe(request, context)
+
+    async def aclose(self) -> None:
+        """Close the client inside."""
+        await self._inner.aclose()
+
+
+def _may_repeat(request: SubgraphRequest, failed: SubgraphFailure) -> bool:
+    retryable = failed.row.retryable if failed.retryable is None else failed.retryable
+    if not retryable or failed.code in _NEVER:
+        return False
+    if request.kind is OperationKind.QUERY or not failed.is_sent:
+        return True
+    has_key = any(name == IDEMPOTENCY_HEADER for name, _ in request.headers)
+    return has_key and failed.code != "SYSTEM_BAD_RESPONSE"

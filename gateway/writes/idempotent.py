@@ -1,0 +1,139 @@
+"""A write with an idempotency key takes effect once, however often it is asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import assert_never
+
+import orjson
+
+from gateway.errors import Outcome
+from gateway.execution.ports import RequestContext, SubgraphAnswer, SubgraphClient, SubgraphFailure, SubgraphRequest
+from gateway.federation.plan import OperationKind
+from gateway.writes.store import Answered, Claimed, Misused, Running, WriteName, WriteStore
+
+_LOG = logging.getLogger("concord.writes")
+_LOOK_AGAIN_S = 0.1
+_LEASE_GRACE_S = 5.0
+"""How long after its deadline a claim is still taken for alive."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    name: WriteName
+    fingerprint: str
+
+
+class IdempotentWrites:
+    """Answers a repeated write from the store, and sends each first one with its key.
+
+    What is stored is the subgraph's answer to the root fields; entities of other subgraphs are read anew each time.
+    """
+
+    def __init__(self, inner: SubgraphClient, store: WriteStore) -> None:
+        self._inner = inner
+        self._store = store
+
+    async def fetch(self, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
+        """Fetch a read, a write without a key, or a write for the first time; replay any other."""
+        write = _write(request, context) if request.kind is OperationKind.MUTATION else None
+        if write is None:
+            return await self._inner.fetch(request, context)
+        claim = await self._claim(write, context)
+        match claim:
+            case Claimed():
+                return await self._send(write, request, context)
+            case Answered(answer):
+                return SubgraphAnswer(request.decode(answer), answer)
+            case Misused():
+                raise SubgraphFailure("IDEMPOTENCY_KEY_REUSED", "other arguments", is_sent=False, trips_breaker=False)
+            case Running():
+                raise SubgraphFailure(
+                    "IDEMPOTENCY_IN_PROGRESS",
+                    "the first one still runs",
+                    is_sent=False,
+                    outcome=Outcome.IN_PROGRESS,
+                    retry_after_ms=1000,
+                    trips_breaker=False,
+                )
+            case _:
+                assert_never(claim)
+
+    async def _claim(self, write: _Write, context: RequestContext) -> Claimed | Answered | Running | Misused:
+        """Claim the write; a twin that runs, here or in another process, is waited for until the deadline."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            left_s = context.deadline - clock()
+            try:
+                claim = await self._store.claim(
+                    write.name, write.fingerprint, lease_s=max(0.0, left_s) + _LEASE_GRACE_S
+                )
+            except sqlite3.Error as error:
+                raise SubgraphFailure("STORE_UNAVAILABLE", str(error), is_sent=False, trips_breaker=False) from error
+            if not isinstance(claim, Running) or left_s <= _LOOK_AGAIN_S:
+                return claim
+            await asyncio.sleep(_LOOK_AGAIN_S)
+
+    async def _send(self, write: _Write, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
+        header = ("idempotency-key", f"{write.name.key}:{write.name.field}")
+        keyed = replace(request, headers=(*request.headers, header))
+        kept = False
+        try:
+            answer = await self._inner.fetch(keyed, context)
+            if _took_effect(answer):
+                body = answer.body if answer.body is not None else orjson.dumps(answer.value)
+                kept = True
+                await asyncio.shield(self._keep(write, body))
+            return answer
+        finally:
+            if not kept:
+                await asyncio.shield(self._release(write))
+
+    async def _keep(self, write: _Write, body: bytes) -> None:
+        try:
+            await self._store.answer(write.name, body)
+        except sqlite3.Error:
+            # The write is done and must be told so. A repetition finds the claim, and then the subgraph's own memory.
+            _LOG.exception("write_answer_not_kept", extra={"field": write.name.field})
+
+    async def _release(self, write: _Write) -> None:
+        try:
+            await self._store.release(write.name)
+        except sqlite3.Error:
+            _LOG.exception("write_claim_not_released", extra={"field": write.name.field})
+
+    def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SubgraphAnswer, None]:
+        """Streams pass."""
+        return self._inner.subscribe(request, context)
+
+    async def aclose(self) -> None:
+        """Close the client inside; the store belongs to whoever opened it."""
+        await self._inner.aclose()
+
+
+def _write(request: SubgraphRequest, context: RequestContext) -> _Write | None:
+    """Return the write a request makes, or None where it has no key. Root fields of one request are one write."""
+    keyed = [(name, context.write_keys[name]) for name in request.root_fields if name in context.write_keys]
+    if not keyed:
+        return None
+    fingerprints = "\0".join(key.fingerprint for _, key in keyed)
+    caller = "\0".join((context.caller.tenant or "", context.caller.subject or ""))
+    name = WriteName(
+        caller=sha256(caller.encode()).hexdigest(),
+        key="+".join(dict.fromkeys(key.key for _, key in keyed)),
+        field="+".join(name for name, _ in keyed),
+    )
+    return _Write(name, sha256(fingerprints.encode()).hexdigest())
+
+
+def _took_effect(answer: SubgraphAnswer) -> bool:
+    """Tell whether to remember an answer: a refusal changes nothing, and the next attempt may fare better."""
+    value = answer.value
+    if not isinstance(value, dict) or not isinstance(value.get("data"), dict):
+        return False
+    return not value.get("errors") or any(each is not None for each in value["data"].values())

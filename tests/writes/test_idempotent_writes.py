@@ -1,0 +1,179 @@
+"""A write with a key takes effect once: replayed, refused, waited for, and remembered over a restart."""
+
+import asyncio
+
+import pytest
+from planned_gateway import entity, root
+from scripted_subgraph import hangs, resets
+
+from gateway.engine import Caller, GraphQLRequest
+from gateway.federation.plan import OperationKind, Sequence
+from gateway.upstream.retry import Retried
+from gateway.writes.idempotent import IdempotentWrites
+from gateway.writes.store import Claimed, Running, WriteName, WriteStore
+
+SDL = """
+type Query { a: Int }
+type Mutation { rename(name: String, input: Rename): User }
+input Rename { name: String clientMutationId: String }
+type User { id: ID! name: String nick: String }
+"""
+PLAN = Sequence(
+    (
+        root(
+            "a",
+            "mutation($name:String,$input:Rename){rename(name:$name,input:$input){__typename id nick}}",
+            "rename",
+            kind=OperationKind.MUTATION,
+            variables=("name", "input"),
+        ),
+        entity("b", "name", "rename", type_name="User", fields=("name",)),
+    )
+)
+QUERY = "mutation($name: String, $input: Rename) { rename(name: $name, input: $input) { name nick } }"
+
+
+@pytest.fixture
+async def writing(gateway, subgraphs, tmp_path):
+    store = WriteStore(tmp_path / "writes.sqlite")
+    subgraphs["a"].say = lambda request: {
+        "data": {"rename": {"__typename": "User", "id": "1", "nick": f"n{len(subgraphs['a'].requests)}"}}
+    }
+    subgraphs["b"].say = lambda request: {"data": {"_entities": [{"name": f"read {len(subgraphs['b'].requests)}"}]}}
+    yield gateway(SDL, PLAN, wrap=lambda client: IdempotentWrites(Retried(client), store))
+    await store.aclose()
+
+
+def sent(subgraphs):
+    return [headers.get("idempotency-key") for headers in subgraphs["a"].headers]
+
+
+async def test_a_repeated_write_is_answered_from_memory_and_read_anew(writing, subgraphs):
+    first = await writing.ask(QUERY, {"name": "x"}, idempotency_key="k1")
+    again = await writing.ask(QUERY, {"name": "x"}, idempotency_key="k1")
+    assert first == {"data": {"rename": {"name": "read 1", "nick": "n1"}}}
+    assert again == {"data": {"rename": {"name": "read 2", "nick": "n1"}}}
+    assert sent(subgraphs) == ["k1:rename"]
+
+
+async def test_a_key_in_the_input_goes_before_the_header(writing, subgraphs):
+    for _ in range(2):
+        await writing.ask(QUERY, {"input": {"name": "x", "clientMutationId": "mine"}}, idempotency_key="k1")
+    assert sent(subgraphs) == ["mine:rename"]
+
+
+async def test_other_arguments_under_the_same_key_are_refused(writing, subgraphs):
+    await writing.ask(QUERY, {"name": "x"}, idempotency_key="k1")
+    response = await writing.respond(QUERY, {"name": "y"}, idempotency_key="k1", x_correlation_id="c")
+    assert response.http_status == 422
+    assert response.payload() == {
+        "errors": [
+            {
+                "message": "This key was used for a different write; take a new one.",
+                "path": ["rename"],
+                "extensions": {
+                    "code": "IDEMPOTENCY_KEY_REUSED",
+                    "class": "CONFLICT",
+                    "system": "a",
+                    "retryable": False,
+                    "outcome": "NOT_APPLIED",
+                    "correlationId": "c",
+                },
+            }
+        ]
+    }
+    assert sent(subgraphs) == ["k1:rename"]
+
+
+async def test_keys_belong_to_their_caller(writing, subgraphs):
+    for subject in ("ada", "bob", "ada"):
+        request = GraphQLRequest(query=QUERY, variables={"name": "x"}, headers={"idempotency-key": "k1"})
+        response = await writing.engine.execute(request, Caller(subject=subject, token=f"new for each {id(request)}"))
+        assert not response.errors
+    assert sent(subgraphs) == ["k1:rename", "k1:rename"]
+
+
+async def test_concurrent_twins_write_once(writing, subgraphs):
+    answers = await asyncio.gather(*(writing.ask(QUERY, {"name": "x"}, idempotency_key="k") for _ in range(5)))
+    assert [answer["data"]["rename"]["nick"] for answer in answers] == ["n1"] * 5
+    assert sent(subgraphs) == ["k:rename"]
+
+
+async def test_a_twin_that_waited_in_vain_is_told_so(writing, subgraphs):
+    subgraphs["a"].behave = hangs
+    first = asyncio.create_task(writing.ask(QUERY, {"name": "x"}, idempotency_key="k"))
+    await subgraphs["a"].asked.wait()
+    twin = await writing.respond(QUERY, {"name": "x"}, idempotency_key="k", x_request_timeout_ms="200")
+    assert (twin.http_status, twin.errors[0]["extensions"]["code"]) == (409, "IDEMPOTENCY_IN_PROGRESS")
+    assert twin.errors[0]["extensions"]["outcome"] == "IN_PROGRESS"
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    # The claim was given back: the same key may try again.
+    subgraphs["a"].behave = None
+    assert "errors" not in await writing.ask(QUERY, {"name": "x"}, idempotency_key="k")
+
+
+async def test_a_lost_answer_is_asked_for_again_under_the_same_key(writing, subgraphs):
+    async def reset_once(writer, request):
+        subgraphs["a"].behave = None
+        await resets(writer, request)
+
+    subgraphs["a"].behave = reset_once
+    assert await writing.ask(QUERY, {"name": "x"}, idempotency_key="k") == {
+        "data": {"rename": {"name": "read 1", "nick": "n2"}}
+    }
+    assert sent(subgraphs) == ["k:rename", "k:rename"]
+    # Without a key, nobody may know whether it took effect.
+    subgraphs["a"].behave = reset_once
+    (error,) = (await writing.ask(QUERY, {"name": "x"}))["errors"]
+    assert (error["code"], error["outcome"], error["retryable"]) == ("SYSTEM_UNAVAILABLE", "UNKNOWN", False)
+    assert len(subgraphs["a"].requests) == 3
+
+
+async def test_a_refusal_is_not_remembered(writing, subgraphs):
+    good = subgraphs["a"].say
+    subgraphs["a"].say = lambda request: {
+        "data": {"rename": None},
+        "errors": [{"message": "m", "path": ["rename"], "extensions": {"code": "CONFLICT"}}],
+    }
+    assert (await writing.ask(QUERY, idempotency_key="k"))["errors"][0]["code"] == "CONFLICT"
+    subgraphs["a"].say = good
+    assert "errors" not in await writing.ask(QUERY, idempotency_key="k")
+
+
+async def test_keys_survive_a_restart_and_expire(gateway, subgraphs, tmp_path):
+    subgraphs["a"].say = lambda request: {"data": {"rename": None}}
+    for key, keep_s, requests in (("k", 60, 1), ("k", 60, 1), ("brief", 0, 2), ("brief", 0, 3), ("k", 60, 3)):
+        store = WriteStore(tmp_path / "writes.sqlite", keep_s=keep_s)
+        gate = gateway(SDL, PLAN, wrap=lambda client, store=store: IdempotentWrites(client, store))
+        assert await gate.ask(QUERY, idempotency_key=key) == {"data": {"rename": None}}
+        await store.aclose()
+        assert len(subgraphs["a"].requests) == requests
+
+
+async def test_a_claim_of_a_dead_process_passes_on(tmp_path):
+    store = WriteStore(tmp_path / "writes.sqlite")
+    name = WriteName("ada", "k", "rename")
+    assert await store.claim(name, "f", lease_s=0.05) == Claimed()
+    assert await store.claim(name, "f", lease_s=0.05) == Running()
+    await asyncio.sleep(0.06)
+    assert await store.claim(name, "f", lease_s=0.05) == Claimed()
+    await store.aclose()
+
+
+async def test_an_unusable_store_refuses_before_anything_is_sent(gateway, subgraphs, tmp_path):
+    store = WriteStore(tmp_path / "writes.sqlite")
+    gate = gateway(SDL, PLAN, wrap=lambda client: IdempotentWrites(client, store))
+    store._database.execute("DROP TABLE writes")
+    (error,) = (await gate.ask(QUERY, idempotency_key="k"))["errors"]
+    assert (error["code"], error["outcome"], error["retryable"]) == ("STORE_UNAVAILABLE", "NOT_APPLIED", True)
+    assert subgraphs["a"].requests == []
+    await store.aclose()
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "a\nb"])
+async def test_a_key_that_is_none_is_refused(writing, key, subgraphs):
+    response = await writing.respond(QUERY, idempotency_key=key)
+    assert (response.http_status, response.errors[0]["extensions"]["code"]) == (400, "BAD_REQUEST")
+    assert subgraphs["a"].requests == []
