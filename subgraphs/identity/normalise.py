@@ -85,7 +85,9 @@ def normalise_domain(text: str | None) -> str | None:
 
 def normalise_name(text: str | None) -> str | None:
     """Return words without case, accents, punctuation and legal form: `"Müller & Söhne GmbH"` → `"muller and sohne"`."""
-    decomposed = unicodedata.normalize("NFKD", (text or "").casefold().replace("&", " and "))
+    # Decomposed before the case is folded, since a decorated letter may hide a capital one, and after: folding composes.
+    folded = unicodedata.normalize("NFKD", text or "").casefold().replace("&", " and ")
+    decomposed = unicodedata.normalize("NFKD", folded)
     words = _WORD.findall("".join(c for c in decomposed if not unicodedata.combining(c)).replace("_", " "))
     return " ".join([word for word in words if word not in _LEGAL_FORMS] or words) or None
 

@@ -1,0 +1,144 @@
+"""The identity process as others meet it: over HTTP, in a process of its own, with an event log that listens."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import orjson
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from subgraphs.kit.signature import HEADER, sign, verify
+
+ROOT = Path(__file__).parents[2]
+SECRET = "between ourselves"
+
+
+@dataclass
+class Listener:
+    """An event log that takes everything."""
+
+    url: str = ""
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    async def take(self, request: Request) -> JSONResponse:
+        body = await request.body()
+        verify(SECRET, body, request.headers.get(HEADER))
+        batch = orjson.loads(body)
+        self.events.extend(batch)
+        return JSONResponse({"accepted": len(batch), "duplicates": 0, "rejected": []})
+
+    async def until(self, count: int) -> list[dict[str, Any]]:
+        async with asyncio.timeout(10):
+            while len(self.events) < count:  # noqa: ASYNC110 - the process outside has no event for it
+                await asyncio.sleep(0.01)
+        return self.events
+
+
+@dataclass
+class Identity:
+    """A running identity process."""
+
+    url: str
+    process: asyncio.subprocess.Process
+    client: httpx2.AsyncClient
+    listener: Listener
+
+    async def post(self, path: str, message: Any, *, secret: str = SECRET) -> httpx2.Response:
+        body = message if isinstance(message, bytes) else orjson.dumps(message)
+        return await self.client.post(self.url + path, content=body, headers={HEADER: sign(secret, body)})
+
+    async def take(self, *records: dict[str, Any]) -> dict[str, Any]:
+        response = await self.post("/records", {"records": list(records)})
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    async def ask(self, query: str, *, key: str | None = None, **variables: Any) -> dict[str, Any]:
+        headers = {"Idempotency-Key": key} if key else {}
+        response = await self.client.post(
+            f"{self.url}/graphql", json={"query": query, "variables": variables}, headers=headers
+        )
+        return response.json()
+
+    async def data(self, query: str, **variables: Any) -> Any:
+        answer = await self.ask(query, **variables)
+        assert "errors" not in answer, answer
+        return answer["data"]
+
+
+@asynccontextmanager
+async def listening() -> AsyncIterator[Listener]:
+    listener = Listener()
+    app = Starlette(routes=[Route("/events", listener.take, methods=["POST"])])
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", lifespan="off"))
+    serving = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    listener.url = f"http://127.0.0.1:{port}/events"
+    try:
+        yield listener
+    finally:
+        server.should_exit = True
+        await serving
+
+
+@asynccontextmanager
+async def running(state: Path, listener: Listener) -> AsyncIterator[Identity]:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "CONCORD_IDENTITY_PORT": "0",
+        "CONCORD_IDENTITY_STATE_DIR": str(state),
+        "CONCORD_IDENTITY_SIGNING_SECRET": SECRET,
+        "CONCORD_IDENTITY_EVENTS_URL": listener.url,
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "subgraphs.identity.app", stdout=asyncio.subprocess.PIPE, env=environment, cwd=ROOT
+    )
+    try:
+        assert process.stdout is not None
+        ready = (await asyncio.wait_for(process.stdout.readline(), 20)).decode().split()
+        async with httpx2.AsyncClient(trust_env=False, timeout=30) as client:
+            yield Identity(ready[1], process, client, listener)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+@pytest.fixture
+async def listener() -> AsyncIterator[Listener]:
+    async with listening() as started:
+        yield started
+
+
+@pytest.fixture
+async def identity(tmp_path: Path, listener: Listener) -> AsyncIterator[Identity]:
+    async with running(tmp_path, listener) as started:
+        yield started
+
+
+@pytest.fixture(name="running", scope="session")
+def running_fixture() -> Any:
+    return running
+
+
+@pytest.fixture(name="record", scope="session")
+def record_fixture() -> Any:
+    def record(system: str, external_id: str, **fields: Any) -> dict[str, Any]:
+        return {"system": system, "externalId": external_id, **fields}
+
+    return record
