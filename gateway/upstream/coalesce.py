@@ -10,6 +10,9 @@ from gateway.execution.merge import copy_json
 from gateway.execution.ports import RequestContext, SubgraphAnswer, SubgraphClient, SubgraphFailure, SubgraphRequest
 from gateway.federation.plan import OperationKind
 
+SLACK_S = 1.0
+"""A read may join one that has to end this much earlier; identical requests rarely come at the same instant."""
+
 
 class _LeaderGone(Exception):  # noqa: N818 - a signal, never seen outside this module
     """Whoever fetched was cancelled; another one has to."""
@@ -37,7 +40,7 @@ class Coalesced:
         if request.kind is not OperationKind.QUERY:
             return await self.inner.fetch(request, context)
         key = (request.body, request.headers, context.caller.rights)
-        while (flight := self._flights.get(key)) is not None and flight.deadline >= context.deadline:
+        while (flight := self._flights.get(key)) is not None and flight.deadline >= context.deadline - SLACK_S:
             try:
                 return await self._follow(flight, request, context)
             except _LeaderGone:

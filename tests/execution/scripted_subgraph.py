@@ -26,6 +26,7 @@ class ScriptedSubgraph:
         self.connections = 0
         self.closed_by_peer = asyncio.Event()
         self.asked = asyncio.Event()
+        self.news = asyncio.Condition()
         self._server: asyncio.Server | None = None
 
     async def start(self) -> ScriptedSubgraph:
@@ -42,6 +43,11 @@ class ScriptedSubgraph:
         self.closed_by_peer = asyncio.Event()
         self.asked = asyncio.Event()
 
+    async def got(self, requests: int) -> None:
+        """Wait until so many requests have come."""
+        async with self.news:
+            await self.news.wait_for(lambda: len(self.requests) >= requests)
+
     async def stop(self) -> None:
         assert self._server is not None
         self._server.close()
@@ -56,6 +62,8 @@ class ScriptedSubgraph:
                 self.headers.append(headers)
                 self.requests.append(body)
                 self.asked.set()
+                async with self.news:
+                    self.news.notify_all()
                 if self.behave is not None:
                     behaving = asyncio.ensure_future(self.behave(writer, body))
                     gone = asyncio.ensure_future(reader.read(1))
@@ -67,7 +75,7 @@ class ScriptedSubgraph:
                         gone.cancel()
                     return
                 answer = json.dumps(self.say(body)).encode()
-                writer.write(reply(answer))
+                writer.write(reply(answer, connection="keep-alive"))
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             return
@@ -81,11 +89,13 @@ def reply(
     content_type: str = "application/json",
     headers: str = "",
     length: int | None = None,
+    connection: str = "close",
 ) -> bytes:
     """A whole HTTP reply; `length` may lie."""
     size = len(body) if length is None else length
     return (
-        f"HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\ncontent-length: {size}\r\n{headers}\r\n".encode() + body
+        f"HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\ncontent-length: {size}\r\nconnection: {connection}\r\n{headers}\r\n".encode()
+        + body
     )
 
 
