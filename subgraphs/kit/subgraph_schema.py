@@ -7,6 +7,7 @@ None means that there is no such entity.
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import logging
 from collections.abc import Iterable, Mapping
@@ -14,11 +15,12 @@ from functools import cache
 from typing import Any, cast
 
 import strawberry
-from graphql import GraphQLError
+from graphql import DocumentNode, GraphQLError, ObjectTypeDefinitionNode, Undefined, parse, print_ast
 from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.federation.schema import FederationAny
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
+from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.utils.str_converters import to_snake_case
 
 from subgraphs.kit.money import SCALARS
@@ -70,17 +72,58 @@ def _parameters(function: Any) -> tuple[frozenset[str], bool]:
 
 
 def subgraph_schema(*, query: type, mutation: type | None = None, types: Iterable[type] = ()) -> SubgraphSchema:
-    """Return the schema of a subgraph. `types`: entities that no root field reaches."""
-    return SubgraphSchema(
+    """Return the schema of a subgraph. `types`: entities that no root field reaches.
+
+    Types and fields without a description of their own are described by their docstrings.
+    """
+    schema = SubgraphSchema(
         query=query,
         mutation=mutation,
         types=types,
         config=StrawberryConfig(scalar_map=cast("dict[object, Any]", dict(SCALARS))),
         extensions=[lambda: ParserCache(maxsize=_CACHED_DOCUMENTS), lambda: ValidationCache(maxsize=_CACHED_DOCUMENTS)],
     )
+    _describe(schema)
+    return schema
+
+
+def _describe(schema: SubgraphSchema) -> None:
+    for name, concrete in schema.schema_converter.type_map.items():
+        definition = concrete.definition
+        drawn = schema._schema.type_map.get(name)  # noqa: SLF001 - strawberry offers no other way to the built schema
+        if not isinstance(definition, StrawberryObjectDefinition) or drawn is None:
+            continue
+        drawn.description = drawn.description or _sentence(definition.origin)
+        for field in getattr(drawn, "fields", {}).values():
+            for optional in (field, *getattr(field, "args", {}).values()):
+                # Python's `= None` says that an argument may be left away, which a nullable type says already.
+                if getattr(optional, "default_value", Undefined) is None:
+                    optional.default_value = Undefined
+        for entry in definition.fields:
+            field = getattr(drawn, "fields", {}).get(schema.config.name_converter.from_field(entry))
+            if field is not None and not field.description and entry.base_resolver is not None:
+                field.description = _sentence(entry.base_resolver.wrapped_func)
+
+
+def _sentence(documented: object) -> str | None:
+    """Return the docstring, unless it is what a dataclass generates."""
+    text = inspect.cleandoc(getattr(documented, "__doc__", None) or "")
+    return None if not text or text.startswith(f"{getattr(documented, '__name__', '')}(") else text
+
+
+_FEDERATION_NAMES = frozenset({"_Any", "_Entity", "_Service", "_entities", "_service"})
 
 
 def print_subgraph_schema(schema: SubgraphSchema) -> str:
-    """Return the SDL as written to `schema/subgraphs/<name>.graphql`: without federation's own fields and types."""
-    result = cast("str", schema.execute_sync("{ _service { sdl } }").data["_service"]["sdl"])  # type: ignore[index]  # always there
-    return result.rstrip() + "\n"
+    """Return the SDL as written to `schema/subgraphs/<name>.graphql`: without the fields and types that federation adds."""
+    document = parse(schema.as_str(), no_location=True)
+    definitions = []
+    for definition in document.definitions:
+        name = getattr(getattr(definition, "name", None), "value", None)
+        if name in _FEDERATION_NAMES:
+            continue
+        if isinstance(definition, ObjectTypeDefinitionNode) and name == "Query":
+            fields = tuple(field for field in definition.fields or () if field.name.value not in _FEDERATION_NAMES)
+            definition = dataclasses.replace(definition, fields=fields)  # noqa: PLW2901 - the same definition, cleaned
+        definitions.append(definition)
+    return print_ast(DocumentNode(definitions=tuple(definitions))) + "\n"

@@ -1,0 +1,237 @@
+"""The CRM's writes: version checked, repeatable with the same key, answered with the record as it is afterwards."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from typing import TypeVar
+
+import strawberry
+
+from subgraphs.crm import records, terms
+from subgraphs.crm.context import CrmContext, Info
+from subgraphs.crm.port import CompanyChange, DealChange
+from subgraphs.crm.types import Contract, Customer, Opportunity
+from subgraphs.kit.current_request import current_request
+from subgraphs.kit.global_id import local_id
+from subgraphs.kit.system_error import BadUserInputError, ConflictError, NotFoundError, Outcome
+
+_MAX_NAME = 200
+RecordT = TypeVar("RecordT", records.Company, records.Deal)
+ChangeT = TypeVar("ChangeT", CompanyChange, DealChange)
+
+
+@strawberry.input(description="Fields left out or null stay as they are.")
+class UpdateCustomerProfileInput:
+    """New values of a customer's profile."""
+
+    customer_id: strawberry.ID
+    version: str = strawberry.field(description="The customer's `version` as it was read.")
+    name: str | None = None
+    segment: terms.Segment | None = None
+    owner_id: strawberry.ID | None = None
+    industry: str | None = None
+    client_mutation_id: str | None = None
+
+
+@strawberry.type
+class UpdateCustomerProfilePayload:
+    """The customer as it is now."""
+
+    customer: Customer | None
+    client_mutation_id: str | None
+
+
+@strawberry.input(description="Fields left out or null stay as they are.")
+class UpdateOpportunityInput:
+    """New values of an opportunity."""
+
+    id: strawberry.ID
+    version: str = strawberry.field(description="The opportunity's `version` as it was read.")
+    name: str | None = None
+    stage: terms.OpportunityStage | None = None
+    amount: Decimal | None = strawberry.field(default=None, description="In the opportunity's currency.")
+    close_on: dt.date | None = None
+    owner_id: strawberry.ID | None = None
+    client_mutation_id: str | None = None
+
+
+@strawberry.type
+class UpdateOpportunityPayload:
+    """The opportunity as it is now."""
+
+    opportunity: Opportunity | None
+    client_mutation_id: str | None
+
+
+@strawberry.input
+class SetRenewalStageInput:
+    """Where the renewal of a contract stands."""
+
+    contract_number: str
+    stage: terms.RenewalStage
+    risk: terms.RenewalRisk | None = None
+    version: str | None = strawberry.field(
+        default=None, description="The contract's `renewalVersion` as it was read; null: whatever it is."
+    )
+    client_mutation_id: str | None = None
+
+
+@strawberry.type
+class SetRenewalStagePayload:
+    """The contract whose renewal it is."""
+
+    contract: Contract | None
+    client_mutation_id: str | None
+
+
+@strawberry.type
+class Mutation:
+    """What can be changed in the CRM itself."""
+
+    @strawberry.mutation
+    async def update_customer_profile(
+        self,
+        info: Info,
+        input: UpdateCustomerProfileInput,  # noqa: A002 - the argument's name
+    ) -> UpdateCustomerProfilePayload:
+        """Change a customer's profile in the CRM, which owns it."""
+        context = info.context
+        _check_name(input.name)
+        _check_name(input.industry)
+        change = CompanyChange(
+            name=input.name,
+            segment=input.segment,
+            owner_id=await _owner_id(context, input.owner_id),
+            industry=input.industry,
+        )
+        local_id(input.customer_id, "Customer")
+        ids = await context.crosswalk.records_of(input.customer_id)
+        found = [company for company in await context.companies.load_many(list(ids)) if company is not None]
+        if not found:
+            raise NotFoundError("The CRM has no record of this customer.", outcome=Outcome.NOT_APPLIED)
+        company_id = found[0].id
+
+        async def write() -> None:
+            await context.crm.change_company(company_id, change)
+
+        await _write(
+            context, ("updateCustomerProfile", company_id), change, input.version, _company(context, company_id), write
+        )
+        context.companies.clear_all()
+        customer = Customer(crm_ref=strawberry.ID("+".join(company.id for company in found)))
+        return UpdateCustomerProfilePayload(customer=customer, client_mutation_id=input.client_mutation_id)
+
+    @strawberry.mutation
+    async def update_opportunity(self, info: Info, input: UpdateOpportunityInput) -> UpdateOpportunityPayload:  # noqa: A002 - the argument's name
+        """Change an opportunity in the CRM, which owns it."""
+        context = info.context
+        _check_name(input.name)
+        if input.amount is not None and input.amount < 0:
+            raise BadUserInputError("An amount is not negative.", outcome=Outcome.NOT_APPLIED)
+        deal_id = local_id(input.id, "Opportunity")
+        change = DealChange(
+            name=input.name,
+            stage=input.stage,
+            amount=input.amount,
+            close_on=input.close_on,
+            owner_id=await _owner_id(context, input.owner_id),
+        )
+
+        async def write() -> None:
+            await context.crm.change_deal(deal_id, change)
+
+        await _write(context, ("updateOpportunity", deal_id), change, input.version, _deal(context, deal_id), write)
+        context.deals.clear(deal_id)
+        deal = await context.deals.load(deal_id)
+        return UpdateOpportunityPayload(
+            opportunity=Opportunity.of(deal) if deal else None, client_mutation_id=input.client_mutation_id
+        )
+
+    @strawberry.mutation
+    async def set_renewal_stage(self, info: Info, input: SetRenewalStageInput) -> SetRenewalStagePayload:  # noqa: A002 - the argument's name
+        """Say how far the renewal of a contract has come. It is kept on the deal that the contract came from."""
+        context = info.context
+        origin = await context.origin_of(input.contract_number)
+        if origin is None:
+            raise NotFoundError("The CRM has no deal for this contract.", outcome=Outcome.NOT_APPLIED)
+        deal_id = origin.id
+        change = DealChange(renewal_stage=input.stage, renewal_risk=input.risk)
+
+        async def write() -> None:
+            await context.crm.change_deal(deal_id, change)
+
+        await _write(context, ("setRenewalStage", deal_id), change, input.version, _deal(context, deal_id), write)
+        context.deals.clear(deal_id)
+        deal = await context.deals.load(deal_id)
+        # The search behind contract numbers may lag behind the write; the deal itself does not.
+        context.deals_of_contracts.clear(input.contract_number)
+        context.deals_of_contracts.prime(input.contract_number, (deal,) if deal else ())
+        return SetRenewalStagePayload(
+            contract=Contract(number=input.contract_number), client_mutation_id=input.client_mutation_id
+        )
+
+
+async def _write(
+    context: CrmContext,
+    name: tuple[str, str],
+    change: ChangeT,
+    version: str | None,
+    read: Callable[[], Awaitable[RecordT | None]],
+    write: Callable[[], Awaitable[None]],
+) -> None:
+    """Write once per key, if the record still has the version that was read.
+
+    HubSpot has no conditional update: a change made between our check and our write is not noticed.
+    """
+    wanted = {field: value for field, value in dataclasses.asdict(change).items() if value is not None}
+    if not wanted:
+        raise BadUserInputError("The update changes nothing.", outcome=Outcome.NOT_APPLIED)
+
+    async def checked_write() -> bool:
+        record = await read()
+        if record is None:
+            raise NotFoundError("There is no such object in the CRM.", outcome=Outcome.NOT_APPLIED)
+        if version is not None and record.version != version:
+            raise ConflictError("The object has changed since its version was read.", outcome=Outcome.NOT_APPLIED)
+        await write()
+        return True
+
+    async def look_up() -> bool | None:
+        record = await read()
+        applied = record is not None and all(getattr(record, field) == value for field, value in wanted.items())
+        return True if applied else None
+
+    current = current_request()
+    arguments = {"write": list(name), "version": version, **{field: str(value) for field, value in wanted.items()}}
+    await context.writes.run(current.idempotency_key if current else None, arguments, checked_write, look_up=look_up)
+
+
+def _company(context: CrmContext, company_id: str) -> Callable[[], Awaitable[records.Company | None]]:
+    async def read() -> records.Company | None:
+        return (await context.crm.companies.read([company_id])).get(company_id)
+
+    return read
+
+
+def _deal(context: CrmContext, deal_id: str) -> Callable[[], Awaitable[records.Deal | None]]:
+    async def read() -> records.Deal | None:
+        return (await context.crm.deals.read([deal_id])).get(deal_id)
+
+    return read
+
+
+async def _owner_id(context: CrmContext, owner: str | None) -> str | None:
+    if owner is None:
+        return None
+    owner_id = local_id(owner, "AccountOwner")
+    if await context.owners.load(owner_id) is None:
+        raise BadUserInputError("There is no such account owner.", outcome=Outcome.NOT_APPLIED)
+    return owner_id
+
+
+def _check_name(text: str | None) -> None:
+    if text is not None and not 0 < len(text.strip()) <= _MAX_NAME:
+        raise BadUserInputError(f"A name has 1 to {_MAX_NAME} characters.", outcome=Outcome.NOT_APPLIED)

@@ -1,0 +1,58 @@
+"""How opportunities are filtered and ordered."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+
+import strawberry
+
+from subgraphs.crm.port import DealQuery
+from subgraphs.crm.terms import DealOrder, OpportunityStage
+from subgraphs.kit.global_id import local_id
+from subgraphs.kit.order import OrderDirection
+from subgraphs.kit.system_error import BadUserInputError
+
+_MAX_TEXT = 200
+strawberry.enum(DealOrder, name="OpportunityOrderField", description="What opportunities are ordered by.")
+
+
+@strawberry.input(description="All conditions given hold.")
+class OpportunityFilter:
+    """Which opportunities."""
+
+    stage: list[OpportunityStage] | None = strawberry.field(default=None, description="Any of these.")
+    owner_id: strawberry.ID | None = None
+    name_contains: str | None = None
+    contract_number: str | None = None
+    closes_from: dt.date | None = None
+    closes_until: dt.date | None = None
+    min_amount: Decimal | None = None
+
+
+@strawberry.input
+class OpportunityOrder:
+    """In which order."""
+
+    field: DealOrder = DealOrder.CLOSE_ON
+    direction: OrderDirection = OrderDirection.ASC
+
+
+def to_query(condition: OpportunityFilter | None, order: OpportunityOrder | None) -> DealQuery:
+    """Return the query of the arguments. Raises BadUserInputError for texts without content and ids of another type."""
+    condition = condition or OpportunityFilter()
+    order = order or OpportunityOrder()
+    for text in (condition.name_contains, condition.contract_number):
+        if text is not None and not 0 < len(text.strip()) <= _MAX_TEXT:
+            raise BadUserInputError(f"A text to look for has 1 to {_MAX_TEXT} characters.")
+    return DealQuery(
+        stages=tuple(condition.stage or ()),
+        owner_id=local_id(condition.owner_id, "AccountOwner") if condition.owner_id else None,
+        name_contains=condition.name_contains,
+        contract_numbers=(condition.contract_number,) if condition.contract_number else (),
+        closes_from=condition.closes_from,
+        closes_until=condition.closes_until,
+        min_amount=condition.min_amount,
+        order=order.field,
+        is_descending=order.direction is OrderDirection.DESC,
+    )

@@ -1,0 +1,146 @@
+"""What the CRM subgraph needs of a CRM, whichever it is."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+from subgraphs.crm.records import Company, CompanyLinks, Deal, Owner, Person
+from subgraphs.crm.terms import DealOrder, OpportunityStage, RenewalRisk, RenewalStage, Segment
+from subgraphs.kit.adaptor import Adaptor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DealQuery:
+    """Which deals, and in which order. All conditions hold; None and empty ask for nothing."""
+
+    stages: tuple[OpportunityStage, ...] = ()
+    owner_id: str | None = None
+    name_contains: str | None = None
+    contract_numbers: tuple[str, ...] = ()
+    closes_from: dt.date | None = None
+    closes_until: dt.date | None = None
+    min_amount: Decimal | None = None
+    order: DealOrder = DealOrder.CREATED
+    is_descending: bool = False
+
+    def matches(self, deal: Deal) -> bool:
+        """Whether a deal at hand meets the conditions."""
+        day = deal.close_on
+        return (
+            (not self.stages or deal.stage in self.stages)
+            and (self.owner_id is None or deal.owner_id == self.owner_id)
+            and (self.name_contains is None or self.name_contains.lower() in (deal.name or "").lower())
+            and (not self.contract_numbers or deal.contract_number in self.contract_numbers)
+            and (self.closes_from is None or (day is not None and day >= self.closes_from))
+            and (self.closes_until is None or (day is not None and day <= self.closes_until))
+            and (self.min_amount is None or (deal.amount is not None and deal.amount >= self.min_amount))
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DealPage:
+    """A part of the deals found."""
+
+    deals: tuple[Deal, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompanyChange:
+    """New values of a company; None leaves a field as it is."""
+
+    name: str | None = None
+    segment: Segment | None = None
+    owner_id: str | None = None
+    industry: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DealChange:
+    """New values of a deal; None leaves a field as it is."""
+
+    name: str | None = None
+    stage: OpportunityStage | None = None
+    amount: Decimal | None = None
+    close_on: dt.date | None = None
+    owner_id: str | None = None
+    renewal_stage: RenewalStage | None = None
+    renewal_risk: RenewalRisk | None = None
+
+
+class Crm(Protocol):
+    """A system of record for customer relationships. Everything raises VendorError when the system fails or refuses."""
+
+    @property
+    def system_name(self) -> str:
+        """The vendor, as record copies name it."""
+        ...
+
+    @property
+    def companies(self) -> Adaptor[Company]: ...
+
+    @property
+    def people(self) -> Adaptor[Person]: ...
+
+    @property
+    def deals(self) -> Adaptor[Deal]: ...
+
+    @property
+    def owners(self) -> Adaptor[Owner]: ...
+
+    @property
+    def max_links_per_call(self) -> int:
+        """Most ids of one call of the link reads below."""
+        ...
+
+    async def people_of(self, company_ids: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Return company id → contact ids; companies without any are left out."""
+        ...
+
+    async def deals_of(self, company_ids: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Return company id → deal ids."""
+        ...
+
+    async def links_of(self, company_ids: Sequence[str]) -> Mapping[str, CompanyLinks]:
+        """Return company id → parents and children."""
+        ...
+
+    async def companies_of_deals(self, deal_ids: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Return deal id → company ids, the primary one first."""
+        ...
+
+    async def companies_of_people(self, person_ids: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Return contact id → company ids."""
+        ...
+
+    async def deals_of_contracts(self, numbers: Sequence[str]) -> Mapping[str, Sequence[Deal]]:
+        """Return contract number → its deals; at most 100 numbers."""
+        ...
+
+    async def find_deals(self, query: DealQuery, *, offset: int, size: int) -> DealPage:
+        """Return `size` of the deals from the offset on."""
+        ...
+
+    def all_companies(self) -> AsyncIterator[Sequence[Company]]:
+        """Yield every company, page by page."""
+        ...
+
+    def all_deals(self) -> AsyncIterator[Sequence[Deal]]:
+        """Yield every deal, page by page."""
+        ...
+
+    async def all_owners(self) -> Sequence[Owner]:
+        """Return every owner."""
+        ...
+
+    async def change_company(self, company_id: str, change: CompanyChange) -> None:
+        """Write a company."""
+        ...
+
+    async def change_deal(self, deal_id: str, change: DealChange) -> None:
+        """Write a deal."""
+        ...

@@ -1,0 +1,66 @@
+"""The CRM's root fields."""
+
+from __future__ import annotations
+
+import strawberry
+
+from subgraphs.crm.context import Info
+from subgraphs.crm.opportunity_filter import OpportunityFilter, OpportunityOrder, to_query
+from subgraphs.crm.types import AccountOwner, Opportunity
+from subgraphs.kit.connection import Connection, CursorValue, Edge, encode_cursor, page_of, page_window
+from subgraphs.kit.system_error import BadUserInputError
+
+
+@strawberry.type
+class Query:
+    """What can be asked of the CRM itself."""
+
+    @strawberry.field
+    async def opportunity(self, info: Info, id: strawberry.ID) -> Opportunity | None:  # noqa: A002 - the argument's name
+        """One opportunity, or null."""
+        return await Opportunity.resolve_reference(info, id=id)
+
+    @strawberry.field
+    async def opportunities(
+        self,
+        info: Info,
+        filter: OpportunityFilter | None = None,  # noqa: A002 - the argument's name
+        order_by: OpportunityOrder | None = None,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> Connection[Opportunity] | None:
+        """All opportunities. The CRM finds them by an index that follows changes within seconds; 10,000 at most."""
+        window = page_window(first=first, after=after, last=last, before=before)
+        query = to_query(filter, order_by)
+        crm = info.context.crm
+        start = 0 if window.after is None else _offset(window.after) + 1
+        stop = None if window.before is None else _offset(window.before)
+        if window.backward:
+            if stop is None:
+                stop = (await crm.find_deals(query, offset=0, size=1)).total
+            start = max(start, stop - window.size)
+        size = window.size if stop is None else max(0, min(window.size, stop - start))
+        page = await crm.find_deals(query, offset=start, size=max(1, size))
+        deals = page.deals[:size]
+        for deal in deals:
+            info.context.deals.prime(deal.id, deal)
+        edges = [
+            Edge(node=Opportunity.of(deal), cursor=encode_cursor(place)) for place, deal in enumerate(deals, start)
+        ]
+        return page_of(edges, has_next=start + size < page.total, has_previous=start > 0, total_count=page.total)
+
+    @strawberry.field
+    async def account_owners(self, info: Info) -> list[AccountOwner] | None:
+        """Everybody of ours who looks after customers, by name."""
+        owners = await info.context.crm.all_owners()
+        return [AccountOwner.of(owner) for owner in sorted(owners, key=lambda owner: (owner.name or "", owner.id))]
+
+
+def _offset(cursor: tuple[CursorValue, ...]) -> int:
+    match cursor:
+        case (int() as offset,) if not isinstance(offset, bool) and offset >= 0:
+            return offset
+        case _:
+            raise BadUserInputError("The cursor is not one of this list.")

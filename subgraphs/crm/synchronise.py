@@ -1,0 +1,164 @@
+"""Keeps identity and the event log told: everything at start, and again what a webhook says has changed.
+
+A webhook only says which record to read: the events come from comparing the record with the copy of what was told last.
+So copies of a webhook change nothing, late ones can't bring old values back, and one that never came is made up for by
+the next full read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeVar
+
+from subgraphs.crm.lifecycle import Facts, company_events, company_facts, deal_events, deal_facts
+from subgraphs.crm.port import Crm
+from subgraphs.crm.records import Company, Deal
+from subgraphs.kit.canonical_event import CanonicalEvent
+from subgraphs.kit.crosswalk import Crosswalk, CrosswalkRecord
+from subgraphs.kit.database import Database
+from subgraphs.kit.global_id import encode_global_id
+from subgraphs.kit.outbox import Outbox
+from subgraphs.kit.projection import Change, Projection
+from subgraphs.kit.system_error import FieldError, VendorUnavailableError
+from subgraphs.kit.webhook import VendorEvent
+
+_log = logging.getLogger(__name__)
+_RETRY_S = 1.0
+_MAX_RETRY_S = 30.0
+
+COMPANIES = Projection("told_companies")
+DEALS = Projection("told_deals")
+ResultT = TypeVar("ResultT")
+ChangedIds = Callable[[Sequence[VendorEvent]], tuple[list[str], list[str]]]
+
+
+class Synchronisation:
+    """The CRM's changes on their way to identity and the event log."""
+
+    SCHEMA = COMPANIES.schema + DEALS.schema
+
+    def __init__(
+        self,
+        crm: Crm,
+        crosswalk: Crosswalk,
+        database: Database,
+        outbox: Outbox,
+        changed_ids: ChangedIds,
+        interval_s: float,
+    ) -> None:
+        self._crm = crm
+        self._crosswalk = crosswalk
+        self._database = database
+        self._outbox = outbox
+        self._changed_ids = changed_ids
+        self._interval_s = interval_s
+        self._is_complete = False
+        # One comparison at a time: two would both see the old copy and tell a change twice.
+        self._comparing = asyncio.Lock()
+
+    async def run_forever(self) -> None:
+        """Read everything now and then again every interval; failures are tried again within half a minute."""
+        retry_s = _RETRY_S
+        while True:
+            try:
+                await self.read_everything()
+                pause_s, retry_s = self._interval_s, _RETRY_S
+            except FieldError as error:
+                _log.info("Synchronising failed: %s", error.code)
+                pause_s, retry_s = retry_s, min(retry_s * 2, _MAX_RETRY_S)
+            await asyncio.sleep(pause_s)
+
+    async def read_everything(self) -> None:
+        """Tell identity every company, and the event log what changed since it was last told. Raises FieldError."""
+        companies = [company async for page in self._crm.all_companies() for company in page]
+        deals = [deal async for page in self._crm.all_deals() for deal in page]
+        async with self._comparing:
+            # The first time, everything is new to us and nothing has just happened.
+            is_first = await self._database.run(lambda c: not COMPANIES.count(c) and not DEALS.count(c))
+            customers = await self._push(companies)
+            await self._tell(companies, deals, customers, is_silent=is_first)
+            self._is_complete = True
+
+    async def apply(self, events: Sequence[VendorEvent]) -> None:
+        """Read the records that webhooks speak of and tell what changed. Raises FieldError: then the events are to wait."""
+        if not self._is_complete:
+            raise VendorUnavailableError("The CRM is not synchronised yet.", system="crm")
+        crm = self._crm
+        company_ids, deal_ids = self._changed_ids(events)
+        async with self._comparing:
+            companies = await _in_batches(crm.companies.read, company_ids, crm.companies.capabilities.max_ids_per_call)
+            deals = await _in_batches(crm.deals.read, deal_ids, crm.deals.capabilities.max_ids_per_call)
+            customers = await self._push(list(companies.values()))
+            await self._tell(list(companies.values()), list(deals.values()), customers, is_silent=False)
+
+    async def _push(self, companies: Sequence[Company]) -> Mapping[str, str]:
+        if not companies:
+            return {}
+        owner_ids = sorted({company.owner_id for company in companies if company.owner_id})
+        owners = await self._crm.owners.read(owner_ids)
+        names = {owner.id: owner.name for owner in owners.values()}
+        return await self._crosswalk.push(_crosswalk_record(company, names) for company in companies)
+
+    async def _tell(
+        self, companies: Sequence[Company], deals: Sequence[Deal], customers: Mapping[str, str], *, is_silent: bool
+    ) -> None:
+        """Store what the records are now, and in the same transaction the events of what is different."""
+        told = {deal.id: deal_facts(deal) for deal in deals}
+        known = await self._database.run(lambda c: DEALS.get(c, list(told)))
+        changed = [deal_id for deal_id, facts in told.items() if known.get(deal_id) != facts]
+        buyers = {} if is_silent else await self._buyers(changed)
+
+        def store(connection: sqlite3.Connection) -> int:
+            events: list[CanonicalEvent] = []
+            for company in companies:
+                change = _put(connection, COMPANIES, company.id, company_facts(company), company.version)
+                if company.id in customers:
+                    events += company_events(company.id, change, customers[company.id])
+            for deal_id in changed:
+                change = _put(connection, DEALS, deal_id, told[deal_id], told[deal_id]["version"] or "0")
+                events += deal_events(deal_id, change, buyers.get(deal_id))
+            if not is_silent:
+                self._outbox.insert(connection, events)
+            return len(events)
+
+        if await self._database.run(store) and not is_silent:
+            self._outbox.wake()
+
+    async def _buyers(self, deal_ids: Sequence[str]) -> dict[str, str]:
+        """Return deal id → canonical customer id."""
+        companies = await _in_batches(self._crm.companies_of_deals, deal_ids, self._crm.max_links_per_call)
+        first = {deal_id: found[0] for deal_id, found in companies.items() if found}
+        customers = await self._crosswalk.resolve(sorted(set(first.values())))
+        return {deal_id: customers[company] for deal_id, company in first.items() if company in customers}
+
+
+async def _in_batches(
+    read: Callable[[Sequence[str]], Awaitable[Mapping[str, ResultT]]], ids: Sequence[str], size: int
+) -> dict[str, ResultT]:
+    found: dict[str, ResultT] = {}
+    for start in range(0, len(ids), size):
+        found.update(await read(ids[start : start + size]))
+    return found
+
+
+def _put(connection: sqlite3.Connection, projection: Projection, record_id: str, facts: Facts, version: str) -> Change:
+    return projection.put(connection, record_id, facts, version=int(version))
+
+
+def _crosswalk_record(company: Company, owner_names: Mapping[str, str | None]) -> CrosswalkRecord:
+    return CrosswalkRecord(
+        external_id=company.id,
+        reference=company.reference,
+        domain=company.domain,
+        name=company.name,
+        version=company.version,
+        facets={
+            "segment": company.segment,
+            "status": company.status,
+            "ownerId": encode_global_id("AccountOwner", company.owner_id) if company.owner_id else None,
+            "ownerName": owner_names.get(company.owner_id or ""),
+        },
+    )

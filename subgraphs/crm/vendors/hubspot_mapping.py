@@ -1,0 +1,209 @@
+"""HubSpot's properties and our fields, both ways: the one place that knows their names and values."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from subgraphs.crm.port import CompanyChange, DealChange
+from subgraphs.crm.records import Company, Deal, Owner, Person
+from subgraphs.crm.terms import (
+    CustomerStatus,
+    DealOrder,
+    OpportunityKind,
+    OpportunityStage,
+    RenewalRisk,
+    RenewalStage,
+    Segment,
+)
+
+EnumT = TypeVar("EnumT", bound=StrEnum)
+Document = Mapping[str, Any]
+
+COMPANY_PROPERTIES = (
+    "name", "domain", "customer_reference", "customer_segment", "lifecyclestage", "hubspot_owner_id", "industry",
+    "numberofemployees", "address", "city", "zip", "country",
+)  # fmt: skip
+PERSON_PROPERTIES = ("firstname", "lastname", "email", "phone", "jobtitle")
+DEAL_PROPERTIES = (
+    "dealname", "dealtype", "dealstage", "amount", "deal_currency_code", "closedate", "hs_deal_stage_probability",
+    "hubspot_owner_id", "contract_number", "renewal_stage", "renewal_risk",
+)  # fmt: skip
+
+STAGES: Mapping[str, OpportunityStage] = {
+    "appointmentscheduled": OpportunityStage.QUALIFICATION,
+    "qualifiedtobuy": OpportunityStage.DISCOVERY,
+    "presentationscheduled": OpportunityStage.PROPOSAL,
+    "decisionmakerboughtin": OpportunityStage.PROPOSAL,
+    "contractsent": OpportunityStage.NEGOTIATION,
+    "closedwon": OpportunityStage.WON,
+    "closedlost": OpportunityStage.LOST,
+}
+"""Stages of HubSpot's default pipeline. Where two mean the same to us, the first is the one written."""
+
+_KINDS = {"newbusiness": OpportunityKind.NEW_BUSINESS, "existingbusiness": OpportunityKind.EXPANSION}
+
+_STATUSES = {
+    "subscriber": CustomerStatus.PROSPECT,
+    "lead": CustomerStatus.PROSPECT,
+    "marketingqualifiedlead": CustomerStatus.PROSPECT,
+    "salesqualifiedlead": CustomerStatus.PROSPECT,
+    "opportunity": CustomerStatus.PROSPECT,
+    "customer": CustomerStatus.ACTIVE,
+    "evangelist": CustomerStatus.ACTIVE,
+    "churned": CustomerStatus.CHURNED,
+}
+
+ORDER_PROPERTIES: Mapping[DealOrder, str] = {
+    DealOrder.NAME: "dealname",
+    DealOrder.AMOUNT: "amount",
+    DealOrder.CLOSE_ON: "closedate",
+    DealOrder.CREATED: "createdate",
+}
+
+ARGUMENTS: Mapping[str, str] = {
+    "name": "name",
+    "dealname": "name",
+    "customer_segment": "segment",
+    "industry": "industry",
+    "hubspot_owner_id": "ownerId",
+    "dealstage": "stage",
+    "amount": "amount",
+    "closedate": "closeOn",
+    "renewal_stage": "stage",
+    "renewal_risk": "risk",
+}
+"""Property → the mutation argument that its value came from."""
+
+
+def to_company(document: Document) -> Company:
+    """Return a company. Raises KeyError, TypeError or ValueError if the document is not a HubSpot object."""
+    held = document["properties"]
+    return Company(
+        id=str(document["id"]),
+        name=held.get("name"),
+        domain=held.get("domain"),
+        reference=held.get("customer_reference"),
+        segment=_member(Segment, held.get("customer_segment")),
+        status=_STATUSES.get(held.get("lifecyclestage") or ""),
+        owner_id=held.get("hubspot_owner_id"),
+        industry=held.get("industry"),
+        employees=_integer(held.get("numberofemployees")),
+        address=held.get("address"),
+        city=held.get("city"),
+        postal_code=held.get("zip"),
+        country=held.get("country"),
+        created_at=_instant(document["createdAt"]),
+        updated_at=_instant(document["updatedAt"]),
+        version=_version(document),
+    )
+
+
+def to_person(document: Document) -> Person:
+    """Return a contact; raises as `to_company` does."""
+    held = document["properties"]
+    return Person(
+        id=str(document["id"]),
+        first_name=held.get("firstname"),
+        last_name=held.get("lastname"),
+        email=held.get("email"),
+        phone=held.get("phone"),
+        job_title=held.get("jobtitle"),
+        version=_version(document),
+    )
+
+
+def to_deal(document: Document) -> Deal:
+    """Return a deal; raises as `to_company` does."""
+    held = document["properties"]
+    return Deal(
+        id=str(document["id"]),
+        name=held.get("dealname"),
+        kind=_KINDS.get(held.get("dealtype") or ""),
+        stage=STAGES.get(held.get("dealstage") or ""),
+        amount=_decimal(held.get("amount")),
+        currency=held.get("deal_currency_code"),
+        close_on=_instant(held["closedate"]).date() if held.get("closedate") else None,
+        probability=_decimal(held.get("hs_deal_stage_probability")),
+        owner_id=held.get("hubspot_owner_id"),
+        contract_number=held.get("contract_number"),
+        renewal_stage=_member(RenewalStage, held.get("renewal_stage")),
+        renewal_risk=_member(RenewalRisk, held.get("renewal_risk")),
+        created_at=_instant(document["createdAt"]),
+        updated_at=_instant(document["updatedAt"]),
+        version=_version(document),
+    )
+
+
+def to_owner(document: Document) -> Owner:
+    """Return an owner; raises as `to_company` does."""
+    names = [document.get("firstName"), document.get("lastName")]
+    return Owner(
+        id=str(document["id"]), name=" ".join(name for name in names if name) or None, email=document.get("email")
+    )
+
+
+def company_properties(change: CompanyChange) -> dict[str, str]:
+    """Return the properties that a change writes."""
+    return _given(
+        name=change.name,
+        customer_segment=change.segment.lower() if change.segment else None,
+        hubspot_owner_id=change.owner_id,
+        industry=change.industry,
+    )
+
+
+def deal_properties(change: DealChange) -> dict[str, str]:
+    """Return the properties that a change writes."""
+    return _given(
+        dealname=change.name,
+        dealstage=stage_property(change.stage) if change.stage else None,
+        amount=format(change.amount, "f") if change.amount is not None else None,
+        closedate=f"{change.close_on.isoformat()}T00:00:00.000Z" if change.close_on else None,
+        hubspot_owner_id=change.owner_id,
+        renewal_stage=change.renewal_stage.lower() if change.renewal_stage else None,
+        renewal_risk=change.renewal_risk.lower() if change.renewal_risk else None,
+    )
+
+
+def stage_property(stage: OpportunityStage) -> str:
+    """Return the pipeline stage that is written for one of ours."""
+    return next(name for name, member in STAGES.items() if member is stage)
+
+
+def _given(**values: str | None) -> dict[str, str]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _member(members: type[EnumT], value: str | None) -> EnumT | None:
+    """Return the member for `mid_market`; None for a value that only this portal has."""
+    try:
+        return members((value or "").upper())
+    except ValueError:
+        return None
+
+
+def _decimal(value: str | None) -> Decimal | None:
+    try:
+        number = Decimal(value) if value else None
+    except InvalidOperation:
+        return None
+    return number if number is not None and number.is_finite() else None
+
+
+def _integer(value: str | None) -> int | None:
+    number = _decimal(value)
+    return None if number is None else int(number)
+
+
+def _instant(text: str) -> dt.datetime:
+    instant = dt.datetime.fromisoformat(text)
+    return instant if instant.tzinfo else instant.replace(tzinfo=dt.UTC)
+
+
+def _version(document: Document) -> str:
+    """Return the modification time in milliseconds: HubSpot has no version number, and this orders changes."""
+    return str(round(_instant(document["updatedAt"]).timestamp() * 1000))
