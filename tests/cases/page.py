@@ -45,7 +45,7 @@ def read_page(path: Path) -> Page:
     """
     page = Page(path, {}, None, None, {}, [])
     for kind, title, body in _sections(path.read_text(encoding="utf-8")):
-        blocks = {language: text for language, text in _BLOCK.findall(body)}
+        blocks = dict(_BLOCK.findall(body))
         match kind:
             case "Subgraph":
                 page.subgraphs[title] = blocks["graphql"]
@@ -83,7 +83,7 @@ def write_answers(path: Path, answers: list[tuple[str, Any]]) -> None:
     for part in parts:
         if part.startswith(("## Plan", "## Response")):
             continue
-        written.append(part)
+        written.append(part.rstrip() + "\n\n")
         if part.startswith("## Operation"):
             plan, response = next(remaining)
             written.append(f"## Plan\n\n```text\n{plan}```\n\n")

@@ -25,8 +25,8 @@ class Alternatives:
     def below(self, field: str) -> Alternatives:
         """Return the alternatives for a field's value."""
         made = Alternatives(self._graph, self._reach)
-        made._parent = self  # noqa: SLF001 - of the same class
-        made._field = field  # noqa: SLF001
+        made._parent = self
+        made._field = field
         return made
 
     def shared_types(self, static: str) -> frozenset[str] | None:
