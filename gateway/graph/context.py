@@ -75,6 +75,10 @@ class GraphContext:
     streams: EventStreams
     look_up: EntityLookup
     directory: SystemDirectory
+    resume_after: str | None = None
+    """The cursor that the client gave outside the operation, such as Last-Event-ID; a `cursor` argument goes before it."""
+    delivered: str | None = None
+    """Cursor of the event that the subscription delivers; told beside each event, for the transport to pass on."""
     _keys: DataLoader[_Asked, str | None] = field(init=False)
 
     def __post_init__(self) -> None:

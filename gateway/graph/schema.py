@@ -6,16 +6,17 @@ import asyncio
 import datetime as dt
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from typing import Any
 
 import strawberry
 from graphql import GraphQLError
-from strawberry.extensions import ParserCache, ValidationCache
+from strawberry.extensions import ParserCache, SchemaExtension, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
 from gateway.errors import GatewayError
 from gateway.events.source_stream import StreamedEvent
-from gateway.graph.context import SystemStatus
+from gateway.graph.context import GraphContext, SystemStatus
 from gateway.graph.entities import NODES, GraphInfo, Node, entity_stub
 from gateway.graph.event_connection import LifecycleEventConnection, event_page
 from gateway.graph.event_filter import LifecycleEventFilter, to_event_filter
@@ -91,18 +92,20 @@ def stream_of(*subjects: str) -> Callable[..., Awaitable[AsyncGenerator[Lifecycl
         cursor: str | None = None,
     ) -> AsyncGenerator[LifecycleEvent]:
         try:
-            stream = info.context.streams.subscribe(to_event_filter(filter, frozenset(subjects)), cursor)
+            after = info.context.resume_after if cursor is None else cursor
+            stream = info.context.streams.subscribe(to_event_filter(filter, frozenset(subjects)), after)
         except GatewayError as error:
             raise to_graphql_error(error) from error
-        return _events(stream)
+        return _events(stream, info.context)
 
     return subscribe
 
 
-async def _events(stream: AsyncGenerator[StreamedEvent]) -> AsyncGenerator[LifecycleEvent]:
+async def _events(stream: AsyncGenerator[StreamedEvent], context: GraphContext) -> AsyncGenerator[LifecycleEvent]:
     async with aclosing(stream):
         try:
             async for streamed in stream:
+                context.delivered = streamed.cursor
                 yield LifecycleEvent.of(streamed)
         except GatewayError as error:
             raise to_graphql_error(error) from error
@@ -161,6 +164,18 @@ _DATE_TIME = strawberry.scalar(
 )
 
 
+class CursorBesideEvent(SchemaExtension):
+    """Tells the cursor of each delivered event as `extensions.concord.cursor`."""
+
+    def get_results(self) -> dict[str, Any]:
+        """Return what goes into the result's extensions."""
+        match self.execution_context.context:
+            case GraphContext(delivered=str() as cursor):
+                return {"concord": {"cursor": cursor}}
+            case _:
+                return {}
+
+
 class GraphSchema(strawberry.federation.Schema):
     """Refusals are answers, not log lines; anything else is logged by the caller of the schema."""
 
@@ -178,5 +193,9 @@ def create_schema() -> GraphSchema:
         subscription=Subscription,
         types=NODES,
         config=StrawberryConfig(scalar_map={dt.datetime: _DATE_TIME}),
-        extensions=[lambda: ParserCache(maxsize=_CACHED_DOCUMENTS), lambda: ValidationCache(maxsize=_CACHED_DOCUMENTS)],
+        extensions=[
+            CursorBesideEvent,
+            lambda: ParserCache(maxsize=_CACHED_DOCUMENTS),
+            lambda: ValidationCache(maxsize=_CACHED_DOCUMENTS),
+        ],
     )

@@ -9,6 +9,7 @@ from strawberry import Schema
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
+from gateway.errors import REGISTRY
 from gateway.execution.merge import copy_json
 from gateway.execution.ports import RequestContext, SubgraphAnswer, SubgraphFailure, SubgraphRequest
 
@@ -51,8 +52,8 @@ class InProcessSubgraph:
             raise SubgraphFailure("SYSTEM_ERROR", str(stream.errors), is_sent=True)
         try:
             async for result in stream:
-                if isinstance(result, PreExecutionError):
-                    raise SubgraphFailure("SYSTEM_ERROR", str(result.errors), is_sent=True)
+                if _ends_stream(result):
+                    raise _stream_failure(result)
                 yield SubgraphAnswer(_value(result))
         finally:
             close = getattr(stream, "aclose", None)
@@ -61,6 +62,22 @@ class InProcessSubgraph:
 
     async def aclose(self) -> None:
         """Nothing to release: the schema is not ours."""
+
+
+def _ends_stream(result: ExecutionResult) -> bool:
+    """Tell a source stream that was refused or broke from an event with errors: only the latter have a path."""
+    if isinstance(result, PreExecutionError):
+        return True
+    return result.data is None and bool(result.errors) and all(error.path is None for error in result.errors or ())
+
+
+def _stream_failure(result: ExecutionResult) -> SubgraphFailure:
+    """Return why the stream ends, with the code that the resolver gave it."""
+    for error in result.errors or ():
+        match error.extensions:
+            case {"code": str() as code} if code in REGISTRY:
+                return SubgraphFailure(code, str(error), is_sent=True, trips_breaker=False, message=error.message)
+    return SubgraphFailure("SYSTEM_ERROR", str(result.errors), is_sent=True)
 
 
 def _value(result: ExecutionResult) -> dict[str, Any]:

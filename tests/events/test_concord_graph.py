@@ -210,7 +210,9 @@ async def test_a_subscription_goes_on_where_its_cursor_says(events, make, contex
         stream = await SCHEMA.subscribe(document, variable_values=variables, context_value=context())
         async with asyncio.timeout(5), aclosing(stream):
             async for result in stream:
-                results.append(result.data["contractEvents"])
+                event = result.data["contractEvents"]
+                assert result.extensions == {"concord": {"cursor": event["cursor"]}}
+                results.append(event)
                 if len(results) == count:
                     break
         return results
