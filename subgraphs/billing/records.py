@@ -54,6 +54,8 @@ class UsageKind(StrEnum):
 class EntitlementState(StrEnum):
     """Whether a feature may be used, as far as billing knows."""
 
+    NOT_GRANTED = "NOT_GRANTED"
+    """The feature exists and no agreement gives it."""
     ACTIVE = "ACTIVE"
     EXHAUSTED = "EXHAUSTED"
     SUSPENDED = "SUSPENDED"
@@ -298,7 +300,8 @@ class Entitlement:
     feature: Feature
     limit: int | None
     used: Decimal
-    valid_from: dt.date
+    valid_from: dt.date | None
+    """None where nothing was ever granted."""
     valid_until: dt.date | None
     """Last day; None: no end agreed."""
     state: EntitlementState

@@ -33,7 +33,7 @@ def _due(account: Account) -> list[StripeObject]:
 
 def _next(body: StripeObject) -> int:
     """When something next happens to a subscription by itself."""
-    moments = [item["current_period_end"] for item in body["items"]["data"]]
+    moments: list[int] = [item["current_period_end"] for item in body["items"]["data"]]
     moments += [body[name] for name in ("cancel_at", "trial_end") if body[name] and body["status"] != "canceled"]
     if body["status"] != "trialing" and body["trial_end"] in moments:
         moments.remove(body["trial_end"])

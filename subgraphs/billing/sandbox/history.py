@@ -274,8 +274,7 @@ class _Contracts:
         )
         if (contract.ends_on + _ONE_DAY).year != contract.ends_on.year:
             total += 12
-        term = next((months for months in (12, 24, 36) if total == months), None)
-        if term is not None:
+        if total in {12, 24, 36}:
             return contract.starts_on
         term = next(months for months in (36, 24, 12) if total % months == 0)
         ends = contract.ends_on + _ONE_DAY

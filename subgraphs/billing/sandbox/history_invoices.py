@@ -36,7 +36,7 @@ def fill_invoices(
         number = next((line.invoice for line in lines if line.invoice), None)
         invoice = known.get(number) if number else None
         sequence = sequences[customer["id"]] = sequences.get(customer["id"], 0) + 1
-        body = _invoice(store, customer, subscriptions[contract], lines, invoice, sequence, rates)
+        body = _invoice(customer, subscriptions[contract], lines, invoice, sequence, rates)
         store.put(body, parent=customer["id"])
         if invoice is not None:
             by_number[invoice.number] = body
@@ -66,7 +66,6 @@ def fill_invoices(
 
 
 def _invoice(
-    store: Store,
     customer: StripeObject,
     subscription: StripeObject,
     lines: list[BilledLine],
@@ -105,17 +104,17 @@ def _invoice(
     wanted = minor(invoice.tax) if invoice else 0
     net = sum(line["amount"] for line in body_lines)
     left = wanted
-    for line in body_lines:
-        share = left if line is body_lines[-1] else (wanted * line["amount"] // net if net else 0)
+    for charged in body_lines:
+        share = left if charged is body_lines[-1] else (wanted * charged["amount"] // net if net else 0)
         left -= share
         if share and percent:
-            line["taxes"] = [
+            charged["taxes"] = [
                 {
                     "amount": share,
                     "tax_behavior": "exclusive",
                     "tax_rate_details": None,
                     "taxability_reason": "standard_rated",
-                    "taxable_amount": line["amount"],
+                    "taxable_amount": charged["amount"],
                     "type": "tax_rate_details",
                 }
             ]

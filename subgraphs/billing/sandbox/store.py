@@ -142,11 +142,11 @@ class Store:
         backwards = window.ending_before is not None
         anchor = window.ending_before or window.starting_after
         if anchor is not None:
-            clauses.append(f"(created, seq) {'>' if backwards else '<'} (SELECT created, seq FROM object WHERE id = ?)")
+            clauses.append(f"(created, seq) {'>' if backwards else '<'} (SELECT created, seq FROM object WHERE id = ?)")  # noqa: S608 - one of two signs
             args.append(anchor)
         order = "ASC" if backwards else "DESC"
         rows = self._db.execute(
-            f"SELECT body FROM object WHERE {' AND '.join(clauses)} ORDER BY created {order}, seq {order} LIMIT ?",
+            f"SELECT body FROM object WHERE {' AND '.join(clauses)} ORDER BY created {order}, seq {order} LIMIT ?",  # noqa: S608 - our own words
             [*args, window.limit + 1],
         ).fetchall()
         data = [orjson.loads(row[0]) for row in rows[: window.limit]]

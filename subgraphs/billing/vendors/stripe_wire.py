@@ -22,7 +22,9 @@ from subgraphs.kit.webhook import VendorEvent, WebhookRequest
 
 FormValue: TypeAlias = "str | int | bool | Sequence[FormValue] | Mapping[str, FormValue] | None"
 
-_ZERO_DECIMAL = frozenset(["BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"])
+_ZERO_DECIMAL = frozenset(
+    ["BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"]
+)
 _THREE_DECIMAL = frozenset(["BHD", "JOD", "KWD", "OMR", "TND"])
 _SHOWN_TYPES = frozenset({"card_error", "invalid_request_error", "idempotency_error"})
 

@@ -1,0 +1,63 @@
+"""What resolvers work with during one request: loaders over the books, and the writes."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import strawberry
+
+from subgraphs.billing.port import Books, Catalog, Held
+from subgraphs.billing.records import Amendment, BilledLine, BillingCustomer, BillingDocument, Contract
+from subgraphs.billing.writes import ContractWrites
+from subgraphs.kit.record_loader import RecordLoader, relation_loader
+
+_IDS_PER_CALL = 500
+"""The books answer from our own file: one call takes what a page needs."""
+
+
+@dataclass(slots=True, kw_only=True)
+class BillingContext:
+    """One request's loaders."""
+
+    books: Books
+    writes: ContractWrites
+    today: dt.date
+    customers: RecordLoader[BillingCustomer, None]
+    held: RecordLoader[Held, None]
+    contracts: RecordLoader[Contract, None]
+    contracts_by_id: RecordLoader[Contract, None]
+    documents: RecordLoader[BillingDocument, None]
+    lines: RecordLoader[BilledLine, None]
+    lines_of: RecordLoader[Sequence[BilledLine], tuple[()]]
+    amendments: RecordLoader[Sequence[Amendment], tuple[()]]
+    _catalog: Awaitable[Catalog] | None = None
+
+    async def catalog(self) -> Catalog:
+        """What is sold, read once a request."""
+        if self._catalog is None:
+            self._catalog = asyncio.ensure_future(self.books.catalog())
+        return await self._catalog
+
+
+Info: TypeAlias = strawberry.Info[BillingContext, None]
+
+
+def billing_context(books: Books, writes: ContractWrites) -> BillingContext:
+    """Return a request's context; call it on the event loop."""
+    return BillingContext(
+        books=books,
+        writes=writes,
+        today=dt.datetime.now(dt.UTC).date(),
+        customers=RecordLoader(books.customers, max_ids_per_call=_IDS_PER_CALL, absent=None),
+        held=RecordLoader(books.held, max_ids_per_call=_IDS_PER_CALL, absent=None),
+        contracts=RecordLoader(books.contracts, max_ids_per_call=_IDS_PER_CALL, absent=None),
+        contracts_by_id=RecordLoader(books.contracts_by_id, max_ids_per_call=_IDS_PER_CALL, absent=None),
+        documents=RecordLoader(books.documents, max_ids_per_call=_IDS_PER_CALL, absent=None),
+        lines=RecordLoader(books.lines, max_ids_per_call=_IDS_PER_CALL, absent=None),
+        lines_of=relation_loader(books.lines_of, max_ids_per_call=_IDS_PER_CALL),
+        amendments=relation_loader(books.amendments, max_ids_per_call=_IDS_PER_CALL),
+    )

@@ -1,0 +1,57 @@
+"""Billing's root query fields."""
+
+from __future__ import annotations
+
+import strawberry
+
+from subgraphs.billing.context import Info
+from subgraphs.billing.types.catalog import Product
+from subgraphs.billing.types.contract import Contract
+from subgraphs.billing.types.contract_filter import ContractFilter, ContractOrder, arranged
+from subgraphs.kit.connection import Connection, connection_of, page_window
+from subgraphs.kit.global_id import local_id
+
+
+@strawberry.type
+class Query:
+    """Billing's root query fields."""
+
+    @strawberry.field(description="The contract with that global id; null if there is none.")
+    async def contract(self, info: Info, id: strawberry.ID) -> Contract | None:  # noqa: A002 - the argument's name in the graph
+        """The contract with that global id."""
+        record = await info.context.contracts.load(local_id(id, "Contract"))
+        return None if record is None else Contract.of(record)
+
+    @strawberry.field(description="Contracts of all customers, by number unless told otherwise.")
+    async def contracts(
+        self,
+        info: Info,
+        filter: ContractFilter | None = None,  # noqa: A002 - the argument's name in the graph
+        order_by: ContractOrder | None = None,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> Connection[Contract]:
+        """Contracts of all customers."""
+        window = page_window(first=first, after=after, last=last, before=before)
+        found = arranged(await info.context.books.all_contracts(), filter, order_by)
+        return connection_of([Contract.of(c) for c in found], window, identity=lambda contract: contract.number)
+
+    @strawberry.field(description="What is sold, by SKU.")
+    async def products(
+        self,
+        info: Info,
+        active: bool | None = None,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> Connection[Product]:
+        """What is sold."""
+        window = page_window(first=first, after=after, last=last, before=before)
+        products = (await info.context.catalog()).products.values()
+        found = sorted(
+            (p for p in products if active is None or p.is_active is active), key=lambda product: product.sku
+        )
+        return connection_of([Product.of(product) for product in found], window, identity=lambda product: product.sku)

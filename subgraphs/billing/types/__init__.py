@@ -1,0 +1,1 @@
+"""Billing's part of the graph, as strawberry federation types."""

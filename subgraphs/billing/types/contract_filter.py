@@ -1,0 +1,91 @@
+"""How contracts are chosen and ordered."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from typing import Any
+
+import strawberry
+
+from subgraphs.billing import records
+from subgraphs.billing.renewals import renewal_due_on
+from subgraphs.billing.types.values import ContractStatus, OrderDirection
+from subgraphs.kit.system_error import BadUserInputError
+
+
+@strawberry.input(description="All conditions have to hold.")
+class ContractFilter:
+    """All conditions have to hold."""
+
+    status: list[ContractStatus] | None = None
+    number_contains: str | None = strawberry.field(default=None, description="Part of the number, in any case.")
+    currency: str | None = None
+    auto_renews: bool | None = None
+    renewal_due_from: dt.date | None = strawberry.field(default=None, description="First day, inclusive.")
+    renewal_due_until: dt.date | None = strawberry.field(default=None, description="Last day, inclusive.")
+
+
+@strawberry.enum(description="What contracts are ordered by.")
+class ContractOrderField(StrEnum):
+    """What contracts are ordered by."""
+
+    NUMBER = "NUMBER"
+    STARTS_ON = "STARTS_ON"
+    ENDS_ON = "ENDS_ON"
+    RENEWAL_DUE_ON = "RENEWAL_DUE_ON"
+    MRR = "MRR"
+
+
+@strawberry.input(description="Order of contracts; equal ones by number.")
+class ContractOrder:
+    """Order of contracts; equal ones by number."""
+
+    field: ContractOrderField
+    direction: OrderDirection = OrderDirection.ASC
+
+
+_KEYS: dict[ContractOrderField, Callable[[records.Contract], Any]] = {
+    ContractOrderField.NUMBER: lambda contract: contract.number,
+    ContractOrderField.STARTS_ON: lambda contract: contract.starts_on,
+    ContractOrderField.ENDS_ON: lambda contract: contract.ends_on,
+    ContractOrderField.RENEWAL_DUE_ON: renewal_due_on,
+    ContractOrderField.MRR: lambda contract: contract.mrr,
+}
+
+
+def arranged(
+    contracts: Iterable[records.Contract], chosen: ContractFilter | None, order: ContractOrder | None
+) -> list[records.Contract]:
+    """Return the contracts that the filter leaves, in order; those without a value to order by come last."""
+    found = [contract for contract in contracts if contract.granted_feature is None]
+    if chosen is not None:
+        found = [contract for contract in found if _fits(contract, chosen)]
+    found.sort(key=lambda contract: contract.number)
+    if order is not None:
+        key = _KEYS[order.field]
+        having = [contract for contract in found if key(contract) is not None]
+        lacking = [contract for contract in found if key(contract) is None]
+        having.sort(key=key, reverse=order.direction is OrderDirection.DESC)
+        found = [*having, *lacking]
+    return found
+
+
+def _fits(contract: records.Contract, chosen: ContractFilter) -> bool:
+    due_from, due_until = chosen.renewal_due_from, chosen.renewal_due_until
+    if due_from is not None and due_until is not None and due_until < due_from:
+        raise BadUserInputError("`renewalDueUntil` lies before `renewalDueFrom`.")
+    if chosen.status is not None and contract.status not in chosen.status:
+        return False
+    if chosen.number_contains is not None and chosen.number_contains.lower() not in contract.number.lower():
+        return False
+    if chosen.currency is not None and contract.currency != chosen.currency.upper():
+        return False
+    if chosen.auto_renews is not None and contract.auto_renews is not chosen.auto_renews:
+        return False
+    if due_from is not None or due_until is not None:
+        due_on = renewal_due_on(contract)
+        if due_on is None or (due_from and due_on < due_from) or (due_until and due_on > due_until):
+            return False
+    return True
