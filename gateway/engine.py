@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -196,8 +197,9 @@ class Engine:
             return self._run(compiled, variables, each)
 
         try:
-            async for run in events(compiled.plan, self._run(compiled, variables, context), new_run):
-                yield _respond(compiled, run, tell)
+            async with aclosing(events(compiled.plan, self._run(compiled, variables, context), new_run)) as runs:
+                async for run in runs:
+                    yield _respond(compiled, run, tell)
         except SubgraphFailure as failed:
             _LOG.warning("stream_failed", extra={"correlation_id": context.correlation_id, "reason": str(failed)})
             yield stream_refusal(compiled, failed, context.correlation_id)

@@ -1,0 +1,105 @@
+"""A subscription to a remote subgraph over server-sent events (graphql-sse, distinct connections).
+
+https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import orjson
+
+from gateway.execution.ports import RequestContext, SubgraphAnswer, SubgraphFailure, SubgraphRequest
+from gateway.upstream.http import failure_of_status, failure_of_transport, read_reply, wire_headers
+from gateway.upstream.transport import HttpReply, HttpTransport, NoAnswer, NotSent
+
+
+@dataclass(frozen=True, slots=True)
+class ServerEvent:
+    """One event of a stream."""
+
+    name: str
+    data: str
+
+
+async def stream_by_events(
+    transport: HttpTransport,
+    request: SubgraphRequest,
+    context: RequestContext,
+    *,
+    connect_timeout_s: float,
+    max_bytes: int,
+) -> AsyncGenerator[SubgraphAnswer, None]:
+    """Yield an answer per event. Raises SubgraphFailure when the stream can't start or breaks."""
+    headers = [(name, value) for name, value in wire_headers(request, context, None) if name != "accept"]
+    headers.append(("accept", "text/event-stream, application/graphql-response+json;q=0.9, application/json;q=0.8"))
+    try:
+        async with aclosing(transport.stream(headers, request.body, connect_timeout_s)) as pieces:
+            first = await anext(pieces)
+            if "text/event-stream" not in first.headers.get("content-type", ""):
+                yield await _plain_answer(first, pieces, request, max_bytes)
+                return
+            if first.status != 200:
+                raise failure_of_status(first.status, first.headers)
+            async with aclosing(server_events(_bodies(pieces), max_bytes)) as events:
+                async for event in events:
+                    if event.name == "complete":
+                        return
+                    if event.name in ("next", "message"):
+                        yield SubgraphAnswer(_decoded(event.data))
+    except (NotSent, NoAnswer) as error:
+        raise failure_of_transport(error) from error
+    raise SubgraphFailure("SYSTEM_UNAVAILABLE", "the stream ended without `complete`", is_sent=True)
+
+
+async def server_events(pieces: AsyncIterator[bytes], max_bytes: int) -> AsyncGenerator[ServerEvent, None]:
+    """Parse a stream of bytes into events. Raises SubgraphFailure past `max_bytes` for one event.
+
+    https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
+    """
+    pending = b""
+    name, data = "message", list[str]()
+    size = 0
+    async for piece in pieces:
+        *lines, pending = (pending + piece).replace(b"\r\n", b"\n").split(b"\n")
+        size += len(piece)
+        if size > max_bytes:
+            raise SubgraphFailure("SYSTEM_BAD_RESPONSE", f"event of more than {max_bytes} bytes", is_sent=True)
+        for line in lines:
+            if not line:
+                if data or name != "message":
+                    yield ServerEvent(name, "\n".join(data))
+                name, data, size = "message", [], len(pending)
+                continue
+            field, _, value = line.decode(errors="replace").partition(":")
+            value = value.removeprefix(" ")
+            if field == "event":
+                name = value
+            elif field == "data":
+                data.append(value)
+
+
+async def _bodies(pieces: AsyncIterator[HttpReply]) -> AsyncGenerator[bytes, None]:
+    async for piece in pieces:
+        yield piece.body
+
+
+async def _plain_answer(
+    first: HttpReply, pieces: AsyncIterator[HttpReply], request: SubgraphRequest, max_bytes: int
+) -> SubgraphAnswer:
+    """Read an ordinary reply: the subgraph refused to start the stream."""
+    body = bytearray()
+    async for piece in pieces:
+        body += piece.body
+        if len(body) > max_bytes:
+            raise SubgraphFailure("SYSTEM_BAD_RESPONSE", f"more than {max_bytes} bytes", is_sent=True)
+    return read_reply(HttpReply(first.status, first.headers, bytes(body)), request)
+
+
+def _decoded(data: str) -> object:
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise SubgraphFailure("SYSTEM_BAD_RESPONSE", f"not JSON: {error}", is_sent=True) from error
