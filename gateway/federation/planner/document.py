@@ -32,6 +32,9 @@ def print_step_selections(selected: Selected, settled: Conditions) -> PrintedSel
     return PrintedSelections(text, printer.variables, tuple(printer.rewrites))
 
 
+_TYPENAME_KEY = ("__typename", "__typename", frozenset[tuple[str, bool]]())
+
+
 class _Printer:
     def __init__(self) -> None:
         self._aliases: dict[int, str] = {}
@@ -67,16 +70,26 @@ class _Printer:
 
     def print(self, selected: Selected, settled: Conditions) -> str:
         """Print a selection set in braces."""
+        return f"{{{_join(self._parts(selected, settled, has_typename=False)) or '__typename'}}}"
+
+    def _parts(self, selected: Selected, settled: Conditions, *, has_typename: bool) -> list[str]:
+        """Print what is in a set. `has_typename` says that the set around a fragment asks for `__typename` already."""
         parts: list[str] = []
         for entry in selected.fields.values():
             conditions = entry.conditions - settled
+            if entry.edge is None and has_typename and entry.response_name == "__typename":
+                continue
             if conditions and entry.below is None:
                 always = (entry.response_name, entry.selection.signature, frozenset[tuple[str, bool]]())
                 if always in selected.fields:
                     continue
             parts.append(self._print_field(entry, conditions))
-        parts.extend(f"...on {name}{self.print(below, settled)}" for name, below in selected.fragments.items())
-        return f"{{{_join(parts) if parts else '__typename'}}}"
+        has_typename = has_typename or _TYPENAME_KEY in selected.fields
+        for name, below in selected.fragments.items():
+            inner = self._parts(below, settled, has_typename=has_typename)
+            if inner or not has_typename:
+                parts.append(f"...on {name}{{{_join(inner) or '__typename'}}}")
+        return parts
 
     def _print_field(self, entry: SelectedField, conditions: Conditions) -> str:
         name = self._aliases.get(id(entry), entry.response_name)
@@ -95,6 +108,8 @@ class _Printer:
 
 def _join(parts: list[str]) -> str:
     """Join selections with as little white space as the grammar asks for."""
+    if not parts:
+        return ""
     text = parts[0]
     for part in parts[1:]:
         needs_space = not (text.endswith(("}", ")")) or part.startswith("..."))
