@@ -43,6 +43,7 @@ class InvoiceQuery:
 
     statuses: tuple[InvoiceStatus, ...] | None = None
     customer_ids: tuple[str, ...] | None = None
+    customer_reference: str | None = None
     contract: str | None = None
     number: str | None = None
     """A part of the number."""

@@ -42,7 +42,8 @@ class CustomerRecord:
     legal_name: str | None
     tax_ids: tuple[str, ...]
     credit_limit: Decimal | None
-    credit_limit_currency: str | None
+    books_currency: str
+    """The books' own currency, which the limit is in."""
     credit_hold: bool
     website: str | None
     email: str | None
@@ -147,9 +148,9 @@ class RevenueEntryRecord:
     amount: Decimal
     """In the invoice's currency, at the rate of the invoice."""
     currency: str
-    booked_amount: Decimal
-    """In the books' own currency."""
-    booked_currency: str
+    booked_amount: Decimal | None
+    """In the books' own currency; None when it was recognised with the invoice, whose journal entry has it."""
+    booked_currency: str | None
     recognized_on: dt.date
     """The day it is, or will be, in the books."""
     journal_entry_id: str | None
@@ -162,6 +163,9 @@ class DeferralRecord:
     id: str
     line_id: str
     contract: str | None
+    invoice: str | None
+    """The invoice's number."""
+    customer_id: str
     starts_on: dt.date
     ends_on: dt.date
     is_running: bool
@@ -196,6 +200,8 @@ class JournalEntryRecord:
     period_id: str
     period: str
     lines: tuple[JournalLineRecord, ...]
+    invoice_id: str | None
+    """The invoice it was posted for: its own entry, a payment of it, or its cancellation."""
     deferral_id: str | None
     """The deferral it belongs to, if it moves deferred revenue."""
     is_deferring: bool

@@ -15,11 +15,12 @@ from decimal import Decimal
 from typing import Any
 
 from subgraphs.erp.records import DeferralRecord, RevenueEntryRecord, RevenueStatus
-from subgraphs.erp.vendors.tryton_mapping import month_of
+from subgraphs.erp.vendors.tryton_mapping import many_to_one, month_of
 
 DEFERRAL = (
     "state", "amount", "start_date", "end_date", "company.currency.code", "invoice_line.amount",
-    "invoice_line.invoice.currency.code", "invoice_line.invoice.reference", "moves.date", "moves.state",
+    "invoice_line.invoice.currency.code", "invoice_line.invoice.reference", "invoice_line.invoice.number",
+    "invoice_line.invoice.party", "moves.date", "moves.state",
     "moves.lines.debit", "moves.lines.credit", "moves.lines.account.type.revenue",
 )  # fmt: skip
 
@@ -67,6 +68,8 @@ def to_deferral(row: Mapping[str, Any], *, today: dt.date) -> DeferralRecord:
         id=str(row["id"]),
         line_id=str(line["id"]),
         contract=line["invoice"]["reference"],
+        invoice=line["invoice"]["number"],
+        customer_id=many_to_one(line["invoice"]["party"]) or "",
         starts_on=starts_on,
         ends_on=ends_on,
         is_running=row["state"] != "draft",

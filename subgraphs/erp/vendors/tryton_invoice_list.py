@@ -36,6 +36,8 @@ def to_domain(query: InvoiceQuery) -> Domain:
         domain.append(["state", "in", [state for status in statuses for state in _STATES[status]]])
     if query.customer_ids is not None:
         domain.append(["party", "in", row_ids(query.customer_ids)])
+    if query.customer_reference is not None:
+        domain.append(["party.code", "=", query.customer_reference])
     if query.contract is not None:
         domain.append(["reference", "=", query.contract])
     if query.number is not None:

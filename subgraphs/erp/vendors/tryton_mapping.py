@@ -104,14 +104,13 @@ def to_customer(row: Row, *, currency: str) -> CustomerRecord:
     """`currency` is the company's: Tryton keeps limits in it."""
     ways = {way["type"]: way["value"] for way in reversed(row["contact_mechanisms"])}
     address = row["addresses"][0] if row["addresses"] else {}
-    limit = row["credit_limit_amount"]
     return CustomerRecord(
         id=str(row["id"]),
         reference=row["code"],
         legal_name=row["name"],
         tax_ids=tuple(identifier["code"] for identifier in row["identifiers"]),
-        credit_limit=limit,
-        credit_limit_currency=None if limit is None else currency,
+        credit_limit=row["credit_limit_amount"],
+        books_currency=currency,
         credit_hold=any(category["name"] == CREDIT_HOLD for category in row["categories"]),
         website=ways.get("website"),
         email=ways.get("email"),
@@ -212,6 +211,7 @@ def to_journal_entry(row: Row) -> JournalEntryRecord:
         period_id=str(row["period"]["id"]),
         period=row["period"]["name"],
         lines=tuple(_to_journal_line(line) for line in sorted(row["lines"], key=lambda line: line["id"])),
+        invoice_id=reference_id(row["origin"], "account.invoice"),
         deferral_id=deferral,
         is_deferring=deferral is not None and sum(line["debit"] - line["credit"] for line in revenue) > 0,
         version=row["_timestamp"],

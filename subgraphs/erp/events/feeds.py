@@ -1,0 +1,264 @@
+"""The three polled lists of the ERP and the clock: each turns what changed into events and tells the crosswalk."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from subgraphs.erp.events import differences
+from subgraphs.erp.events.seen import ComingRevenue, Seen
+from subgraphs.erp.links import CustomerLinks
+from subgraphs.erp.port import Erp
+from subgraphs.erp.records import CustomerRecord, InvoiceRecord, JournalEntryRecord
+from subgraphs.kit.canonical_event import CanonicalEvent
+from subgraphs.kit.change_feed import ChangeFeed, Changes
+from subgraphs.kit.crosswalk import Crosswalk, CrosswalkRecord
+from subgraphs.kit.database import Database
+from subgraphs.kit.outbox import Outbox
+from subgraphs.kit.system_error import FieldError
+
+_OVERLAP = dt.timedelta(seconds=10)
+"""A transaction becomes visible after the instant its rows carry, so every poll looks back this far."""
+_BATCH = 500
+_BEGINNING = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+
+
+class ErpFeeds:
+    """Everything that happens in the ERP, as events in the outbox."""
+
+    def __init__(
+        self,
+        erp: Erp,
+        *,
+        database: Database,
+        outbox: Outbox,
+        crosswalk: Crosswalk,
+        links: CustomerLinks,
+        today: Callable[[], dt.date],
+        due_soon_days: int,
+        interval_s: float,
+    ) -> None:
+        self._erp = erp
+        self._database = database
+        self._outbox = outbox
+        self._crosswalk = crosswalk
+        self._links = links
+        self._today = today
+        self._due_soon = dt.timedelta(days=due_soon_days)
+        self._interval_s = interval_s
+        self.customers = ChangeFeed(
+            database, "customers", self._poll_customers, self._apply_customers, interval_s=interval_s
+        )
+        self.invoices = ChangeFeed(
+            database, "invoices", self._poll_invoices, self._apply_invoices, interval_s=interval_s
+        )
+        self.ledger = ChangeFeed(database, "ledger", self._poll_ledger, self._apply_ledger, interval_s=interval_s)
+
+    def loops(self) -> Sequence[Callable[[], Awaitable[None]]]:
+        """Return what is to run in the background."""
+        return (
+            self._synchronize,
+            self.customers.run_forever,
+            self.invoices.run_forever,
+            self.ledger.run_forever,
+            self._clock,
+        )
+
+    def nudge(self) -> None:
+        """Look now: a write of our own was made."""
+        for feed in (self.customers, self.invoices, self.ledger):
+            feed.nudge()
+
+    async def _poll_customers(self, mark: str | None) -> Changes[CustomerRecord]:
+        records = await self._erp.changed_customers(_since(mark))
+        return Changes(items=records, mark=_next_mark(mark, [record.modified_at for record in records]))
+
+    async def _apply_customers(self, records: Sequence[CustomerRecord]) -> None:
+        for part in _parts(records):
+            ids = [record.id for record in part]
+            seen = await self._database.run(partial(Seen.customers, ids=ids))
+            news = [record for record in part if seen.get(record.id) is not record.credit_hold]
+            changed = [record for record in news if record.id in seen]
+            customers = await self._crosswalk.resolve([record.id for record in changed]) if changed else {}
+            events = [differences.credit_hold_changed(seen[r.id], r, customers) for r in changed]
+            holds = {record.id: record.credit_hold for record in news}
+            await self._store(events, partial(Seen.put_customers, holds=holds))
+            if await self.customers.mark() is not None:
+                await self._push(part)
+
+    async def _poll_invoices(self, mark: str | None) -> Changes[InvoiceRecord]:
+        records = await self._erp.changed_invoices(_since(mark))
+        return Changes(items=records, mark=_next_mark(mark, [record.modified_at for record in records]))
+
+    async def _apply_invoices(self, records: Sequence[InvoiceRecord]) -> None:
+        is_first_look = await self.invoices.mark() is None
+        today = self._today()
+        told_until = (today, today + self._due_soon) if is_first_look else None
+        for part in _parts(records):
+            ids = [record.id for record in part]
+            seen = await self._database.run(partial(Seen.invoices, ids=ids))
+            news = [r for r in part if r.id not in seen or seen[r.id].version != r.version]
+            events = [] if is_first_look else await self._invoice_events(news, seen)
+            await self._store(events, partial(Seen.put_invoices, records=news, told_until=told_until))
+            if news and not is_first_look:
+                await self._push_ids({record.customer_id for record in news})
+
+    async def _invoice_events(self, news: Sequence[InvoiceRecord], seen: Mapping[str, Any]) -> Sequence[CanonicalEvent]:
+        paying = [r.id for r in news if set(r.payment_ids) - (seen[r.id].payment_ids if r.id in seen else frozenset())]
+        payments = await self._erp.payments_of_invoices.read(paying) if paying else {}
+        credited_ids = sorted({i for record in news for i in record.credits})
+        credited = await self._erp.invoices.read(credited_ids) if credited_ids else {}
+        numbers = {i: record.number for i, record in credited.items() if record.number}
+        customers = await self._crosswalk.resolve(sorted({record.customer_id for record in news}))
+        return [
+            event
+            for record in news
+            for event in differences.invoice_events(
+                seen.get(record.id), record, payments.get(record.id, ()), customers, numbers
+            )
+        ]
+
+    async def _poll_ledger(self, mark: str | None) -> Changes[JournalEntryRecord]:
+        if mark is None:
+            # History is not news: begin with what changes from here on.
+            last = await self._erp.last_journal_change()
+            return Changes(items=(), mark=(last or _BEGINNING).isoformat())
+        records = await self._erp.changed_journal_entries(_since(mark) or _BEGINNING)
+        return Changes(items=records, mark=_next_mark(mark, [record.modified_at for record in records]))
+
+    async def _apply_ledger(self, records: Sequence[JournalEntryRecord]) -> None:
+        for part in _parts([record for record in records if record.is_posted]):
+            fresh = await self._database.run(partial(Seen.new_entries, ids=[r.id for r in part]))
+            entries = [record for record in part if record.id in fresh]
+            if not entries:
+                continue
+            invoices = await self._erp.invoices.read(sorted({e.invoice_id for e in entries if e.invoice_id}))
+            deferrals = await self._erp.deferrals.read(sorted({e.deferral_id for e in entries if e.deferral_id}))
+            parties = {record.customer_id for record in invoices.values()} | {d.customer_id for d in deferrals.values()}
+            customers = await self._crosswalk.resolve(sorted(parties))
+            events: list[CanonicalEvent] = []
+            coming: list[ComingRevenue] = []
+            for entry in entries:
+                owner = invoices.get(entry.invoice_id or "") or deferrals.get(entry.deferral_id or "")
+                keys = differences.invoice_keys(owner, customers) if owner else {}
+                events.append(differences.journal_posted(entry, keys))
+                if entry.deferral_id in deferrals and not entry.is_deferring:
+                    coming.append(
+                        ComingRevenue(
+                            move_id=entry.id, deferral_id=entry.deferral_id, month=f"{entry.date:%Y-%m}", on=entry.date
+                        )
+                    )
+            ids = [entry.id for entry in entries]
+            await self._store(events, partial(Seen.put_entries, ids=ids, coming=coming))
+        await self._tell_revenue()
+
+    async def _clock(self) -> None:
+        """Tell what time alone brings about, each once."""
+        while True:
+            await self.tell_time()
+            await asyncio.sleep(min(self._interval_s, 60.0))
+
+    async def tell_time(self) -> None:
+        """Tell of invoices that are due soon or overdue, and of booked revenue whose day has come. Raises FieldError."""
+        if await self.invoices.mark() is None:
+            return
+        today = self._today()
+        overdue = await self._database.run(lambda c: Seen.overdue(c, today))
+        soon = await self._database.run(lambda c: Seen.due_soon(c, today, today + self._due_soon))
+        if overdue or soon:
+            customers = await self._crosswalk.resolve(sorted({seen.customer_id for seen in (*overdue, *soon)}))
+            day = dt.timedelta(days=1)
+            events = [
+                *(
+                    differences.time_came("invoice.due_soon", s, (s.due_on or today) - self._due_soon, customers)
+                    for s in soon
+                ),
+                *(differences.time_came("invoice.overdue", s, (s.due_on or today) + day, customers) for s in overdue),
+            ]
+            ids = [seen.id for seen in overdue], [seen.id for seen in soon]
+            await self._store(events, partial(Seen.tell, overdue=ids[0], due_soon=ids[1]))
+            await self._push_ids({seen.customer_id for seen in overdue})
+        await self._tell_revenue()
+
+    async def _tell_revenue(self) -> None:
+        today = self._today()
+        coming = await self._database.run(lambda c: Seen.revenue_until(c, today))
+        for part in _parts(coming):
+            deferrals = await self._erp.deferrals.read(sorted({one.deferral_id for one in part}))
+            customers = await self._crosswalk.resolve(sorted({d.customer_id for d in deferrals.values()}))
+            events = [
+                differences.revenue_recognized(deferrals[one.deferral_id], one.month, one.on, customers)
+                for one in part
+                if one.deferral_id in deferrals
+            ]
+            moves = [one.move_id for one in part]
+            await self._store(events, partial(Seen.forget_revenue, move_ids=moves))
+
+    async def _store(
+        self, events: Iterable[CanonicalEvent | None], remember: Callable[[sqlite3.Connection], None]
+    ) -> None:
+        """Put the events into the outbox and note them as told, both or neither."""
+        found = [event for event in events if event is not None]
+
+        def work(connection: sqlite3.Connection) -> None:
+            Outbox.insert(connection, found)
+            remember(connection)
+
+        await self._database.run(work)
+        if found:
+            self._outbox.wake()
+
+    async def _synchronize(self) -> None:
+        """Push all customers, until identity has taken them."""
+        pause_s = 0.5
+        while True:
+            try:
+                for part in _parts(await self._erp.changed_customers(None)):
+                    await self._push(part)
+                return
+            except FieldError:
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, 30.0)
+
+    async def _push_ids(self, ids: Iterable[str]) -> None:
+        wanted = sorted(ids)
+        records = await self._erp.customers.read(wanted) if wanted else {}
+        await self._push(list(records.values()))
+
+    async def _push(self, records: Sequence[CustomerRecord]) -> None:
+        records = [record for record in records if record.reference]
+        if not records:
+            return
+        documents = await self._erp.open_documents_of_customers.read([record.id for record in records])
+        today = self._today()
+        pushed = await self._crosswalk.push(
+            CrosswalkRecord(
+                external_id=record.id,
+                reference=record.reference,
+                tax_id=record.tax_ids[0] if record.tax_ids else None,
+                domain=record.website.partition("//")[2].strip("/") if record.website else None,
+                name=record.legal_name,
+                version=record.version,
+                facets={"overdueAmount": differences.overdue_amount(documents.get(record.id, ()), today)},
+            )
+            for record in records
+        )
+        await self._links.note(pushed)
+
+
+def _since(mark: str | None) -> dt.datetime | None:
+    return None if mark is None else dt.datetime.fromisoformat(mark) - _OVERLAP
+
+
+def _next_mark(mark: str | None, instants: Sequence[dt.datetime]) -> str | None:
+    """Return the latest instant seen. An ERP without any record has the beginning of time, so that its first ones are news."""
+    latest = [*instants, *([dt.datetime.fromisoformat(mark)] if mark else [_BEGINNING])]
+    return max(latest).isoformat()
+
+
+def _parts(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    return (items[start : start + _BATCH] for start in range(0, len(items), _BATCH))

@@ -1,0 +1,1 @@
+"""The ERP's types in the graph; each wraps neutral records and loads what is related to them."""

@@ -1,0 +1,86 @@
+"""What the ERP adds to a contract: what was billed, recognised and deferred."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Self
+
+import strawberry
+
+from subgraphs.erp.context import Info
+from subgraphs.erp.records import DeferralRecord, InvoiceLineRecord, RevenueEntryRecord, RevenueStatus
+from subgraphs.erp.revenue import contract_schedule, total
+from subgraphs.erp.types.inputs import InvoiceFilter, InvoiceOrder, ordered, related_query
+from subgraphs.erp.types.invoice import Invoice, invoices_of
+from subgraphs.erp.types.ledger import RevenueEntry
+from subgraphs.kit.connection import Connection, connection_of, page_window
+from subgraphs.kit.money import Money
+
+
+@strawberry.federation.type(keys=["number"], description="A recurring agreement with a customer.")
+class Contract:
+    """A recurring agreement with a customer."""
+
+    number: str
+
+    @classmethod
+    def resolve_reference(cls, info: Info, number: str) -> Self:
+        """The billing platform owns it: whether it exists is not for the ERP to say."""
+        del info
+        return cls(number=number)
+
+    @strawberry.field(description="Its invoices, the newest first unless ordered otherwise.")
+    async def invoices(
+        self,
+        info: Info,
+        filter: InvoiceFilter | None = None,  # noqa: A002 - the argument's name in the graph
+        order_by: InvoiceOrder | None = None,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> Connection[Invoice] | None:
+        window = page_window(first=first, after=after, last=last, before=before)
+        records = await info.context.invoices_of_contracts(related_query(filter)).load(self.number)
+        return connection_of(invoices_of(ordered(records, order_by)), window, identity=lambda invoice: invoice.id)
+
+    @strawberry.field(description="Invoiced and posted, less credit memos, without tax; null before the first invoice.")
+    async def billed_to_date(self, info: Info) -> Money | None:
+        return total((line.amount, line.currency) for line in await self._lines(info))
+
+    @strawberry.field(description="The part of what was billed that is revenue already.")
+    async def recognized_to_date(self, info: Info) -> Money | None:
+        return _sum(await self._schedule(info), RevenueStatus.RECOGNIZED)
+
+    @strawberry.field(description="The part of what was billed that is still to be recognised.")
+    async def deferred_balance(self, info: Info) -> Money | None:
+        return _sum(await self._schedule(info), RevenueStatus.SCHEDULED)
+
+    @strawberry.field(description="Revenue of all invoiced lines by month, booked and to come.")
+    async def revenue_schedule(
+        self,
+        info: Info,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> Connection[RevenueEntry] | None:
+        window = page_window(first=first, after=after, last=last, before=before)
+        entries = [RevenueEntry.of(entry) for entry in await self._schedule(info)]
+        return connection_of(entries, window, identity=lambda entry: entry.id)
+
+    async def _lines(self, info: Info) -> Sequence[InvoiceLineRecord]:
+        return await info.context.lines_of_contracts.load(self.number)
+
+    async def _schedule(self, info: Info) -> Sequence[RevenueEntryRecord]:
+        lines, deferrals = await asyncio.gather(self._lines(info), self._deferrals(info))
+        return contract_schedule(lines, deferrals)
+
+    async def _deferrals(self, info: Info) -> Sequence[DeferralRecord]:
+        return await info.context.deferrals_of_contracts.load(self.number)
+
+
+def _sum(entries: Sequence[RevenueEntryRecord], status: RevenueStatus) -> Money | None:
+    """Return the sum of one state; zero, not null, where there is revenue but none of it is in that state."""
+    return total((entry.amount if entry.status is status else entry.amount * 0, entry.currency) for entry in entries)

@@ -1,0 +1,349 @@
+"""Invoices with their lines, payments and credit memos."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Self, TypeAlias
+
+import strawberry
+from strawberry import Private
+
+from subgraphs.erp.context import Info
+from subgraphs.erp.records import InvoiceLineRecord, InvoiceRecord, PaymentRecord
+from subgraphs.erp.revenue import schedule
+from subgraphs.erp.types.enums import InvoiceStatus
+from subgraphs.erp.types.ledger import JournalEntry, RevenueEntry
+from subgraphs.erp.types.node import Node
+from subgraphs.erp.types.product import Product
+from subgraphs.kit.connection import Connection, connection_of, page_window
+from subgraphs.kit.global_id import encode_global_id, parse_global_id
+from subgraphs.kit.money import Currency, Money
+from subgraphs.kit.system_error import BadUserInputError
+
+if TYPE_CHECKING:
+    from subgraphs.erp.types.billed_line import BilledLine
+    from subgraphs.erp.types.contract import Contract
+    from subgraphs.erp.types.customer import Customer
+
+LazyCustomer: TypeAlias = Annotated["Customer", strawberry.lazy("subgraphs.erp.types.customer")]
+LazyContract: TypeAlias = Annotated["Contract", strawberry.lazy("subgraphs.erp.types.contract")]
+LazyBilledLine: TypeAlias = Annotated["BilledLine", strawberry.lazy("subgraphs.erp.types.billed_line")]
+
+
+def own_id(value: str, type_name: str) -> str | None:
+    """Return the local id; None for what is no id of this type, which therefore names nothing."""
+    try:
+        found, local = parse_global_id(value)
+    except BadUserInputError:
+        return None
+    return local if found == type_name else None
+
+
+@strawberry.federation.type(keys=["id", "number"], description="An invoice to a customer, as the ERP has it.")
+class Invoice(Node):
+    """An invoice to a customer."""
+
+    record: Private[InvoiceRecord]
+    number: str | None = strawberry.federation.field(description="Null while it is a draft without a number.")
+    status: InvoiceStatus
+    currency: Currency
+    description: str | None
+    issued_on: dt.date | None
+    due_on: dt.date | None
+    posted_at: dt.datetime | None
+    settled_on: dt.date | None = strawberry.federation.field(description="When nothing was left to pay.")
+    version: str = strawberry.federation.field(description="To be sent back with a change.")
+
+    @classmethod
+    def of(cls, record: InvoiceRecord) -> Self:
+        """Wrap a record."""
+        return cls(
+            id=strawberry.ID(encode_global_id("Invoice", record.id)),
+            record=record,
+            number=record.number,
+            status=record.status,
+            currency=Currency(record.currency),
+            description=record.description,
+            issued_on=record.issued_on,
+            due_on=record.due_on,
+            posted_at=record.posted_at,
+            settled_on=record.settled_on,
+            version=record.version,
+        )
+
+    @classmethod
+    async def resolve_reference(cls, info: Info, id: str | None = None, number: str | None = None) -> Self | None:  # noqa: A002 - the key's name
+        """Find an invoice by id or number."""
+        if id is not None:
+            local = own_id(id, "Invoice")
+            record = await info.context.invoices.load(local) if local else None
+        else:
+            record = await info.context.invoices_by_number.load(number or "")
+        return None if record is None or record.is_credit_memo else cls.of(record)
+
+    @strawberry.field(description="Sum of the lines, without tax.")
+    def net(self) -> Money:
+        return Money.of(self.record.net, self.record.currency)
+
+    @strawberry.field
+    def tax(self) -> Money:
+        return Money.of(self.record.tax, self.record.currency)
+
+    @strawberry.field
+    def total(self) -> Money:
+        return Money.of(self.record.total, self.record.currency)
+
+    @strawberry.field(description="What is left to pay, after payments and applied credit memos.")
+    def balance(self) -> Money:
+        return Money.of(self.record.balance, self.record.currency)
+
+    @strawberry.field(description="Whether something is left to pay after the due date.")
+    def overdue(self, info: Info) -> bool:
+        return self.record.is_overdue(info.context.today())
+
+    @strawberry.field
+    async def lines(
+        self,
+        info: Info,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> Connection[InvoiceLine]:
+        window = page_window(first=first, after=after, last=last, before=before)
+        records = await info.context.lines_of_invoices.load(self.record.id)
+        return connection_of([InvoiceLine.of(record) for record in records], window, identity=_identity)
+
+    @strawberry.field(description="Money received, the oldest first.")
+    async def payments(
+        self,
+        info: Info,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> Connection[Payment]:
+        window = page_window(first=first, after=after, last=last, before=before)
+        # Without payment lines there is nothing to ask the ERP for.
+        records = await info.context.payments_of_invoices.load(self.record.id) if self.record.payment_ids else ()
+        return connection_of([Payment.of(record) for record in records], window, identity=_identity)
+
+    @strawberry.field(description="What was taken back of it.")
+    async def credit_memos(
+        self,
+        info: Info,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> Connection[CreditMemo]:
+        window = page_window(first=first, after=after, last=last, before=before)
+        records = await info.context.credit_memos_of_invoices.load(self.record.id)
+        return connection_of([CreditMemo.of(record) for record in records], window, identity=_identity)
+
+    @strawberry.field(description="The entry that it made in the ledger.")
+    async def journal_entry(self, info: Info) -> JournalEntry | None:
+        return await JournalEntry.load(info, self.record.journal_entry_id)
+
+    @strawberry.field
+    def contract(self) -> LazyContract | None:
+        from subgraphs.erp.types.contract import Contract  # noqa: PLC0415 - types refer to each other
+
+        return Contract(number=self.record.contract) if self.record.contract else None
+
+    @strawberry.field
+    def customer(self) -> LazyCustomer | None:
+        from subgraphs.erp.types.customer import Customer  # noqa: PLC0415 - types refer to each other
+
+        return Customer.of((self.record.customer_id,)) if self.record.customer_id else None
+
+
+@strawberry.federation.type(keys=["id"], description="One line of an invoice or credit memo.")
+class InvoiceLine(Node):
+    """One line of an invoice."""
+
+    record: Private[InvoiceLineRecord]
+    description: str | None
+    quantity: Decimal
+    unit: str | None
+    service_from: dt.date | None = strawberry.federation.field(description="First day of the service it charges for.")
+    service_until: dt.date | None = strawberry.federation.field(description="Last day of the service, inclusive.")
+    taxes: list[str] = strawberry.federation.field(description="Names of the taxes on it.")
+
+    @classmethod
+    def of(cls, record: InvoiceLineRecord) -> Self:
+        """Wrap a record."""
+        return cls(
+            id=strawberry.ID(encode_global_id("InvoiceLine", record.id)),
+            record=record,
+            description=record.description,
+            quantity=record.quantity,
+            unit=record.unit,
+            service_from=record.service_from,
+            service_until=record.service_until,
+            taxes=list(record.tax_names),
+        )
+
+    @classmethod
+    async def resolve_reference(cls, info: Info, id: str) -> Self | None:  # noqa: A002 - the key\'s name
+        """Find a line by id."""
+        local = own_id(id, "InvoiceLine")
+        record = await info.context.invoice_lines.load(local) if local else None
+        return None if record is None else cls.of(record)
+
+    @strawberry.field(description="Price of one unit, not rounded to cents.")
+    def unit_price(self) -> Decimal:
+        return self.record.unit_price
+
+    @strawberry.field(description="Without tax.")
+    def amount(self) -> Money:
+        return Money.of(self.record.amount, self.record.currency)
+
+    @strawberry.field
+    def product(self) -> Product | None:
+        return Product.stub(self.record.sku) if self.record.sku else None
+
+    @strawberry.field(description="The charge of the billing platform that it carries.")
+    def billed_line(self) -> LazyBilledLine | None:
+        from subgraphs.erp.types.billed_line import BilledLine  # noqa: PLC0415 - types refer to each other
+
+        return BilledLine(ref=strawberry.ID(self.record.billed_line)) if self.record.billed_line else None
+
+    @strawberry.field
+    async def invoice(self, info: Info) -> Invoice | None:
+        record = await info.context.invoices.load(self.record.invoice_id)
+        return None if record is None or record.is_credit_memo else Invoice.of(record)
+
+    @strawberry.field(description="Its revenue by month, booked and to come.")
+    async def revenue_entries(
+        self,
+        info: Info,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> Connection[RevenueEntry]:
+        window = page_window(first=first, after=after, last=last, before=before)
+        # Only a line with a service period can have a deferral.
+        found = await info.context.deferrals_of_lines.load(self.record.id) if self.record.service_from else ()
+        entries = schedule(self.record, found[0] if found else None)
+        return connection_of([RevenueEntry.of(entry) for entry in entries], window, identity=_identity)
+
+
+@strawberry.federation.type(keys=["id"], description="Money received for an invoice.")
+class Payment(Node):
+    """Money received for an invoice."""
+
+    record: Private[PaymentRecord]
+    received_on: dt.date
+    reference: str | None = strawberry.federation.field(description="The bank's or payer's reference.")
+    method: str | None
+
+    @classmethod
+    def of(cls, record: PaymentRecord) -> Self:
+        """Wrap a record."""
+        return cls(
+            id=strawberry.ID(encode_global_id("Payment", record.id)),
+            record=record,
+            received_on=record.received_on,
+            reference=record.reference,
+            method=record.method,
+        )
+
+    @classmethod
+    async def resolve_reference(cls, info: Info, id: str) -> Self | None:  # noqa: A002 - the key\'s name
+        """Find a payment by id."""
+        local = own_id(id, "Payment")
+        record = await info.context.payments.load(local) if local else None
+        return None if record is None else cls.of(record)
+
+    @strawberry.field
+    def amount(self) -> Money:
+        return Money.of(self.record.amount, self.record.currency)
+
+    @strawberry.field
+    async def invoice(self, info: Info) -> Invoice | None:
+        record = await info.context.invoices.load(self.record.invoice_id)
+        return None if record is None else Invoice.of(record)
+
+    @strawberry.field
+    async def journal_entry(self, info: Info) -> JournalEntry | None:
+        return await JournalEntry.load(info, self.record.journal_entry_id)
+
+
+@strawberry.federation.type(keys=["id"], description="A document that takes back an invoice or a part of it.")
+class CreditMemo(Node):
+    """A document that takes back an invoice or a part of it. Amounts are positive."""
+
+    record: Private[InvoiceRecord]
+    number: str | None
+    status: InvoiceStatus
+    reason: str | None
+    issued_on: dt.date | None
+    posted_at: dt.datetime | None
+    version: str
+
+    @classmethod
+    def of(cls, record: InvoiceRecord) -> Self:
+        """Wrap a record."""
+        return cls(
+            id=strawberry.ID(encode_global_id("CreditMemo", record.id)),
+            record=record,
+            number=record.number,
+            status=record.status,
+            reason=record.description,
+            issued_on=record.issued_on,
+            posted_at=record.posted_at,
+            version=record.version,
+        )
+
+    @classmethod
+    async def resolve_reference(cls, info: Info, id: str) -> Self | None:  # noqa: A002 - the key\'s name
+        """Find a credit memo by id."""
+        local = own_id(id, "CreditMemo")
+        record = await info.context.invoices.load(local) if local else None
+        return cls.of(record) if record is not None and record.is_credit_memo else None
+
+    @strawberry.field
+    def net(self) -> Money:
+        return Money.of(-self.record.net, self.record.currency)
+
+    @strawberry.field
+    def tax(self) -> Money:
+        return Money.of(-self.record.tax, self.record.currency)
+
+    @strawberry.field
+    def total(self) -> Money:
+        return Money.of(-self.record.total, self.record.currency)
+
+    @strawberry.field(description="The invoice that it takes back, or whose part.")
+    async def invoice(self, info: Info) -> Invoice | None:
+        if not self.record.credits:
+            return None
+        record = await info.context.invoices.load(self.record.credits[0])
+        return None if record is None else Invoice.of(record)
+
+    @strawberry.field(description="Whether it has reduced what is left to pay of its invoice.")
+    def applied(self) -> bool:
+        return self.record.applied_to is not None
+
+    @strawberry.field
+    async def journal_entry(self, info: Info) -> JournalEntry | None:
+        return await JournalEntry.load(info, self.record.journal_entry_id)
+
+    @strawberry.field
+    def customer(self) -> LazyCustomer | None:
+        from subgraphs.erp.types.customer import Customer  # noqa: PLC0415 - types refer to each other
+
+        return Customer.of((self.record.customer_id,)) if self.record.customer_id else None
+
+
+def _identity(node: Node) -> str:
+    return node.id
+
+
+def invoices_of(records: Sequence[InvoiceRecord]) -> list[Invoice]:
+    """Wrap records."""
+    return [Invoice.of(record) for record in records]

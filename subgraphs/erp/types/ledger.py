@@ -1,0 +1,191 @@
+"""Revenue entries, journal entries and accounting periods."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Annotated, Self, TypeAlias
+
+import strawberry
+from strawberry import Private
+
+from subgraphs.erp.context import Info
+from subgraphs.erp.records import JournalEntryRecord, JournalLineRecord, PeriodRecord, RevenueEntryRecord
+from subgraphs.erp.revenue import with_invoice
+from subgraphs.erp.types.enums import PeriodStatus, RevenueStatus
+from subgraphs.erp.types.node import Node
+from subgraphs.kit.global_id import encode_global_id, parse_global_id
+from subgraphs.kit.money import Money
+from subgraphs.kit.system_error import BadUserInputError
+
+if TYPE_CHECKING:
+    from subgraphs.erp.types.invoice import InvoiceLine
+
+LazyInvoiceLine: TypeAlias = Annotated["InvoiceLine", strawberry.lazy("subgraphs.erp.types.invoice")]
+
+
+def _own_id(value: str, type_name: str) -> str | None:
+    try:
+        found, local = parse_global_id(value)
+    except BadUserInputError:
+        return None
+    return local if found == type_name else None
+
+
+@strawberry.federation.type(keys=["id"], description="One month's revenue of an invoice line.")
+class RevenueEntry(Node):
+    """One month's revenue of an invoice line."""
+
+    record: Private[RevenueEntryRecord]
+    month: str = strawberry.federation.field(description="Year and month, 2026-03.")
+    status: RevenueStatus
+    recognized_on: dt.date = strawberry.federation.field(description="The day it is, or will be, in the books.")
+
+    @classmethod
+    def of(cls, record: RevenueEntryRecord) -> Self:
+        """Wrap a record."""
+        return cls(
+            id=strawberry.ID(encode_global_id("RevenueEntry", record.id)),
+            record=record,
+            month=record.month,
+            status=record.status,
+            recognized_on=record.recognized_on,
+        )
+
+    @classmethod
+    async def resolve_reference(cls, info: Info, id: str) -> Self | None:  # noqa: A002 - the key\'s name
+        """Find an entry by id: `line:7`, recognised with its invoice, or `12:2026-03`, a month of a deferral."""
+        owner, _, part = (_own_id(id, "RevenueEntry") or "").partition(":")
+        if owner == "line":
+            line = await info.context.invoice_lines.load(part)
+            is_booked = line is not None and line.invoice_journal_entry_id is not None
+            if line is None or line.invoice_issued_on is None or not is_booked:
+                return None
+            return cls.of(with_invoice(line, line.invoice_issued_on))
+        deferral = await info.context.deferrals.load(owner) if owner else None
+        entries = deferral.entries if deferral else ()
+        return next((cls.of(entry) for entry in entries if entry.month == part), None)
+
+    @strawberry.field(description="In the invoice's currency, at the invoice's rate.")
+    def amount(self) -> Money:
+        return Money.of(self.record.amount, self.record.currency)
+
+    @strawberry.field(description="In the books' own currency; null when it was recognised with the invoice.")
+    def booked_amount(self) -> Money | None:
+        if self.record.booked_amount is None or self.record.booked_currency is None:
+            return None
+        return Money.of(self.record.booked_amount, self.record.booked_currency)
+
+    @strawberry.field
+    async def invoice_line(self, info: Info) -> LazyInvoiceLine | None:
+        from subgraphs.erp.types.invoice import InvoiceLine  # noqa: PLC0415 - types refer to each other
+
+        record = await info.context.invoice_lines.load(self.record.line_id)
+        return None if record is None else InvoiceLine.of(record)
+
+    @strawberry.field(description="The entry that put it into the books; null while it is to come.")
+    async def journal_entry(self, info: Info) -> JournalEntry | None:
+        return await JournalEntry.load(info, self.record.journal_entry_id)
+
+
+@strawberry.federation.type(description="One posting of a journal entry, in the books' own currency.")
+class JournalLine:
+    """One posting of a journal entry."""
+
+    account: str = strawberry.federation.field(description="The account's code.")
+    account_name: str
+    debit: Money
+    credit: Money
+    foreign_amount: Money | None = strawberry.federation.field(
+        description="In the document's currency where it is another; debits are positive."
+    )
+    description: str | None
+
+    @classmethod
+    def of(cls, record: JournalLineRecord, currency: str) -> Self:
+        """Wrap a record."""
+        foreign = None
+        if record.foreign_amount is not None and record.foreign_currency is not None:
+            foreign = Money.of(record.foreign_amount, record.foreign_currency)
+        return cls(
+            account=record.account,
+            account_name=record.account_name,
+            debit=Money.of(record.debit, currency),
+            credit=Money.of(record.credit, currency),
+            foreign_amount=foreign,
+            description=record.description,
+        )
+
+
+@strawberry.federation.type(keys=["id"], description="An entry of the general ledger.")
+class JournalEntry(Node):
+    """An entry of the general ledger."""
+
+    record: Private[JournalEntryRecord]
+    number: str | None
+    date: dt.date
+    posted_on: dt.date | None
+    posted: bool
+    journal: str
+    description: str | None
+    lines: list[JournalLine] = strawberry.federation.field(description="Debits and credits add up to the same.")
+
+    @classmethod
+    def of(cls, record: JournalEntryRecord) -> Self:
+        """Wrap a record."""
+        return cls(
+            id=strawberry.ID(encode_global_id("JournalEntry", record.id)),
+            record=record,
+            number=record.number,
+            date=record.date,
+            posted_on=record.posted_on,
+            posted=record.is_posted,
+            journal=record.journal,
+            description=record.description,
+            lines=[JournalLine.of(line, record.currency) for line in record.lines],
+        )
+
+    @classmethod
+    async def load(cls, info: Info, entry_id: str | None) -> Self | None:
+        """Return the entry with this local id, if there is one."""
+        record = await info.context.journal_entries.load(entry_id) if entry_id else None
+        return None if record is None else cls.of(record)
+
+    @classmethod
+    async def resolve_reference(cls, info: Info, id: str) -> Self | None:  # noqa: A002 - the key\'s name
+        """Find an entry by id."""
+        return await cls.load(info, _own_id(id, "JournalEntry"))
+
+    @strawberry.field
+    async def period(self, info: Info) -> AccountingPeriod | None:
+        record = await info.context.periods.load(self.record.period_id)
+        return None if record is None else AccountingPeriod.of(record)
+
+
+@strawberry.federation.type(keys=["id"], description="A month of the books.")
+class AccountingPeriod(Node):
+    """A month of the books."""
+
+    code: str = strawberry.federation.field(description="Year and month, 2026-03.")
+    fiscal_year: str
+    starts_on: dt.date
+    ends_on: dt.date
+    status: PeriodStatus
+
+    @classmethod
+    def of(cls, record: PeriodRecord) -> Self:
+        """Wrap a record."""
+        return cls(
+            id=strawberry.ID(encode_global_id("AccountingPeriod", record.id)),
+            code=record.code,
+            fiscal_year=record.fiscal_year,
+            starts_on=record.starts_on,
+            ends_on=record.ends_on,
+            status=record.status,
+        )
+
+    @classmethod
+    async def resolve_reference(cls, info: Info, id: str) -> Self | None:  # noqa: A002 - the key\'s name
+        """Find a period by id."""
+        local = _own_id(id, "AccountingPeriod")
+        record = await info.context.periods.load(local) if local else None
+        return None if record is None else cls.of(record)

@@ -1,0 +1,12 @@
+"""What every entity with a global id has."""
+
+from __future__ import annotations
+
+import strawberry
+
+
+@strawberry.interface(description="Anything with an id of its own in the whole graph.")
+class Node:
+    """Anything with a global id."""
+
+    id: strawberry.ID

@@ -1,0 +1,40 @@
+"""What the ERP adds to a product."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import strawberry
+from strawberry import Private
+
+from subgraphs.erp.context import Info
+from subgraphs.erp.records import ProductRecord
+
+
+@strawberry.federation.type(keys=["sku"], description="Something sold.")
+class Product:
+    """Something sold."""
+
+    record: Private[ProductRecord | None]
+    sku: strawberry.ID
+
+    @classmethod
+    def stub(cls, sku: str) -> Self:
+        """Return a product known by its SKU only; its fields are loaded when asked for."""
+        return cls(sku=strawberry.ID(sku), record=None)
+
+    @classmethod
+    async def resolve_reference(cls, info: Info, sku: str) -> Self | None:
+        """Find a product by SKU."""
+        record = await info.context.products.load(sku)
+        return None if record is None else cls(sku=strawberry.ID(sku), record=record)
+
+    @strawberry.field(description="How its revenue is recognised: RATABLE_MONTHLY or POINT_IN_TIME.")
+    async def revenue_rule(self, info: Info) -> str | None:
+        record = self.record or await info.context.products.load(self.sku)
+        return record.revenue_rule if record else None
+
+    @strawberry.field(description="What tax rules call it.")
+    async def tax_code(self, info: Info) -> str | None:
+        record = self.record or await info.context.products.load(self.sku)
+        return record.tax_code if record else None
