@@ -18,6 +18,7 @@ from graphql import GraphQLObjectType
 from gateway.access.admit import admit, admit_text
 from gateway.access.caller import ANONYMOUS, Caller
 from gateway.access.limits import Limits
+from gateway.access.override import ChooseLabels, active_by_percent
 from gateway.access.persisted import PersistedDocuments, resolve_document
 from gateway.cache.single_flight import SingleFlightCache
 from gateway.errors import REGISTRY, GatewayError, RequestRefused
@@ -57,8 +58,8 @@ class EngineLimits:
 class PlansOperations(Protocol):
     """A planner."""
 
-    def plan(self, operation: Operation) -> QueryPlan:
-        """Return the operation's plan; raises GatewayError where that takes too much."""
+    def plan(self, operation: Operation, active_labels: frozenset[str]) -> QueryPlan:
+        """Return the operation's plan under some override labels; raises GatewayError where that takes too much."""
 
 
 class Engine:
@@ -72,6 +73,7 @@ class Engine:
         planner: PlansOperations | None = None,
         profiles: Mapping[str, SubgraphProfile] | None = None,
         documents: PersistedDocuments | None = None,
+        choose_labels: ChooseLabels = active_by_percent,
         limits: EngineLimits = EngineLimits(),
     ) -> None:
         """Build an engine. `clients` has one for each subgraph; whoever made them closes them.
@@ -81,6 +83,7 @@ class Engine:
         self.supergraph = supergraph
         self._planner = planner or Planner(supergraph)
         self._documents = documents
+        self._choose_labels = choose_labels
         self._limits = limits
         given = profiles or {}
         self._subgraphs = Subgraphs(
@@ -146,7 +149,8 @@ class Engine:
             self._documents,
             max_characters=self._limits.document.characters,
         )
-        key = (text, request.operation_name)
+        labels = self.supergraph.override_labels
+        key = (text, request.operation_name, self._choose_labels(labels) if labels else labels)
         compiled = self._operations.get(key)
         if compiled is None:
             try:
@@ -158,14 +162,14 @@ class Engine:
             raise GatewayError("METHOD_NOT_ALLOWED", "Send a mutation by POST.", headers={"Allow": "POST"})
         return compiled
 
-    def _compile(self, key: tuple[str, str | None]) -> CompiledOperation:
+    def _compile(self, key: tuple[str, str | None, frozenset[str]]) -> CompiledOperation:
         """Document → operation → plan → functions: pure, once per document."""
-        text, operation_name = key
+        text, operation_name, labels = key
         limits = self._limits.document
         admit_text(text, limits)
         admit(parse_document(text), limits)
         operation = prepare(self.supergraph.api_schema, text, operation_name)
-        plan = self._planner.plan(operation)
+        plan = self._planner.plan(operation, labels)
         return compile_answer(operation, compile_plan(plan, self._subgraphs))
 
     async def _execute(

@@ -12,6 +12,7 @@ from gateway.execution.answer import CompiledOperation, StaticPath
 from gateway.execution.located import SubgraphProfile
 from gateway.execution.message import GraphQLRequest
 from gateway.execution.ports import SubgraphFailure, SubgraphRequest
+from gateway.federation.plan import print_plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,8 @@ def told(asked: Wanted, log: FetchLog, compiled: CompiledOperation) -> dict[str,
     extension: dict[str, Any] = {"vendorRequests": dict(sorted(log.vendor_requests.items())), "fetches": log.fetches}
     if asked.provenance:
         extension["provenance"] = places
+    if asked.plan:
+        extension["plan"] = print_plan(compiled.plan.plan)
     return extension
 
 

@@ -41,6 +41,16 @@ class CircuitBreaker:
         """Whether fetches are refused, save for a probe."""
         return self._open_until is not None
 
+    @property
+    def fetched(self) -> int:
+        """Fetches that ended within the window, as far as it was looked at."""
+        return len(self._ends)
+
+    @property
+    def failures(self) -> int:
+        """Those of them that failed."""
+        return self._failures
+
     async def fetch(self, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
         """Fetch; raises SubgraphFailure with SYSTEM_CIRCUIT_OPEN while open."""
         clock = asyncio.get_running_loop().time

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncGenerator
+from functools import cache
 
 import httpx2
 
@@ -19,6 +20,7 @@ class HttpxTransport:
         self._url = url
         self._max_bytes = max_bytes
         self._client = httpx2.AsyncClient(
+            verify=_trust(),
             trust_env=False,
             follow_redirects=False,
             limits=httpx2.Limits(
@@ -63,6 +65,12 @@ class HttpxTransport:
     async def aclose(self) -> None:
         """Close all connections."""
         await self._client.aclose()
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """Return the certificates to trust: read once, since that takes longer than anything else here."""
+    return httpx2.create_ssl_context(trust_env=False)
 
 
 def _translated(error: httpx2.HTTPError) -> NotSent | NoAnswer:

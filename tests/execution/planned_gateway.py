@@ -35,7 +35,7 @@ from gateway.upstream.httpx_transport import HttpxTransport
 class OnePlan:
     node: PlanNode | SubscriptionPlan | None
 
-    def plan(self, operation: Operation) -> QueryPlan:
+    def plan(self, operation: Operation, active_labels: frozenset[str]) -> QueryPlan:
         return QueryPlan(kind=operation.kind, root=self.node)
 
 
