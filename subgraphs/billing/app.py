@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from subgraphs.billing import renewals
+from subgraphs.billing import drafts, renewals
 from subgraphs.billing.context import billing_context
+from subgraphs.billing.drafts import DraftQueue
 from subgraphs.billing.feed import BillingFeed
 from subgraphs.billing.mutation import Mutation
 from subgraphs.billing.query import Query
@@ -39,6 +40,7 @@ _SCHEMAS = (
     *stripe_mirror.SCHEMAS,
     stripe_sync.SCHEMA,
     renewals.SCHEMA,
+    drafts.SCHEMA,
     ChangeFeed.SCHEMA,
     IdempotentWrites.SCHEMA,
     Outbox.SCHEMA,
@@ -63,9 +65,10 @@ async def start(settings: BillingSettings, *, dialect: StripeDialect = STRIPE) -
         Crosswalk(url=settings.crosswalk_url, signing_secret=secret, system="billing") as crosswalk,
     ):
         adaptor = StripeAdaptor(client, dialect)
+        queue = DraftQueue(database, outbox, crosswalk)
         feed = BillingFeed(
             database,
-            outbox,
+            queue,
             crosswalk,
             renewal_days_before=settings.renewal_days_before,
             renewal_check_s=settings.renewal_check_s,
@@ -100,6 +103,7 @@ async def start(settings: BillingSettings, *, dialect: StripeDialect = STRIPE) -
             sync.fill_if_empty,
             events.run_forever,
             inbox.work_forever,
+            queue.address_forever,
             outbox.deliver_forever,
             lambda: feed.push_forever(books),
             lambda: feed.watch_renewals(books),

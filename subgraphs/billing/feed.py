@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from subgraphs.billing.consumption import usage_drafts
 from subgraphs.billing.derivation import MeterReading, entitlements_of, month_of
+from subgraphs.billing.drafts import DraftQueue
 from subgraphs.billing.lifecycle import EventDraft
 from subgraphs.billing.port import Catalog, Held
 from subgraphs.billing.records import RUNNING, BillingCustomer, Contract, Entitlement
@@ -18,10 +19,8 @@ from subgraphs.billing.vendors import stripe_mirror as mirror
 from subgraphs.billing.vendors.stripe_books import StripeBooks, today
 from subgraphs.billing.vendors.stripe_events import amendment_rows, event_drafts
 from subgraphs.billing.vendors.stripe_sync import StripeSync
-from subgraphs.kit.canonical_event import CanonicalEvent
 from subgraphs.kit.crosswalk import Crosswalk, CrosswalkRecord
 from subgraphs.kit.database import Database
-from subgraphs.kit.outbox import Outbox
 from subgraphs.kit.webhook import VendorEvent
 
 _USAGE_BATCH = 4
@@ -33,7 +32,7 @@ class BillingFeed:
     def __init__(
         self,
         database: Database,
-        outbox: Outbox,
+        drafts: DraftQueue,
         crosswalk: Crosswalk,
         *,
         renewal_days_before: Sequence[int],
@@ -42,7 +41,7 @@ class BillingFeed:
         usage_refresh_s: float,
     ) -> None:
         self._database = database
-        self._outbox = outbox
+        self._drafts = drafts
         self._crosswalk = crosswalk
         self._days_before = tuple(renewal_days_before)
         self._check_s = renewal_check_s
@@ -64,13 +63,8 @@ class BillingFeed:
         await self.tell(drafts)
 
     async def tell(self, drafts: Sequence[EventDraft]) -> None:
-        """Address the events and put them into the outbox; durable when it returns. Raises VendorError without crosswalk."""
-        if drafts:
-            await self._outbox.add(await self._addressed(drafts))
-
-    async def _addressed(self, drafts: Sequence[EventDraft]) -> list[CanonicalEvent]:
-        customers = await self._crosswalk.resolve(sorted({draft.customer for draft in drafts}))
-        return [draft.addressed(customers.get(draft.customer)) for draft in drafts]
+        """Put the events on their way; durable when it returns."""
+        await self._drafts.add(drafts)
 
     async def push_everything(self) -> None:
         """Ask for a full sync of the crosswalk, as after the mirror was filled."""
@@ -86,6 +80,7 @@ class BillingFeed:
             except BaseException:
                 self._push_all.set()
                 raise
+            self._drafts.customers_are_known()
 
     async def customer_ids(self) -> list[str]:
         """Return the vendor's ids of all customers."""
@@ -107,14 +102,13 @@ class BillingFeed:
         drafts = await self._told.untold(renewal_drafts(contracts, self._days_before, on))
         if not drafts:
             return
-        events = await self._addressed(drafts)
 
         def store(connection: sqlite3.Connection) -> None:
-            self._outbox.insert(connection, events)
+            self._drafts.insert(connection, drafts)
             self._told.remember(connection, drafts, on)
 
         await self._database.run(store)
-        self._outbox.wake()
+        self._drafts.wake()
 
     async def watch_usage(self, sync: StripeSync, books: StripeBooks) -> None:
         """Read every meter in force once in a while, a few at a time, and tell what grew."""

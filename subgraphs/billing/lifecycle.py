@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Protocol
 
 from subgraphs.kit.canonical_event import CanonicalEvent, FieldChange
 from subgraphs.kit.global_id import encode_global_id
@@ -55,11 +54,3 @@ class EventDraft:
             changes=self.changes,
             causation_id=self.causation_id,
         )
-
-
-class Customers(Protocol):
-    """Who a vendor's customer record belongs to."""
-
-    async def resolve(self, external_ids: list[str]) -> dict[str, str]:
-        """Return the vendor's id → global customer id."""
-        ...
