@@ -99,6 +99,8 @@ class SubgraphSettings(Table):
     """Fixed headers sent with every request."""
     forward_headers: tuple[str, ...] = ()
     """Names of client headers passed on unchanged."""
+    shown_codes: frozenset[str] = frozenset()
+    """Error codes whose messages clients may read as the subgraph wrote them; others get a fixed sentence."""
 
     @model_validator(mode="after")
     def _has_one_address(self) -> Self:

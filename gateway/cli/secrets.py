@@ -7,6 +7,8 @@ import os
 import secrets
 from pathlib import Path
 
+from gateway.settings import Settings
+
 
 def local_secret(directory: Path, name: str) -> str:
     """Return the secret of that name, making it if this installation has none yet: 43 URL-safe characters."""
@@ -20,3 +22,8 @@ def local_secret(directory: Path, name: str) -> str:
             json.dump(known, file)
         fresh.replace(path)
     return known[name]
+
+
+def internal_secret(settings: Settings) -> str:
+    """Return the secret that signs calls between Concord's own processes, generated if none is configured."""
+    return settings.secrets.internal or local_secret(settings.state.directory, "internal")

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from gateway.cli.options import CONFIG, ConfigOption
 from gateway.cli.processes import ProcessFailed, ProcessPlan, Supervisor
-from gateway.cli.secrets import local_secret
+from gateway.cli.secrets import internal_secret, local_secret
 from gateway.settings import ProcessSettings, Settings, SettingsRefused, load_settings
 
 _REFERENCE = re.compile(r"\$\{(secret|url):([^}]+)\}")
@@ -101,11 +101,6 @@ def process_prefix(process: ProcessSettings) -> str:
     """Return the prefix of a process's environment variables: `subgraphs.crm.sandbox` → `CONCORD_CRM_SANDBOX_`."""
     parts = process.module.removeprefix("subgraphs.").removesuffix(".app").split(".")
     return "CONCORD_" + "_".join(parts).upper() + "_"
-
-
-def internal_secret(settings: Settings) -> str:
-    """Return the secret that signs calls between Concord's own processes, generated if none is configured."""
-    return settings.secrets.internal or local_secret(settings.state.directory, "internal")
 
 
 def _resolve(value: str, settings: Settings, process: str) -> str:

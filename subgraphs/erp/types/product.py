@@ -16,18 +16,18 @@ class Product:
     """Something sold."""
 
     record: Private[ProductRecord | None]
-    sku: strawberry.ID
+    sku: str
 
     @classmethod
     def stub(cls, sku: str) -> Self:
         """Return a product known by its SKU only; its fields are loaded when asked for."""
-        return cls(sku=strawberry.ID(sku), record=None)
+        return cls(sku=sku, record=None)
 
     @classmethod
     async def resolve_reference(cls, info: Info, sku: str) -> Self | None:
         """Find a product by SKU."""
         record = await info.context.products.load(sku)
-        return None if record is None else cls(sku=strawberry.ID(sku), record=record)
+        return None if record is None else cls(sku=sku, record=record)
 
     @strawberry.field(description="How its revenue is recognised: RATABLE_MONTHLY or POINT_IN_TIME.")
     async def revenue_rule(self, info: Info) -> str | None:

@@ -1,0 +1,40 @@
+"""The `concord` command's entry point: every sub-command in one list."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+
+from gateway.cli.compose import compose
+from gateway.cli.plan import plan
+from gateway.cli.serve import serve
+from gateway.cli.simulate import simulate
+from gateway.cli.up import up
+from gateway.settings import SettingsRefused
+
+app = typer.Typer(
+    name="concord",
+    help="One GraphQL graph over a company's systems of record.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+for command in (up, serve, compose, plan, simulate):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command; a refused configuration is printed line by line and exits with 2."""
+    try:
+        app()
+    except SettingsRefused as refused:
+        console = Console(stderr=True)
+        for problem in refused.problems:
+            console.print(f"[red]✗[/red] {problem}", highlight=False)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
