@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from gateway.access.authenticate import Authenticate
 from gateway.transport.asgi import ASGIApp
 from gateway.transport.drain import Drain
+from gateway.transport.reservations import Reservations
 from gateway.transport.settings import TransportSettings
 
 if TYPE_CHECKING:  # the door's types name the engine; its code does not need it
@@ -26,5 +27,6 @@ class Door:
     settings: TransportSettings
     authenticate: Authenticate
     drain: Drain
+    reservations: Reservations
     page: ASGIApp | None
     """Answers browsers that open the endpoint; None answers them as any client."""

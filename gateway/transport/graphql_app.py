@@ -7,6 +7,7 @@ from gateway.transport.asgi import ASGIApp, Receive, Scope, Send
 from gateway.transport.door import Door, EngineRef
 from gateway.transport.drain import Drain
 from gateway.transport.http import serve_http
+from gateway.transport.reservations import Reservations
 from gateway.transport.settings import TransportSettings
 from gateway.transport.websocket import serve_websocket
 
@@ -24,11 +25,13 @@ def graphql_app(
     `engine` is asked for the engine at the start of each operation, so a reload is a change of what it returns.
     `drain` is shared with whoever stops the process; `page` answers browsers that open the endpoint.
     """
+    settings = settings or TransportSettings()
     door = Door(
         engine=engine,
-        settings=settings or TransportSettings(),
+        settings=settings,
         authenticate=authenticate,
         drain=drain or Drain(),
+        reservations=Reservations(limit=settings.stream.max_reservations, unopened_s=settings.stream.unopened_s),
         page=page,
     )
 

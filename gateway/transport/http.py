@@ -23,12 +23,13 @@ from gateway.transport.paced import one
 from gateway.transport.request_body import ClientDisconnected, receive_body
 from gateway.transport.respond import respond, respond_refused
 from gateway.transport.resume import resumed
+from gateway.transport.single_connection import reserve, serve_single, stream_token
 from gateway.transport.sse import EventStream
 from gateway.transport.stream import stream
 
 _LOG = logging.getLogger("concord.transport")
 
-ALLOW = "GET, HEAD, POST, OPTIONS"
+ALLOW = "GET, HEAD, POST, PUT, DELETE, OPTIONS"
 
 
 async def serve_http(scope: Scope, receive: Receive, send: Send, door: Door) -> None:
@@ -36,11 +37,15 @@ async def serve_http(scope: Scope, receive: Receive, send: Send, door: Door) -> 
     exchange = begin(scope, receive, send, door.settings.cors)
     try:
         check_headers(scope, door.settings.max_header_bytes, door.settings.max_headers)
-        match exchange.method:
-            case "POST" | "GET" | "HEAD":
-                await _serve(exchange, door)
-            case "OPTIONS":
+        match exchange.method, stream_token(exchange):
+            case "OPTIONS", _:
                 await _options(exchange, door)
+            case _, str(token):
+                await serve_single(exchange, door, token)
+            case "PUT", None:
+                await reserve(exchange, door)
+            case "POST" | "GET" | "HEAD", None:
+                await _serve(exchange, door)
             case _:
                 raise GatewayError("METHOD_NOT_ALLOWED", headers={"Allow": ALLOW})
     except ClientDisconnected:

@@ -6,9 +6,12 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from enum import Enum
+from typing import TypeVar
 
 from gateway.execution.message import GraphQLResponse
 from gateway.transport.drain import Drain
+
+Item = TypeVar("Item")
 
 
 class Signal(Enum):
@@ -20,15 +23,15 @@ class Signal(Enum):
 
 
 async def paced(
-    answers: AsyncIterator[GraphQLResponse], *, heartbeat_s: float, drain: Drain, expires_at: float | None
-) -> AsyncGenerator[GraphQLResponse | Signal, None]:
+    answers: AsyncIterator[Item], *, heartbeat_s: float, drain: Drain, expires_at: float | None
+) -> AsyncGenerator[Item | Signal, None]:
     """Yield the answers as they come, HEARTBEAT after each silence of `heartbeat_s`, and DRAINING or EXPIRED as the last.
 
     The next answer is asked for only when this one has been taken, so a slow reader holds back its source.
     Closing this closes `answers`.
     """
     draining = asyncio.create_task(drain.begun())
-    waiting: asyncio.Task[GraphQLResponse | None] | None = None
+    waiting: asyncio.Task[Item | None] | None = None
     try:
         while True:
             waiting = waiting or asyncio.create_task(_next(answers))
@@ -62,12 +65,12 @@ async def one(answer: GraphQLResponse) -> AsyncIterator[GraphQLResponse]:
     yield answer
 
 
-async def close(answers: AsyncIterator[GraphQLResponse]) -> None:
+async def close(answers: AsyncIterator[object]) -> None:
     """Close a stream of answers, whether or not it is a generator."""
     aclose = getattr(answers, "aclose", None)
     if aclose is not None:
         await aclose()
 
 
-async def _next(answers: AsyncIterator[GraphQLResponse]) -> GraphQLResponse | None:
+async def _next(answers: AsyncIterator[Item]) -> Item | None:
     return await anext(answers, None)

@@ -39,7 +39,11 @@ class StreamSettings:
     send_timeout_s: float = 30.0
     """How long one message may wait for a client to read before the client is given up as too slow."""
     max_reservations: int = 1_000
-    """Reserved single connections (graphql-sse) in this process."""
+    """Single connections (graphql-sse) of this process, promised or open."""
+    unopened_s: float = 30.0
+    """How long a promised connection waits for its reader."""
+    max_operations: int = 100
+    """Operations open at once on one single connection."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Server-sent events, as graphql-sse's distinct connections mode has them.
+"""Server-sent events, as graphql-sse has them.
 
 <https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md>, <https://html.spec.whatwg.org/multipage/server-sent-events.html>
 
@@ -9,7 +9,10 @@
 
 from __future__ import annotations
 
+import orjson
+
 from gateway.execution.message import GraphQLResponse
+from gateway.transport.reservations import OperationEvent
 from gateway.transport.resume import cursor_of
 
 
@@ -19,19 +22,26 @@ def event(name: str, data: bytes = b"", *, cursor: str | None = None) -> bytes:
     return b"%bevent: %b\ndata: %b\n\n" % (identity, name.encode(), data)
 
 
-class EventStream:
-    """One operation on one connection."""
+class _Events:
+    """What both kinds of event stream share."""
 
     content_type = b"text/event-stream; charset=utf-8"
 
     def opening(self) -> bytes:
         return b":\n\n"
 
-    def answer(self, response: GraphQLResponse) -> bytes:
-        return event("next", response.body(), cursor=cursor_of(response))
-
     def heartbeat(self) -> bytes:
         return b":\n\n"
+
+    def interruption(self, response: GraphQLResponse) -> bytes:  # noqa: ARG002 - ending without `complete` says it all
+        return b"retry: 1000\n\n"
+
+
+class EventStream(_Events):
+    """One operation on one connection: distinct connections mode."""
+
+    def answer(self, response: GraphQLResponse) -> bytes:
+        return event("next", response.body(), cursor=cursor_of(response))
 
     def failure(self, response: GraphQLResponse) -> bytes:
         return event("next", response.body()) + self.completion()
@@ -39,5 +49,17 @@ class EventStream:
     def completion(self) -> bytes:
         return event("complete")
 
-    def interruption(self, response: GraphQLResponse) -> bytes:  # noqa: ARG002 - ending without `complete` says it all
-        return b"retry: 1000\n\n"
+
+class SharedEventStream(_Events):
+    """Many operations on one connection, each event naming its operation: single connection mode."""
+
+    def answer(self, told: OperationEvent) -> bytes:
+        if told.response is None:
+            return event("complete", orjson.dumps({"id": told.id}))
+        return event("next", orjson.dumps({"id": told.id, "payload": told.response.payload()}))
+
+    def failure(self, response: GraphQLResponse) -> bytes:  # noqa: ARG002 - there is no operation to tell it to
+        return b""
+
+    def completion(self) -> bytes:
+        return b""

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import assert_never
 
 from gateway.errors import GatewayError
 from gateway.execution.message import GraphQLResponse, refusal
@@ -14,7 +13,8 @@ from gateway.transport.asgi import abort
 from gateway.transport.disconnect import CancelOnDisconnect
 from gateway.transport.door import Door
 from gateway.transport.exchange import Exchange
-from gateway.transport.paced import Signal, paced
+from gateway.transport.paced import Item, Signal, paced
+from gateway.transport.request_body import ClientDisconnected
 from gateway.transport.stream_format import StreamFormat
 
 _LOG = logging.getLogger("concord.transport")
@@ -27,8 +27,8 @@ class SlowConsumer(Exception):  # noqa: N818 - reads as what it is
 async def stream(
     exchange: Exchange,
     door: Door,
-    answers: AsyncIterator[GraphQLResponse],
-    wire: StreamFormat,
+    answers: AsyncIterator[Item],
+    wire: StreamFormat[Item],
     *,
     expires_at: float | None,
 ) -> None:
@@ -55,16 +55,16 @@ async def stream(
             await write(wire.opening())
             async for part in parts:
                 match part:
-                    case GraphQLResponse():
-                        await write(wire.answer(part))
                     case Signal.HEARTBEAT:
                         await write(wire.heartbeat())
                     case Signal.DRAINING:
                         last = wire.interruption(refused("SHUTTING_DOWN"))
                     case Signal.EXPIRED:
                         last = wire.failure(refused("TOKEN_EXPIRED"))
-                    case _:
-                        assert_never(part)
+                    case answer:
+                        await write(wire.answer(answer))
+    except ClientDisconnected:
+        raise
     except SlowConsumer:
         _LOG.warning("a stream's client read too slowly", extra={"correlation_id": exchange.correlation_id})
         abort(exchange.scope)
@@ -75,7 +75,7 @@ async def stream(
     await exchange.send({"type": "http.response.body", "body": last})
 
 
-async def _start(exchange: Exchange, wire: StreamFormat) -> None:
+async def _start(exchange: Exchange, wire: StreamFormat[Item]) -> None:
     await exchange.send(
         {
             "type": "http.response.start",

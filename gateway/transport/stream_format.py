@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from gateway.execution.message import GraphQLResponse
 
+Item_contra = TypeVar("Item_contra", contravariant=True)
 
-class StreamFormat(Protocol):
+
+class StreamFormat(Protocol[Item_contra]):
     """One wire format. Methods return the bytes to send."""
 
     content_type: bytes
@@ -15,7 +17,7 @@ class StreamFormat(Protocol):
     def opening(self) -> bytes:
         """Return what comes before the first answer."""
 
-    def answer(self, response: GraphQLResponse) -> bytes:
+    def answer(self, item: Item_contra, /) -> bytes:
         """Return one result of the operation."""
 
     def heartbeat(self) -> bytes:

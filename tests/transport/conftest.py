@@ -46,9 +46,11 @@ Start = Callable[..., Process]
 def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     """Start a server with options of `library/serve.py`; ended with the session."""
     running: list[subprocess.Popen[str]] = []
+    logs: list[Path] = []
 
     def start(*options: str) -> Process:
-        errors = (tmp_path_factory.mktemp("server") / "stderr").open("w")
+        logs.append(tmp_path_factory.mktemp("server") / "stderr")
+        errors = logs[-1].open("w")
         process = subprocess.Popen(
             [sys.executable, str(LIBRARY), *options], stdout=subprocess.PIPE, stderr=errors, text=True
         )
@@ -66,6 +68,8 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
         process.wait(10)
         assert process.stdout is not None
         process.stdout.close()
+    for log in logs:
+        assert "Traceback" not in log.read_text(), "a server failed in a way nobody foresaw"
 
 
 @pytest.fixture(scope="session")

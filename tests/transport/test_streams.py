@@ -189,3 +189,42 @@ async def test_a_process_that_stops_sends_streams_elsewhere(start: Any) -> None:
         assert (await in_flight).json() == {"data": {"slow": "at last"}}
     assert door.process.wait(5) in {0, -15}
     assert time.monotonic() - started < 2
+
+
+async def test_many_operations_share_one_connection(http: httpx2.AsyncClient, door: Any) -> None:
+    reserved = await http.put(door.graphql)
+    assert reserved.status_code == 201
+    token = {"x-graphql-event-stream-token": reserved.text}
+
+    async def start(query: str, identity: Any) -> httpx2.Response:
+        body = {"query": query, "extensions": {"operationId": identity}}
+        return await http.post(door.graphql, json=body, headers=token)
+
+    async with http.stream("GET", door.graphql, headers={"accept": "text/event-stream", **token}) as response:
+        assert (response.status_code, response.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+        chunks = response.aiter_text()
+        await anext(chunks)
+        again = await http.get(door.graphql, headers={"accept": "text/event-stream", **token})
+        assert (again.status_code, again.json()["errors"][0]["extensions"]["code"]) == (409, "CONFLICT")
+        assert (await start("{ book(id: 2) { title } }", "q")).status_code == 202
+        assert [json.loads(each["data"]) for each in events(await anext(chunks) + await anext(chunks))] == [
+            {"id": "q", "payload": {"data": {"book": {"title": "Kindred"}}}},
+            {"id": "q"},
+        ]
+        refused = await start("{ nope }", "q")
+        assert (refused.status_code, refused.json()["errors"][0]["extensions"]["code"]) == (
+            400,
+            "GRAPHQL_VALIDATION_FAILED",
+        )
+        assert (await start("{ open }", 1)).json()["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
+        long = "subscription { ticks(count: 1000, everyMs: 60000) { number } }"
+        assert (await start(long, "s")).status_code == 202
+        assert (await start(long, "s")).json()["errors"][0]["extensions"]["code"] == "CONFLICT"
+        await wait_until_open(http, door, 1)
+        stopped = await http.delete(door.graphql, params={"operationId": "s"}, headers=token)
+        assert stopped.status_code == 200
+        await wait_until_open(http, door, 0)
+        assert (await start(long, "s")).status_code == 202
+        await wait_until_open(http, door, 1)
+    await wait_until_open(http, door, 0)
+    assert (await start("{ open }", "q")).status_code == 404

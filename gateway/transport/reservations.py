@@ -1,0 +1,138 @@
+"""Connections reserved and opened in graphql-sse's single connection mode, and the operations on each.
+
+<https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md#single-connection-mode>
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from gateway.errors import GatewayError
+from gateway.execution.message import GraphQLResponse, refusal
+from gateway.transport.paced import close
+
+_LOG = logging.getLogger("concord.transport")
+
+_WAITING_EVENTS = 16
+"""Events of one connection that may wait for its reader; the operations that make them wait in turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperationEvent:
+    """What one operation of a shared connection has to say: an answer, or (None) that it is complete."""
+
+    id: str
+    response: GraphQLResponse | None
+
+
+class Reservation:
+    """One connection, promised or open, and the operations that answer through it."""
+
+    def __init__(self) -> None:
+        self.events: asyncio.Queue[OperationEvent] = asyncio.Queue(_WAITING_EVENTS)
+        self._operations: dict[str, asyncio.Task[None] | None] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self._opened = asyncio.Event()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its reader has come."""
+        return self._opened.is_set()
+
+    def open(self, group: asyncio.TaskGroup) -> None:
+        """Let the connection's reader in, whose task group runs the operations. Raises `GatewayError` if it is there."""
+        if self._group is not None:
+            raise GatewayError("CONFLICT", "This stream is already open.")
+        self._group = group
+        self._opened.set()
+
+    def close(self) -> None:
+        """Stop every operation: the reader has gone."""
+        for operation in self._operations.values():
+            if operation is not None:
+                operation.cancel()
+        self._operations.clear()
+        self._opened.set()  # whoever waited for the reader waits no longer
+
+    async def drawn(self) -> AsyncIterator[OperationEvent]:
+        """Yield events as operations make them, without end."""
+        while True:
+            yield await self.events.get()
+
+    def claim(self, identity: str, limit: int) -> None:
+        """Take an operation id. Raises `GatewayError` with CONFLICT or SUBSCRIPTION_LIMIT."""
+        if identity in self._operations:
+            raise GatewayError("CONFLICT", "An operation with this id is already running on this stream.")
+        if len(self._operations) >= limit:
+            raise GatewayError("SUBSCRIPTION_LIMIT")
+        self._operations[identity] = None
+
+    def release(self, identity: str) -> None:
+        """Give an operation id back, and stop its operation if there is one."""
+        operation = self._operations.pop(identity, None)
+        if operation is not None:
+            operation.cancel()
+
+    async def run(self, identity: str, answers: AsyncIterator[GraphQLResponse], correlation_id: str) -> None:
+        """Send an operation's answers through the connection, once it is open. The id must have been claimed."""
+        await self._opened.wait()
+        if self._group is None or identity not in self._operations:  # stopped or gone in the meantime
+            await close(answers)
+            return
+        self._operations[identity] = self._group.create_task(self._forward(identity, answers, correlation_id))
+
+    async def _forward(self, identity: str, answers: AsyncIterator[GraphQLResponse], correlation_id: str) -> None:
+        this = asyncio.current_task()
+        try:
+            async for response in answers:
+                await self.events.put(OperationEvent(identity, response))
+            await self.events.put(OperationEvent(identity, None))
+        except Exception:  # noqa: BLE001 - an operation's edge: a bug of ours is logged whole and shown masked
+            _LOG.exception("an operation failed", extra={"correlation_id": correlation_id})
+            broken = refusal(GatewayError("INTERNAL_SERVER_ERROR"), correlation_id)
+            await self.events.put(OperationEvent(identity, broken))
+            await self.events.put(OperationEvent(identity, None))
+        finally:
+            if self._operations.get(identity) is this:
+                del self._operations[identity]
+            await close(answers)
+
+
+class Reservations:
+    """All reservations of one process, by their tokens. A reservation that nobody opens ends by itself."""
+
+    def __init__(self, *, limit: int, unopened_s: float) -> None:
+        self._by_token: dict[str, Reservation] = {}
+        self._limit = limit
+        self._unopened_s = unopened_s
+
+    def reserve(self) -> str:
+        """Return the token of a new reservation. Raises `GatewayError` with OVERLOADED."""
+        if len(self._by_token) >= self._limit:
+            raise GatewayError("OVERLOADED", retry_after_ms=1_000)
+        token = secrets.token_urlsafe(24)
+        self._by_token[token] = Reservation()
+        asyncio.get_running_loop().call_later(self._unopened_s, self._end_unopened, token)
+        return token
+
+    def find(self, token: str) -> Reservation:
+        """Return the token's reservation. Raises `GatewayError` with NOT_FOUND."""
+        reservation = self._by_token.get(token)
+        if reservation is None:
+            raise GatewayError("NOT_FOUND", "There is no such stream; reserve one with PUT.")
+        return reservation
+
+    def end(self, token: str) -> None:
+        """Forget a reservation and stop its operations."""
+        reservation = self._by_token.pop(token, None)
+        if reservation is not None:
+            reservation.close()
+
+    def _end_unopened(self, token: str) -> None:
+        reservation = self._by_token.get(token)
+        if reservation is not None and not reservation.is_open:
+            self.end(token)
