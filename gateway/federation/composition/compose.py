@@ -26,6 +26,7 @@ from gateway.federation.composition.rules import (
     SUPERGRAPH_RULES,
 )
 from gateway.federation.composition.rules.whole import Whole
+from gateway.federation.composition.satisfiability import check_satisfiability
 
 T = TypeVar("T")
 _Errors = tuple[CompositionError, ...]
@@ -74,7 +75,11 @@ def _merge(merge: Merge) -> Composition:
     errors = _apply(SUPERGRAPH_RULES, whole) or _apply(API_RULES, whole)
     if errors:
         return _failed(errors)
-    return Composition(print_supergraph(whole.draft), (), ())
+    sdl = print_supergraph(whole.draft)
+    satisfiability = check_satisfiability(whole, sdl)
+    if satisfiability.errors:
+        return _failed(satisfiability.errors, satisfiability.hints)
+    return Composition(sdl, (), satisfiability.hints)
 
 
 def _apply(rules: Iterable[Callable[[T], Iterable[CompositionError]]], subject: T) -> _Errors:
