@@ -28,6 +28,7 @@ from gateway.settings import Settings, SettingsRefused, SubgraphSettings
 from gateway.transport.asgi import ASGIApp, Receive, Scope, Send
 from gateway.transport.drain import Drain
 from gateway.transport.graphql_app import graphql_app
+from gateway.transport.resume import CURSOR_HEADER
 from gateway.transport.routes import health, routes
 from gateway.transport.settings import TransportSettings
 from gateway.upstream.breaker import CircuitBreaker
@@ -236,6 +237,7 @@ class _Process:
                 streams=events.streams,
                 look_up=SubgraphEntityLookup(known, self._clients, context),
                 directory=self,
+                resume_after=context.headers.get(CURSOR_HEADER) or None,
             )
 
         return InProcessSubgraph(create_schema(), make_context=make_context)

@@ -10,6 +10,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
+from websockets.frames import CloseCode
 from websockets.http11 import Request
 
 from gateway.errors import GatewayError
@@ -19,13 +20,29 @@ from gateway.transport.settings import TransportSettings
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """A WebSocket connection that can be dropped with unread data."""
+    """A WebSocket connection that can be dropped with unread data, and whose bad text is no news for the log."""
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         scope: Any = getattr(self, "scope", None)  # none where the handshake was refused
         if scope is not None:
             scope["extensions"]["concord.abort"] = self.transport.abort
+
+    def send_receive_event_to_app(self) -> None:
+        if self.curr_msg_data_type == "text" and not _is_utf8(self.frames):
+            self.frames = []
+            self.conn.send_close(CloseCode.INVALID_DATA)
+            self.handle_parser_exception()
+            return
+        super().send_receive_event_to_app()
+
+
+def _is_utf8(parts: list[bytes]) -> bool:
+    try:
+        b"".join(parts).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def http_protocol(settings: TransportSettings) -> type[asyncio.Protocol]:
