@@ -83,7 +83,7 @@ class _Printer:
                 always = (entry.response_name, entry.selection.signature, frozenset[tuple[str, bool]]())
                 if always in selected.fields:
                     continue
-            parts.append(self._print_field(entry, conditions))
+            parts.append(self._print_field(entry, conditions, settled))
         has_typename = has_typename or _TYPENAME_KEY in selected.fields
         for name, below in selected.fragments.items():
             inner = self._parts(below, settled, has_typename=has_typename)
@@ -91,12 +91,12 @@ class _Printer:
                 parts.append(f"...on {name}{{{_join(inner) or '__typename'}}}")
         return parts
 
-    def _print_field(self, entry: SelectedField, conditions: Conditions) -> str:
+    def _print_field(self, entry: SelectedField, conditions: Conditions, settled: Conditions) -> str:
         name = self._aliases.get(id(entry), entry.response_name)
         alias = "" if name == entry.selection.name else f"{name}:"
         self.variables.update(dict.fromkeys(sorted(entry.selection.variables)))
         text = f"{alias}{entry.selection.signature}{self._print_conditions(conditions)}"
-        return text if entry.below is None else text + self.print(entry.below, frozenset())
+        return text if entry.below is None else text + self.print(entry.below, settled)
 
     def _print_conditions(self, conditions: Conditions) -> str:
         text = ""

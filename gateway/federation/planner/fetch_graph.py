@@ -91,7 +91,14 @@ class FetchGraphBuilder:
         representation.add_typename()
         self._represent(representation, jump.fields, jump.target, place.position)
         entry = Entry(
-            place.position, place.path, place.types, jump.target.type.name, jump.source, jump.target, representation
+            place.position,
+            place.path,
+            place.types,
+            jump.target.type.name,
+            jump.source,
+            jump.target,
+            representation,
+            frozenset({inherited}),
         )
         entered = self._new_step(jump.target.subgraph, Selected(jump.target), entry)
         entered.parents = touched

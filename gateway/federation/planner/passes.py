@@ -78,6 +78,9 @@ def _enter_alike(one: Entry, other: Entry) -> bool:
         return False
     if one.source.is_interface_object != other.source.is_interface_object:
         return False
+    if one.wanted != other.wanted and not one.representation.is_like(other.representation):
+        # One would send nothing where the other's required fields are left out by a condition.
+        return False
     ours, theirs = one.representation.sources(), other.representation.sources()
     return all(theirs.get(name, source) == source for name, source in ours.items())
 
@@ -87,6 +90,7 @@ def _merge(kept: Step, gone: Step, steps: list[Step]) -> None:
     assert gone.entry is not None
     kept.selected.absorb(gone.selected)
     kept.entry.representation.absorb(gone.entry.representation)
+    kept.entry.wanted |= gone.entry.wanted
     kept.parents |= gone.parents
     kept.conditions &= gone.conditions
     for step in steps:

@@ -26,6 +26,7 @@ from gateway.federation.planner.document import PrintedSelections, print_step_se
 from gateway.federation.planner.passes import stages_of, systems_before
 from gateway.federation.planner.step import Entry, Selected, Step
 from gateway.federation.supergraph import Conditions
+from gateway.federation.supergraph.selection import is_contradictory
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +49,8 @@ class Scheduler:
 
     def schedule(self, steps: Seq[Step]) -> PlanNode | None:
         """Return the node that runs all steps, or None for none."""
-        requests = [self._request(group) for group in _batches(steps)]
+        possible = [step for step in steps if not is_contradictory(settled_conditions(step))]
+        requests = [self._request(group) for group in _batches(possible)]
         by_step = {step: request for request in requests for step in request.steps}
         parents = {
             request: {by_step[parent] for step in request.steps for parent in step.parents if parent in by_step}

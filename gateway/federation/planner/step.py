@@ -100,6 +100,10 @@ class Representation:
         )
         return fields + fragments
 
+    def is_like(self, other: Representation) -> bool:
+        """Whether both send the same of an object."""
+        return self.freeze() == other.freeze()
+
     def sources(self) -> dict[str, str]:
         """Return name → source of the fields sent, to see whether two representations can be one."""
         return {name: entry.source for name, (entry, _) in self.fields.items()}
@@ -116,6 +120,8 @@ class Entry:
     source: Node
     target: Node
     representation: Representation
+    wanted: frozenset[Conditions]
+    """When all that the representation needs is fetched: whenever one of these holds."""
 
 
 @dataclass(slots=True, eq=False)
