@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
@@ -19,6 +19,7 @@ from gateway.execution.execute import (
     CompiledSubscription,
 )
 from gateway.execution.fetch import CompiledEntity, CompiledRoot
+from gateway.execution.generate import Complete, Irregular, generate_complete
 from gateway.execution.introspect import introspection_document
 from gateway.execution.located import ErrorList, Failure, SubgraphProfile, failure_of
 from gateway.execution.message import GraphQLResponse
@@ -41,6 +42,8 @@ class CompiledOperation:
     shape: ObjectShape
     providers: Mapping[StaticPath, SubgraphProfile]
     """Place in the tree → the subgraph that supplies it and, down to the next entry, what is below."""
+    complete: Callable[[Mapping[str, Any]], Complete]
+    """Variables → the generated function that completes regular trees."""
     introspection: DocumentNode | None
     """The operation's `__schema` and `__type` fields alone."""
 
@@ -59,7 +62,10 @@ def compile_answer(operation: Operation, plan: CompiledPlan) -> CompiledOperatio
     providers: dict[StaticPath, SubgraphProfile] = {}
     for path, profile in _supplied(plan.root):
         providers.setdefault(path, profile)
-    return CompiledOperation(operation, plan, compile_shape(operation), providers, introspection_document(operation))
+    shape = compile_shape(operation)
+    return CompiledOperation(
+        operation, plan, shape, providers, generate_complete(shape), introspection_document(operation)
+    )
 
 
 def _supplied(node: CompiledNode | CompiledSubscription | None) -> Iterator[tuple[StaticPath, SubgraphProfile]]:
@@ -89,7 +95,17 @@ def _supplied(node: CompiledNode | CompiledSubscription | None) -> Iterator[tupl
 
 def answer(compiled: CompiledOperation, run: Run) -> tuple[dict[str, Any] | None, tuple[dict[str, Any], ...]]:
     """Complete a finished run: return the answer's `data` and the entries of its `errors`."""
+    data: dict[str, Any] | None
+    try:
+        data = compiled.complete(run.variables)(run.data)
+    except Irregular:
+        data = _complete_exactly(compiled, run)
+    if not run.errors.found:
+        return data, ()
+    return data, _as_selected(compiled.shape, run).entries(run.context.correlation_id)
 
+
+def _complete_exactly(compiled: CompiledOperation, run: Run) -> dict[str, Any] | None:
     def owner_of(path: ConcretePath) -> Failure:
         profile = compiled.provider(path)
         outcome = (Outcome.UNKNOWN if len(path) == 1 else Outcome.APPLIED) if run.is_write else None
@@ -98,10 +114,7 @@ def answer(compiled: CompiledOperation, run: Run) -> tuple[dict[str, Any] | None
             code="SYSTEM_BAD_RESPONSE", system=system, owner=owner, retryable=not run.is_write, outcome=outcome
         )
 
-    data = Completer(run.variables, run.errors, owner_of).complete(compiled.shape, run.data)
-    if not run.errors.found:
-        return data, ()
-    return data, _as_selected(compiled.shape, run).entries(run.context.correlation_id)
+    return Completer(run.variables, run.errors, owner_of).complete(compiled.shape, run.data)
 
 
 def stream_refusal(compiled: CompiledOperation, failed: SubgraphFailure, correlation_id: str) -> GraphQLResponse:

@@ -55,6 +55,7 @@ class _Missing:
 
 MISSING = _Missing()
 _SKIP = object()
+_SIMPLE = frozenset({str, int, type(None)})
 
 
 def compile_collect(entity_input: EntityInput) -> Collect:
@@ -71,7 +72,14 @@ def compile_collect(entity_input: EntityInput) -> Collect:
         writer.steps("root", path, lambda name: _write_target(writer, name, entity_input))
     writer.line("return found")
     scope: dict[str, Any] = writer.constants
-    scope |= {"Collected": Collected, "MISSING": MISSING, "SKIP": _SKIP, "dumps": orjson.dumps, "build": _build}
+    scope |= {
+        "Collected": Collected,
+        "MISSING": MISSING,
+        "SIMPLE": _SIMPLE,
+        "SKIP": _SKIP,
+        "dumps": orjson.dumps,
+        "build": _build,
+    }
     exec(compile("\n".join(writer.lines), f"<collect {entity_input.response_name}>", "exec"), scope)  # noqa: S102 - names and constants only; every string of the plan is bound, not pasted
     collect: Collect = scope["collect"]
     return collect
@@ -168,8 +176,8 @@ def _write_target(writer: _Writer, variable: str, entity_input: EntityInput) -> 
     )
     writer.line(f"if {' and '.join(useful) or 'True'}:")
     writer.depth += 1
-    # Strings compare as their JSON does. Other values might not (true == 1) or have no hash, so their text is the key.
-    strings = " and ".join(f"{name}.__class__ is str" for name in names)
+    # These compare as their JSON does. Other values might not (true == 1) or have no hash, so their text is the key.
+    strings = " and ".join(f"({name}.__class__ is str or {name}.__class__ in SIMPLE)" for name in names)
     writer.line(f"key = ({', '.join(names)},) if {strings} else dumps({representation})")
     _write_slot(writer, variable, representation)
     writer.depth -= 1
