@@ -17,7 +17,6 @@ from gateway.federation.composition.model.result import (
 from gateway.federation.composition.model.subgraph import Subgraph
 from gateway.federation.composition.normalise.normalise import check_names, normalise
 from gateway.federation.composition.normalise.upgrade import upgrade_all
-from gateway.federation.composition.print_supergraph import print_supergraph
 from gateway.federation.composition.rules import (
     API_RULES,
     MERGE_RULES,
@@ -75,11 +74,10 @@ def _merge(merge: Merge) -> Composition:
     errors = _apply(SUPERGRAPH_RULES, whole) or _apply(API_RULES, whole)
     if errors:
         return _failed(errors)
-    sdl = print_supergraph(whole.draft)
-    satisfiability = check_satisfiability(whole, sdl)
+    satisfiability = check_satisfiability(whole)
     if satisfiability.errors:
         return _failed(satisfiability.errors, satisfiability.hints)
-    return Composition(sdl, (), satisfiability.hints)
+    return Composition(whole.sdl, (), satisfiability.hints)
 
 
 def _apply(rules: Iterable[Callable[[T], Iterable[CompositionError]]], subject: T) -> _Errors:

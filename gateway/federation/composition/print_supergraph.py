@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import assert_never
 
 from graphql import DirectiveDefinitionNode, TypeDefinitionNode, parse, print_ast
@@ -33,16 +34,23 @@ def print_supergraph(draft: SupergraphDraft) -> str:
     """The supergraph's SDL; equal subgraphs give equal text."""
     directives = {name: _definition(definition) for name, definition in draft.definitions.items()}
     types = {name: _type(element) for name, element in draft.types.items()}
-    for node in parse(draft.specifications, no_location=True).definitions:
-        if isinstance(node, DirectiveDefinitionNode):
-            directives[node.name.value] = print_ast(node)
-        elif isinstance(node, TypeDefinitionNode):
-            types[node.name.value] = print_ast(node)
+    for name, is_directive, text in _printed_specifications(draft.specifications):
+        (directives if is_directive else types)[name] = text
     types["join__Graph"] = _type(_graph_enum(draft))
     blocks = [_schema(draft.schema)]
     blocks.extend(directives[name] for name in sorted(directives))
     blocks.extend(types[name] for name in sorted(types))
     return "\n\n".join(blocks) + "\n"
+
+
+@lru_cache(maxsize=64)
+def _printed_specifications(sdl: str) -> tuple[tuple[str, bool, str], ...]:
+    """Name, whether it is a directive, and text of each definition."""
+    return tuple(
+        (node.name.value, isinstance(node, DirectiveDefinitionNode), print_ast(node))
+        for node in parse(sdl, no_location=True).definitions
+        if isinstance(node, DirectiveDefinitionNode | TypeDefinitionNode)
+    )
 
 
 def _graph_enum(draft: SupergraphDraft) -> EnumType:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from graphql import (
     DefinitionNode,
@@ -78,8 +79,14 @@ def complete(
         for specification in directives_of(feature.url.identity, feature.url.version):
             _directive(state, specification, feature.directive_name(specification.name), feature)
     kept = tuple(node for node in document.definitions if id(node) not in state.replaced)
-    added = parse("\n".join(state.added), no_location=True).definitions if state.added else ()
-    return DocumentNode(definitions=kept, loc=document.loc), tuple(added), tuple(state.errors)
+    added = tuple(parse_definition(text) for text in state.added)
+    return DocumentNode(definitions=kept, loc=document.loc), added, tuple(state.errors)
+
+
+@lru_cache(maxsize=1024)
+def parse_definition(text: str) -> DefinitionNode:
+    """One definition of a specification; they are few and the same in all subgraphs."""
+    return parse(text, no_location=True).definitions[0]
 
 
 def _complete_federation_1(state: _Completing) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from graphql import DirectiveDefinitionNode, ListValueNode, StringValueNode, parse, print_ast
+from graphql import DirectiveDefinitionNode, ListValueNode, StringValueNode, print_ast
 
 from gateway.federation.composition.model.element import (
     Directive,
@@ -36,7 +36,7 @@ from gateway.federation.composition.model.type_reference import named_type
 from gateway.federation.composition.model.value import to_node
 from gateway.federation.composition.normalise.active_fields import active_selection
 from gateway.federation.composition.normalise.build import build_directive, spellings_of
-from gateway.federation.composition.normalise.define import definition_text
+from gateway.federation.composition.normalise.define import definition_text, parse_definition
 from gateway.federation.composition.normalise.diagnose import locate
 from gateway.federation.composition.normalise.specification import UPGRADE_VERSION, directives_of
 
@@ -80,7 +80,7 @@ def _linked(subgraph: Subgraph) -> Subgraph:
     links = Links((*features, federation))
     definitions = dict(subgraph.definitions)
     for specification in directives_of(FEDERATION, UPGRADE_VERSION):
-        node = parse(definition_text(specification, specification.name, federation), no_location=True).definitions[0]
+        node = parse_definition(definition_text(specification, specification.name, federation))
         if isinstance(node, DirectiveDefinitionNode):
             definitions.setdefault(specification.name, build_directive(node))
     return replace(subgraph, links=links, definitions=definitions, spellings=spellings_of(links))

@@ -8,14 +8,13 @@ from graphql import GraphQLError, build_ast_schema, parse, validate_schema
 from graphql.validation.validate import validate_sdl
 
 from gateway.federation.composition.model.result import CompositionError
-from gateway.federation.composition.print_supergraph import print_supergraph
 from gateway.federation.composition.rules.whole import Whole
 
 
 def check(whole: Whole) -> Iterator[CompositionError]:
     """Merging can make a type no longer fit its interface: an object's field nullable, an interface's not."""
     try:
-        document = parse(print_supergraph(whole.draft))
+        document = parse(whole.sdl)
         errors = validate_sdl(document) or validate_schema(build_ast_schema(document, assume_valid_sdl=True))
     except (GraphQLError, TypeError) as error:
         errors = [error if isinstance(error, GraphQLError) else GraphQLError(str(error))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from gateway.federation.composition.merge.context import Merge
 from gateway.federation.composition.model.element import (
@@ -20,6 +21,7 @@ from gateway.federation.composition.model.result import CompositionError, Source
 from gateway.federation.composition.model.subgraph import Subgraph
 from gateway.federation.composition.model.supergraph import SupergraphDraft
 from gateway.federation.composition.normalise.diagnose import locate
+from gateway.federation.composition.print_supergraph import print_supergraph
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +30,11 @@ class Whole:
 
     merge: Merge
     draft: SupergraphDraft
+
+    @cached_property
+    def sdl(self) -> str:
+        """The supergraph as it would be published."""
+        return print_supergraph(self.draft)
 
     def is_inaccessible(self, element: Element) -> bool:
         """Is the element marked as hidden from clients?"""

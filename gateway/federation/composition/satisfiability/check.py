@@ -24,12 +24,12 @@ class Satisfiability:
     hints: tuple[CompositionHint, ...] = ()
 
 
-def check_satisfiability(whole: Whole, sdl: str, steps: int = DEFAULT_STEPS) -> Satisfiability:
+def check_satisfiability(whole: Whole, steps: int = DEFAULT_STEPS) -> Satisfiability:
     """Every field of the API schema is reachable wherever its type can appear, or there is an error with a witness.
 
     Progressive overrides are checked with no label active, with all, and with each alone.
     """
-    supergraph = parse_supergraph(sdl)
+    supergraph = parse_supergraph(whole.sdl)
     labels = supergraph.override_labels
     choices = dict.fromkeys((frozenset[str](), labels, *(frozenset({label}) for label in sorted(labels))))
     budget = Budget(steps)
