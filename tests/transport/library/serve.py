@@ -50,7 +50,7 @@ async def authenticate(headers: dict[str, str]) -> Caller:
 async def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--csrf", type=CsrfPolicy, default=CsrfPolicy.FETCH_METADATA)
-    options.add_argument("--receive-timeout", type=float, default=1.5)
+    options.add_argument("--receive-timeout", type=float, default=0.6)
     options.add_argument("--heartbeat", type=float, default=10.0)
     options.add_argument("--send-timeout", type=float, default=1.0)
     options.add_argument("--cors", action="append", default=[])
