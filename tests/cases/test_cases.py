@@ -48,8 +48,8 @@ class _Labelled:
         self._planner = planner
         self._labels = labels
 
-    def plan(self, operation: Operation) -> QueryPlan:
-        return self._planner.plan(operation, self._labels)
+    def plan(self, operation: Operation, active_labels: frozenset[str] = frozenset()) -> QueryPlan:
+        return self._planner.plan(operation, active_labels | self._labels)
 
 
 def _supergraph(page: Any) -> Supergraph:
@@ -105,6 +105,8 @@ async def test_page(path: Path) -> None:
             response = None if is_stream else await _respond(engine, asked)
         finally:
             engine.close()
+        codes = [error["extensions"]["code"] for error in (response or {}).get("errors", ())]
+        assert "INTERNAL_SERVER_ERROR" not in codes, asked.title
         found.append((plan, response))
         if page.schema is not None and response is not None and "data" in response:
             assert response["data"] == _unsplit(page, asked, records)["data"], asked.title
