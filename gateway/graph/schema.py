@@ -118,14 +118,14 @@ class Query:
     node: Node | None = strawberry.field(
         resolver=resolve_node, description="The object with this id; null if there is none."
     )
-    nodes: list[Node | None] = strawberry.field(
+    nodes: list[Node | None] | None = strawberry.field(
         resolver=resolve_nodes,
         description="The objects with these ids, in their order; null for each that does not exist.",
     )
-    events: LifecycleEventConnection = strawberry.field(
+    events: LifecycleEventConnection | None = strawberry.field(
         resolver=resolve_events, description="What happened, oldest first, as far back as events are kept."
     )
-    systems: list[System] = strawberry.field(
+    systems: list[System] | None = strawberry.field(
         resolver=resolve_systems, description="The systems behind the graph, who owns them and how they do."
     )
 

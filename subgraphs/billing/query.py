@@ -32,7 +32,7 @@ class Query:
         after: str | None = None,
         last: int | None = None,
         before: str | None = None,
-    ) -> Connection[Contract]:
+    ) -> Connection[Contract] | None:
         """Contracts of all customers."""
         window = page_window(first=first, after=after, last=last, before=before)
         found = arranged(await info.context.books.all_contracts(), filter, order_by)
@@ -47,7 +47,7 @@ class Query:
         after: str | None = None,
         last: int | None = None,
         before: str | None = None,
-    ) -> Connection[Product]:
+    ) -> Connection[Product] | None:
         """What is sold."""
         window = page_window(first=first, after=after, last=last, before=before)
         products = (await info.context.catalog()).products.values()

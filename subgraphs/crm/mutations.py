@@ -96,7 +96,7 @@ class Mutation:
         self,
         info: Info,
         input: UpdateCustomerProfileInput,  # noqa: A002 - the argument's name
-    ) -> UpdateCustomerProfilePayload:
+    ) -> UpdateCustomerProfilePayload | None:
         """Change a customer's profile in the CRM, which owns it."""
         context = info.context
         _check_name(input.name)
@@ -125,7 +125,7 @@ class Mutation:
         return UpdateCustomerProfilePayload(customer=customer, client_mutation_id=input.client_mutation_id)
 
     @strawberry.mutation
-    async def update_opportunity(self, info: Info, input: UpdateOpportunityInput) -> UpdateOpportunityPayload:  # noqa: A002 - the argument's name
+    async def update_opportunity(self, info: Info, input: UpdateOpportunityInput) -> UpdateOpportunityPayload | None:  # noqa: A002 - the argument's name
         """Change an opportunity in the CRM, which owns it."""
         context = info.context
         _check_name(input.name)
@@ -151,7 +151,7 @@ class Mutation:
         )
 
     @strawberry.mutation
-    async def set_renewal_stage(self, info: Info, input: SetRenewalStageInput) -> SetRenewalStagePayload:  # noqa: A002 - the argument's name
+    async def set_renewal_stage(self, info: Info, input: SetRenewalStageInput) -> SetRenewalStagePayload | None:  # noqa: A002 - the argument's name
         """Say how far the renewal of a contract has come. It is kept on the deal that the contract came from."""
         context = info.context
         origin = await context.origin_of(input.contract_number)

@@ -90,7 +90,7 @@ class SplitCustomerPayload:
     client_mutation_id: str | None
 
 
-async def link_identity(info: IdentityInfo, input: LinkIdentityInput) -> LinkIdentityPayload:  # noqa: A002
+async def link_identity(info: IdentityInfo, input: LinkIdentityInput) -> LinkIdentityPayload | None:  # noqa: A002
     """Link a record by hand; no rule changes that link afterwards."""
     record = _record(input.system, input.external_id)
     answer = await _decide(
@@ -105,7 +105,7 @@ async def link_identity(info: IdentityInfo, input: LinkIdentityInput) -> LinkIde
     )
 
 
-async def merge(info: IdentityInfo, input: MergeCustomersInput) -> MergeCustomersPayload:  # noqa: A002
+async def merge(info: IdentityInfo, input: MergeCustomersInput) -> MergeCustomersPayload | None:  # noqa: A002
     """Merge customers; the ids of the duplicates go on as aliases."""
     duplicates = [local_customer_id(id_) for id_ in _some(input.duplicate_ids)]
     answer = await _decide(
@@ -120,7 +120,7 @@ async def merge(info: IdentityInfo, input: MergeCustomersInput) -> MergeCustomer
     )
 
 
-async def split(info: IdentityInfo, input: SplitCustomerInput) -> SplitCustomerPayload:  # noqa: A002
+async def split(info: IdentityInfo, input: SplitCustomerInput) -> SplitCustomerPayload | None:  # noqa: A002
     """Split records off; if they came by a merge, the merged customer gets its id back."""
     records = [_record(record.system, record.external_id) for record in _some(input.records)]
     answer = await _decide(
@@ -141,13 +141,13 @@ async def split(info: IdentityInfo, input: SplitCustomerInput) -> SplitCustomerP
 class Mutation:
     """What a person can decide about identities."""
 
-    link_identity: LinkIdentityPayload = strawberry.mutation(
+    link_identity: LinkIdentityPayload | None = strawberry.mutation(
         resolver=link_identity, description="Say whose a record is. CONFLICT if the customer changed meanwhile."
     )
-    merge_customers: MergeCustomersPayload = strawberry.mutation(
+    merge_customers: MergeCustomersPayload | None = strawberry.mutation(
         resolver=merge, description="Say that customers are one. CONFLICT if the one that stays changed meanwhile."
     )
-    split_customer: SplitCustomerPayload = strawberry.mutation(
+    split_customer: SplitCustomerPayload | None = strawberry.mutation(
         resolver=split, description="Say that some records are another customer. CONFLICT if it changed meanwhile."
     )
 

@@ -105,10 +105,10 @@ class Query:
     customer: Customer | None = strawberry.field(
         resolver=resolve_customer, description="The customer with this id, or with an id that was merged into it."
     )
-    customers: Connection[Customer] = strawberry.field(
+    customers: Connection[Customer] | None = strawberry.field(
         resolver=resolve_customers, description="Customers by what the directory knows of them."
     )
-    unmatched_records: Connection[UnmatchedRecord] = strawberry.field(
+    unmatched_records: Connection[UnmatchedRecord] | None = strawberry.field(
         resolver=resolve_unmatched_records, description="Records that wait for a person to say whose they are."
     )
 

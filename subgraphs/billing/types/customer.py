@@ -66,7 +66,7 @@ class Customer:
         after: str | None = None,
         last: int | None = None,
         before: str | None = None,
-    ) -> Connection[Contract]:
+    ) -> Connection[Contract] | None:
         """Recurring agreements."""
         window = page_window(first=first, after=after, last=last, before=before)
         found = arranged(await self._contracts(info), filter, order_by)
@@ -113,7 +113,7 @@ class Customer:
         after: str | None = None,
         last: int | None = None,
         before: str | None = None,
-    ) -> Connection[Entitlement]:
+    ) -> Connection[Entitlement] | None:
         """Rights to features."""
         window = page_window(first=first, after=after, last=last, before=before)
         found = [e for e in await self._entitlements(info) if states is None or e.state in states]

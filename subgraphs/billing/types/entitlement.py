@@ -112,7 +112,7 @@ class Entitlement(Node):
     @strawberry.federation.field(
         requires=["customer { creditHold }"], description="Whether the feature may be used now, and why."
     )
-    def decision(self) -> EntitlementDecision:
+    def decision(self) -> EntitlementDecision | None:
         """Whether the feature may be used now, and why."""
         decision = decide(self.record, credit_hold=self.credit_hold)
         return EntitlementDecision(

@@ -1,0 +1,153 @@
+"""The whole product, started by its own command on free ports: what every journey goes through."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CUSTOMERS = 200
+STARTS_WITHIN_S = 120
+
+
+@dataclass
+class Product:
+    """A running `concord up`, and how to talk to it as its users do."""
+
+    config: Path
+    url: str
+    ports: dict[str, int]
+    state: Path
+    process: subprocess.Popen[bytes]
+    client: httpx2.Client = field(default_factory=lambda: httpx2.Client(timeout=40, trust_env=False))
+
+    @property
+    def graphql(self) -> str:
+        return f"{self.url}/graphql"
+
+    @property
+    def websocket(self) -> str:
+        return self.graphql.replace("http:", "ws:")
+
+    def post(self, query: str, variables: dict[str, Any] | None = None, **headers: str) -> httpx2.Response:
+        body = {"query": query, "variables": variables or {}}
+        return self.client.post(self.graphql, json=body, headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+    def ask(self, query: str, variables: dict[str, Any] | None = None, **headers: str) -> dict[str, Any]:
+        """Return the whole answer."""
+        return self.post(query, variables, **headers).json()
+
+    def data(self, query: str, variables: dict[str, Any] | None = None, **headers: str) -> dict[str, Any]:
+        """Return the data of an answer without errors."""
+        answer = self.ask(query, variables, **headers)
+        assert "errors" not in answer, answer["errors"]
+        return answer["data"]
+
+    def document(self, name: str) -> str:
+        """Return one of the operations that ship with the product."""
+        return (ROOT / "schema/documents" / f"{name}.graphql").read_text()
+
+    def sandbox(self, system: str, path: str) -> str:
+        return f"http://127.0.0.1:{self.ports[f'{system}-sandbox']}/__sandbox/{path}"
+
+    def set_faults(self, system: str, **faults: Any) -> None:
+        self.client.put(self.sandbox(system, "faults"), json=faults).raise_for_status()
+
+    def vendor_requests(self, system: str) -> dict[str, Any]:
+        return self.client.get(self.sandbox(system, "requests")).raise_for_status().json()
+
+    def forget_vendor_requests(self, *systems: str) -> None:
+        for system in systems:
+            self.client.delete(self.sandbox(system, "requests")).raise_for_status()
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `concord` with these arguments against this product."""
+        command = [sys.executable, "-m", "gateway.cli.main", *arguments, "--config", str(self.config)]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+    async def eventually(self, look: Callable[[], Any], within_s: float = 20.0) -> Any:
+        """Return what `look` finds, as soon as it is true."""
+        deadline = time.monotonic() + within_s
+        while not (found := await asyncio.to_thread(look)):
+            assert time.monotonic() < deadline, f"not within {within_s} s: {look}"
+            await asyncio.sleep(0.1)
+        return found
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def written_config(folder: Path) -> tuple[Path, dict[str, int]]:
+    """Write the product's own configuration with other ports and another state directory."""
+    text = (ROOT / "schema/concord.toml").read_text()
+    old = re.findall(r"^(?:port = (\d+))$", text, re.MULTILINE)
+    for before, after in zip(old, free_ports(len(old)), strict=True):
+        text = re.sub(rf"\b{before}\b", str(after), text)
+    text = text.replace('directory = ".concord"', f"directory = {json.dumps(str(folder / 'state'))}")
+    config = folder / "concord.toml"
+    config.write_text(text)
+    names = re.findall(r"^\[(?:processes\.)?([\w-]+)\]$(?:\n(?!\[).*)*?\nport = (\d+)", text, re.MULTILINE)
+    return config, {name: int(port) for name, port in names}
+
+
+@pytest.fixture(scope="session")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """The product with its 200 customers; journeys leave it as they found it, but for the history they made."""
+    folder = tmp_path_factory.mktemp("product")
+    config, ports = written_config(folder)
+    command = [sys.executable, "-m", "gateway.cli.main", "up", "--config", str(config), "--customers", str(CUSTOMERS)]
+    with (folder / "up.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+    running = Product(config, f"http://127.0.0.1:{ports['server']}", ports, folder / "state", process)
+    try:
+        wait_until_up(running, folder / "up.log")
+        yield running
+    finally:
+        running.client.close()
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+def wait_until_up(running: Product, log: Path) -> None:
+    deadline = time.monotonic() + STARTS_WITHIN_S
+    synced = "{ customers(first: 1, filter: { overdue: true }) { totalCount } }"
+    while True:
+        assert running.process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        try:
+            answer = running.ask(synced)
+        except httpx2.TransportError:
+            time.sleep(0.2)
+            continue
+        if answer.get("data", {}).get("customers", {}).get("totalCount"):
+            return
+        time.sleep(0.2)
+
+
+@pytest.fixture(scope="session")
+def overdue_customer(product: Product) -> dict[str, Any]:
+    """A customer that all three systems know, with an unpaid invoice past its due date."""
+    query = """{ customers(first: 1, filter: { overdue: true }, orderBy: { field: OVERDUE_AMOUNT, direction: DESC }) {
+        edges { node { id name crm: identities { system externalId } } } } }"""
+    return product.data(query)["customers"]["edges"][0]["node"]
