@@ -13,7 +13,7 @@ import orjson
 
 from gateway.execution.ports import RequestContext, SubgraphAnswer, SubgraphFailure, SubgraphRequest
 from gateway.upstream.http import failure_of_status, failure_of_transport, read_reply, wire_headers
-from gateway.upstream.transport import HttpReply, HttpTransport, NoAnswer, NotSent
+from gateway.upstream.transport import HttpReply, NoAnswer, NotSent, StreamTransport
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class ServerEvent:
 
 
 async def stream_by_events(
-    transport: HttpTransport,
+    transport: StreamTransport,
     request: SubgraphRequest,
     context: RequestContext,
     *,

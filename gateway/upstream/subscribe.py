@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 from gateway.execution.ports import RequestContext, SubgraphAnswer, SubgraphRequest
 from gateway.upstream.sse_stream import stream_by_events
-from gateway.upstream.transport import HttpTransport
+from gateway.upstream.transport import StreamTransport
 from gateway.upstream.websocket_stream import NoWebSocket, stream_by_websocket
 
 
@@ -15,7 +15,7 @@ class RemoteStreams:
     """Starts subscriptions at one URL."""
 
     def __init__(
-        self, url: str, transport: HttpTransport, *, connect_timeout_s: float = 5.0, max_bytes: int = 8 << 20
+        self, url: str, transport: StreamTransport, *, connect_timeout_s: float = 5.0, max_bytes: int = 8 << 20
     ) -> None:
         """`max_bytes` limits one event."""
         self._url = url

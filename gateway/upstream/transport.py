@@ -53,6 +53,13 @@ class HttpTransport(Protocol):
         Raises NotSent, NoAnswer or TooLarge.
         """
 
+    async def aclose(self) -> None:
+        """Close all connections."""
+
+
+class StreamTransport(Protocol):
+    """Posts bodies to one URL and reads the answers as they come."""
+
     def stream(self, headers: HeaderPairs, body: bytes, connect_timeout_s: float) -> AsyncGenerator[HttpReply, None]:
         """Send and yield the answer piece by piece: each a reply with the bytes that came since the last one.
 

@@ -28,7 +28,7 @@ from gateway.federation.plan import (
 )
 from gateway.federation.supergraph import SubgraphInfo, Supergraph
 from gateway.upstream.http import HttpSubgraph
-from gateway.upstream.httpx_transport import HttpxTransport
+from gateway.upstream.lean_transport import LeanTransport
 
 
 @dataclass
@@ -85,12 +85,10 @@ def planned(
     profiles: Mapping[str, SubgraphProfile] | None = None,
     wrap: Any = lambda client: client,
     urls: Mapping[str, str] | None = None,
+    transport: Any = LeanTransport,
     max_bytes: int = 64 << 20,
     **options: Any,
 ) -> Planned:
-    def transport(url: str) -> HttpxTransport:
-        return HttpxTransport(url, max_bytes=max_bytes)
-
     schema = build_schema(sdl)
     supergraph = Supergraph(
         sdl=sdl,
@@ -100,12 +98,10 @@ def planned(
         root_types={"query": "Query"},
         possible_types={},
     )
-    clients = {
-        name: wrap(
-            HttpSubgraph(transport(each.url if urls is None else urls.get(name, each.url)), subscribe=no_subscriptions)
-        )
-        for name, each in subgraphs.items()
-    }
+    clients = {}
+    for name, each in subgraphs.items():
+        carrier = transport(each.url if urls is None else urls.get(name, each.url), max_bytes=max_bytes)
+        clients[name] = wrap(HttpSubgraph(carrier, subscribe=no_subscriptions))
     engine = Engine(
         supergraph,
         clients,

@@ -71,8 +71,8 @@ class ScriptedSubgraph:
                     if gone.done() and not behaving.done():
                         self.closed_by_peer.set()
                         behaving.cancel()
-                    elif not gone.done():
-                        gone.cancel()
+                    gone.cancel()
+                    await asyncio.gather(behaving, gone, return_exceptions=True)
                     return
                 answer = json.dumps(self.say(body)).encode()
                 writer.write(reply(answer, connection="keep-alive"))

@@ -9,6 +9,8 @@ from scripted_subgraph import hangs, reply, resets, sends
 
 from gateway.federation.plan import OperationKind, Parallel, Sequence
 from gateway.upstream.deadline import Deadlined
+from gateway.upstream.httpx_transport import HttpxTransport
+from gateway.upstream.lean_transport import LeanTransport
 
 SDL = """
 type Query { users: [User] count: Int }
@@ -72,9 +74,14 @@ def short(client):
     return Deadlined(client, timeout_s=0.3)
 
 
+@pytest.fixture(params=[LeanTransport, HttpxTransport])
+def transport(request):
+    return request.param
+
+
 @pytest.fixture
-def faulty(gateway, subgraphs):
-    gate = gateway(SDL, PLAN, wrap=short, max_bytes=1 << 20)
+def faulty(gateway, subgraphs, transport):
+    gate = gateway(SDL, PLAN, wrap=short, max_bytes=1 << 20, transport=transport)
     subgraphs["a"].say = lambda request: {"data": {"users": [{"__typename": "User", "id": "1"}]}}
     subgraphs["c"].say = lambda request: {"data": {"count": 3}}
     return gate
@@ -92,8 +99,8 @@ async def test_a_fault_costs_its_own_fields_only(faulty, subgraphs, fault):
     assert await faulty.ask(QUERY) == {"data": {"users": [{"id": "1", "name": "Ada"}], "count": 3}}
 
 
-async def test_nobody_listens(gateway, subgraphs, unused_tcp_port):
-    gate = gateway(SDL, PLAN, urls={"b": f"http://127.0.0.1:{unused_tcp_port}/graphql"})
+async def test_nobody_listens(gateway, subgraphs, unused_tcp_port, transport):
+    gate = gateway(SDL, PLAN, urls={"b": f"http://127.0.0.1:{unused_tcp_port}/graphql"}, transport=transport)
     subgraphs["a"].say = lambda request: {"data": {"users": [{"__typename": "User", "id": "1"}]}}
     subgraphs["c"].say = lambda request: {"data": {"count": 3}}
     error = {"path": ["users", 0, "name"], "code": "SYSTEM_UNAVAILABLE", "system": "b", "retryable": True}
@@ -156,16 +163,18 @@ async def test_cancelling_a_request_closes_what_is_in_flight(faulty, subgraphs):
         ("unauthenticated", "NOT_APPLIED"),
     ],
 )
-async def test_a_failed_write_says_what_became_of_it(gateway, subgraphs, fault, outcome):
-    gate = gateway(SDL, root("a", "mutation{drop}", "drop", kind=OperationKind.MUTATION), wrap=short)
+async def test_a_failed_write_says_what_became_of_it(gateway, subgraphs, fault, outcome, transport):
+    gate = gateway(
+        SDL, root("a", "mutation{drop}", "drop", kind=OperationKind.MUTATION), wrap=short, transport=transport
+    )
     subgraphs["a"].behave, code = FAULTS[fault]
     error = {"path": ["drop"], "code": code, "system": "a", "retryable": False, "outcome": outcome}
     assert await gate.ask("mutation { drop }") == {"data": {"drop": None}, "errors": [error]}
 
 
-async def test_a_write_that_was_never_sent_was_not_applied(gateway, unused_tcp_port):
+async def test_a_write_that_was_never_sent_was_not_applied(gateway, unused_tcp_port, transport):
     plan = root("a", "mutation{drop}", "drop", kind=OperationKind.MUTATION)
-    gate = gateway(SDL, plan, urls={"a": f"http://127.0.0.1:{unused_tcp_port}/"})
+    gate = gateway(SDL, plan, urls={"a": f"http://127.0.0.1:{unused_tcp_port}/"}, transport=transport)
     error = {
         "path": ["drop"],
         "code": "SYSTEM_UNAVAILABLE",
