@@ -30,7 +30,7 @@ from gateway.transport.drain import Drain
 from gateway.transport.graphql_app import graphql_app
 from gateway.transport.resume import CURSOR_HEADER
 from gateway.transport.routes import health, routes
-from gateway.transport.settings import TransportSettings
+from gateway.transport.settings import CorsSettings, TransportSettings
 from gateway.upstream.breaker import CircuitBreaker
 from gateway.upstream.bulkhead import Bulkhead
 from gateway.upstream.coalesce import Coalesced
@@ -81,7 +81,11 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
     """
     supergraph = _read_supergraph(settings)
     contracts = EventContracts.load(settings.events.contracts)
-    transport = TransportSettings()
+    transport = TransportSettings(
+        csrf=settings.server.csrf,
+        cors=CorsSettings(origins=frozenset(settings.server.cors_origins)),
+        compress_from_bytes=settings.server.compress_from_bytes,
+    )
     drain = Drain()
     process = _Process(settings)
     ingest = _Later()

@@ -15,6 +15,8 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from gateway.access.csrf import CsrfPolicy
+
 ENVIRONMENT_PREFIX = "CONCORD_"
 DEFAULT_PATH = Path("schema/concord.toml")
 
@@ -41,6 +43,12 @@ class ServerSettings(Table):
     """0 takes a free port; the `ready` line names it."""
     drain_s: float = Field(5.0, ge=0)
     """How long requests in flight may go on after SIGTERM."""
+    csrf: CsrfPolicy = CsrfPolicy.FETCH_METADATA
+    """`strict` wants a header that makes browsers ask first on every GET, and so shuts out EventSource and plain links."""
+    cors_origins: tuple[str, ...] = ()
+    """Other sites' pages that may read answers, such as `https://portal.example`."""
+    compress_from_bytes: int | None = Field(None, ge=0)
+    """Answers of this size and more are gzipped where accepted; absent, a proxy in front does it."""
 
 
 class StateSettings(Table):

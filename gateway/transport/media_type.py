@@ -105,6 +105,7 @@ def negotiate(accept: str) -> Acceptable:
 
 def _quality(media_range: MediaType) -> float:
     try:
-        return float(media_range.parameters.get("q", "1"))
+        quality = float(media_range.parameters.get("q", "1"))
     except ValueError:
         return 0.0
+    return quality if 0.0 <= quality <= 1.0 else 0.0

@@ -27,7 +27,7 @@ async def receive_body(receive: Receive, headers: Mapping[str, str], settings: T
     """
     limit = settings.max_body_bytes
     announced = headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > limit:
+    if announced.isdecimal() and (len(announced) > 18 or int(announced) > limit):
         raise _too_large(limit)
     try:
         async with asyncio.timeout(settings.receive_timeout_s):

@@ -61,7 +61,7 @@ class TransportSettings:
     """Time for a whole request to arrive."""
     compress_from_bytes: int | None = None
     """Answers of this size and more are gzipped where accepted; None leaves it to a proxy."""
-    csrf: CsrfPolicy = CsrfPolicy.STRICT
+    csrf: CsrfPolicy = CsrfPolicy.FETCH_METADATA
     cors: CorsSettings = field(default_factory=CorsSettings)
     websocket: WebSocketSettings = field(default_factory=WebSocketSettings)
     stream: StreamSettings = field(default_factory=StreamSettings)

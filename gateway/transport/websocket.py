@@ -207,16 +207,15 @@ class _Session:
         request = resumed(read_request(message.payload, headers, self._door.settings))
         self._door.drain.check()
         result = await self._door.engine().subscribe(request, self._caller or ANONYMOUS)
-        if isinstance(result, GraphQLResponse):
-            if result.data is ABSENT:
-                await self._send("error", message.id, result.errors)
-                return
-            result = one(result)
+        answers = one(result) if isinstance(result, GraphQLResponse) else result
         try:
-            async for response in result:
+            async for response in answers:
+                if response.data is ABSENT:  # refused, or a source stream that broke: `error` ends the operation
+                    await self._send("error", message.id, response.errors)
+                    return
                 await self._send("next", message.id, response.payload())
         finally:
-            await close(result)
+            await close(answers)
         await self._send("complete", message.id)
 
     async def _refuse(self, identity: str, error: GatewayError, correlation: str = "") -> None:
