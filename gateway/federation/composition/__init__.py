@@ -9,13 +9,17 @@ from gateway.federation.composition.model.result import (
     SourceLocation,
     SubgraphSource,
 )
+from gateway.federation.composition.ownership import Ownership, OwnershipInvalidError, parse_ownership
 
 __all__ = [
     "Composition",
     "CompositionError",
     "CompositionHint",
     "HintLevel",
+    "Ownership",
+    "OwnershipInvalidError",
     "SourceLocation",
     "SubgraphSource",
     "compose",
+    "parse_ownership",
 ]

@@ -17,6 +17,7 @@ from gateway.federation.composition.model.result import (
 from gateway.federation.composition.model.subgraph import Subgraph
 from gateway.federation.composition.normalise.normalise import check_names, normalise
 from gateway.federation.composition.normalise.upgrade import upgrade_all
+from gateway.federation.composition.ownership import OWNERSHIP_RULES, OwnedGraph, Ownership
 from gateway.federation.composition.rules import (
     API_RULES,
     MERGE_RULES,
@@ -31,10 +32,10 @@ T = TypeVar("T")
 _Errors = tuple[CompositionError, ...]
 
 
-def compose(subgraphs: Sequence[SubgraphSource]) -> Composition:
+def compose(subgraphs: Sequence[SubgraphSource], ownership: Ownership | None = None) -> Composition:
     """The supergraph of these subgraphs, or every error that one stage of composition finds.
 
-    Stages follow each other because a later one can't judge what an earlier one rejects. Bad input is an error in the
+    With an ownership table, subgraphs also have to keep to what their systems own. Stages follow each other because a later one can't judge what an earlier one rejects. Bad input is an error in the
     result, never an exception.
     """
     normalised, errors = _normalise(subgraphs)
@@ -50,7 +51,7 @@ def compose(subgraphs: Sequence[SubgraphSource]) -> Composition:
     )
     if errors:
         return _failed(errors)
-    return _merge(Merge(Outline(upgraded)))
+    return _merge(Merge(Outline(upgraded)), ownership)
 
 
 def _normalise(sources: Sequence[SubgraphSource]) -> tuple[tuple[Subgraph, ...], _Errors]:
@@ -66,7 +67,7 @@ def _normalise(sources: Sequence[SubgraphSource]) -> tuple[tuple[Subgraph, ...],
     return tuple(normalised), tuple(errors)
 
 
-def _merge(merge: Merge) -> Composition:
+def _merge(merge: Merge, ownership: Ownership | None) -> Composition:
     errors = _apply(NAME_RULES, merge) or _apply(MERGE_RULES, merge)
     if errors:
         return _failed(errors)
@@ -75,8 +76,10 @@ def _merge(merge: Merge) -> Composition:
     if errors:
         return _failed(errors)
     satisfiability = check_satisfiability(whole)
-    if satisfiability.errors:
-        return _failed(satisfiability.errors, satisfiability.hints)
+    owned = _apply(OWNERSHIP_RULES, OwnedGraph(whole, ownership)) if ownership is not None else ()
+    errors = (*satisfiability.errors, *owned)
+    if errors:
+        return _failed(errors, satisfiability.hints)
     return Composition(whole.sdl, (), satisfiability.hints)
 
 

@@ -1,0 +1,53 @@
+"""The ownership table: systems, their teams, and what each owns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """A system of record, or the gateway itself."""
+
+    name: str
+    team: str
+    subgraphs: tuple[str, ...]
+    """The subgraphs through which it speaks; the system's own name unless said otherwise."""
+    types: tuple[str, ...] = ()
+    """Entities that start here: this system answers for their existence, and owns every field nobody else claims."""
+    fields: tuple[str, ...] = ()
+    """Coordinates of fields that it owns on other systems' entities: `Customer.creditHold`."""
+    mutations: tuple[str, ...] = ()
+    """Mutation fields that reach it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """The whole table."""
+
+    systems: tuple[System, ...]
+
+    def system_of_subgraph(self, subgraph: str) -> System | None:
+        """The system that speaks through a subgraph."""
+        return next((system for system in self.systems if subgraph in system.subgraphs), None)
+
+    def home_of(self, type_name: str) -> System | None:
+        """The system where an entity starts."""
+        return next((system for system in self.systems if type_name in system.types), None)
+
+    def owner_of_field(self, coordinate: str) -> System | None:
+        """The system that claims a field, or else the home of its type."""
+        claimed = next((system for system in self.systems if coordinate in system.fields), None)
+        return claimed or self.home_of(coordinate.partition(".")[0])
+
+    def owner_of_mutation(self, name: str) -> System | None:
+        """The system that a mutation reaches."""
+        return next((system for system in self.systems if name in system.mutations), None)
+
+    def claims(self) -> Iterator[tuple[str, System]]:
+        """Every claim as a schema coordinate, with the system that makes it."""
+        for system in self.systems:
+            yield from ((name, system) for name in system.types)
+            yield from ((coordinate, system) for coordinate in system.fields)
+            yield from ((f"Mutation.{name}", system) for name in system.mutations)
