@@ -32,7 +32,8 @@ LOCALSTRIPE = StripeDialect(
     honours_idempotency_key=False,
     writes=frozenset(),
 )
-"""It takes plans only, refuses `pause_collection` and `cancel_at`, and ignores Idempotency-Key; so nothing is written to it."""
+"""It takes plans only, answers 500 to `pause_collection` and `cancellation_details`, can't unset `cancel_at`, forgets a
+changed subscription's metadata and ignores Idempotency-Key; so no mutation is offered on it, though a `cancel_at` can be set."""
 
 # It listens on every interface by itself; this runs it with each such bind turned to loopback.
 _ON_LOOPBACK = """

@@ -268,18 +268,17 @@ class _Contracts:
         return metadata
 
     def _term_start(self, contract: Contract) -> dt.date:
-        """The first day of the current term: a renewed contract has as many months again as its first term had."""
-        total = (contract.ends_on.year - contract.starts_on.year) * 12 + (
-            (contract.ends_on + _ONE_DAY).month - contract.starts_on.month
-        )
-        if (contract.ends_on + _ONE_DAY).year != contract.ends_on.year:
-            total += 12
-        if total in {12, 24, 36}:
+        """The first day of the current term, whose length follows from its value: a renewed contract has one like its first."""
+        cycle = Decimal(0)
+        for item in contract.items:
+            if self._prices[item.price].interval is contract.interval and item.quantity:
+                cycle += item.quantity * item.unit_amount
+        if not cycle:
             return contract.starts_on
-        term = next(months for months in (36, 24, 12) if total % months == 0)
-        ends = contract.ends_on + _ONE_DAY
-        year, month = divmod(ends.year * 12 + ends.month - 1 - term, 12)
-        return dt.date(year, month + 1, ends.day)
+        months = int(contract.total_value / cycle) * (12 if contract.interval is BillingInterval.ANNUAL else 1)
+        after = contract.ends_on + _ONE_DAY
+        year, month = divmod(after.year * 12 + after.month - 1 - months, 12)
+        return max(contract.starts_on, dt.date(year, month + 1, after.day))
 
     def _collection(self, customer: StripeObject) -> dict[str, object]:
         if customer["invoice_settings"]["default_payment_method"] is None:
