@@ -82,7 +82,6 @@ def _data(row: EventType) -> dict[str, Any]:
                 "type": "object",
                 "properties": {key: _key(key) for key in KEY_NAMES},
                 "required": list(row.keys),
-                "minProperties": 1,
                 "additionalProperties": False,
             },
             "version": {**_NAME, "type": ["string", "null"]},
@@ -149,7 +148,7 @@ only grows: what was valid stays valid.
 | `dataschema` | `urn:concord:event:<name>:1.{MINOR}`: the exact contract (optional) |
 | `correlationid`, `causationid` | the workflow, and the event that caused this one |
 | `sequence`, `recordedtime` | set by the log: count within the subject, and when the event arrived; `recordedtime - time` is the event lag |
-| `data.keys` | how to find the entities concerned: contracts and invoices by number, the others by global id; at least one |
+| `data.keys` | how to find the entities concerned: contracts and invoices by number, the others by global id |
 | `data.version` | the entity's version after the event |
 | `data.changes` | `{{"field", "from", "to"}}` per changed field, values as text, null where there was none; never a record |
 
