@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import signal
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -17,6 +20,16 @@ class _AnnouncedServer(uvicorn.Server):
             host, port = sockets[0].getsockname()[:2]
             sys.stdout.write(f"ready http://{host}:{port}\n")
             sys.stdout.flush()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop on SIGTERM and SIGINT as uvicorn does, but without raising them again: a stop that was asked for is a success."""
+        previous = {sig: signal.signal(sig, self.handle_exit) for sig in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for sig, handler in previous.items():
+                signal.signal(sig, handler)
 
 
 def serve(app: ASGIApp, *, host: str, port: int) -> int:

@@ -19,11 +19,12 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import orjson
 from fastapi import FastAPI, Request, Response
-from graphql import GraphQLError
+from graphql import GraphQLError, OperationDefinitionNode, parse
 from pydantic import ValidationError
 from starlette.routing import BaseRoute
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
@@ -89,6 +90,9 @@ def create_app(name: str, schema: SubgraphSchema, settings: SettingsT, start: St
 async def _execute(
     name: str, schema: SubgraphSchema, operation: GraphQLRequest, context: Any, current: CurrentRequest
 ) -> tuple[Any, int]:
+    refusal = RequestRefusedError(400, "OPERATION_RESOLUTION_FAILURE", "Name one operation of the document.")
+    if operation.operation_name is None and _operations(operation.query) > 1:
+        return {"errors": [refusal.to_graphql_error(name)]}, 400
     try:
         result = await schema.execute(
             operation.query,
@@ -97,7 +101,6 @@ async def _execute(
             operation_name=operation.operation_name,
         )
     except (CannotGetOperationTypeError, InvalidOperationTypeError):
-        refusal = RequestRefusedError(400, "OPERATION_RESOLUTION_FAILURE", "The document has no such operation.")
         return {"errors": [refusal.to_graphql_error(name)]}, 400
     answer: dict[str, Any] = {}
     if result.errors:
@@ -107,6 +110,16 @@ async def _execute(
         answer["data"] = result.data
     answer["extensions"] = {"concord": {"vendorRequests": dict(current.vendor_requests)}}
     return answer, 200 if was_executed else 400
+
+
+@lru_cache(maxsize=2000)
+def _operations(query: str) -> int:
+    """Count a document's operations; one that can't be parsed has none, as its execution will say."""
+    try:
+        document = parse(query, no_location=True)
+    except GraphQLError:
+        return 0
+    return sum(isinstance(definition, OperationDefinitionNode) for definition in document.definitions)
 
 
 def _print_error(name: str, error: GraphQLError) -> dict[str, Any]:
