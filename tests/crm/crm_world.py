@@ -40,6 +40,7 @@ class World:
     identity: ServedProcess
     events: Events
     http: httpx2.AsyncClient
+    log_url: str
 
     async def ask(self, query: str, variables: dict[str, Any] | None = None, **headers: str) -> dict[str, Any]:
         """Return the subgraph's whole answer."""
@@ -168,7 +169,7 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
             crm = serve_module(
                 "subgraphs.crm.app", folder, crm_settings(folder, port, sandbox.url, identity.url, f"{log_url}/events")
             )
-            world = World(sandbox, crm, identity, events, http)
+            world = World(sandbox, crm, identity, events, http, log_url)
             try:
                 await world.eventually(lambda: customer_count(world))
                 yield world
