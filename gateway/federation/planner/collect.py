@@ -38,8 +38,9 @@ class Collector:
         if known is not None:
             return known[1]
         found: dict[str, dict[tuple[str, Conditions], _Found]] = {static: {}}
+        seen: set[tuple[str, int, Conditions]] = set()
         for selections in children:
-            self._gather(static, selections, frozenset(), found)
+            self._gather(static, selections, frozenset(), found, seen)
         own = found[static]
         groups = {
             condition: tuple(
@@ -59,7 +60,13 @@ class Collector:
         selections: Selections,
         conditions: Conditions,
         found: dict[str, dict[tuple[str, Conditions], _Found]],
+        seen: set[tuple[str, int, Conditions]],
     ) -> None:
+        visit = (static, id(selections), conditions)
+        if visit in seen:
+            # A fragment spread twice says nothing new; nested, such spreads would double with each level.
+            return
+        seen.add(visit)
         for selection in selections:
             every = conditions | selection.conditions if selection.conditions else conditions
             if selection.conditions and is_contradictory(every):
@@ -71,7 +78,7 @@ class Collector:
                     entry.children.append(selection.selections)
             else:
                 for narrowed in self._narrowed(static, selection):
-                    self._gather(narrowed, selection.selections, every, found)
+                    self._gather(narrowed, selection.selections, every, found, seen)
 
     def _narrowed(self, static: str, fragment: FragmentSelection) -> Iterable[str]:
         condition = fragment.type_condition

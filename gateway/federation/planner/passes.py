@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
-from gateway.federation.planner.step import Entry, Step
+from gateway.federation.planner.step import Step
 
 Pass: TypeAlias = Callable[[list[Step]], list[Step]]
 
@@ -14,16 +14,36 @@ def merge_entries(steps: list[Step]) -> list[Step]:
     """Merge steps that enter the same objects in the same subgraph once the same answers are there.
 
     Two fields of `inventory.Product`, one of them with `@requires`, are one request if neither has to wait longer for
-    it: equal parents, or the same stage after the same subgraphs.
+    it: the same stage, after the same subgraphs.
     """
     stages = stages_of(steps)
+    systems: dict[Step, frozenset[str]] = {}
+    children: dict[Step, list[Step]] = {}
+    for step in steps:
+        for parent in step.parents:
+            children.setdefault(parent, []).append(step)
     kept: list[Step] = []
+    alike: dict[tuple[object, ...], list[Step]] = {}
+    # Earlier stages first: once parents are merged, their children have equal parents.
     for step in sorted(steps, key=lambda item: (stages[item], item.id)):
-        twin = next((other for other in kept if _are_mergeable(other, step, stages)), None)
-        if twin is None:
+        systems[step] = frozenset(parent.subgraph for parent in step.parents).union(
+            *(systems[parent] for parent in step.parents)
+        )
+        if step.entry is None:
             kept.append(step)
-        else:
-            _merge(twin, step, steps)
+            continue
+        key = (step.subgraph, stages[step], systems[step], step.entry.path, step.entry.possible_types)
+        group = alike.setdefault(key, [])
+        twin = next((other for other in group if _enter_alike(other, step)), None)
+        if twin is None:
+            group.append(step)
+            kept.append(step)
+            continue
+        _merge(twin, step)
+        for child in children.get(step, ()):
+            child.parents.discard(step)
+            child.parents.add(twin)
+        children.setdefault(twin, []).extend(children.get(step, ()))
     return kept
 
 
@@ -60,21 +80,25 @@ def stages_of(steps: Sequence[Step]) -> Mapping[Step, int]:
     return stages
 
 
-def systems_before(step: Step) -> frozenset[str]:
-    """Return the subgraphs whose answers a step needs: what it can fail or be late with."""
-    return frozenset(ancestor.subgraph for ancestor in step.ancestors())
+def systems_before(steps: Sequence[Step]) -> Mapping[Step, frozenset[str]]:
+    """Return, for each step, the subgraphs whose answers it needs: what it can fail or be late with."""
+    systems: dict[Step, frozenset[str]] = {}
+
+    def before(step: Step) -> frozenset[str]:
+        if step not in systems:
+            own = frozenset(parent.subgraph for parent in step.parents)
+            systems[step] = own.union(*(before(parent) for parent in step.parents))
+        return systems[step]
+
+    return {step: before(step) for step in steps}
 
 
-def _are_mergeable(one: Step, other: Step, stages: Mapping[Step, int]) -> bool:
-    if one.subgraph != other.subgraph or one.entry is None or other.entry is None:
-        return False
-    if not _enter_alike(one.entry, other.entry) or stages[one] != stages[other]:
-        return False
-    return one.parents == other.parents or systems_before(one) == systems_before(other)
-
-
-def _enter_alike(one: Entry, other: Entry) -> bool:
-    if (one.path, one.possible_types, one.type_condition) != (other.path, other.possible_types, other.type_condition):
+def _enter_alike(kept: Step, gone: Step) -> bool:
+    """Whether two steps at the same objects can be one: neither would send more, or less often, than it should."""
+    one, other = kept.entry, gone.entry
+    assert one is not None
+    assert other is not None
+    if one.type_condition != other.type_condition:
         return False
     if one.source.is_interface_object != other.source.is_interface_object:
         return False
@@ -85,7 +109,7 @@ def _enter_alike(one: Entry, other: Entry) -> bool:
     return all(theirs.get(name, source) == source for name, source in ours.items())
 
 
-def _merge(kept: Step, gone: Step, steps: list[Step]) -> None:
+def _merge(kept: Step, gone: Step) -> None:
     assert kept.entry is not None
     assert gone.entry is not None
     kept.selected.absorb(gone.selected)
@@ -93,7 +117,3 @@ def _merge(kept: Step, gone: Step, steps: list[Step]) -> None:
     kept.entry.wanted |= gone.entry.wanted
     kept.parents |= gone.parents
     kept.conditions &= gone.conditions
-    for step in steps:
-        if gone in step.parents:
-            step.parents.discard(gone)
-            step.parents.add(kept)

@@ -96,9 +96,12 @@ class Path:
 
     def moves(self) -> Iterator[tuple[Move, Node]]:
         """Yield each move with the node it leads to, from the root on."""
-        if self.parent is not None and self.move is not None:
-            yield from self.parent.moves()
-            yield self.move, self.node
+        found: list[tuple[Move, Node]] = []
+        path: Path | None = self
+        while path is not None and path.move is not None:
+            found.append((path.move, path.node))
+            path = path.parent
+        return reversed(found)
 
     def __str__(self) -> str:
         parts = [str(self.root)]

@@ -22,8 +22,8 @@ from gateway.federation.planner.step import Step
 from gateway.federation.query_graph import QueryGraph
 from gateway.federation.supergraph import FieldSelection, FragmentSelection, Supergraph
 
-DEFAULT_BUDGET = 200_000
-"""Steps one planning may take: around a second. Operations of people take some hundreds."""
+DEFAULT_BUDGET = 25_000
+"""Steps one planning may take: a second or two. Operations of people take some hundreds, 2,000 fields some thousands."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -178,13 +178,13 @@ def _batches(steps: Seq[Step]) -> list[list[Step]]:
 
     The last keeps failures apart: a step never waits for a system that it does not need.
     """
-    stages = stages_of(steps)
+    stages, systems = stages_of(steps), systems_before(steps)
     groups: dict[tuple[object, ...], list[Step]] = {}
     for step in steps:
         if step.entry is None:
             groups[step,] = [step]
         else:
-            key = (step.subgraph, stages[step], systems_before(step), settled_conditions(step))
+            key = (step.subgraph, stages[step], systems[step], settled_conditions(step))
             groups.setdefault(key, []).append(step)
     return list(groups.values())
 
@@ -217,15 +217,22 @@ def _arrange_component(requests: list[Request], parents: Mapping[Request, set[Re
 
 
 def _components(requests: list[Request], parents: Mapping[Request, set[Request]]) -> list[list[Request]]:
-    inside = set(requests)
-    group: dict[Request, int] = {request: number for number, request in enumerate(requests)}
+    """Split requests into groups that don't wait for each other, each in order."""
+    root: dict[Request, Request] = {request: request for request in requests}
+
+    def find(request: Request) -> Request:
+        while root[request] is not request:
+            root[request] = root[root[request]]
+            request = root[request]
+        return request
+
     for request in requests:
-        for parent in parents[request] & inside:
-            old, new = sorted((group[request], group[parent]), reverse=True)
-            group = {key: new if value == old else value for key, value in group.items()}
-    found: dict[int, list[Request]] = {}
+        for parent in parents[request]:
+            if parent in root:
+                root[find(request)] = find(parent)
+    found: dict[Request, list[Request]] = {}
     for request in requests:
-        found.setdefault(group[request], []).append(request)
+        found.setdefault(find(request), []).append(request)
     return list(found.values())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from gateway.federation.plan import Path, RepresentationField, RepresentationFragment
@@ -135,15 +134,3 @@ class Step:
     parents: set[Step] = field(default_factory=set)
     conditions: Conditions = frozenset()
     """What must hold for the objects to be there at all: conditions of the fields on the way to them."""
-
-    def ancestors(self) -> set[Step]:
-        """Return every step this one has to wait for, directly or not."""
-        found: set[Step] = set()
-        pending: Iterable[Step] = self.parents
-        stack = list(pending)
-        while stack:
-            step = stack.pop()
-            if step not in found:
-                found.add(step)
-                stack.extend(step.parents)
-        return found
