@@ -60,15 +60,22 @@ async def serve_http(scope: Scope, receive: Receive, send: Send, door: Door) -> 
 def check_headers(scope: Scope, max_bytes: int, max_headers: int) -> None:
     """Raise `GatewayError` with HEADERS_TOO_LARGE if the request line and headers are, together, too many bytes."""
     raw = scope["headers"]
-    size = len(scope.get("query_string", b"")) + sum(len(name) + len(value) + 4 for name, value in raw)
-    for name, limit, figure in (("header bytes", max_bytes, size), ("headers", max_headers, len(raw))):
-        if figure > limit:
-            raise GatewayError(
-                "HEADERS_TOO_LARGE",
-                f"The request's {name} come to {figure}; the limit is {limit}.",
-                headers={"Connection": "close"},
-                extensions={"limit": {"name": name, "value": limit, "figure": figure}},
-            )
+    size = len(scope.get("query_string", b""))
+    for name, value in raw:
+        size += len(name) + len(value) + 4  # the colon, the space and the line's end
+    if size > max_bytes:
+        raise _too_large("header bytes", max_bytes, size)
+    if len(raw) > max_headers:
+        raise _too_large("headers", max_headers, len(raw))
+
+
+def _too_large(name: str, limit: int, figure: int) -> GatewayError:
+    return GatewayError(
+        "HEADERS_TOO_LARGE",
+        f"The request's {name} come to {figure}; the limit is {limit}.",
+        headers={"Connection": "close"},
+        extensions={"limit": {"name": name, "value": limit, "figure": figure}},
+    )
 
 
 async def _serve(exchange: Exchange, door: Door) -> None:

@@ -77,7 +77,7 @@ def written_out(
     return depths
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(documents())
 def test_figures_are_those_of_the_document_with_its_fragments_written_out(text: str) -> None:
     document = parse(text)
@@ -118,7 +118,7 @@ def test_trusted_documents_may_select_more() -> None:
     admit(document, Limits(), trusted=True)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.text(max_size=200))
 @example('"""' * 50)
 @example("{" * 100)
@@ -136,7 +136,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_body_is_read_or_refused(body: bytes) -> None:
     for read in (
@@ -147,7 +147,7 @@ def test_any_body_is_read_or_refused(body: bytes) -> None:
             read()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.text(max_size=200) | JSON.map(json.dumps))
 @example('{"type":"connection_init","payload":null}')
 def test_any_frame_is_a_message_or_refused(text: str) -> None:
@@ -155,7 +155,7 @@ def test_any_frame_is_a_message_or_refused(text: str) -> None:
         parse_message(text)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.text(st.characters(max_codepoint=255), max_size=100))
 @example("application/json;q=nan")
 @example("application/json;q=inf, */*;q=-1")
