@@ -100,8 +100,8 @@ class Engine:
         self._operations = SingleFlightCache(self._compile, most=limits.cached_operations, executor=self._compiler)
 
     def close(self) -> None:
-        """End the planning thread. Requests in flight go on."""
-        self._compiler.shutdown(wait=False, cancel_futures=True)
+        """End the planning thread once what waits for it is planned. Call it when no new request can come."""
+        self._compiler.shutdown(wait=False)
 
     async def execute(self, request: GraphQLRequest, caller: Caller = ANONYMOUS) -> GraphQLResponse:
         """Answer a query or mutation. Expected failures are in the response, never raised.

@@ -5,6 +5,7 @@ A fetch is compiled once per plan: its constant bytes, the functions that collec
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ from gateway.execution.rewrite import rename_composites, rename_path, rewrite
 from gateway.execution.run import Run, why_missing
 from gateway.execution.walk import ConcretePath, walk
 from gateway.federation.plan import EntityFetch, EntityInput, OperationKind, RootFetch
+
+_LOG = logging.getLogger("concord.execution")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +56,14 @@ class CompiledRoot:
         entries = error_entries(value) if isinstance(value, dict) else ()
         write = Outcome.UNKNOWN if run.is_write else None
         if not isinstance(data, dict):
+            failure = _bad_response(self.profile, write)
             if entries:
-                # A request error: nothing ran, whatever the code.
-                nothing_ran = Outcome.NOT_APPLIED if run.is_write and data is None and "data" not in value else write
-                if not self._translate(run, {}, entries, nothing_ran):
-                    self.fail(run, failure_from_entry(entries[0], self.profile, write=nothing_ran))
-            else:
-                self.fail(run, _bad_response(self.profile, write))
+                if run.is_write and "data" not in value:
+                    # A request error: nothing ran, whatever the code.
+                    write = Outcome.NOT_APPLIED
+                failure = failure_from_entry(entries[0], self.profile, write=write)
+                self._translate(run, {}, entries, write)
+            self.fail(run, failure)
             return
         if self.fetch.output_rewrites:
             rewrite(data, self.fetch.output_rewrites)
@@ -83,9 +87,10 @@ class CompiledRoot:
         return located
 
     def fail(self, run: Run, failure: Failure) -> None:
-        """Note that none of the root fields could be had."""
+        """Note that none of the root fields could be had; those with an error of their own keep it."""
         for name in self.fetch.root_fields:
-            run.fail_field((), run.data, name, failure)
+            if not run.errors.explains((name,)):
+                run.fail_field((), run.data, name, failure)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,15 +321,18 @@ async def load_entity(compiled: CompiledEntity, run: Run) -> None:
 
 async def _load(client: SubgraphClient, request: SubgraphRequest, run: Run) -> SubgraphAnswer:
     observer = run.context.observer
-    if observer is None:
-        return await client.fetch(request, run.context)
-    started = observer.clock()
+    started = 0.0 if observer is None else observer.clock()
     try:
         answer = await client.fetch(request, run.context)
     except SubgraphFailure as failed:
-        observer.fetch_done(request, started, None, failed)
+        # Clients read the registry's sentence; what really happened is told here.
+        details = {"subgraph": request.subgraph, "code": failed.code, "reason": failed.reason[:300]}
+        _LOG.warning("fetch_failed", extra={**details, "correlation_id": run.context.correlation_id})
+        if observer is not None:
+            observer.fetch_done(request, started, None, failed)
         raise
-    observer.fetch_done(request, started, answer.value, None)
+    if observer is not None:
+        observer.fetch_done(request, started, answer.value, None)
     return answer
 
 
