@@ -1,0 +1,82 @@
+"""The four consumers' operations, as they ship in schema/documents, asked by a client that nobody here wrote."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from gql import Client, gql
+from gql.transport.httpx import HTTPXTransport
+
+
+@pytest.fixture
+def ask(product):
+    def run(name: str, **variables: Any) -> dict[str, Any]:
+        client = Client(transport=HTTPXTransport(url=product.graphql, timeout=40), fetch_schema_from_transport=True)
+        query = gql(product.document(name))
+        query.variable_values = variables
+        return client.execute(query)
+
+    return run
+
+
+def amount(money: dict[str, str] | None) -> Decimal:
+    assert money is not None
+    return Decimal(money["amount"])
+
+
+def test_the_portal_sees_one_customer_of_three_systems(ask, overdue_customer):
+    customer = ask("customer_view", id=overdue_customer["id"])["customer"]
+    assert {each["system"] for each in customer["identities"]} == {"crm", "billing", "erp"}
+    assert customer["name"] == overdue_customer["name"]
+    assert customer["owner"]["name"]
+    assert customer["contacts"]["edges"]
+    contracts = [edge["node"] for edge in customer["contracts"]["edges"]]
+    active = [contract for contract in contracts if contract["status"] == "ACTIVE"]
+    assert sum(amount(contract["mrr"]) for contract in active) == amount(customer["mrr"])
+    assert amount(customer["arr"]) == 12 * amount(customer["mrr"])
+    assert customer["legalName"]
+    assert 0 < amount(customer["overdueBalance"]) <= amount(customer["openBalance"])
+    assert all(amount(contract["recognizedToDate"]) <= amount(contract["billedToDate"]) for contract in contracts)
+
+
+def test_support_reads_a_decision_with_its_reason(ask, product, overdue_customer):
+    answer = ask("entitlement_decision", customerId=overdue_customer["id"], feature="seats")["customer"]
+    decision = answer["entitlement"]["decision"]
+    assert decision["creditChecked"] is True
+    assert decision["allowed"] is (decision["reason"] == "ALLOWED")
+    assert decision["explanation"].endswith(".")
+    unknown = ask("entitlement_decision", customerId=overdue_customer["id"], feature="teleport")
+    assert unknown["customer"]["entitlement"] is None
+
+
+def test_analytics_follows_revenue_page_by_page_to_the_ledger_and_gaps_are_named(ask):
+    contracts: dict[str, dict[str, Any]] = {}
+    after, pages = None, 0
+    while True:
+        page = ask("revenue_lineage", first=25, after=after)["contracts"]
+        contracts |= {edge["node"]["number"]: edge["node"] for edge in page["edges"]}
+        pages += 1
+        if not page["pageInfo"]["hasNextPage"] or pages == 3:
+            break
+        after = page["pageInfo"]["endCursor"]
+    assert len(contracts) == 25 * pages
+    assert sorted(contracts) == list(contracts)
+    lines = [edge["node"] for contract in contracts.values() for edge in contract["billedLines"]["edges"]]
+    codes = {gap["code"] for line in lines for gap in line["gaps"]}
+    assert "NOT_INVOICED" in codes
+    whole = [line for line in lines if not line["gaps"]]
+    assert whole
+    for line in whole:
+        invoiced = line["invoiceLine"]
+        assert invoiced["invoice"]["status"] == "PAID"
+        entries = [edge["node"] for edge in invoiced["revenueEntries"]["edges"]]
+        assert sum(amount(entry["amount"]) for entry in entries) == amount(invoiced["amount"])
+        assert all(entry["journalEntry"]["number"] for entry in entries)
+    for line in lines:
+        if any(gap["code"] == "NOT_INVOICED" for gap in line["gaps"]):
+            assert line["invoiceLine"] is None
+    assert all(
+        (contract["opportunity"] is None) == (contract["originGap"] is not None) for contract in contracts.values()
+    )
