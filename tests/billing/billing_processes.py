@@ -156,8 +156,8 @@ def subgraph_process(state: Path, vendor_url: str, peers: Peers, **more: Any) ->
     return running("subgraphs.billing.app", {f"CONCORD_BILLING_{k}": v for k, v in settings.items()})
 
 
-@pytest.fixture(scope="session")
-async def peers() -> AsyncIterator[Peers]:
+@asynccontextmanager
+async def listening() -> AsyncIterator[Peers]:
     found = Peers()
     app = Starlette(
         routes=[
@@ -170,9 +170,17 @@ async def peers() -> AsyncIterator[Peers]:
     serving = asyncio.create_task(server.serve())
     await until(lambda: server.started)
     found.url = f"http://127.0.0.1:{server.config.port}"
-    yield found
-    server.should_exit = True
-    await serving
+    try:
+        yield found
+    finally:
+        server.should_exit = True
+        await serving
+
+
+@pytest.fixture(scope="session")
+async def peers() -> AsyncIterator[Peers]:
+    async with listening() as found:
+        yield found
 
 
 @dataclass

@@ -1,0 +1,227 @@
+"""What happens in Stripe reaches the event log: by webhook, after a downtime, and as time goes by."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import hashlib
+import hmac
+import time
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from billing_processes import WEBHOOK_SECRET, Pair, Peers, listening, sandbox_process, subgraph_process, until
+from jsonschema import Draft202012Validator
+
+CONTRACTS = Path(__file__).parents[2] / "schema" / "events"
+TODAY = dt.datetime.now(dt.UTC).date()
+
+
+def signed(body: bytes, *, secret: str = WEBHOOK_SECRET, at: float | None = None) -> dict[str, str]:
+    moment = int(time.time() if at is None else at)
+    digest = hmac.new(secret.encode(), f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
+    return {"stripe-signature": f"t={moment},v1={digest}", "content-type": "application/json"}
+
+
+async def stripe(pair: Pair, method: str, path: str, body: str = "") -> dict[str, Any]:
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    reply = await pair.sandbox.client.request(method, path, content=body, headers=headers)
+    assert reply.status_code == 200, reply.text
+    return orjson.loads(reply.content)
+
+
+async def active(pair: Pair, skip: int = 0) -> dict[str, Any]:
+    """An active contract's subscription, as Stripe has it."""
+    found = await stripe(pair, "GET", "/v1/subscriptions?status=active&limit=100")
+    chosen = [s for s in found["data"] if s["metadata"].get("contract_number") and s["pause_collection"] is None]
+    return sorted(chosen, key=lambda s: s["metadata"]["contract_number"])[skip]
+
+
+async def test_a_change_at_the_vendor_shows_in_graph_and_log(pair: Pair) -> None:
+    """An upgrade made in Stripe itself: new quantity, amendment, changed MRR, one event with both values."""
+    subscription = await active(pair)
+    number = subscription["metadata"]["contract_number"]
+    item = next(i for i in subscription["items"]["data"] if i["price"]["recurring"]["usage_type"] == "licensed")
+    more = item["quantity"] + 4
+    query = "query ($f: ContractFilter) { contracts(filter: $f) { edges { node { mrr { amount } amendments(last: 1) { edges { node { quantityFrom quantityTo } } } items { quantity } } } } }"
+
+    async def contract() -> dict[str, Any]:
+        answer = await pair.subgraph.graphql(query, {"f": {"numberContains": number}})
+        return answer["data"]["contracts"]["edges"][0]["node"]
+
+    before = await contract()
+    body = f"items[0][id]={item['id']}&items[0][quantity]={more}"
+    await stripe(pair, "POST", f"/v1/subscriptions/{subscription['id']}", body)
+    event = (await until(lambda: pair.peers.of("contract.amended", contract=number)))[-1]
+    after = await contract()
+    assert event["data"]["changes"] == [{"field": "mrr", "from": before["mrr"]["amount"], "to": after["mrr"]["amount"]}]
+    assert after["amendments"]["edges"][-1]["node"] == {"quantityFrom": item["quantity"], "quantityTo": more}
+    assert more in [entry["quantity"] for entry in after["items"]]
+
+
+async def test_a_new_limit_changes_the_entitlement(pair: Pair) -> None:
+    subscription = await active(pair, skip=1)
+    number = subscription["metadata"]["contract_number"]
+    await stripe(pair, "POST", f"/v1/subscriptions/{subscription['id']}", "metadata[limit.platform]=77")
+    events = await until(lambda: pair.peers.of("entitlement.changed", contract=number))
+    assert events[-1]["data"]["changes"] == [{"field": "limit", "from": None, "to": "77"}]
+
+
+async def test_a_contracts_life_is_told_in_order_and_by_contract(pair: Pair) -> None:
+    subscription = await active(pair, skip=2)
+    price = next(
+        i["price"]["id"] for i in subscription["items"]["data"] if i["price"]["recurring"]["usage_type"] == "licensed"
+    )
+    made = await stripe(
+        pair, "POST", "/v1/subscriptions",
+        f"customer={subscription['customer']}&items[0][price]={price}&trial_period_days=5&metadata[contract_number]=CON-LIFE-1",
+    )  # fmt: skip
+    await stripe(pair, "POST", f"/v1/subscriptions/{made['id']}", "pause_collection[behavior]=void")
+    await stripe(pair, "DELETE", f"/v1/subscriptions/{made['id']}")
+    await until(lambda: pair.peers.of("contract.cancelled", contract="CON-LIFE-1"))
+    kinds = [
+        event["type"].removeprefix("concord.contract.")
+        for event in pair.peers.events
+        if event["data"]["keys"].get("contract") == "CON-LIFE-1" and event["type"].startswith("concord.contract.")
+    ]
+    assert kinds == ["created.v1", "activated.v1", "cancelled.v1"]
+
+
+async def test_a_renamed_customer_is_pushed_to_the_crosswalk(pair: Pair) -> None:
+    subscription = await active(pair, skip=1)
+    await stripe(pair, "POST", f"/v1/customers/{subscription['customer']}", "name=Renamed+Ltd")
+    await until(lambda: pair.peers.records[subscription["customer"]]["name"] == "Renamed Ltd")
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status", "code"),
+    [
+        ({}, b'{"id": "evt_1"}', 401, "SIGNATURE_INVALID"),
+        ({"secret": "whsec_wrong"}, b'{"id": "evt_1"}', 401, "SIGNATURE_INVALID"),
+        ({"at": -400}, b'{"id": "evt_1"}', 401, "SIGNATURE_INVALID"),
+        ({"at": 400}, b'{"id": "evt_1"}', 401, "SIGNATURE_INVALID"),
+        ({"raw": "t=abc,v1=00"}, b"{}", 401, "SIGNATURE_INVALID"),
+        ({"sign": True}, b"{}", 400, "BAD_REQUEST"),
+        ({"sign": True}, b"not json", 400, "BAD_REQUEST"),
+        ({"sign": True}, b"[1]", 400, "BAD_REQUEST"),
+        ({"sign": True}, b'{"id":"e","object":"event","type":"x","created":"soon","data":{"object":{}}}', 400, "BAD_REQUEST"),
+    ],
+)  # fmt: skip
+async def test_a_webhook_that_is_not_stripes_is_refused(
+    pair: Pair, headers: dict[str, Any], body: bytes, status: int, code: str
+) -> None:
+    sent: dict[str, str] = {}
+    if "raw" in headers:
+        sent = {"stripe-signature": headers["raw"]}
+    elif headers:
+        sent = signed(body, secret=headers.get("secret", WEBHOOK_SECRET), at=time.time() + headers.get("at", 0))
+    reply = await pair.subgraph.client.post("/webhooks/stripe", content=body, headers=sent)
+    assert (reply.status_code, reply.json()["errors"][0]["extensions"]["code"]) == (status, code)
+
+
+async def test_copies_and_disorder_change_nothing(pair: Pair) -> None:
+    """An old event that comes late, and copies of events, neither bring old data back nor are told twice."""
+    subscription = await active(pair, skip=3)
+    number, path = subscription["metadata"]["contract_number"], f"/v1/subscriptions/{subscription['id']}"
+    await stripe(pair, "POST", path, "pause_collection[behavior]=void")
+    await stripe(pair, "POST", path, "pause_collection=")
+    await until(lambda: pair.peers.of("contract.resumed", contract=number))
+    kept = (await stripe(pair, "GET", "/v1/events?types[]=customer.subscription.updated&limit=5"))["data"]
+    pausing = next(
+        e for e in kept if e["data"]["object"]["id"] == subscription["id"] and e["data"]["object"]["pause_collection"]
+    )
+    late = {**pausing, "id": "evt_1LateCopyOfAnOldEvent0"}
+    answers = []
+    for event in (pausing, pausing, late, late):
+        body = orjson.dumps(event)
+        reply = await pair.subgraph.client.post("/webhooks/stripe", content=body, headers=signed(body))
+        answers.append((reply.status_code, reply.json()["accepted"]))
+    await until(lambda: len(pair.peers.of("contract.paused", contract=number)) == 2)
+    found = await pair.subgraph.graphql(
+        "query ($f: ContractFilter) { contracts(filter: $f) { edges { node { status } } } }",
+        {"f": {"numberContains": number}},
+    )
+    assert answers == [(200, 0), (200, 0), (200, 1), (200, 0)]
+    assert found["data"]["contracts"]["edges"][0]["node"]["status"] == "ACTIVE"
+    assert len({event["id"] for event in pair.peers.of("contract.paused", contract=number)}) == 2
+
+
+async def test_what_happened_while_nobody_ran_is_caught_up(tmp_path: Path, peers: Peers) -> None:
+    """No webhook gets through; after the restart the event list fills the gap, without a second reading of everything."""
+    async with sandbox_process(tmp_path / "sandbox", CUSTOMERS=12) as sandbox:
+        async with subgraph_process(tmp_path / "subgraph", sandbox.url, peers) as subgraph:
+            pair = Pair(subgraph, sandbox, peers)
+            await until(lambda: _answers(pair))
+            subscription = await active(pair)
+            assert await subgraph.stop() == 0
+        number = subscription["metadata"]["contract_number"]
+        heard = len(peers.of("contract.paused", contract=number))
+        await stripe(pair, "POST", f"/v1/subscriptions/{subscription['id']}", "pause_collection[behavior]=void")
+        await sandbox.client.delete("/__sandbox/requests")
+        async with subgraph_process(tmp_path / "subgraph", sandbox.url, peers) as subgraph:
+            pair = Pair(subgraph, sandbox, peers)
+            await until(lambda: len(peers.of("contract.paused", contract=number)) == heard + 1)
+            found = await subgraph.graphql(
+                "query ($f: ContractFilter) { contracts(filter: $f) { edges { node { status } } } }",
+                {"f": {"numberContains": number}},
+            )
+            routes = (await sandbox.requests())["byRoute"]
+    assert found["data"]["contracts"]["edges"][0]["node"]["status"] == "PAUSED"
+    assert not {"GET /v1/subscriptions", "GET /v1/invoices", "GET /v1/customers"} & set(routes)
+    assert "GET /v1/events" in routes
+
+
+async def _answers(pair: Pair) -> bool:
+    return "errors" not in await pair.subgraph.graphql("{ contracts(first: 1) { totalCount } }")
+
+
+async def test_renewals_are_told_once_each_over_restarts(tmp_path: Path) -> None:
+    """The marks are configured; a restart tells nothing again, and a new mark tells just itself."""
+    async with listening() as peers, sandbox_process(tmp_path / "sandbox", CUSTOMERS=40) as sandbox:
+        told = []
+        for marks in ("[90, 60, 30, 7]", "[90, 60, 30, 7]", "[400]"):
+            async with subgraph_process(
+                tmp_path / "subgraph", sandbox.url, peers, RENEWAL_DAYS_BEFORE=marks
+            ) as subgraph:
+                pair = Pair(subgraph, sandbox, peers)
+                await until(lambda pair=pair: _answers(pair))
+                due = await pair.subgraph.graphql(
+                    "{ contracts(first: 200) { edges { node { number renewal { dueOn daysLeft } } } } }"
+                )
+                await until(lambda: peers.of("renewal.due"))
+                await until(lambda: _is_quiet(peers))
+            told.append(
+                sorted((e["data"]["keys"]["contract"], e["data"]["changes"][-1]["to"]) for e in peers.of("renewal.due"))
+            )
+    left = {
+        e["node"]["number"]: e["node"]["renewal"] for e in due["data"]["contracts"]["edges"] if e["node"]["renewal"]
+    }
+
+    def expected(marks: list[int]) -> list[tuple[str, str]]:
+        return sorted(
+            (n, str(min(m for m in marks if r["daysLeft"] <= m)))
+            for n, r in left.items()
+            if 0 <= r["daysLeft"] <= max(marks)
+        )
+
+    near = expected([90, 60, 30, 7])
+    assert near
+    assert told == [near, near, sorted([*near, *expected([400])])]
+    assert all("customer" in event["data"]["keys"] for event in peers.of("renewal.due", "renewal.notice_deadline"))
+
+
+async def _is_quiet(peers: Peers) -> bool:
+    before = len(peers.events)
+    await asyncio.sleep(0.7)
+    return len(peers.events) == before
+
+
+async def test_every_event_keeps_its_published_contract(pair: Pair) -> None:
+    problems = []
+    for event in pair.peers.events:
+        contract = orjson.loads((CONTRACTS / f"{event['type']}.json").read_bytes())
+        problems += [f"{event['type']}: {error.message}" for error in Draft202012Validator(contract).iter_errors(event)]
+    assert problems == []
+    assert pair.peers.events
