@@ -36,11 +36,9 @@ from gateway.upstream.bulkhead import Bulkhead
 from gateway.upstream.coalesce import Coalesced
 from gateway.upstream.deadline import Deadlined
 from gateway.upstream.headers import Headered
-from gateway.upstream.http import HttpSubgraph
-from gateway.upstream.httpx_transport import HttpxTransport
 from gateway.upstream.in_process import InProcessSubgraph
+from gateway.upstream.remote import remote_subgraph
 from gateway.upstream.retry import Retried
-from gateway.upstream.subscribe import RemoteStreams
 from gateway.writes.idempotent import IdempotentWrites
 from gateway.writes.store import WriteStore
 
@@ -216,17 +214,16 @@ class _Process:
             return self._concord(supergraph)
         settings = configured or SubgraphSettings(url=url, schema=self._settings.supergraph.path)
         address = settings.url or url
-        transport = HttpxTransport(address, max_connections=settings.max_connections)
         # Outermost last: each policy is a client around the one before.
-        client: SubgraphClient = HttpSubgraph(transport, subscribe=RemoteStreams(address, transport).subscribe)
+        client: SubgraphClient = remote_subgraph(address, max_connections=settings.max_connections)
         client = Deadlined(client, timeout_s=settings.timeout_s)
-        client = Headered(client, fixed=settings.headers, forwarded=settings.forward_headers)
         client = Bulkhead(client, most=settings.max_connections)
         client = self._breakers[name] = CircuitBreaker(client)
         client = Retried(client)
         assert self._writes is not None
         client = IdempotentWrites(client, self._writes)
-        return Coalesced(client)
+        client = Coalesced(client)
+        return Headered(client, fixed=settings.headers, forwarded=settings.forward_headers)
 
     def _concord(self, supergraph: Supergraph) -> SubgraphClient:
         """The gateway's own graph, which asks the other subgraphs whether entities exist."""

@@ -100,7 +100,7 @@ class Engine:
         self._operations = SingleFlightCache(self._compile, most=limits.cached_operations, executor=self._compiler)
 
     def close(self) -> None:
-        """End the planning thread once what waits for it is planned. Call it when no new request can come."""
+        """End the planning thread once what waits for it is planned. Requests in flight, and late ones, are answered."""
         self._compiler.shutdown(wait=False)
 
     async def execute(self, request: GraphQLRequest, caller: Caller = ANONYMOUS) -> GraphQLResponse:

@@ -40,7 +40,12 @@ class SingleFlightCache(Generic[KeyT, ValueT]):
         """Compute and keep the value, or wait for whoever computes it. Cancelling one waiter leaves the others alone."""
         flight = self._flights.get(key)
         if flight is None:
-            flight = asyncio.get_running_loop().run_in_executor(self._executor, self._make, key)
+            loop = asyncio.get_running_loop()
+            try:
+                flight = loop.run_in_executor(self._executor, self._make, key)
+            except RuntimeError:
+                # The executor was shut down as this engine was swapped out; its last requests are still answered.
+                flight = loop.run_in_executor(None, self._make, key)
             self._flights[key] = flight
             flight.add_done_callback(lambda done: self._land(key, done))
         return await asyncio.shield(flight)

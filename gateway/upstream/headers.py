@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Mapping
+from dataclasses import replace
 
 from gateway.execution.ports import RequestContext, SubgraphAnswer, SubgraphClient, SubgraphRequest
 
@@ -23,7 +24,7 @@ _OURS = frozenset(
 
 
 class Headered:
-    """Adds headers to every fetch and stream."""
+    """Adds headers to every fetch and stream. It goes outermost: reads with different headers must not be joined."""
 
     def __init__(self, inner: SubgraphClient, *, fixed: Mapping[str, str], forwarded: Iterable[str]) -> None:
         self._inner = inner
@@ -32,18 +33,19 @@ class Headered:
 
     async def fetch(self, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
         """Fetch with the headers."""
-        self._add(request, context)
-        return await self._inner.fetch(request, context)
+        return await self._inner.fetch(self._added(request, context), context)
 
     def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SubgraphAnswer, None]:
         """Subscribe with the headers."""
-        self._add(request, context)
-        return self._inner.subscribe(request, context)
+        return self._inner.subscribe(self._added(request, context), context)
 
-    def _add(self, request: SubgraphRequest, context: RequestContext) -> None:
+    def _added(self, request: SubgraphRequest, context: RequestContext) -> SubgraphRequest:
         given = context.headers
         forwarded = tuple((name, given[name]) for name in self._forwarded if name in given)
-        request.headers = (*request.headers, *self._fixed, *forwarded)
+        if not forwarded and not self._fixed:
+            return request
+        # A copy: a request that is repeated must not collect them twice.
+        return replace(request, headers=(*request.headers, *self._fixed, *forwarded))
 
     async def aclose(self) -> None:
         """Close the client inside."""

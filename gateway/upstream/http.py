@@ -9,7 +9,7 @@ from typing import Any
 from gateway.errors import Outcome
 from gateway.execution.located import FIELD_CODES
 from gateway.execution.ports import RequestContext, SubgraphAnswer, SubgraphFailure, SubgraphRequest
-from gateway.upstream.transport import HttpReply, HttpTransport, NoAnswer, NotSent, TooLarge
+from gateway.upstream.transport import HttpReply, HttpTransport, NoAnswer, NotSent, StreamTransport, TooLarge
 
 ACCEPT = "application/graphql-response+json, application/json;q=0.9"
 
@@ -19,9 +19,12 @@ Subscribe = Callable[[SubgraphRequest, RequestContext], AsyncGenerator[SubgraphA
 class HttpSubgraph:
     """Sends fetches to one URL."""
 
-    def __init__(self, transport: HttpTransport, *, subscribe: Subscribe) -> None:
-        """`subscribe` carries subscriptions, over whatever protocol the subgraph speaks."""
+    def __init__(
+        self, transport: HttpTransport, *, subscribe: Subscribe, owned: tuple[StreamTransport, ...] = ()
+    ) -> None:
+        """`subscribe` carries subscriptions, over whatever protocol the subgraph speaks; `owned` is closed as well."""
         self._transport = transport
+        self._owned = owned
         self._subscribe = subscribe
 
     async def fetch(self, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
@@ -42,6 +45,8 @@ class HttpSubgraph:
     async def aclose(self) -> None:
         """Close all connections."""
         await self._transport.aclose()
+        for transport in self._owned:
+            await transport.aclose()
 
 
 def wire_headers(request: SubgraphRequest, context: RequestContext, left_s: float | None) -> list[tuple[str, str]]:

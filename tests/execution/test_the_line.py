@@ -144,6 +144,14 @@ async def test_slow_planning_is_given_up_at_the_deadline_and_kept(gateway, subgr
     assert (await gate.ask(QUERY))["data"] == {"users": [{"id": "1", "name": "Ada"}]}
 
 
+async def test_a_closed_engine_still_answers_what_reaches_it(gateway, subgraphs):
+    """After a reload, a request may have been given the old engine a moment before."""
+    fill(subgraphs)
+    gate = gateway(SDL, PLAN)
+    gate.engine.close()
+    assert await gate.ask(QUERY) == {"data": {"users": [{"id": "1", "name": "Ada"}]}}
+
+
 async def test_callers_see_their_own_only(gateway, subgraphs):
     assert Caller(subject="a", token="t").rights == Caller(subject="a", token="t").rights
     different = [

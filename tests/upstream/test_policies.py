@@ -120,7 +120,8 @@ async def ask_as(gate, caller, **headers):
 
 async def test_identical_reads_in_flight_are_sent_once_per_caller(gateway, subgraphs):
     def wrap(client):
-        return Headered(Coalesced(client), fixed={"X-Fixed": "1"}, forwarded=["X-Region", "Host", "Authorization"])
+        client = Coalesced(Retried(client, backoff_s=0.001))
+        return Headered(client, fixed={"X-Fixed": "1"}, forwarded=["X-Region", "Host", "Authorization"])
 
     gate = gateway(SDL, PLAN, wrap=wrap)
     opened = asyncio.Event()

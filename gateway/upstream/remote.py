@@ -1,0 +1,23 @@
+"""Open a subgraph at a URL with the transport that suits it: lean for plain HTTP, httpx2 for TLS and for streams."""
+
+from __future__ import annotations
+
+from gateway.upstream.http import HttpSubgraph
+from gateway.upstream.httpx_transport import HttpxTransport
+from gateway.upstream.lean_transport import LeanTransport
+from gateway.upstream.subscribe import RemoteStreams
+from gateway.upstream.transport import HttpTransport
+
+MAX_STREAMS = 1_000
+"""Subscriptions over server-sent events at once. They last, so they have connections of their own."""
+
+
+def remote_subgraph(url: str, *, max_connections: int = 64) -> HttpSubgraph:
+    """Return a client for the subgraph at an http or https URL; policies go around it."""
+    transport: HttpTransport
+    if url.startswith("http://"):
+        transport = LeanTransport(url, max_connections=max_connections)
+    else:
+        transport = HttpxTransport(url, max_connections=max_connections)
+    streams = HttpxTransport(url, max_connections=MAX_STREAMS)
+    return HttpSubgraph(transport, subscribe=RemoteStreams(url, streams).subscribe, owned=(streams,))
