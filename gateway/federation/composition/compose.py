@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
+from gateway.federation.composition.hints import HINTS
 from gateway.federation.composition.merge.context import Merge
 from gateway.federation.composition.merge.outline import Outline
 from gateway.federation.composition.merge.supergraph import merge_supergraph
@@ -78,9 +79,10 @@ def _merge(merge: Merge, ownership: Ownership | None) -> Composition:
     satisfiability = check_satisfiability(whole)
     owned = _apply(OWNERSHIP_RULES, OwnedGraph(whole, ownership)) if ownership is not None else ()
     errors = (*satisfiability.errors, *owned)
+    hints = (*(found for find in HINTS for found in find(merge)), *satisfiability.hints)
     if errors:
-        return _failed(errors, satisfiability.hints)
-    return Composition(whole.sdl, (), satisfiability.hints)
+        return _failed(errors, hints)
+    return Composition(whole.sdl, (), hints)
 
 
 def _apply(rules: Iterable[Callable[[T], Iterable[CompositionError]]], subject: T) -> _Errors:

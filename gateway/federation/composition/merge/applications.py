@@ -39,7 +39,7 @@ def merge_uses(merge: Merge, name: str, uses: Sequence[_Applied]) -> tuple[Direc
     """The applications of one directive to one element, merged."""
     carried = merge.carried.by_name.get(name)
     distinct = distinct_uses(merge, name, uses)
-    if _is_repeatable(merge, name, carried):
+    if is_repeatable(merge, name):
         return tuple(_in_supergraph(merge, carried, index, application) for index, application, _ in distinct)
     if len(distinct) == 1:
         return (Directive(name, distinct[0][1].arguments),)
@@ -73,7 +73,9 @@ def _with_defaults(definition: DirectiveDefinition | None, application: Directiv
     return ", ".join(f"{name}: {same_text(values[name])}" for name in sorted(values))
 
 
-def _is_repeatable(merge: Merge, name: str, carried: CarriedDirective | None) -> bool:
+def is_repeatable(merge: Merge, name: str) -> bool:
+    """May a directive of the supergraph be applied several times to one element?"""
+    carried = merge.carried.by_name.get(name)
     if carried is not None:
         return carried.specification.is_repeatable
     definition = merge.composed.definitions.get(name)

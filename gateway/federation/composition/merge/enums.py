@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from gateway.federation.composition.merge.applications import merge_applications
 from gateway.federation.composition.merge.arguments import merged_argument_sources
 from gateway.federation.composition.merge.context import Merge
+from gateway.federation.composition.merge.definitions import executable_sources
 from gateway.federation.composition.merge.descriptions import merge_descriptions
 from gateway.federation.composition.merge.fields import merged_reference
 from gateway.federation.composition.merge.inputs import is_inaccessible
@@ -41,6 +42,13 @@ def enum_usages(merge: Merge) -> Mapping[str, EnumUsage]:
             types = (field.type for _, field in input_group.sources.present())
             reference = merge_references(merge.outline, types, is_input=True)
             inputs.setdefault(named_type(reference.type), input_group.coordinate)
+    for directive, sources in executable_sources(merge):
+        for name, versions in merged_argument_sources(merge, sources) if not sources.missing() else ():
+            for _, argument in versions.present():
+                inputs.setdefault(named_type(argument.type), f"@{directive}({name}:)")
+    for definition in merge.composed.definitions.values():
+        for argument in definition.arguments.values():
+            inputs.setdefault(named_type(argument.type), f"@{definition.name}({argument.name}:)")
     return {
         name: EnumUsage(inputs.get(name), outputs.get(name))
         for name, kind in merge.outline.kinds.items()

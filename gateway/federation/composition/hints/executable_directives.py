@@ -1,0 +1,51 @@
+"""INCONSISTENT_EXECUTABLE_DIRECTIVE_…, NO_EXECUTABLE_DIRECTIVE_INTERSECTION: what becomes of clients' directives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gateway.federation.composition.hints.noting import hint, presence
+from gateway.federation.composition.merge.context import Merge
+from gateway.federation.composition.merge.definitions import (
+    EXECUTABLE_LOCATIONS,
+    common_locations,
+    executable_sources,
+)
+from gateway.federation.composition.merge.sources import Sources
+from gateway.federation.composition.model.element import DirectiveDefinition
+from gateway.federation.composition.model.result import CompositionHint, HintLevel
+
+
+def find(merge: Merge) -> Iterator[CompositionHint]:
+    """A directive that clients use may get to any subgraph, so all have to know it in the same way."""
+    for name, sources in executable_sources(merge):
+        for code, message in _notes(merge, name, sources):
+            yield hint(merge, code, HintLevel.WARN, message, sources, f"@{name}")
+
+
+def _notes(merge: Merge, name: str, sources: Sources[DirectiveDefinition]) -> Iterator[tuple[str, str]]:
+    told = presence(merge, sources)
+    if told is not None:
+        yield (
+            "INCONSISTENT_EXECUTABLE_DIRECTIVE_PRESENCE",
+            f"clients can't use `@{name}`: it is defined {told}",
+        )
+        return
+    common = common_locations(sources)
+    if not common:
+        yield (
+            "NO_EXECUTABLE_DIRECTIVE_INTERSECTION",
+            f"clients can't use `@{name}`: no location is common to all subgraphs",
+        )
+        return
+    if len({definition.is_repeatable for _, definition in sources.present()}) > 1:
+        yield (
+            "INCONSISTENT_EXECUTABLE_DIRECTIVE_REPEATABLE",
+            f"`@{name}` is repeatable in some subgraphs only, so clients can't repeat it",
+        )
+    locations = {frozenset(d.locations) & EXECUTABLE_LOCATIONS for _, d in sources.present()}
+    if len(locations) > 1:
+        yield (
+            "INCONSISTENT_EXECUTABLE_DIRECTIVE_LOCATIONS",
+            f"`@{name}` has different locations in subgraphs; clients can use it on {', '.join(common)}",
+        )
