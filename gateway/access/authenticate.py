@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from gateway.access.caller import ANONYMOUS, Caller
-from gateway.errors import GatewayError
 
 
 class Authenticate(Protocol):
@@ -25,12 +24,3 @@ class Authenticate(Protocol):
 async def allow_anonymous(headers: Mapping[str, str]) -> Caller:  # noqa: ARG001 - the development policy asks for nothing
     """Let everybody in as nobody in particular: the development policy."""
     return ANONYMOUS
-
-
-async def deny_anonymous(headers: Mapping[str, str]) -> Caller:
-    """Let nobody in: what a gateway without any configured issuer does in production.
-
-    Raises `GatewayError` with UNAUTHENTICATED always.
-    """
-    scheme = 'Bearer error="invalid_token"' if "authorization" in headers else "Bearer"
-    raise GatewayError("UNAUTHENTICATED", headers={"WWW-Authenticate": scheme})

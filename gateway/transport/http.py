@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from gateway.access.csrf import prevent_csrf
 from gateway.errors import GatewayError, RequestRefused
@@ -37,6 +38,7 @@ async def serve_http(scope: Scope, receive: Receive, send: Send, door: Door) -> 
     exchange = begin(scope, receive, send, door.settings.cors)
     try:
         check_headers(scope, door.settings.max_header_bytes, door.settings.max_headers)
+        _check_host(exchange)
         match exchange.method, stream_token(exchange):
             case "OPTIONS", _:
                 await _options(exchange, door)
@@ -69,6 +71,13 @@ def check_headers(scope: Scope, max_bytes: int, max_headers: int) -> None:
         raise _too_large("headers", max_headers, len(raw))
 
 
+def _check_host(exchange: Exchange) -> None:
+    """Refuse a request for no host or for several, as HTTP asks. <https://www.rfc-editor.org/rfc/rfc9112#section-3.2>"""
+    host = exchange.headers.get("host")
+    if (host is None and exchange.scope["http_version"] == "1.1") or (host is not None and "," in host):
+        raise GatewayError("BAD_REQUEST", "The request must name one host.")
+
+
 def _too_large(name: str, limit: int, figure: int) -> GatewayError:
     return GatewayError(
         "HEADERS_TOO_LARGE",
@@ -81,6 +90,8 @@ def _too_large(name: str, limit: int, figure: int) -> GatewayError:
 async def _serve(exchange: Exchange, door: Door) -> None:
     headers = exchange.headers
     acceptable = negotiate(headers.get("accept", ""))
+    if exchange.method == "HEAD":  # a stream has no end to wait for, and a HEAD no body to stream
+        acceptable = replace(acceptable, streaming=None, prefers_stream=False)
     is_post = exchange.method == "POST"
     if door.page is not None and acceptable.page and not is_post:
         await door.page(exchange.scope, exchange.receive, exchange.send)

@@ -102,6 +102,12 @@ def http_protocol(settings: TransportSettings) -> type[asyncio.Protocol]:
             self._is_head_open = True
             self._head_bytes = 0
 
+        def timeout_keep_alive_handler(self) -> None:
+            if self.transport.get_write_buffer_size():
+                self.transport.abort()  # closing would wait for a client that doesn't read what it asked for
+            else:
+                super().timeout_keep_alive_handler()
+
         def send_400_response(self, msg: str) -> None:
             self._refuse(GatewayError("BAD_REQUEST", msg))
 

@@ -14,6 +14,9 @@ SUBPROTOCOL = "graphql-transport-ws"
 
 _MAX_ID = 256
 
+_OF_ONE_OPERATION = frozenset({"idempotency-key", "last-event-id"})
+"""Headers that mean something for one operation only, and so can't come with a connection."""
+
 
 class BadMessage(Exception):  # noqa: N818 - reads as what it is
     """The client doesn't speak the protocol; the text goes into the close frame."""
@@ -91,7 +94,11 @@ def credentials(payload: Mapping[str, Any]) -> dict[str, str]:
     """Return the headers that a `connection_init` payload stands for: its string members, and those of `headers`."""
     inner = payload.get("headers")
     merged = {**payload, **(inner if isinstance(inner, dict) else {})}
-    return {name.lower(): value for name, value in merged.items() if isinstance(value, str)}
+    return {
+        name.lower(): value
+        for name, value in merged.items()
+        if isinstance(value, str) and name.lower() not in _OF_ONE_OPERATION
+    }
 
 
 def print_message(kind: str, identity: str | None = None, payload: object = None) -> str:

@@ -91,6 +91,10 @@ async def test_queries_come_by_get_and_mutations_do_not(http: httpx2.AsyncClient
     assert refused.json() == {"errors": [error("METHOD_NOT_ALLOWED", "Send a mutation by POST.")]}
     headed = await send(http, door, "HEAD", params={"query": "{ __typename }"})
     assert (headed.status_code, headed.content) == (200, b"")
+    stream = {"query": "subscription { ticks(count: 1) { number } }"}
+    for accept, status in (("text/event-stream, */*;q=0.1", 400), ("text/event-stream", 406)):
+        headed = await send(http, door, "HEAD", params=stream, headers={"accept": accept})
+        assert (headed.status_code, headed.content) == (status, b"")
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE", "TRACE", "QUERY"])

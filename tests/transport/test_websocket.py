@@ -81,6 +81,9 @@ async def test_a_subscription_resumes_after_a_cursor(door: Any) -> None:
         variables = {"count": 1, "everyMs": 1}
         await socket.send("subscribe", "1", query=TICKS, variables=variables, extensions={"concord": {"cursor": "41"}})
         assert (await socket.read())["payload"]["data"] == {"ticks": {"number": 42}}
+    async with acknowledged(door, headers={"Last-Event-ID": "41"}) as socket:
+        await socket.send("subscribe", "1", query=TICKS, variables=variables)
+        assert (await socket.read())["payload"]["data"] == {"ticks": {"number": 0}}
 
 
 async def test_a_refused_operation_ends_alone(door: Any) -> None:
