@@ -58,6 +58,9 @@ def _refusal(source: SubgraphSource, message: str) -> CompositionError:
 
 def check_names(sources: Sequence[SubgraphSource]) -> tuple[CompositionError, ...]:
     """Names that no subgraph may have, and names that several have."""
+    if not sources:
+        message = "there is no subgraph to compose"
+        return (CompositionError(code="NO_SUBGRAPHS", message=message, mend="Name at least one subgraph."),)
     errors: list[CompositionError] = []
     seen: set[str] = set()
     for source in sources:
