@@ -125,7 +125,7 @@ def check_invoices(company: Company) -> None:
         net[line.invoice] += line.amount
         assert line.amount == line.quantity * line.unit_amount
     for payment in company.payments:
-        assert ZERO < payment.amount and payment.received_on <= company.today
+        assert payment.amount > ZERO and payment.received_on <= company.today
         if payment.status is PaymentStatus.SUCCEEDED:
             paid[payment.invoice] += payment.amount
     for memo in company.credit_memos:

@@ -1,0 +1,267 @@
+"""What a subgraph keeps: events until they are taken, answers of writes, webhooks until worked off, marks, projections."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from kit_server import ScriptedVendor, hang_up
+from starlette.responses import JSONResponse, Response
+
+from subgraphs.kit import signature
+from subgraphs.kit.background import background
+from subgraphs.kit.canonical_event import CanonicalEvent, FieldChange
+from subgraphs.kit.change_feed import ChangeFeed, Changes
+from subgraphs.kit.database import Database
+from subgraphs.kit.idempotent_write import IdempotentWrites
+from subgraphs.kit.outbox import Outbox
+from subgraphs.kit.projection import Change, Projection
+from subgraphs.kit.sandbox.state import State
+from subgraphs.kit.system_error import (
+    IdempotencyInProgressError,
+    IdempotencyKeyReusedError,
+    Outcome,
+    VendorRejectedError,
+    VendorTimeoutError,
+    VendorUnavailableError,
+)
+from subgraphs.kit.webhook import VendorEvent, WebhookInbox
+
+CONTRACTS = Projection("contracts", indexes={"customer": lambda record: record["customers"]})
+SCHEMAS = (Outbox.SCHEMA, IdempotentWrites.SCHEMA, WebhookInbox.SCHEMA, ChangeFeed.SCHEMA, CONTRACTS.schema)
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    opened = await Database.open(tmp_path / "kit.sqlite", SCHEMAS)
+    yield opened
+    await opened.close()
+
+
+def event(number: int) -> CanonicalEvent:
+    return CanonicalEvent(
+        source="erp",
+        type="invoice.paid",
+        subject="SW52b2ljZTpJTlYtMjAyNS0wMDAwMQ",
+        identity=("account.invoice", str(number)),
+        time=datetime(2026, 3, 2, 9, 30, tzinfo=UTC),
+        keys={"invoice": "INV-2025-00001"},
+        version=str(number),
+        changes=(FieldChange("status", "POSTED", "PAID"),),
+    )
+
+
+async def until(check: Any) -> None:
+    async with asyncio.timeout(5):
+        while not await check():  # noqa: ASYNC110 - a file has no event
+            await asyncio.sleep(0.02)
+
+
+async def test_events_wait_for_the_log_and_arrive_in_order_over_a_restart(
+    tmp_path: Path, vendor: ScriptedVendor, vendor_url: str
+) -> None:
+    vendor.script.extend([hang_up, Response(b"", 503), Response(b"<html>", 200), JSONResponse({"accepted": 3})])
+    first = await Database.open(tmp_path / "outbox.sqlite", SCHEMAS)
+    await Outbox(first, events_url="http://127.0.0.1:9", signing_secret="s").add([event(1), event(2), event(1)])
+    await first.close()
+    second = await Database.open(tmp_path / "outbox.sqlite", SCHEMAS)
+    outbox = Outbox(second, events_url=f"{vendor_url}/events", signing_secret="s")
+    assert await outbox.waiting() == 2
+    async with background(outbox.deliver_forever):
+        await outbox.add([event(3)])
+
+        async def is_empty() -> bool:
+            return not await outbox.waiting()
+
+        await until(is_empty)
+    await second.close()
+    bodies = [orjson.loads(asked.body) for asked in vendor.asked]
+    assert [entry["data"]["version"] for entry in bodies[-1]] == ["1", "2", "3"]
+    assert bodies[-1][0] == {
+        "specversion": "1.0",
+        "id": event(1).id,
+        "source": "concord/erp",
+        "type": "concord.invoice.paid.v1",
+        "subject": "SW52b2ljZTpJTlYtMjAyNS0wMDAwMQ",
+        "time": "2026-03-02T09:30:00Z",
+        "datacontenttype": "application/json",
+        "dataschema": "urn:concord:event:invoice.paid:1.0",
+        "data": {
+            "keys": {"invoice": "INV-2025-00001"},
+            "version": "1",
+            "changes": [{"field": "status", "from": "POSTED", "to": "PAID"}],
+        },
+    }
+    last = vendor.asked[-1]
+    signature.verify("s", last.body, last.headers[signature.HEADER.lower()])
+    assert last.headers["content-type"] == "application/cloudevents-batch+json"
+
+
+async def test_what_the_log_refuses_for_good_does_not_block_what_follows(
+    database: Database, vendor: ScriptedVendor, vendor_url: str
+) -> None:
+    refused = {"accepted": 1, "duplicates": 0, "rejected": [{"id": event(1).id, "code": "EVENT_CONTRACT_BROKEN"}]}
+    vendor.script.append(JSONResponse(refused))
+    outbox = Outbox(database, events_url=f"{vendor_url}/events", signing_secret="s")
+    await outbox.add([event(1), event(2)])
+    async with background(outbox.deliver_forever):
+
+        async def is_empty() -> bool:
+            return not await outbox.waiting()
+
+        await until(is_empty)
+    kept = await database.run(lambda c: c.execute("select id, refused from outbox").fetchall())
+    assert [(row[0], orjson.loads(row[1])["code"]) for row in kept] == [(event(1).id, "EVENT_CONTRACT_BROKEN")]
+
+
+async def test_a_write_is_done_once_per_key_whatever_happens_in_between(database: Database) -> None:
+    writes = IdempotentWrites(database)
+    done: list[str] = []
+
+    async def write() -> str:
+        done.append("written")
+        await asyncio.sleep(0.05)
+        return f"answer {len(done)}"
+
+    running = asyncio.create_task(writes.run("k", {"a": 1}, write))
+    await asyncio.sleep(0.02)
+    with pytest.raises(IdempotencyInProgressError):
+        await writes.run("k", {"a": 1}, write)
+    assert [await running, await writes.run("k", {"a": 1}, write)] == ["answer 1", "answer 1"]
+    with pytest.raises(IdempotencyKeyReusedError):
+        await writes.run("k", {"a": 2}, write)
+    assert done == ["written"]
+
+
+async def test_an_unknown_outcome_is_looked_up_and_a_refusal_frees_the_key(database: Database) -> None:
+    writes = IdempotentWrites(database)
+    effects: list[str] = []
+
+    async def lost() -> str:
+        effects.append("applied")
+        raise VendorTimeoutError("late", outcome=Outcome.UNKNOWN)
+
+    async def refused() -> str:
+        raise VendorRejectedError("no", outcome=Outcome.NOT_APPLIED)
+
+    async def write() -> str:
+        effects.append("applied again")
+        return "new"
+
+    async def look_up() -> str | None:
+        return "found" if effects else None
+
+    with pytest.raises(VendorTimeoutError):
+        await writes.run("k", {}, lost)
+    assert await writes.run("k", {}, write, look_up=look_up) == "found"
+    assert effects == ["applied"]
+    with pytest.raises(VendorRejectedError):
+        await writes.run("k2", {}, refused)
+    assert await writes.run("k2", {"corrected": True}, write) == "new"
+
+
+async def test_webhooks_are_kept_until_their_work_succeeds_and_copies_are_known(database: Database) -> None:
+    worked: list[list[str]] = []
+    failures = iter([VendorUnavailableError("down"), None, None])
+
+    async def work(events: Any) -> None:
+        failure = next(failures)
+        if failure is not None:
+            raise failure
+        worked.append([entry.id for entry in events])
+
+    inbox = WebhookInbox(database, work)
+    assert await inbox.add([VendorEvent(id="1", payload={}), VendorEvent(id="2", payload={})]) == 2
+    async with background(inbox.work_forever):
+
+        async def is_worked() -> bool:
+            return bool(worked)
+
+        await until(is_worked)
+        assert await inbox.add([VendorEvent(id="2", payload={}), VendorEvent(id="3", payload={})]) == 1
+
+        async def is_done() -> bool:
+            return len(worked) == 2
+
+        await until(is_done)
+    assert worked == [["1", "2"], ["3"]]
+
+
+async def test_a_feed_goes_on_from_its_mark_and_loses_nothing_when_applying_fails(database: Database) -> None:
+    source = ["a", "b", "c", "d"]
+    applied: list[str] = []
+    fails = [True]
+
+    async def poll(mark: str | None) -> Changes[str]:
+        start = int(mark or 0)
+        part = source[start : start + 2]
+        return Changes(items=part, mark=str(start + len(part)), has_more=start + 2 < len(source))
+
+    async def apply(items: Any) -> None:
+        if items[0] == "c" and fails.pop():
+            raise VendorUnavailableError("down")
+        applied.extend(items)
+
+    feed = ChangeFeed(database, "letters", poll, apply, interval_s=0.01)
+    assert await feed.poll_once()
+    with pytest.raises(VendorUnavailableError):
+        await feed.poll_once()
+    fails.append(False)
+    again = ChangeFeed(database, "letters", poll, apply, interval_s=0.01)
+    assert not await again.poll_once()
+    assert (applied, await again.mark()) == (source, "4")
+
+
+async def test_a_projection_takes_the_newest_version_only_and_finds_by_key(database: Database) -> None:
+    old, new = {"customers": ["c1"], "n": 1}, {"customers": ["c2"], "n": 2}
+
+    def fill(connection: Any) -> list[Change]:
+        return [
+            CONTRACTS.put(connection, "s1", new, version=2),
+            CONTRACTS.put(connection, "s1", old, version=1),
+            CONTRACTS.put(connection, "s1", new, version=3),
+            CONTRACTS.put(connection, "s2", old, version=1),
+            CONTRACTS.remove(connection, "s2", version=5),
+            CONTRACTS.put(connection, "s2", old, version=4),
+        ]
+
+    changes = await database.run(fill)
+    assert [change.applied for change in changes] == [True, False, False, True, True, False]
+    assert [change.before for change in changes] == [None, new, new, None, old, None]
+    assert await database.run(lambda c: CONTRACTS.find(c, "customer", ["c1", "c2"])) == {"c2": [new]}
+    assert await database.run(lambda c: (CONTRACTS.get(c, ["s1", "s2", "s3"]), CONTRACTS.count(c))) == ({"s1": new}, 1)
+
+
+async def test_work_that_fails_in_the_middle_leaves_nothing_behind(database: Database) -> None:
+    def fail(connection: Any) -> None:
+        CONTRACTS.put(connection, "s9", {"customers": []}, version=1)
+        raise ValueError("in the middle")
+
+    with pytest.raises(ValueError, match="in the middle"):
+        await database.run(fail)
+    assert await database.run(CONTRACTS.count) == 0
+
+
+def test_a_sandbox_keeps_its_state_over_restarts_and_rolls_back_whole(tmp_path: Path) -> None:
+    state = State.open(tmp_path / "sandbox.sqlite")
+    assert state.begin_filling("7:200")
+    with state.transaction():
+        state.collection("companies").put("1", {"name": "Acme"})
+        state.end_filling("7:200")
+    with pytest.raises(ValueError, match="no"), state.transaction():
+        state.collection("companies").put("1", {"name": "Changed"})
+        state.collection("companies").put("2", {})
+        raise ValueError("no")
+    assert list(state.collection("companies").values()) == [{"name": "Acme"}]
+    assert [state.next_number("n"), state.next_number("n")] == [1, 2]
+    state.close()
+    again = State.open(tmp_path / "sandbox.sqlite")
+    assert not again.begin_filling("7:200")
+    assert again.collection("companies").get("1") == {"name": "Acme"}
+    assert again.next_number("n") == 3
+    assert again.begin_filling("8:200")
+    assert len(again.collection("companies")) == 0
+    again.close()
