@@ -5,6 +5,7 @@ A fetch is compiled once per plan: its constant bytes, the functions that collec
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from graphql import FieldNode, FragmentDefinitionNode, OperationDefinitionNode, 
 
 from gateway.errors import Outcome
 from gateway.execution.collect import Collect, Collected, compile_collect
+from gateway.execution.contexts import split_by_context
 from gateway.execution.located import Failure, SubgraphProfile, error_entries, failure_from_entry, failure_of
 from gateway.execution.merge import Composites, composites_of, copy_json, merge
 from gateway.execution.ports import SubgraphAnswer, SubgraphClient, SubgraphFailure, SubgraphRequest, body_prefix
@@ -310,6 +312,18 @@ async def load_entity(compiled: CompiledEntity, run: Run) -> None:
     if prepared is None:
         return
     request, collected = prepared
+    entity_input = compiled.fetch.inputs[0]
+    if not entity_input.context_arguments:
+        await _load_entities(compiled, run, request, collected)
+        return
+    async with asyncio.TaskGroup() as group:
+        for part, found in split_by_context(entity_input, run, request, collected[0]):
+            group.create_task(_load_entities(compiled, run, part, (found,)))
+
+
+async def _load_entities(
+    compiled: CompiledEntity, run: Run, request: SubgraphRequest, collected: tuple[Collected, ...]
+) -> None:
     try:
         answer = await _load(compiled.client, request, run)
     except SubgraphFailure as failed:

@@ -125,7 +125,9 @@ class EntityInput:
     input_rewrites: tuple[FieldRewrite, ...] = ()
     output_rewrites: tuple[FieldRewrite, ...] = ()
     context_arguments: tuple[tuple[str, Path], ...] = ()
-    """`@fromContext`: (variable name, path upwards and down to the value), read for each object and sent as a key."""
+    """`@fromContext`: (variable name, path to its value), read for each object. A path starts at the object: each
+    `PathKey("..")` undoes one element of the path that led to it, the rest leads down. Of several paths for one variable
+    the first that leads somewhere counts. Objects with different values can't share a request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,11 +52,13 @@ def print_plan(plan: QueryPlan) -> str:
 
 
 def print_path(path: Path) -> str:
-    """Return a path as text: `products.@[Book].author`, where `@` is each item of a list."""
+    """Return a path as text: `products.@[Book].author`, where `@` is each item of a list and `^` one step up."""
     text = ""
     for element in path:
         types = f"[{'|'.join(sorted(element.possible_types))}]" if element.possible_types is not None else ""
         match element:
+            case PathKey(".."):
+                text += ".^" if text else "^"
             case PathKey(name):
                 text += f"{types}.{name}" if text else f"{types}{name}"
             case EachItem():

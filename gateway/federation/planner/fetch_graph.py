@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 from gateway.federation.plan import EachItem, Path, PathKey, RepresentationField
 from gateway.federation.planner.names import ResponseNames
 from gateway.federation.planner.path import Jump, Position
 from gateway.federation.planner.paths import TYPENAME
 from gateway.federation.planner.query_tree import Branch, Taken
-from gateway.federation.planner.step import Entry, Representation, Selected, Step
+from gateway.federation.planner.step import ContextValue, Entry, Representation, Selected, Step
 from gateway.federation.query_graph import Node, QueryGraph
-from gateway.federation.supergraph import Conditions, FieldSelection, FieldSet, Selection
+from gateway.federation.supergraph import Conditions, FieldSelection, FieldSet, Selection, SubgraphField
 
 _ALWAYS: Conditions = frozenset()
 
@@ -17,21 +19,39 @@ _ALWAYS: Conditions = frozenset()
 class _Place:
     """Where the builder stands in the response: position, path for the executor, and the types it is narrowed to."""
 
-    __slots__ = ("conditions", "path", "position", "types")
+    __slots__ = ("conditions", "path", "position", "trail", "types")
 
-    def __init__(self, position: Position, path: Path, types: frozenset[str] | None, conditions: Conditions) -> None:
+    def __init__(
+        self,
+        position: Position,
+        path: Path,
+        types: frozenset[str] | None,
+        conditions: Conditions,
+        trail: tuple[_Above, ...] = (),
+    ) -> None:
         self.position = position
         self.path = path
         self.types = types
         self.conditions = conditions
+        self.trail = trail
 
-    def below(self, name: str, list_depth: int, conditions: Conditions) -> _Place:
+    def below(self, name: str, list_depth: int, conditions: Conditions, step: Step, selected: Selected) -> _Place:
         path = (*self.path, PathKey(name, self.types), *(EachItem() for _ in range(list_depth)))
-        return _Place((*self.position, name), path, None, self.conditions | conditions)
+        trail = (*self.trail, _Above(self, step, selected))
+        return _Place((*self.position, name), path, None, self.conditions | conditions, trail)
 
     def narrowed(self, types: frozenset[str]) -> _Place:
         both = types if self.types is None else self.types & types
-        return _Place(self.position, self.path, both, self.conditions)
+        return _Place(self.position, self.path, both, self.conditions, self.trail)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Above:
+    """An object above the place: where a context may be set."""
+
+    place: _Place
+    step: Step
+    selected: Selected
 
 
 class FetchGraphBuilder:
@@ -76,11 +96,14 @@ class FetchGraphBuilder:
         if item.is_hidden and not is_plain:
             name = self._names.name(place.position, item.selection)
         conditions = _ALWAYS if is_plain else item.conditions | inherited
-        entry = selected.add(name, item.selection, conditions, taken.edge)
+        selection = item.selection
+        if taken.edge is not None and taken.edge.field.context_arguments and step.entry is not None:
+            selection = _with_contexts(selection, taken.edge.field, step.entry)
+        entry = selected.add(name, selection, conditions, taken.edge)
         if taken.branch is None or taken.edge is None or entry.below is None:
             touched.add(step)
             return
-        place_below = place.below(name, taken.edge.field.type.list_depth, conditions)
+        place_below = place.below(name, taken.edge.field.type.list_depth, conditions, step, selected)
         self._grow(taken.branch, step, entry.below, place_below, touched, _ALWAYS)
 
     def _enter(self, jump: Jump, step: Step, selected: Selected, place: _Place, inherited: Conditions) -> Step:
@@ -98,12 +121,48 @@ class FetchGraphBuilder:
             jump.source,
             jump.target,
             representation,
+            self._contexts(jump, place, touched, inherited),
             frozenset({inherited}),
         )
         entered = self._new_step(jump.target.subgraph, Selected(jump.target), entry)
         entered.parents = touched
         entered.conditions = place.conditions
         return entered
+
+    def _contexts(
+        self, jump: Jump, place: _Place, touched: set[Step], inherited: Conditions
+    ) -> dict[tuple[str, str], ContextValue]:
+        """Fetch what ancestors set, where they are, and return how to read it from the entered object."""
+        found: dict[tuple[str, str], ContextValue] = {}
+        for source in jump.contexts:
+            above = place.trail[source.depth]
+            touched.add(above.step)
+            self._grow(source.requirement.tree, above.step, above.selected, above.place, touched, inherited)
+            ups = tuple(PathKey("..") for _ in range(len(place.path) - len(above.place.path)))
+            downs = self._value_paths(source.selection.selections, above.place.position, None)
+            variable = f"_context_{source.depth}_{source.argument.name}_{len(found)}"
+            paths = tuple(ups + down for down in downs)
+            found[source.field, source.argument.name] = ContextValue(variable, source.argument.type, paths)
+        return found
+
+    def _value_paths(
+        self, selections: tuple[Selection, ...], position: Position, types: frozenset[str] | None
+    ) -> list[Path]:
+        """Return the path to the one leaf of a context's selection, one for each type condition."""
+        paths: list[Path] = []
+        for selection in selections:
+            if not isinstance(selection, FieldSelection):
+                narrowed = self._graph.types_of(selection.type_condition or "") or None
+                paths.extend(self._value_paths(selection.selections, position, narrowed))
+                continue
+            name = self._names.name(position, selection)
+            step = (PathKey(name, types),)
+            if selection.selections:
+                below = self._value_paths(selection.selections, (*position, name), None)
+                paths.extend(step + path for path in below)
+            else:
+                paths.append(step)
+        return paths
 
     def _select_typename(self, selected: Selected) -> None:
         if not selected.node.is_interface_object:
@@ -149,6 +208,18 @@ class FetchGraphBuilder:
         if declared.type.name in self._graph.abstract_types:
             below.add_typename()
         self._represent_selections(below, selection.selections, subgraph, declared.type.name, (*position, name))
+
+
+def _with_contexts(selection: FieldSelection, field: SubgraphField, entry: Entry) -> FieldSelection:
+    """Add the arguments that ancestors set to a field's own: `label(locale:$_context_0_locale_0)`."""
+    values = {argument.name: entry.contexts[field.name, argument.name].variable for argument in field.context_arguments}
+    added = ",".join(f"{name}:${variable}" for name, variable in values.items())
+    own = selection.arguments[1:-1]
+    return replace(
+        selection,
+        arguments=f"({own},{added})" if own else f"({added})",
+        variables=selection.variables | frozenset(values.values()),
+    )
 
 
 def _common_conditions(branch: Branch) -> Conditions:

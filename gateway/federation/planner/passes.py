@@ -105,6 +105,8 @@ def _enter_alike(kept: Step, gone: Step) -> bool:
     if one.wanted != other.wanted and not one.representation.is_like(other.representation):
         # One would send nothing where the other's required fields are left out by a condition.
         return False
+    if any(other.contexts.get(key, value) != value for key, value in one.contexts.items()):
+        return False
     ours, theirs = one.representation.sources(), other.representation.sources()
     return all(theirs.get(name, source) == source for name, source in ours.items())
 
@@ -114,6 +116,7 @@ def _merge(kept: Step, gone: Step) -> None:
     assert gone.entry is not None
     kept.selected.absorb(gone.selected)
     kept.entry.representation.absorb(gone.entry.representation)
+    kept.entry.contexts |= gone.entry.contexts
     kept.entry.wanted |= gone.entry.wanted
     kept.parents |= gone.parents
     kept.conditions &= gone.conditions

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from gateway.federation.query_graph import FieldEdge, Node
-from gateway.federation.supergraph import Conditions, FieldSelection, FieldSet, Selection
+from gateway.federation.supergraph import Conditions, ContextArgument, FieldSelection, FieldSet, Selection
 
 if TYPE_CHECKING:
     from gateway.federation.planner.query_tree import Branch
@@ -56,6 +56,8 @@ class Jump:
     requires: FieldSet | None
     """What the representation carries beside the key, for the sake of a `@requires`."""
     requirement: Requirement
+    contexts: tuple[ContextSource, ...] = ()
+    """Where the arguments come from that ancestors set."""
 
     @property
     def fields(self) -> FieldSet:
@@ -63,6 +65,20 @@ class Jump:
         if self.requires is None:
             return self.key
         return FieldSet(f"{self.key.text} {self.requires.text}", self.key.selections + self.requires.selections)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ContextSource:
+    """Where the value of one `@fromContext` argument comes from."""
+
+    field: str
+    """The field that has the argument."""
+    argument: ContextArgument
+    selection: FieldSet
+    depth: int
+    """How many response names lead to the ancestor that sets the context."""
+    requirement: Requirement
+    """How the selection is met from the ancestor."""
 
 
 Move: TypeAlias = Take | Narrow | Jump

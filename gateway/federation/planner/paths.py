@@ -10,11 +10,13 @@ an abstract type is taken apart into its object types only where the subgraph ca
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from gateway.errors import GatewayError
 from gateway.federation.planner.alternatives import Alternatives
 from gateway.federation.planner.budget import Budget
 from gateway.federation.planner.collect import Collector
+from gateway.federation.planner.contexts import find_contexts
 from gateway.federation.planner.path import Item, Jump, Leaf, Narrow, Path, Position, Selections, Take
 from gateway.federation.planner.reach import Reach
 from gateway.federation.query_graph import FieldEdge, Node, QueryGraph
@@ -240,7 +242,7 @@ class _Level:
 
     def _plain_edge(self, node: Node, item: Item) -> FieldEdge | None:
         edge = self._graph.common_field(node, item.selection.name)
-        return None if edge is None or edge.requires is not None else edge
+        return edge if edge is not None and edge.is_plain else None
 
     def _entered(self, views: Iterable[Path], item: Item) -> list[Path]:
         """Return paths that take the field after entering the entity in another subgraph, or again in the same one."""
@@ -248,6 +250,11 @@ class _Level:
         for view in views:
             for jumps, edge in self._finder.reach.ways_to(view.node, item.selection.name):
                 self._finder.budget.spend()
+                if edge.field.context_arguments:
+                    contexts = find_contexts(self._finder, view, self._position, edge)
+                    if contexts is None:
+                        continue
+                    jumps = (*jumps[:-1], replace(jumps[-1], contexts=contexts))  # noqa: PLW2901
                 found.append(_take(self._jump(view, jumps), item, edge))
         return found
 
@@ -257,6 +264,9 @@ class _Level:
             tag = jump.requires.text if jump.requires and needed.fetches else ""
             fetches = {(self._position, jump.target.subgraph, tag)}
             fetches.update((self._position + at, subgraph, key) for at, subgraph, key in needed.fetches)
+            for source in jump.contexts:
+                above = self._position[: source.depth]
+                fetches.update((above + at, subgraph, key) for at, subgraph, key in source.requirement.fetches)
             path = Path(jump.target, path, jump, path.fetches | fetches, path.depth + 1 + needed.depth)
         return path
 

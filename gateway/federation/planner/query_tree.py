@@ -43,7 +43,8 @@ class Branch:
                     self.narrows[name] = Branch(node)
                 return self.narrows[name]
             case Jump():
-                entered = (move.target.id, move.key.text, move.requires.text if move.requires else None)
+                contexts = tuple((source.field, source.argument.name, source.depth) for source in move.contexts)
+                entered = (move.target.id, move.key.text, move.requires.text if move.requires else None, contexts)
                 if entered not in self.jumps:
                     self.jumps[entered] = (move, Branch(move.target))
                 return self.jumps[entered][1]

@@ -117,7 +117,7 @@ class Reach:
     def _plain_ways(self, node: Node, field: str) -> Iterator[tuple[Jumps, FieldEdge]]:
         for target, jumps in self.everywhere(node):
             edge = self._graph.common_field(target, field)
-            if edge is not None and edge.requires is None:
+            if edge is not None and edge.is_plain:
                 yield jumps, edge
 
     def _requiring_ways(self, node: Node, field: str) -> Iterator[tuple[Jumps, FieldEdge]]:
@@ -126,11 +126,12 @@ class Reach:
         targets.update((edge.target.id, edge.target) for edge in self._graph.keys(node))
         for target in targets.values():
             edge = self._graph.field(target, field)
-            if edge is None or edge.requires is None:
+            if edge is None or edge.is_plain:
                 continue
             options: list[Jump] = []
             for key in self._graph.entry_keys(target):
-                requirement = self.requirement(node, join_field_sets(key, edge.requires))
+                needed = key if edge.requires is None else join_field_sets(key, edge.requires)
+                requirement = self.requirement(node, needed)
                 if requirement is not None:
                     options.append(Jump(node, target, key, edge.requires, requirement))
             if options:

@@ -24,7 +24,7 @@ from gateway.federation.plan import (
 )
 from gateway.federation.planner.document import PrintedSelections, print_step_selections
 from gateway.federation.planner.passes import stages_of, systems_before
-from gateway.federation.planner.step import Entry, Selected, Step
+from gateway.federation.planner.step import ContextValue, Entry, Selected, Step
 from gateway.federation.supergraph import Conditions
 from gateway.federation.supergraph.selection import is_contradictory
 
@@ -82,11 +82,19 @@ class Scheduler:
         merged: dict[tuple[object, ...], tuple[Step, PrintedSelections, list[Step]]] = {}
         for step, text in zip(steps, printed, strict=True):
             assert step.entry is not None
-            key = (step.entry.type_condition, text.text, _frozen(step.entry), _input_rewrites(step.entry))
+            key = (
+                step.entry.type_condition,
+                text.text,
+                _frozen(step.entry),
+                _input_rewrites(step.entry),
+                _contexts(step),
+            )
             merged.setdefault(key, (step, text, []))[2].append(step)
         variables: dict[str, None] = {}
         for text in printed:
             variables.update(text.variables)
+        contexts = {value.variable: value.type for step in steps for value in _contexts(step)}
+        variables = {name: None for name in variables if name not in contexts}
         prefix = "representations" if len(merged) == 1 else "r"
         while any(name.startswith(prefix) for name in variables):
             prefix = f"_{prefix}"
@@ -101,7 +109,7 @@ class Scheduler:
             parts.append(
                 f"{alias}_entities(representations:${variable}){{...on {step.entry.type_condition}{text.text}}}"
             )
-        own = {entity_input.variable: "[_Any!]!" for entity_input in inputs}
+        own = {entity_input.variable: "[_Any!]!" for entity_input in inputs} | contexts
         return EntityFetch(
             subgraph=steps[0].subgraph,
             document=f"query{self._declare(variables, own)}{{{''.join(parts)}}}",
@@ -130,7 +138,12 @@ def _entity_input(
         fields=tuple(step.selected.response_names()),
         input_rewrites=_input_rewrites(step.entry),
         output_rewrites=printed.rewrites,
+        context_arguments=tuple((value.variable, path) for value in _contexts(step) for path in value.paths),
     )
+
+
+def _contexts(step: Step) -> tuple[ContextValue, ...]:
+    return tuple(step.entry.contexts.values()) if step.entry is not None else ()
 
 
 def _narrowed_path(entry: Entry) -> Path:
@@ -181,7 +194,7 @@ def _batches(steps: Seq[Step]) -> list[list[Step]]:
     stages, systems = stages_of(steps), systems_before(steps)
     groups: dict[tuple[object, ...], list[Step]] = {}
     for step in steps:
-        if step.entry is None:
+        if step.entry is None or step.entry.contexts:
             groups[step,] = [step]
         else:
             key = (step.subgraph, stages[step], systems[step], settled_conditions(step))

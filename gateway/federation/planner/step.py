@@ -108,6 +108,16 @@ class Representation:
         return {name: entry.source for name, (entry, _) in self.fields.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class ContextValue:
+    """The value of an argument that an ancestor sets."""
+
+    variable: str
+    type: str
+    paths: tuple[Path, ...]
+    """From the entered object up, by `..`, and down to the value; the first that leads somewhere counts."""
+
+
 @dataclass(slots=True, eq=False)
 class Entry:
     """How an entity step enters: at which objects, as what, and with which representation."""
@@ -119,6 +129,8 @@ class Entry:
     source: Node
     target: Node
     representation: Representation
+    contexts: dict[tuple[str, str], ContextValue]
+    """(Field, argument) → where its value comes from, for arguments that ancestors set."""
     wanted: frozenset[Conditions]
     """When all that the representation needs is fetched: whenever one of these holds."""
 

@@ -212,7 +212,7 @@ class QueryGraph:
             return None
         for type_name in sorted(node.type.possible_types):
             edge = self.field(self._member(node, type_name), name)
-            if edge is None or edge.requires is not None or edge.field.context_arguments:
+            if edge is None or not edge.is_plain:
                 return None
             if edge.field.provides != declared.provides:
                 return None

@@ -45,6 +45,11 @@ class FieldEdge:
     requires: FieldSet | None = None
     """Fields of other subgraphs that a representation must carry: then the field is reached only by entering."""
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the field can be taken where one stands, with nothing to be sent along."""
+        return self.requires is None and not self.field.context_arguments
+
     def __str__(self) -> str:
         requires = f" requires({self.requires.text})" if self.requires else ""
         return f"{self.source} -{self.field.name}{requires}-> {self.target or self.field.type.text}"

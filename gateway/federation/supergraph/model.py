@@ -123,5 +123,7 @@ class Supergraph:
     """Operation kind → name of its root type: `{"query": "Query"}`."""
     possible_types: Mapping[str, frozenset[str]]
     """Composite type → object types a value can have in the whole graph, inaccessible ones too."""
+    contexts: Mapping[str, frozenset[str]]
+    """Context (`@context`) → the types that set it."""
     override_labels: frozenset[str] = frozenset()
     """Labels of progressive overrides that plans depend on."""

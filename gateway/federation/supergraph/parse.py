@@ -59,6 +59,7 @@ def parse_supergraph(sdl: str) -> Supergraph:
         subgraphs=reader.subgraphs(),
         root_types=reader.root_types(),
         possible_types=reader.possible_types,
+        contexts=reader.contexts(),
         override_labels=frozenset(reader.labels),
     )
 
@@ -121,6 +122,14 @@ class _Reader:
                 if graph in views:
                     views[graph][name] = self._read_type(graph, node, joins)
         return {name: SubgraphInfo(name, url, views[graph]) for graph, name, url in self._graphs}
+
+    def contexts(self) -> Mapping[str, frozenset[str]]:
+        """Return context → the types that set it."""
+        found: dict[str, set[str]] = {}
+        for name, node in self._types.items():
+            for applied in _applied(node, "context"):
+                found.setdefault(applied["name"], set()).add(name)
+        return {context: frozenset(types) for context, types in found.items()}
 
     def _read_graphs(self) -> list[tuple[str, str, str]]:
         for definition in self._document.definitions:
