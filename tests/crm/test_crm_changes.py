@@ -56,6 +56,23 @@ def deals_with_contract(company: Company) -> list[tuple[str, Any]]:
     return [(str(number), row) for number, row in rows if row.contract and row.kind == "NEW_BUSINESS"]
 
 
+async def test_identity_finds_customers_by_what_the_crm_told_it(world: World, company: Company) -> None:
+    known = [row for row in company.customers if Source.CRM not in row.missing_in]
+    owner = encode_global_id("AccountOwner", str(701 + int(known[0].owner.removeprefix("OWN-")) - 1))
+    query = "query($f: CustomerFilter) { customers(filter: $f) { totalCount } }"
+
+    async def count(**condition: str) -> int:
+        body = {"query": query, "variables": {"f": condition}}
+        answer = (await world.http.post(f"{world.identity.url}/graphql", json=body)).json()
+        return int(answer["data"]["customers"]["totalCount"])
+
+    assert await count(ownerId=owner) == sum(row.owner == known[0].owner for row in known)
+    assert await count(status="CHURNED") == sum(row.status == "CHURNED" for row in known)
+    assert await count(segment="SMB", status="ACTIVE") == sum(
+        (row.segment, row.status) == ("SMB", "ACTIVE") for row in known
+    )
+
+
 async def test_a_profile_update_reaches_hubspot_identity_and_the_event_log_once(world: World, company: Company) -> None:
     crm_id, row = active(company, 0)
     customer = await customer_of(world, row.name)
