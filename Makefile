@@ -47,10 +47,10 @@ schema: install ## print the subgraphs' SDL from code and compose the supergraph
 constraints: install-test ## write down the versions that are installed now
 	@$(BIN)/python -m pip freeze --exclude-editable --exclude pip --exclude setuptools > .ci/constraints.txt
 
-console: ## build the query page's assets again from the npm packages that gateway/console/build names
-	@mkdir -p .concord/npm/console && cp gateway/console/build/package.json .concord/npm/console/
-	@cd .concord/npm/console && npm install --no-audit --no-fund --no-package-lock --ignore-scripts --loglevel=error
-	@node gateway/console/build/build.mjs .concord/npm/console gateway/console/assets
+console: ## build the query page's assets again from the npm packages that gateway/console/source names
+	@mkdir -p .concord/npm/console && cp gateway/console/source/package*.json .concord/npm/console/
+	@cd .concord/npm/console && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
+	@node gateway/console/source/build.mjs .concord/npm/console gateway/console/assets
 
 clean: ## forget the environment and the running product's state
 	@rm -rf $(VENV) .concord

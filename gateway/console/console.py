@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
-from gateway.console.assets import read_assets, serve_asset
+from gateway.console.asset import read_assets, serve_asset
 from gateway.errors import GatewayError
 from gateway.transport.asgi import ASGIApp, Receive, Scope, Send
 from gateway.transport.exchange import begin

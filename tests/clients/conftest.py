@@ -34,7 +34,7 @@ def library() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def node() -> Run:
     """Run one of the scripts in `node/` with arguments and return the JSON it prints."""
-    install(SCRIPTS / "package.json", INSTALLED)
+    install(SCRIPTS, INSTALLED)
     for script in SCRIPTS.glob("*.mjs"):
         shutil.copy(script, INSTALLED)
 
@@ -49,16 +49,18 @@ def node() -> Run:
 
 
 def install(wanted: Path, folder: Path) -> None:
-    """Install the packages that `wanted` names exactly, unless they are there already."""
+    """Install the packages that the lock file in `wanted` names exactly, unless they are there already."""
+    lock = (wanted / "package-lock.json").read_text()
     marker = folder / "installed.json"
-    if marker.exists() and marker.read_text() == wanted.read_text():
+    if marker.exists() and marker.read_text() == lock:
         return
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(wanted, folder / "package.json")
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(wanted / name, folder)
     subprocess.run(
-        ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--loglevel=error"],
+        ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"],
         cwd=folder,
         check=True,
         timeout=300,
     )
-    shutil.copy(wanted, marker)
+    marker.write_text(lock)
