@@ -131,7 +131,12 @@ class Synchronisation:
         """Return deal id → canonical customer id."""
         companies = await _in_batches(self._crm.companies_of_deals, deal_ids, self._crm.max_links_per_call)
         first = {deal_id: found[0] for deal_id, found in companies.items() if found}
-        customers = await self._crosswalk.resolve(sorted(set(first.values())))
+        customers = dict(await self._crosswalk.resolve(sorted(set(first.values()))))
+        unknown = sorted(set(first.values()) - set(customers))
+        if unknown:
+            # Made a moment ago: its own webhook is still on its way.
+            size = self._crm.companies.capabilities.max_ids_per_call
+            customers |= await self._push(list((await _in_batches(self._crm.companies.read, unknown, size)).values()))
         return {deal_id: customers[company] for deal_id, company in first.items() if company in customers}
 
 
