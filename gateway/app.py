@@ -40,6 +40,7 @@ from gateway.upstream.in_process import InProcessSubgraph
 from gateway.upstream.remote import remote_subgraph
 from gateway.upstream.retry import Retried
 from gateway.writes.idempotent import IdempotentWrites
+from gateway.writes.sqlite_store import SqliteWriteStore
 from gateway.writes.store import WriteStore
 
 _LOG = logging.getLogger("concord.app")
@@ -93,7 +94,7 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
     async def lifespan() -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             events = await stack.enter_async_context(_open_events(settings))
-            writes = WriteStore(settings.state.directory / "gateway" / "writes.sqlite")
+            writes = await _open_writes(settings)
             stack.push_async_callback(writes.aclose)
             await stack.enter_async_context(process.serving(supergraph, events, writes))
             ingest.app = EventIngest(events.log, events.dead_letters, contracts, secret=internal_secret)
@@ -267,6 +268,14 @@ def _open_events(settings: Settings) -> AbstractAsyncContextManager[Events]:
     if settings.events.redis_url is not None:
         return shared_events(settings.events.redis_url, retention=retention)
     return embedded_events(settings.state.directory / "gateway" / "events.sqlite", retention=retention)
+
+
+async def _open_writes(settings: Settings) -> WriteStore:
+    if settings.writes.postgres_url is not None:
+        from gateway.writes.postgres_store import PostgresWriteStore  # noqa: PLC0415 - an extra that one gateway alone does without
+
+        return await PostgresWriteStore.open(settings.writes.postgres_url, keep_s=settings.writes.keep_s)
+    return SqliteWriteStore(settings.state.directory / "gateway" / "writes.sqlite", keep_s=settings.writes.keep_s)
 
 
 def _read_supergraph(settings: Settings) -> Supergraph:

@@ -83,6 +83,15 @@ class EventsSettings(Table):
     """The Redis that several gateways share their log in; without it one gateway keeps a SQLite file."""
 
 
+class WritesSettings(Table):
+    """Where answered writes are kept by their idempotency key."""
+
+    postgres_url: str | None = Field(None, pattern=r"^postgres(ql)?://", repr=False)
+    """The Postgres that several gateways share; without it one gateway keeps a SQLite file."""
+    keep_s: float = Field(24 * 3600.0, gt=0)
+    """How long a key is remembered."""
+
+
 class SecretsSettings(Table):
     """Secrets, best given by the environment (`CONCORD_SECRETS__INTERNAL`). Generated into the state directory if absent."""
 
@@ -139,6 +148,7 @@ class Settings(Table):
     supergraph: SupergraphSettings = SupergraphSettings()
     request: RequestSettings = RequestSettings()
     events: EventsSettings = EventsSettings()
+    writes: WritesSettings = WritesSettings(postgres_url=None)
     secrets: SecretsSettings = SecretsSettings(internal=None)
     subgraphs: Mapping[str, SubgraphSettings] = Field(default_factory=dict)
     processes: Mapping[str, ProcessSettings] = Field(default_factory=dict)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -15,7 +14,7 @@ import orjson
 from gateway.errors import Outcome
 from gateway.execution.ports import RequestContext, SubgraphAnswer, SubgraphClient, SubgraphFailure, SubgraphRequest
 from gateway.federation.plan import OperationKind
-from gateway.writes.store import Answered, Claimed, Misused, Running, WriteName, WriteStore
+from gateway.writes.store import Answered, Claimed, Misused, Running, StoreFailed, WriteName, WriteStore
 
 _LOG = logging.getLogger("concord.writes")
 _LOOK_AGAIN_S = 0.1
@@ -73,7 +72,7 @@ class IdempotentWrites:
                 claim = await self._store.claim(
                     write.name, write.fingerprint, lease_s=max(0.0, left_s) + _LEASE_GRACE_S
                 )
-            except sqlite3.Error as error:
+            except StoreFailed as error:
                 raise SubgraphFailure("STORE_UNAVAILABLE", str(error), is_sent=False, trips_breaker=False) from error
             if not isinstance(claim, Running) or left_s <= _LOOK_AGAIN_S:
                 return claim
@@ -97,14 +96,14 @@ class IdempotentWrites:
     async def _keep(self, write: _Write, body: bytes) -> None:
         try:
             await self._store.answer(write.name, body)
-        except sqlite3.Error:
+        except StoreFailed:
             # The write is done and must be told so. A repetition finds the claim, and then the subgraph's own memory.
             _LOG.exception("write_answer_not_kept", extra={"field": write.name.field})
 
     async def _release(self, write: _Write) -> None:
         try:
             await self._store.release(write.name)
-        except sqlite3.Error:
+        except StoreFailed:
             _LOG.exception("write_claim_not_released", extra={"field": write.name.field})
 
     def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SubgraphAnswer, None]:

