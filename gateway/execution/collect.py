@@ -20,6 +20,7 @@ from typing import Any
 import orjson
 
 from gateway.execution.rewrite import rewrite
+from gateway.execution.walk import is_of
 from gateway.federation.plan import (
     EachItem,
     EntityInput,
@@ -104,6 +105,13 @@ class _Writer:
         self.constants[name] = value
         return name
 
+    def type_guard(self, variable: str, possible_types: frozenset[str]) -> str:
+        """Return an expression: whether the dict in a variable is of one of some types."""
+        # Anything may stand for a type's name; what is no string may have no hash.
+        typename = self.name()
+        types = self.constant(possible_types)
+        return f"({typename} := {variable}.get('__typename')).__class__ is str and {typename} in {types}"
+
     def steps(self, variable: str, path: Path, write_end: Callable[[str], None]) -> None:
         """Write the code that follows `path` from the value in `variable`, and `write_end` at its end."""
         outer = self.depth
@@ -114,7 +122,7 @@ class _Writer:
                 case PathKey(name, possible_types):
                     guard = f"{variable}.__class__ is dict"
                     if possible_types is not None:
-                        guard += f" and {variable}.get('__typename') in {self.constant(possible_types)}"
+                        guard += f" and {self.type_guard(variable, possible_types)}"
                     self.line(f"if {guard}:")
                     self.depth += 1
                     following = self.name()
@@ -133,8 +141,7 @@ class _Writer:
                     self.depth += 1
                     loops += 1
                     if possible_types is not None:
-                        types = self.constant(possible_types)
-                        self.line(f"if {following}.__class__ is dict and {following}.get('__typename') in {types}:")
+                        self.line(f"if {following}.__class__ is dict and {self.type_guard(following, possible_types)}:")
                         self.depth += 1
             variable = following
         self.line(f"if {variable}.__class__ is dict:")
@@ -165,7 +172,10 @@ def _write_target(writer: _Writer, variable: str, entity_input: EntityInput) -> 
     for each in leaves:
         name = writer.name()
         names.append(name)
-        if each.is_nullable and each.name != "__typename":
+        if each.name == "__typename":
+            writer.line(f"{name} = {variable}.get({writer.constant(each.source)})")
+            useful.append(f"{name}.__class__ is str")
+        elif each.is_nullable:
             writer.line(f"{name} = {variable}.get({writer.constant(each.source)}, MISSING)")
             useful.append(f"{name} is not MISSING")
         else:
@@ -195,7 +205,7 @@ def _write_slot(writer: _Writer, variable: str, representation: str) -> None:
 
 def _build(value: dict[str, Any], selection: RepresentationSelection, rewrites: Sequence[Any]) -> Any:
     fragments = [each for each in selection if isinstance(each, RepresentationFragment)]
-    if fragments and not any(value.get("__typename") in each.possible_types for each in fragments):
+    if fragments and not any(is_of(value, each.possible_types) for each in fragments):
         return _SKIP
     built = _build_object(value, selection)
     if built is not _SKIP and rewrites:
@@ -208,7 +218,7 @@ def _build_object(value: dict[str, Any], selection: RepresentationSelection) -> 
     for each in selection:
         match each:
             case RepresentationFragment(_, possible_types, inner):
-                if value.get("__typename") in possible_types:
+                if is_of(value, possible_types):
                     part = _build_object(value, inner)
                     if part is _SKIP:
                         return _SKIP

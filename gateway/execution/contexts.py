@@ -11,7 +11,7 @@ import orjson
 from gateway.execution.collect import Collected
 from gateway.execution.ports import SubgraphRequest
 from gateway.execution.run import Run
-from gateway.execution.walk import ConcretePath, walk
+from gateway.execution.walk import ConcretePath, is_of, walk
 from gateway.federation.plan import EntityInput, Path, PathKey
 
 UP = PathKey("..")
@@ -68,7 +68,7 @@ def _read(root: dict[str, Any], concrete: ConcretePath, path: Path) -> Any:
     for step in path:
         if not isinstance(value, dict) or not isinstance(step, PathKey):
             return None
-        if step.possible_types is not None and value.get("__typename") not in step.possible_types:
+        if not is_of(value, step.possible_types):
             return None
         value = value.get(step.name)
     return value

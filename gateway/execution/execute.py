@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, assert_never
 
 from gateway.execution.fetch import (
@@ -81,6 +81,8 @@ class Subgraphs:
     profiles: Mapping[str, SubgraphProfile]
     object_types: frozenset[str]
     """Names of the supergraph's object types."""
+    is_sharing: bool = True
+    """Whether, in the plan being compiled, one result may serve several objects."""
 
 
 def compile_plan(plan: QueryPlan, subgraphs: Subgraphs) -> CompiledPlan:
@@ -88,6 +90,8 @@ def compile_plan(plan: QueryPlan, subgraphs: Subgraphs) -> CompiledPlan:
 
     Raises KeyError if the plan names a subgraph that has no client.
     """
+    # Below two users, the same order may be priced differently: then each user needs an order of his own.
+    subgraphs = replace(subgraphs, is_sharing=not _reads_ancestors(plan.root))
     match plan.root:
         case None:
             return CompiledPlan(plan, None)
@@ -98,6 +102,22 @@ def compile_plan(plan: QueryPlan, subgraphs: Subgraphs) -> CompiledPlan:
             return CompiledPlan(plan, _compile(node, subgraphs))
 
 
+def _reads_ancestors(node: PlanNode | SubscriptionPlan | None) -> bool:
+    match node:
+        case None | RootFetch():
+            return False
+        case EntityFetch(inputs=inputs):
+            return any(each.context_arguments for each in inputs)
+        case Sequence(nodes) | Parallel(nodes):
+            return any(map(_reads_ancestors, nodes))
+        case Condition(_, if_true, if_false):
+            return _reads_ancestors(if_true) or _reads_ancestors(if_false)
+        case SubscriptionPlan(rest=rest):
+            return _reads_ancestors(rest)
+        case _:
+            assert_never(node)
+
+
 def _compile(node: PlanNode | None, subgraphs: Subgraphs) -> CompiledNode | None:
     match node:
         case None:
@@ -106,7 +126,7 @@ def _compile(node: PlanNode | None, subgraphs: Subgraphs) -> CompiledNode | None
             return _compile_root(node, subgraphs)
         case EntityFetch(subgraph=name):
             client, profile = subgraphs.clients[name], subgraphs.profiles[name]
-            return compile_entity(node, client, profile, subgraphs.object_types)
+            return compile_entity(node, client, profile, subgraphs.object_types, is_sharing=subgraphs.is_sharing)
         case Sequence(nodes):
             return CompiledSequence(_compile_all(nodes, subgraphs))
         case Parallel(nodes):

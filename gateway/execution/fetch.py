@@ -106,6 +106,8 @@ class CompiledInput:
     """Whether each entity is asked for its `__typename`."""
     object_types: frozenset[str]
     """Names of the supergraph's object types: a `__typename` that is one of them is final."""
+    is_sharing: bool
+    """Whether objects may share what a result holds. Not where ancestors set arguments further down."""
 
     def merge(self, collected: Collected, results: list[Any]) -> None:
         """Merge each result into every object that stands for it.
@@ -125,7 +127,7 @@ class CompiledInput:
 
     def _merge_group(self, objects: list[dict[str, Any]], slots: list[int], results: list[Any]) -> None:
         composites = self.composites
-        if not composites and not self.has_typename:
+        if not composites and not self.has_typename and self.is_sharing:
             for target, slot in zip(objects, slots, strict=True):
                 result = results[slot]
                 if result is not None:
@@ -136,11 +138,13 @@ class CompiledInput:
             if result is None:
                 continue
             typename = target.get("__typename")
+            if not self.is_sharing:
+                result = copy_json(result)
             if composites and not composites.keys().isdisjoint(target):
                 merge(target, result, composites)
             else:
                 target.update(result)
-            if typename in self.object_types:
+            if isinstance(typename, str) and typename in self.object_types:
                 # The name an @interfaceObject subgraph gives is the interface's and must not hide the real one.
                 target["__typename"] = typename
 
@@ -360,7 +364,12 @@ def compile_root(fetch: RootFetch, client: SubgraphClient, profile: SubgraphProf
 
 
 def compile_entity(
-    fetch: EntityFetch, client: SubgraphClient, profile: SubgraphProfile, object_types: frozenset[str]
+    fetch: EntityFetch,
+    client: SubgraphClient,
+    profile: SubgraphProfile,
+    object_types: frozenset[str],
+    *,
+    is_sharing: bool,
 ) -> CompiledEntity:
     """Compile an entity fetch."""
     selection, fragments = _selection(fetch.document)
@@ -377,6 +386,7 @@ def compile_entity(
                 composites=composites,
                 has_typename="__typename" in fetch.document,
                 object_types=object_types,
+                is_sharing=is_sharing,
             )
         )
     prefix = body_prefix(fetch.document, fetch.operation_name)

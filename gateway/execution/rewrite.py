@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from gateway.execution.walk import is_of
 from gateway.federation.plan import EachItem, FieldRewrite, Path, PathKey
 
 
@@ -19,7 +20,7 @@ def rewrite(value: Any, rewrites: Sequence[FieldRewrite]) -> None:
         for target in _targets(value, change.path[:-1]):
             last = change.path[-1]
             assert isinstance(last, PathKey)
-            if last.possible_types is not None and target.get("__typename") not in last.possible_types:
+            if not is_of(target, last.possible_types):
                 continue
             if change.set_value is not None:
                 if last.name in target:
@@ -65,14 +66,11 @@ def _targets(value: Any, path: Path) -> list[dict[str, Any]]:
         for item in reached:
             match step:
                 case PathKey(name, possible_types):
-                    if isinstance(item, dict) and (possible_types is None or item.get("__typename") in possible_types):
+                    if isinstance(item, dict) and is_of(item, possible_types):
                         following.append(item.get(name))
                 case EachItem(possible_types):
                     following.extend(
-                        each
-                        for each in (item if isinstance(item, list) else ())
-                        if possible_types is None
-                        or (isinstance(each, dict) and each.get("__typename") in possible_types)
+                        each for each in (item if isinstance(item, list) else ()) if is_of(each, possible_types)
                     )
         reached = following
     return [item for item in reached if isinstance(item, dict)]

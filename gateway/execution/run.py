@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.execution.located import ErrorList, Failure
 from gateway.execution.ports import RequestContext
-from gateway.execution.walk import ConcretePath
+from gateway.execution.walk import ConcretePath, is_of
 from gateway.federation.plan import RepresentationField, RepresentationFragment, RepresentationSelection
 
 
@@ -69,7 +69,7 @@ def _gaps(value: Any, selection: RepresentationSelection) -> Iterator[tuple[dict
     for each in selection:
         match each:
             case RepresentationFragment(_, possible_types, inner):
-                if value.get("__typename") in possible_types:
+                if is_of(value, possible_types):
                     yield from _gaps(value, inner)
             case RepresentationField(_, source, inner, _):
                 if value.get(source) is None:

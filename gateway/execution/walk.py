@@ -28,12 +28,21 @@ def _walk(value: Any, path: Path, concrete: ConcretePath) -> Iterator[tuple[Conc
     step, rest = path[0], path[1:]
     match step:
         case PathKey(name, possible_types):
-            if isinstance(value, dict) and (possible_types is None or value.get("__typename") in possible_types):
+            if isinstance(value, dict) and is_of(value, possible_types):
                 yield from _walk(value.get(name), rest, (*concrete, name))
         case EachItem(possible_types):
             for index, item in enumerate(value if isinstance(value, list) else ()):
-                if possible_types is None or (isinstance(item, dict) and item.get("__typename") in possible_types):
+                if is_of(item, possible_types):
                     yield from _walk(item, rest, (*concrete, index))
+
+
+def is_of(value: Any, possible_types: frozenset[str] | None) -> bool:
+    """Tell whether an object is of one of some types; None are all types, and then anything is."""
+    if possible_types is None:
+        return True
+    typename = value.get("__typename") if isinstance(value, dict) else None
+    # A subgraph may send anything for a type's name, lists included, which have no hash.
+    return isinstance(typename, str) and typename in possible_types
 
 
 def static_path(path: Path) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from graphql import build_schema
@@ -26,7 +26,7 @@ from gateway.federation.plan import (
     RootFetch,
     SubscriptionPlan,
 )
-from gateway.federation.supergraph import SubgraphInfo, Supergraph
+from gateway.federation.supergraph import SubgraphInfo, Supergraph, parse_supergraph
 from gateway.upstream.http import HttpSubgraph
 from gateway.upstream.lean_transport import LeanTransport
 
@@ -56,6 +56,26 @@ class Planned:
         self.engine.close()
         for client in self.clients.values():
             await client.aclose()
+
+
+_SHELL = """
+schema @link(url: "https://specs.apollo.dev/link/v1.0") @link(url: "https://specs.apollo.dev/join/v0.5", for: EXECUTION) {
+  query: Query
+}
+directive @join__graph(name: String!, url: String!) on ENUM_VALUE
+directive @link(url: String, as: String, for: link__Purpose, import: [link__Import]) repeatable on SCHEMA
+enum link__Purpose { EXECUTION }
+scalar link__Import
+enum join__Graph { A @join__graph(name: "a", url: "") }
+type Query { a: Int }
+"""
+
+
+def plain_supergraph(sdl: str, subgraphs: list[str]) -> Supergraph:
+    """A supergraph of some subgraphs that knows its schema and nothing else: enough for plans made by hand."""
+    schema = build_schema(sdl)
+    infos = {name: SubgraphInfo(name, "", {}) for name in subgraphs}
+    return replace(parse_supergraph(_SHELL), schema=schema, api_schema=schema, subgraphs=infos)
 
 
 def told(response: GraphQLResponse) -> dict[str, Any]:
@@ -89,15 +109,7 @@ def planned(
     max_bytes: int = 64 << 20,
     **options: Any,
 ) -> Planned:
-    schema = build_schema(sdl)
-    supergraph = Supergraph(
-        sdl=sdl,
-        schema=schema,
-        api_schema=schema,
-        subgraphs={name: SubgraphInfo(name, each.url, {}) for name, each in subgraphs.items()},
-        root_types={"query": "Query"},
-        possible_types={},
-    )
+    supergraph = plain_supergraph(sdl, list(subgraphs))
     clients = {}
     for name, each in subgraphs.items():
         carrier = transport(each.url if urls is None else urls.get(name, each.url), max_bytes=max_bytes)

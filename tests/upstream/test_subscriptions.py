@@ -10,15 +10,13 @@ from typing import Any
 import pytest
 import strawberry
 import uvicorn
-from graphql import build_schema
-from planned_gateway import OnePlan, entity, root
+from planned_gateway import OnePlan, entity, plain_supergraph, root
 from scripted_subgraph import reply, sends
 from strawberry.asgi import GraphQL
 
 from gateway.engine import Engine, GraphQLRequest, GraphQLResponse
 from gateway.execution.ports import RequestContext
 from gateway.federation.plan import OperationKind, SubscriptionPlan
-from gateway.federation.supergraph import SubgraphInfo, Supergraph
 from gateway.upstream.http import HttpSubgraph
 from gateway.upstream.httpx_transport import HttpxTransport
 from gateway.upstream.in_process import InProcessSubgraph
@@ -91,14 +89,9 @@ async def engine_over(subgraphs):
     closing: list[Any] = []
 
     def make(client: Any) -> Engine:
-        schema = build_schema(SDL)
         names = HttpSubgraph(HttpxTransport(subgraphs["b"].url), subscribe=client.subscribe)
         closing.extend((client, names))
-        infos = {name: SubgraphInfo(name, "", {}) for name in ("a", "b")}
-        supergraph = Supergraph(
-            sdl=SDL, schema=schema, api_schema=schema, subgraphs=infos, root_types={}, possible_types={}
-        )
-        engine = Engine(supergraph, {"a": client, "b": names}, planner=OnePlan(PLAN))
+        engine = Engine(plain_supergraph(SDL, ["a", "b"]), {"a": client, "b": names}, planner=OnePlan(PLAN))
         closing.append(engine)
         return engine
 
