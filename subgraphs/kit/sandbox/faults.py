@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+import socket
+import struct
 import time
 from collections import Counter, deque
 from collections.abc import Callable
@@ -121,7 +123,7 @@ class FaultMiddleware:
             case FaultMode.RESET:
                 while (await receive()).get("more_body"):
                     pass
-                _reset(send)
+                _drop(send, reset=True)
             case FaultMode.GARBAGE:
                 await Response(b'{"results": [\x00\xff', 200, media_type="application/json")(scope, receive, send)
             case FaultMode.HTML:
@@ -131,7 +133,7 @@ class FaultMiddleware:
                 await send(start)
                 if mode is FaultMode.TRUNCATE:
                     await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
-                    _reset(send)
+                    _drop(send)
                     return
                 for at in range(0, len(body), 20):
                     await send({"type": "http.response.body", "body": body[at : at + 20], "more_body": True})
@@ -149,9 +151,12 @@ class FaultMiddleware:
         return messages[0], b"".join(message.get("body", b"") for message in messages[1:])
 
 
-def _reset(send: Any) -> None:
+def _drop(send: Any, *, reset: bool = False) -> None:
     """Drop the connection under the request: `send` is a method of uvicorn's request cycle, which has the transport."""
     transport = getattr(getattr(send, "__self__", None), "transport", None)
     if transport is None:
-        raise RuntimeError("A connection can be reset only behind uvicorn, with no middleware in between.")
+        raise RuntimeError("A connection can be dropped only behind uvicorn, with no middleware in between.")
+    if reset:
+        # A linger time of zero makes the kernel send RST instead of FIN.
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
