@@ -115,9 +115,10 @@ async def start(settings: BillingSettings, *, dialect: StripeDialect = STRIPE) -
         )
         async with background(*loops):
             yield Running(
-                context=lambda: billing_context(books, writes),
+                context=lambda: billing_context(books, writes, records_of),
                 routes=(webhook_route("/webhooks/stripe", signature, inbox, system="billing"),),
             )
+        await sync.close()
     await database.close()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -25,6 +25,8 @@ class BillingContext:
 
     books: Books
     writes: ContractWrites
+    records_of: Callable[[str], Awaitable[Sequence[str]]]
+    """Global customer id → the vendor's ids of his records."""
     today: dt.date
     customers: RecordLoader[BillingCustomer, None]
     held: RecordLoader[Held, None]
@@ -46,11 +48,14 @@ class BillingContext:
 Info: TypeAlias = strawberry.Info[BillingContext, None]
 
 
-def billing_context(books: Books, writes: ContractWrites) -> BillingContext:
+def billing_context(
+    books: Books, writes: ContractWrites, records_of: Callable[[str], Awaitable[Sequence[str]]]
+) -> BillingContext:
     """Return a request's context; call it on the event loop."""
     return BillingContext(
         books=books,
         writes=writes,
+        records_of=records_of,
         today=dt.datetime.now(dt.UTC).date(),
         customers=RecordLoader(books.customers, max_ids_per_call=_IDS_PER_CALL, absent=None),
         held=RecordLoader(books.held, max_ids_per_call=_IDS_PER_CALL, absent=None),

@@ -35,7 +35,13 @@ class Query:
     ) -> Connection[Contract] | None:
         """Contracts of all customers."""
         window = page_window(first=first, after=after, last=last, before=before)
-        found = arranged(await info.context.books.all_contracts(), filter, order_by)
+        if filter is not None and filter.customer_id is not None:
+            local_id(filter.customer_id, "Customer")
+            held = await info.context.books.held(await info.context.records_of(filter.customer_id))
+            contracts = [contract for customer in held.values() for contract in customer.contracts]
+        else:
+            contracts = list(await info.context.books.all_contracts())
+        found = arranged(contracts, filter, order_by)
         return connection_of([Contract.of(c) for c in found], window, identity=lambda contract: contract.number)
 
     @strawberry.field(description="What is sold, by SKU.")

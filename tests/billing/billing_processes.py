@@ -177,7 +177,7 @@ async def listening() -> AsyncIterator[Peers]:
         await serving
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def peers() -> AsyncIterator[Peers]:
     async with listening() as found:
         yield found
@@ -192,7 +192,7 @@ class Pair:
     peers: Peers
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def pair(tmp_path_factory: pytest.TempPathFactory, peers: Peers) -> AsyncIterator[Pair]:
     port = free_port()
     state = tmp_path_factory.mktemp("billing")

@@ -89,6 +89,33 @@ async def test_a_contracts_life_is_told_in_order_and_by_contract(pair: Pair) -> 
     assert kinds == ["created.v1", "activated.v1", "cancelled.v1"]
 
 
+async def test_a_draft_becomes_a_contract_when_its_day_comes(pair: Pair) -> None:
+    subscription = await active(pair, skip=2)
+    price = next(
+        i["price"]["id"] for i in subscription["items"]["data"] if i["price"]["recurring"]["usage_type"] == "licensed"
+    )
+    start = int(time.time()) + 3
+    await stripe(
+        pair, "POST", "/v1/subscription_schedules",
+        f"customer={subscription['customer']}&start_date={start}&end_behavior=release&phases[0][items][0][price]={price}"
+        f"&phases[0][items][0][quantity]=2&phases[0][end_date]={start + 86_400 * 90}&metadata[contract_number]=CON-DRAFT-1",
+    )  # fmt: skip
+    query = "query ($f: ContractFilter) { contracts(filter: $f) { edges { node { status items { quantity } } } } }"
+
+    async def status() -> str | None:
+        answer = await pair.subgraph.graphql(query, {"f": {"numberContains": "CON-DRAFT-1"}})
+        found = [edge["node"]["status"] for edge in answer["data"]["contracts"]["edges"]]
+        return found[0] if found else None
+
+    async def has(wanted: str) -> bool:
+        return await status() == wanted
+
+    await until(lambda: has("DRAFT"))
+    await until(lambda: has("ACTIVE"))
+    event = (await until(lambda: pair.peers.of("contract.activated", contract="CON-DRAFT-1")))[0]
+    assert event["data"]["changes"] == [{"field": "status", "from": None, "to": "ACTIVE"}]
+
+
 async def test_a_renamed_customer_is_pushed_to_the_crosswalk(pair: Pair) -> None:
     subscription = await active(pair, skip=1)
     await stripe(pair, "POST", f"/v1/customers/{subscription['customer']}", "name=Renamed+Ltd")
@@ -173,13 +200,23 @@ async def test_what_happened_while_nobody_ran_is_caught_up(tmp_path: Path, peers
     assert "GET /v1/events" in routes
 
 
+async def test_a_vendor_that_limits_its_rate_is_read_at_its_pace(tmp_path: Path, peers: Peers) -> None:
+    async with sandbox_process(tmp_path / "sandbox", CUSTOMERS=12) as sandbox:
+        await sandbox.faults(rateLimitPerS=25)
+        async with subgraph_process(tmp_path / "subgraph", sandbox.url, peers, POLL_INTERVAL_S=5) as subgraph:
+            pair = Pair(subgraph, sandbox, peers)
+            await until(lambda: _answers(pair), limit_s=30)
+            routes = (await sandbox.requests())["byRoute"]
+    assert routes["GET /v1/invoices"] < 15
+
+
 async def _answers(pair: Pair) -> bool:
     return "errors" not in await pair.subgraph.graphql("{ contracts(first: 1) { totalCount } }")
 
 
 async def test_renewals_are_told_once_each_over_restarts(tmp_path: Path) -> None:
     """The marks are configured; a restart tells nothing again, and a new mark tells just itself."""
-    async with listening() as peers, sandbox_process(tmp_path / "sandbox", CUSTOMERS=40) as sandbox:
+    async with listening() as peers, sandbox_process(tmp_path / "sandbox", CUSTOMERS=20) as sandbox:
         told = []
         for marks in ("[90, 60, 30, 7]", "[90, 60, 30, 7]", "[400]"):
             async with subgraph_process(

@@ -274,6 +274,17 @@ async def test_contracts_are_filtered_ordered_and_paged(pair: Pair) -> None:
     assert [e["node"]["number"] for e in one["edges"]] == [everything[0]["number"]]
 
 
+async def test_contracts_are_found_by_their_customer(pair: Pair, company: Company) -> None:
+    contract = next(c for c in company.contracts if c.customer in in_billing(company))
+    owner = next(key for key, record in pair.peers.records.items() if record.get("reference") == contract.customer)
+    query = "query ($f: ContractFilter) { contracts(filter: $f) { edges { node { number } } } }"
+    found = await pair.subgraph.graphql(query, {"f": {"customerId": pair.peers.links[owner]}})
+    nobody = await pair.subgraph.graphql(query, {"f": {"customerId": encode_global_id("Customer", "nobody")}})
+    numbers = {edge["node"]["number"] for edge in found["data"]["contracts"]["edges"]}
+    assert {c.number for c in company.contracts if c.customer == contract.customer} <= numbers
+    assert nobody["data"]["contracts"]["edges"] == []
+
+
 @pytest.mark.parametrize(
     ("query", "code"),
     [
@@ -314,14 +325,14 @@ async def test_a_vendor_that_fails_costs_its_fields_within_the_deadline(
     """The copy may be no older than asked for here (0 s), so each read asks the vendor for news first."""
     await stale.sandbox.faults(**faults)
     started = asyncio.get_running_loop().time()
-    answer = await stale.subgraph.graphql("{ contracts(first: 1) { totalCount } }", x_concord_deadline_ms="700")
+    answer = await stale.subgraph.graphql("{ contracts(first: 1) { totalCount } }", x_concord_deadline_ms="1500")
     took_s = asyncio.get_running_loop().time() - started
     await stale.sandbox.faults()
     healed = await until(lambda: _answers(stale))
     assert [(e["extensions"]["code"], e["extensions"]["system"], e["path"]) for e in answer["errors"]] == [
         (code, "billing", ["contracts"])
     ]
-    assert took_s < 1.5
+    assert took_s < 2.5
     assert healed
 
 

@@ -1,4 +1,4 @@
-"""What happens by itself as time goes by: cycles turn, trials end, pauses resume, cancellations fall due."""
+"""What happens by itself as time goes by: schedules begin, cycles turn, trials end, pauses resume, cancellations fall due."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from subgraphs.billing.sandbox.account import Account, Cause
-from subgraphs.billing.sandbox.resources import invoices, subscriptions
+from subgraphs.billing.sandbox.resources import invoices, schedules, subscriptions
 from subgraphs.billing.sandbox.resources.billing_cycle import period_around
 from subgraphs.billing.sandbox.store import StripeObject
 
@@ -16,6 +16,12 @@ _EVERY_S = 5.0
 async def run_clock(account: Account, announce: Callable[[StripeObject], None]) -> None:
     """Carry out what has fallen due, every few seconds, until cancelled."""
     while True:
+        for schedule in _startable(account):
+            acting = account.caused_by(Cause())
+            with account.store.transaction():
+                schedules.begin(acting, schedule)
+            for event in acting.emitted:
+                announce(event)
         for subscription in _due(account):
             acting = account.caused_by(Cause())
             with account.store.transaction():
@@ -24,6 +30,12 @@ async def run_clock(account: Account, announce: Callable[[StripeObject], None]) 
                 announce(event)
             await asyncio.sleep(0)
         await asyncio.sleep(_EVERY_S)
+
+
+def _startable(account: Account) -> list[StripeObject]:
+    now = account.now()
+    waiting = (body for body in account.store.all("subscription_schedule") if body["status"] == "not_started")
+    return [body for body in waiting if body["phases"][0]["start_date"] <= now]
 
 
 def _due(account: Account) -> list[StripeObject]:

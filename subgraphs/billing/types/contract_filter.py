@@ -21,6 +21,7 @@ class ContractFilter:
 
     status: list[ContractStatus] | None = None
     number_contains: str | None = strawberry.field(default=None, description="Part of the number, in any case.")
+    customer_id: strawberry.ID | None = strawberry.field(default=None, description="Global id of the customer.")
     currency: str | None = None
     auto_renews: bool | None = None
     renewal_due_from: dt.date | None = strawberry.field(default=None, description="First day, inclusive.")

@@ -7,13 +7,15 @@ mirror (`stripe_mirror`) that this adaptor fills. https://docs.stripe.com/api
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from subgraphs.billing.vendors.stripe_dialect import STRIPE, StripeDialect
 from subgraphs.billing.vendors.stripe_wire import FormValue, encode_form, form_params, shown_words
 from subgraphs.kit.adaptor import Absence, BatchMode, Capabilities, EventSource, Idempotency
-from subgraphs.kit.system_error import VendorBadResponseError, VendorNotFoundError
+from subgraphs.kit.current_request import current_request
+from subgraphs.kit.system_error import VendorBadResponseError, VendorNotFoundError, VendorRateLimitedError
 from subgraphs.kit.vendor_client import VendorClient, items, pages
 
 StripeDoc: TypeAlias = Mapping[str, Any]
@@ -21,6 +23,7 @@ StripeDoc: TypeAlias = Mapping[str, Any]
 API_VERSION = "2025-09-30.clover"
 _PAGE = 100
 _PARALLEL = 8
+_PATIENCE = 60
 _EXPANDED_METHOD = "invoice_settings.default_payment_method"
 _PATHS = (
     ("cus_", "/v1/customers"),
@@ -98,9 +101,17 @@ class StripeAdaptor:
         return await self._complete(doc)
 
     async def get(self, path: str, params: Mapping[str, FormValue] | None = None) -> StripeDoc:
-        """Return one object."""
-        reply = await self._client.read("GET", path, params=form_params(params or {}))
-        return _object(reply.body)
+        """Return one object. In the background, where nobody waits, Stripe's rate limit is waited out."""
+        for _ in range(_PATIENCE):
+            try:
+                reply = await self._client.read("GET", path, params=form_params(params or {}))
+            except VendorRateLimitedError as error:
+                if current_request() is not None:
+                    raise
+                await asyncio.sleep(max(error.retry_after_ms or 0, 1000) / 1000 * (0.5 + random.random()))  # noqa: S311 - jitter
+            else:
+                return _object(reply.body)
+        raise VendorRateLimitedError("The billing system limits its rate.", system="billing")
 
     async def list_all(self, path: str, params: Mapping[str, FormValue] | None = None) -> list[StripeDoc]:
         """Return every object of a list, newest first, a hundred a request."""

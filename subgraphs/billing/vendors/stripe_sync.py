@@ -13,6 +13,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextvars import Context
 from typing import Any
 
 from subgraphs.billing.vendors import stripe_mirror as mirror
@@ -22,7 +23,7 @@ from subgraphs.kit.change_feed import Changes
 from subgraphs.kit.current_request import current_request
 from subgraphs.kit.database import Database
 from subgraphs.kit.projection import Projection
-from subgraphs.kit.system_error import FieldError, VendorUnavailableError
+from subgraphs.kit.system_error import FieldError, VendorTimeoutError, VendorUnavailableError
 from subgraphs.kit.webhook import VendorEvent
 
 _log = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ class StripeSync:
         self._last_failure: FieldError | None = None
         self._contact: float | None = None
         self._catch_up: Callable[[], Awaitable[object]] | None = None
-        self._checking: asyncio.Lock = asyncio.Lock()
+        self._checking: asyncio.Task[FieldError | None] | None = None
 
     def catch_up_with(self, poll: Callable[[], Awaitable[object]]) -> None:
         """Set how to learn of the latest events at once: the feed's own poll."""
@@ -80,15 +81,35 @@ class StripeSync:
                 ) from error
         if self._is_fresh() or self._catch_up is None:
             return
-        async with self._checking:  # one caller asks, the others wait for his answer
-            if self._is_fresh():
-                return
-            try:
-                await self._catch_up()
-            except FieldError:
-                age_s = time.time() - (self._contact or 0.0)
-                if age_s > self._max_staleness_s + self._serve_stale_for_s:
-                    raise
+        if self._checking is None or self._checking.done():
+            # Asked once for all who wait, outside of any one request's deadline; each waits as long as his own allows.
+            self._checking = asyncio.create_task(self._check(self._catch_up), context=Context())
+        try:
+            async with asyncio.timeout(_left_s()):
+                failure = await asyncio.shield(self._checking)
+        except TimeoutError:
+            failure = VendorTimeoutError("The billing system did not answer in time.", system="billing")
+        if failure is not None and not self._may_serve_stale():
+            raise failure
+
+    @staticmethod
+    async def _check(catch_up: Callable[[], Awaitable[object]]) -> FieldError | None:
+        """Ask for news; a failure is a value, as several may wait for it and perhaps nobody does any more."""
+        try:
+            await catch_up()
+        except FieldError as error:
+            return error
+        return None
+
+    async def close(self) -> None:
+        """Stop asking."""
+        if self._checking is not None:
+            self._checking.cancel()
+            await asyncio.gather(self._checking, return_exceptions=True)
+
+    def _may_serve_stale(self) -> bool:
+        age_s = time.time() - (self._contact or 0.0)
+        return age_s <= self._max_staleness_s + self._serve_stale_for_s and self._serve_stale_for_s > 0
 
     def _is_fresh(self) -> bool:
         return self._contact is not None and time.time() - self._contact <= self._max_staleness_s

@@ -6,7 +6,8 @@ from subgraphs.billing.sandbox.account import Account
 from subgraphs.billing.sandbox.errors import StripeError
 from subgraphs.billing.sandbox.objects import subscription as shapes
 from subgraphs.billing.sandbox.params import Params
-from subgraphs.billing.sandbox.resources.billing_cycle import add_interval
+from subgraphs.billing.sandbox.resources import entitlements, invoices
+from subgraphs.billing.sandbox.resources.billing_cycle import add_interval, period_around
 from subgraphs.billing.sandbox.resources.listing import list_of
 from subgraphs.billing.sandbox.store import StripeObject
 
@@ -47,7 +48,12 @@ def create(account: Account, params: Params) -> StripeObject:
         end_behavior=params.choice("end_behavior", _ENDS) or "release",
         metadata=params.metadata(),
     )
+    if subscription_id is None:
+        body |= {"status": "not_started", "current_phase": None}
     account.create(body, "subscription_schedule.created", parent=customer_id)
+    if subscription_id is None and phases[0]["start_date"] <= now:
+        begin(account, body)
+        return account.find("subscription_schedule", body["id"])
     if subscription_id is not None:
         before = account.find("subscription", subscription_id)
         account.change(before, {**before, "schedule": body["id"]}, "customer.subscription.updated")
@@ -136,6 +142,42 @@ def release(account: Account, params: Params, schedule_id: str) -> StripeObject:
     if subscription is not None:
         account.change(subscription, {**subscription, "schedule": None}, "customer.subscription.updated")
     return account.change(before, after, "subscription_schedule.released")
+
+
+def begin(account: Account, before: StripeObject) -> None:
+    """Start a schedule whose first phase has come: its subscription is made and billed."""
+    phase = before["phases"][0]
+    start, now = phase["start_date"], account.now()
+    subscription_id = account.new_id("sub_1", 23)
+    items = []
+    for entry in phase["items"]:
+        price = account.find("price", entry["price"])
+        period = period_around(start, now, price["recurring"]["interval"], price["recurring"]["interval_count"])
+        item_id = account.new_id("si", 14)
+        items.append(
+            shapes.subscription_item(item_id, subscription_id, price, entry.get("quantity"), now, period=period)
+        )
+    customer = account.find("customer", before["customer"])
+    body = shapes.subscription(
+        subscription_id,
+        customer["id"],
+        phase["currency"],
+        items,
+        now,
+        start=start,
+        metadata=before["metadata"],
+        schedule=before["id"],
+        cancel_at=phase["end_date"] if before["end_behavior"] == "cancel" else None,
+    )
+    if customer["invoice_settings"]["default_payment_method"] is None:
+        body |= {"collection_method": "send_invoice", "days_until_due": 30}
+    account.store.put(body, parent=customer["id"])
+    bill = invoices.bill(account, customer, body, "subscription_create")
+    account.create({**body, "latest_invoice": bill["id"]}, "customer.subscription.created", parent=customer["id"])
+    current = {"end_date": phase["end_date"], "start_date": start}
+    after = {**before, "status": "active", "subscription": subscription_id, "current_phase": current}
+    account.change(before, after, "subscription_schedule.updated")
+    entitlements.recompute(account, customer["id"])
 
 
 def _open(account: Account, schedule_id: str) -> StripeObject:
