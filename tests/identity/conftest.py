@@ -1,4 +1,4 @@
-"""The identity process as others meet it: over HTTP, in a process of its own, with an event log that listens."""
+"""Identity as others meet it: over HTTP, with an event log that listens."""
 
 from __future__ import annotations
 
@@ -15,12 +15,17 @@ import httpx2
 import orjson
 import pytest
 import uvicorn
+from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from subgraphs.identity.app import start
+from subgraphs.identity.schema import create_schema
+from subgraphs.identity.settings import IdentitySettings
 from subgraphs.kit.signature import HEADER, sign, verify
+from subgraphs.kit.subgraph_app import create_app
 
 ROOT = Path(__file__).parents[2]
 SECRET = "between ourselves"
@@ -41,7 +46,7 @@ class Listener:
         return JSONResponse({"accepted": len(batch), "duplicates": 0, "rejected": []})
 
     async def until(self, count: int) -> list[dict[str, Any]]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(self.events) < count:  # noqa: ASYNC110 - the process outside has no event for it
                 await asyncio.sleep(0.01)
         return self.events
@@ -52,7 +57,6 @@ class Identity:
     """A running identity process."""
 
     url: str
-    process: asyncio.subprocess.Process
     client: httpx2.AsyncClient
     listener: Listener
 
@@ -79,24 +83,21 @@ class Identity:
 
 
 @asynccontextmanager
-async def listening() -> AsyncIterator[Listener]:
-    listener = Listener()
-    app = Starlette(routes=[Route("/events", listener.take, methods=["POST"])])
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", lifespan="off"))
-    serving = asyncio.create_task(server.serve())
+async def serving(app: Any) -> AsyncIterator[str]:
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", lifespan="on"))
+    task = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    listener.url = f"http://127.0.0.1:{port}/events"
     try:
-        yield listener
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True
-        await serving
+        await task
 
 
 @asynccontextmanager
 async def running(state: Path, listener: Listener) -> AsyncIterator[Identity]:
+    """Identity in a process of its own."""
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
@@ -110,9 +111,9 @@ async def running(state: Path, listener: Listener) -> AsyncIterator[Identity]:
     )
     try:
         assert process.stdout is not None
-        ready = (await asyncio.wait_for(process.stdout.readline(), 20)).decode().split()
-        async with httpx2.AsyncClient(trust_env=False, timeout=30) as client:
-            yield Identity(ready[1], process, client, listener)
+        ready = (await asyncio.wait_for(process.stdout.readline(), 60)).decode().split()
+        async with httpx2.AsyncClient(trust_env=False, timeout=60) as client:
+            yield Identity(ready[1], client, listener)
     finally:
         if process.returncode is None:
             process.terminate()
@@ -121,14 +122,21 @@ async def running(state: Path, listener: Listener) -> AsyncIterator[Identity]:
 
 @pytest.fixture
 async def listener() -> AsyncIterator[Listener]:
-    async with listening() as started:
+    started = Listener()
+    async with serving(Starlette(routes=[Route("/events", started.take, methods=["POST"])])) as url:
+        started.url = f"{url}/events"
         yield started
 
 
 @pytest.fixture
 async def identity(tmp_path: Path, listener: Listener) -> AsyncIterator[Identity]:
-    async with running(tmp_path, listener) as started:
-        yield started
+    """Identity on a socket of this process, with a store of its own."""
+    settings = IdentitySettings(state_dir=tmp_path, signing_secret=SecretStr(SECRET), events_url=listener.url)
+    async with (
+        serving(create_app("identity", create_schema(), settings, start)) as url,
+        httpx2.AsyncClient(trust_env=False, timeout=60) as client,
+    ):
+        yield Identity(url, client, listener)
 
 
 @pytest.fixture(name="running", scope="session")
