@@ -116,6 +116,7 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
             "/events": ingest,
             "/health": health,
         },
+        websockets={"/graphql"},
         lifespan=lifespan,
     )
     return Gateway(app=app, drain=drain, transport=transport)

@@ -18,6 +18,7 @@ from gateway.transport.disconnect import CancelOnDisconnect
 from gateway.transport.door import Door
 from gateway.transport.exchange import Exchange, begin
 from gateway.transport.graphql_request import check_content_type, read_get, read_post
+from gateway.transport.header_limits import check_headers
 from gateway.transport.media_type import Answer, negotiate
 from gateway.transport.multipart import MultipartStream
 from gateway.transport.paced import one
@@ -59,32 +60,11 @@ async def serve_http(scope: Scope, receive: Receive, send: Send, door: Door) -> 
         await respond_refused(exchange, GatewayError("INTERNAL_SERVER_ERROR"))
 
 
-def check_headers(scope: Scope, max_bytes: int, max_headers: int) -> None:
-    """Raise `GatewayError` with HEADERS_TOO_LARGE if the request line and headers are, together, too many bytes."""
-    raw = scope["headers"]
-    size = len(scope.get("query_string", b""))
-    for name, value in raw:
-        size += len(name) + len(value) + 4  # the colon, the space and the line's end
-    if size > max_bytes:
-        raise _too_large("header bytes", max_bytes, size)
-    if len(raw) > max_headers:
-        raise _too_large("headers", max_headers, len(raw))
-
-
 def _check_host(exchange: Exchange) -> None:
     """Refuse a request for no host or for several, as HTTP asks. <https://www.rfc-editor.org/rfc/rfc9112#section-3.2>"""
     host = exchange.headers.get("host")
     if (host is None and exchange.scope["http_version"] == "1.1") or (host is not None and "," in host):
         raise GatewayError("BAD_REQUEST", "The request must name one host.")
-
-
-def _too_large(name: str, limit: int, figure: int) -> GatewayError:
-    return GatewayError(
-        "HEADERS_TOO_LARGE",
-        f"The request's {name} come to {figure}; the limit is {limit}.",
-        headers={"Connection": "close"},
-        extensions={"limit": {"name": name, "value": limit, "figure": figure}},
-    )
 
 
 async def _serve(exchange: Exchange, door: Door) -> None:

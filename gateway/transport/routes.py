@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Container, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from gateway.errors import GatewayError
-from gateway.transport.asgi import ASGIApp, Receive, Scope, Send
-from gateway.transport.exchange import begin
+from gateway.telemetry.correlation import correlation_id
+from gateway.transport.asgi import ASGIApp, Receive, Scope, Send, read_headers
+from gateway.transport.exchange import CORRELATION_HEADER, begin
+from gateway.transport.handshake import refuse_handshake
 from gateway.transport.respond import respond_refused, send_body
 from gateway.transport.settings import CorsSettings
 
@@ -22,11 +24,11 @@ async def _nothing() -> AsyncIterator[None]:
     yield
 
 
-def routes(paths: Mapping[str, ASGIApp], *, lifespan: Lifespan = _nothing) -> ASGIApp:
+def routes(paths: Mapping[str, ASGIApp], *, websockets: Container[str] = (), lifespan: Lifespan = _nothing) -> ASGIApp:
     """Return one application made of several.
 
     `paths` maps an exact path to its application, or a prefix ending in `/` to the one for everything below it;
-    the longest match wins, and `/` alone is exact. `lifespan` is entered before the first request and left after the last.
+    the longest match wins, and `/` alone is exact. Only the paths in `websockets` take WebSockets. `lifespan` is entered before the first request and left after the last.
     """
     exact = {path: app for path, app in paths.items() if path == "/" or not path.endswith("/")}
     prefixes = sorted(((path, app) for path, app in paths.items() if path not in exact), key=lambda row: -len(row[0]))
@@ -36,6 +38,9 @@ def routes(paths: Mapping[str, ASGIApp], *, lifespan: Lifespan = _nothing) -> AS
             await _serve_lifespan(receive, send, lifespan)
             return
         path = scope["path"]
+        if scope["type"] == "websocket" and path not in websockets:
+            await _not_found(scope, receive, send)
+            return
         target = exact.get(path) or next((each for prefix, each in prefixes if path.startswith(prefix)), _not_found)
         await target(scope, receive, send)
 
@@ -48,14 +53,13 @@ async def health(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: A
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    refused = GatewayError("NOT_FOUND", "There is nothing at this path.")
     if scope["type"] == "websocket":
         await receive()
-        await send({"type": "websocket.http.response.start", "status": 404, "headers": []})
-        await send({"type": "websocket.http.response.body", "body": b""})
+        headers = read_headers(scope["headers"])
+        await refuse_handshake(send, refused, correlation_id(headers.get(CORRELATION_HEADER)))
         return
-    await respond_refused(
-        begin(scope, receive, send, CorsSettings()), GatewayError("NOT_FOUND", "There is nothing at this path.")
-    )
+    await respond_refused(begin(scope, receive, send, CorsSettings()), refused)
 
 
 async def _serve_lifespan(receive: Receive, send: Send, lifespan: Lifespan) -> None:

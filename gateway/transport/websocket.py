@@ -22,6 +22,8 @@ from gateway.transport.cors import is_foreign_origin
 from gateway.transport.door import Door
 from gateway.transport.exchange import CORRELATION_HEADER
 from gateway.transport.graphql_request import read_request
+from gateway.transport.handshake import refuse_handshake
+from gateway.transport.header_limits import check_headers
 from gateway.transport.paced import close, one
 from gateway.transport.resume import resumed
 from gateway.transport.websocket_message import (
@@ -73,8 +75,13 @@ async def serve_websocket(scope: Scope, receive: Receive, send: Send, door: Door
     """Carry one WebSocket connection to the GraphQL endpoint, from handshake to close."""
     await receive()  # websocket.connect
     headers = read_headers(scope["headers"])
-    if door.settings.csrf is not CsrfPolicy.OFF and is_foreign_origin(headers, door.settings.cors):
-        await send({"type": "websocket.close", "code": 4403})  # before the handshake: the server answers 403
+    try:
+        check_headers(scope, door.settings.max_header_bytes, door.settings.max_headers)
+        door.drain.check()
+        if door.settings.csrf is not CsrfPolicy.OFF and is_foreign_origin(headers, door.settings.cors):
+            raise GatewayError("FORBIDDEN", "A page of another site may not open a connection.")
+    except GatewayError as error:
+        await refuse_handshake(send, error, correlation_id(headers.get(CORRELATION_HEADER)))
         return
     if SUBPROTOCOL not in scope["subprotocols"]:
         await send({"type": "websocket.accept"})

@@ -202,20 +202,30 @@ async def test_the_protocol_s_own_refusals(door: Any) -> None:
 
 
 async def test_a_page_of_another_site_opens_no_connection(door: Any) -> None:
-    with pytest.raises(InvalidStatus) as refused:
-        async with bare(door, origin="https://evil.example"):
-            pass
-    assert refused.value.response.status_code == 403
+    assert await refusal(door.websocket, origin="https://evil.example") == (403, "FORBIDDEN")
     async with bare(door, origin=door.url) as socket:
         await socket.send("ping")
         assert (await socket.read())["type"] == "pong"
 
 
-async def test_an_unknown_path_is_no_websocket(door: Any) -> None:
+async def refusal(url: str, **options: Any) -> tuple[int, str]:
+    """Return status and code of the answer to a handshake that is refused."""
     with pytest.raises(InvalidStatus) as refused:
-        async with connect(f"ws://127.0.0.1:{door.port}/nothing", proxy=None):
+        async with connect(url, proxy=None, subprotocols=["graphql-transport-ws"], **options):
             pass
-    assert refused.value.response.status_code == 404
+    response = refused.value.response
+    code: str = json.loads(response.body)["errors"][0]["extensions"]["code"]
+    return response.status_code, code
+
+
+@pytest.mark.parametrize("path", ["/", "/nothing", "/health", "/console/page.js", "/graphql/"])
+async def test_other_paths_take_no_websocket(door: Any, path: str) -> None:
+    assert await refusal(f"ws://127.0.0.1:{door.port}{path}") == (404, "NOT_FOUND")
+
+
+async def test_a_handshake_has_the_limits_of_every_request(door: Any) -> None:
+    many = {f"x-{each}": "1" for each in range(120)}
+    assert await refusal(door.websocket, additional_headers=many) == (431, "HEADERS_TOO_LARGE")
 
 
 async def test_a_process_that_stops_sends_clients_elsewhere(start: Any) -> None:

@@ -70,7 +70,7 @@ async def main() -> None:
     page = console(query="query Books { books { id title rating } }")
     app = graphql_app(lambda: engine, settings=settings, authenticate=authenticate, drain=drain, page=page.page)
     table = {"/graphql": app, "/graphql/stream": app, "/health": health, "/": page.page, "/console/": page.assets}
-    process = server(routes(table), drain=drain, settings=settings, port=0)
+    process = server(routes(table, websockets={"/graphql"}), drain=drain, settings=settings, port=0)
     serving = asyncio.create_task(process.serve())
     await process.ready.wait()
     print("ready http://{}:{}".format(*process.addresses[0]), flush=True)
