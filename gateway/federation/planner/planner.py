@@ -86,12 +86,11 @@ class _Planning:
     def _serial(self) -> PlanNode | None:
         """Plan mutation fields one after another; neighbours in one subgraph share a request if nothing follows."""
         groups: list[tuple[Selections, list[Step]]] = []
-        for item in self._root_items():
-            selections: Selections = (self._as_selection(item),)
+        for selections in self._root_fields():
             steps = self._steps(selections)
             if groups and len(groups[-1][1]) == 1 == len(steps) and groups[-1][1][0].subgraph == steps[0].subgraph:
-                selections = groups[-1][0] + selections
-                groups[-1] = (selections, self._steps(selections))
+                joined = groups[-1][0] + selections
+                groups[-1] = (joined, self._steps(joined))
             else:
                 groups.append((selections, steps))
         nodes = [node for _, steps in groups if (node := self._scheduler.schedule(steps)) is not None]
@@ -105,11 +104,16 @@ class _Planning:
             raise GatewayError("GRAPHQL_VALIDATION_FAILED", "A subscription's field can't be left out by a condition.")
         return SubscriptionPlan(primary=primary, rest=self._scheduler.schedule(steps[1:]))
 
-    def _root_items(self) -> tuple[Item, ...]:
-        """Return the root fields that a subgraph has to answer: all but introspection and `__typename`."""
+    def _root_fields(self) -> tuple[Selections, ...]:
+        """Return the root fields that a subgraph has to answer, each response name once: it must run once only."""
         static = self._supergraph.root_types[self._operation.kind.value]
         groups = self._collector.collect(static, (self._operation.selections,), is_hidden=False)
-        return tuple(item for item in groups[static] if not item.selection.name.startswith("__"))
+        fields: dict[str, Selections] = {}
+        for item in groups[static]:
+            if not item.selection.name.startswith("__"):
+                name = item.selection.response_name
+                fields[name] = (*fields.get(name, ()), self._as_selection(item))
+        return tuple(fields.values())
 
     @staticmethod
     def _as_selection(item: Item) -> FieldSelection:

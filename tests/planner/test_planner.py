@@ -1,0 +1,186 @@
+"""What the planner promises beside right plans: bounded work, the same plan every time, plans people can read."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import GatewayError
+from gateway.federation.composition import SubgraphSource, compose
+from gateway.federation.operation import prepare
+from gateway.federation.plan import plan_to_json, print_plan
+from gateway.federation.planner import Planner
+from gateway.federation.supergraph import Supergraph, parse_supergraph
+
+_LINK = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.11", import: ["@key", "@shareable", "@external", "@requires"])\n'
+
+
+def supergraph(**subgraphs: str) -> Supergraph:
+    composed = compose([SubgraphSource(name, f"http://{name}", _LINK + sdl) for name, sdl in subgraphs.items()])
+    assert composed.supergraph_sdl is not None, composed.errors
+    return parse_supergraph(composed.supergraph_sdl)
+
+
+@pytest.fixture(scope="module")
+def shop() -> Supergraph:
+    return supergraph(
+        products='type Query { top: [Product] } type Product @key(fields: "upc") { upc: ID! name: String price: Int }',
+        reviews="""
+            type Product @key(fields: "upc") { upc: ID! reviews: [Review] }
+            type Review { body: String product: Product }
+        """,
+        stock="""
+            type Product @key(fields: "upc") {
+              upc: ID! inStock: Boolean price: Int @external shipping: Int @requires(fields: "price")
+            }
+        """,
+    )
+
+
+def plan_text(graph: Supergraph, text: str, **options: int) -> str:
+    return print_plan(Planner(graph, **options).plan(prepare(graph.api_schema, text)))
+
+
+def test_planning_past_the_budget_is_refused(shop: Supergraph) -> None:
+    fragments = "".join(
+        f"fragment F{i} on Product {{ a: reviews {{ product {{ ...F{i + 1} }} }} b: reviews {{ product {{ ...F{i + 1} }} }} }} "
+        for i in range(16)
+    )
+    operation = prepare(shop.api_schema, f"{{ top {{ ...F0 }} }} {fragments} fragment F16 on Product {{ shipping }}")
+    start = time.perf_counter()
+    with pytest.raises(GatewayError) as refused:
+        Planner(shop).plan(operation)
+    assert refused.value.code == "PLAN_BUDGET_EXCEEDED"
+    assert refused.value.extensions == {"limit": 25_000}
+    assert time.perf_counter() - start < 20
+
+
+def test_fragments_that_double_cost_nothing(shop: Supergraph) -> None:
+    fragments = "".join(f"fragment F{i} on Product {{ ...F{i + 1} ...F{i + 1} }} " for i in range(40))
+    text = f"{{ top {{ ...F0 }} }} {fragments} fragment F40 on Product {{ name shipping }}"
+    assert plan_text(shop, text, budget=200) == plan_text(shop, "{ top { name shipping } }")
+
+
+def test_wide_operations_stay_within_the_budget(shop: Supergraph) -> None:
+    fields = " ".join(f"a{i}: top {{ name inStock reviews {{ body product {{ shipping }} }} }}" for i in range(150))
+    assert plan_text(shop, f"{{ {fields} }}").count("enter ") == 4
+
+
+def test_plans_do_not_depend_on_hash_seeds(tmp_path: Path) -> None:
+    script = tmp_path / "plan.py"
+    script.write_text(
+        "import json, sys\n"
+        "from gateway.federation.operation import prepare\n"
+        "from gateway.federation.plan import print_plan\n"
+        "from gateway.federation.planner import Planner\n"
+        "from gateway.federation.supergraph import parse_supergraph\n"
+        "for path in sys.argv[1:]:\n"
+        "    suite = json.load(open(path))\n"
+        "    graph = parse_supergraph('\\n'.join(suite['supergraph']))\n"
+        "    for test in suite['tests']:\n"
+        "        print(print_plan(Planner(graph).plan(prepare(graph.api_schema, test['query']))))\n"
+    )
+    data = Path(__file__).parent.parent / "conformance" / "audit"
+    suites = [str(data / f"{name}.json") for name in ("abstract-types", "union-intersection", "requires-interface")]
+    texts = {
+        subprocess.run(
+            [sys.executable, script, *suites],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[2])},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(texts) == 1
+
+
+def test_a_planner_remembers_without_changing_its_mind(shop: Supergraph) -> None:
+    planner = Planner(shop)
+    texts = ["{ top { shipping } }", "{ top { name reviews { product { inStock } } } }"]
+    operations = [prepare(shop.api_schema, text) for text in texts * 2]
+    plans = [print_plan(planner.plan(operation)) for operation in operations]
+    assert plans[:2] == plans[2:] == [plan_text(shop, text) for text in texts]
+
+
+def test_a_failing_system_never_holds_up_fields_that_do_not_need_it(shop: Supergraph) -> None:
+    """`inStock` is not merged with `shipping`, which has to wait for `products`."""
+    graph = supergraph(
+        reviews="""
+            type Query { latest: Product }
+            type Product @key(fields: "upc") { upc: ID! }
+        """,
+        products='type Product @key(fields: "upc") { upc: ID! price: Int }',
+        stock="""
+            type Product @key(fields: "upc") {
+              upc: ID! inStock: Boolean price: Int @external shipping: Int @requires(fields: "price")
+            }
+        """,
+    )
+    assert plan_text(graph, "{ latest { inStock shipping } }").splitlines()[8:10] == ["  parallel", "    enter stock"]
+
+
+def test_plans_as_json(shop: Supergraph) -> None:
+    plan = Planner(shop).plan(prepare(shop.api_schema, "query($yes: Boolean!) { top { inStock @include(if: $yes) } }"))
+    assert json.loads(json.dumps(plan_to_json(plan))) == {
+        "kind": "QueryPlan",
+        "operation": "query",
+        "root": {
+            "kind": "Sequence",
+            "nodes": [
+                {
+                    "kind": "RootFetch",
+                    "id": 0,
+                    "subgraph": "products",
+                    "document": "query($yes:Boolean!){top{upc@include(if:$yes)__typename}}",
+                    "variables": ["yes"],
+                    "rootFields": ["top"],
+                    "outputRewrites": [],
+                },
+                {
+                    "kind": "Condition",
+                    "variable": "yes",
+                    "ifTrue": {
+                        "kind": "EntityFetch",
+                        "id": 1,
+                        "subgraph": "stock",
+                        "document": (
+                            "query($representations:[_Any!]!)"
+                            "{_entities(representations:$representations){...on Product{inStock}}}"
+                        ),
+                        "variables": [],
+                        "inputs": [
+                            {
+                                "variable": "representations",
+                                "responseName": "_entities",
+                                "typeCondition": "Product",
+                                "paths": ["top.@"],
+                                "representation": [
+                                    {"name": name, "source": name, "nullable": False, "selection": []}
+                                    for name in ("__typename", "upc")
+                                ],
+                                "fields": ["inStock"],
+                                "inputRewrites": [],
+                                "outputRewrites": [],
+                                "contextArguments": {},
+                            }
+                        ],
+                    },
+                    "ifFalse": None,
+                },
+            ],
+        },
+    }
+
+
+def test_a_mutation_field_named_twice_runs_once() -> None:
+    graph = supergraph(
+        a='type Query { n: Int } type Mutation { make: Item } type Item @key(fields: "id") { id: ID! }',
+        b='type Item @key(fields: "id") { id: ID! price: Int }',
+    )
+    text = "mutation($x: Boolean!, $y: Boolean!) { make @include(if: $x) { price } make @include(if: $y) { id price } }"
+    assert plan_text(graph, text).count("fetch a") == 1
