@@ -112,13 +112,20 @@ class Mutation:
         found = [company for company in await context.companies.load_many(list(ids)) if company is not None]
         if not found:
             raise NotFoundError("The CRM has no record of this customer.", outcome=Outcome.NOT_APPLIED)
+        # Of several records, the one whose version was read is the one that was shown.
+        found.sort(key=lambda company: company.version != input.version)
         company_id = found[0].id
 
         async def write() -> None:
             await context.crm.change_company(company_id, change)
 
         await _write(
-            context, ("updateCustomerProfile", company_id), change, input.version, _company(context, company_id), write
+            context,
+            ("updateCustomerProfile", input.customer_id),
+            change,
+            input.version,
+            _company(context, company_id),
+            write,
         )
         context.companies.clear_all()
         customer = Customer(crm_ref=strawberry.ID("+".join(company.id for company in found)))
