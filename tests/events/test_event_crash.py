@@ -25,7 +25,7 @@ async def running(path, schemas, secret):
     )
     try:
         assert process.stdout is not None
-        ready = (await asyncio.wait_for(process.stdout.readline(), 20)).decode().split()
+        ready = (await asyncio.wait_for(process.stdout.readline(), 60)).decode().split()
         yield process, f"{ready[1]}/events"
     finally:
         if process.returncode is None:
