@@ -2,13 +2,13 @@
 
     python tryton_seed.py trytond.conf DATABASE books.json application.key
 
-books.json (money as strings, dates as ISO text):
-    {"company": "…", "currency": "USD", "rates": {"EUR": "0.9"}, "years": [2024, 2025], "tax_rates": {"DE-19": "0.19"},
-     "products": [{"sku", "name"}],
+books.json (money as strings, dates as ISO text, a `tax` or `deferral` may be null):
+    {"company": "…", "currency": "EUR", "rates": {"GBP": "0.85"}, "years": [2024, 2025], "tax_rates": {"DE-VAT-19": "0.19"},
+     "payment_methods": ["Bank transfer"], "products": [{"sku", "name", "revenue_rule", "tax_code"}],
      "customers": [{"code", "name", "tax_id", "website", "email", "street", "city", "country", "credit_limit", "on_hold"}],
-     "invoices": [{"number", "customer", "contract", "currency", "issued_on", "due_on", "void",
-                   "lines": [{"sku", "description", "billed_line", "quantity", "unit_price", "tax", "defer_from", "defer_to"}],
-                   "payments": [{"amount", "on", "reference"}]}]}
+     "invoices": [{"number", "customer", "contract", "currency", "issued_on", "due_on", "is_draft", "is_void",
+                   "lines": [{"sku", "description", "billed_line", "quantity", "unit_price", "tax", "deferral": [from, to]}],
+                   "payments": [{"amount", "on", "reference", "method"}]}]}
 """
 
 import datetime as dt
@@ -95,6 +95,11 @@ def company_and_chart():
     deferred.save()
     configuration = Model.get("account.configuration")(1)
     configuration.deferred_account_revenue = deferred
+    exchange = Model.get("account.journal")(name="Exchange", code="EXC", type="write-off")
+    exchange.save()
+    configuration.currency_exchange_journal = exchange
+    configuration.currency_exchange_credit_account = accounts["revenue"]
+    configuration.currency_exchange_debit_account = accounts["expense"]
     configuration.save()
     return company, currencies, accounts
 
@@ -135,21 +140,38 @@ def taxes(accounts):
 
 
 def products(accounts):
-    category = Model.get("product.category")(name="Subscriptions", accounting=True)
-    category.account_expense, category.account_revenue = accounts["expense"], accounts["revenue"]
-    category.save()
+    category_type = Model.get("product.category")
+    rules, tax_codes, found = {}, {}, {}
+    root = category_type(name="Tax code")
+    root.save()
     unit = one("product.uom", ("name", "=", "Unit"))
-    found = {}
     for item in books["products"]:
+        rule, tax_code = item["revenue_rule"], item["tax_code"]
+        if rule not in rules:
+            rules[rule] = category_type(name=rule, accounting=True)
+            rules[rule].account_expense, rules[rule].account_revenue = accounts["expense"], accounts["revenue"]
+            rules[rule].save()
+        if tax_code not in tax_codes:
+            tax_codes[tax_code] = category_type(name=tax_code, parent=root)
+            tax_codes[tax_code].save()
         template = Model.get("product.template")(
             name=item["name"], default_uom=unit, type="service", list_price=Decimal(0)
         )
-        template.account_category = category
+        template.account_category = category_type(rules[rule].id)
+        template.categories.append(category_type(tax_codes[tax_code].id))
         (product,) = template.products
         product.suffix_code = item["sku"]
         template.save()
         found[item["sku"]] = template.products[0]
     return found
+
+
+def country(code):
+    countries = Model.get("country.country")
+    found = countries.find([("code", "=", code)], limit=1)
+    record = found[0] if found else countries(name=code, code=code)
+    record.save()
+    return record
 
 
 def customers():
@@ -161,11 +183,7 @@ def customers():
         party = party_type(name=item["name"], code=item["code"])
         (address,) = party.addresses or [party.addresses.new()]
         address.street_unstructured, address.city = item["street"], item["city"]
-        address.country = (
-            one("country.country", ("code", "=", item["country"]))
-            if Model.get("country.country").find([("code", "=", item["country"])])
-            else None
-        )
+        address.country = country(item["country"])
         if item["tax_id"]:
             party.identifiers.new(type=None, code=item["tax_id"])
         for kind in ("website", "email"):
@@ -190,51 +208,65 @@ def payment_term(terms, days):
     return terms[days]
 
 
+def payment_methods(accounts):
+    journal = one("account.journal", ("type", "=", "cash"))
+    found = {}
+    for name in books["payment_methods"]:
+        method = Model.get("account.invoice.payment.method")(name=name, journal=journal)
+        method.credit_account = method.debit_account = accounts["cash"]
+        method.save()
+        found[name] = method
+    return found
+
+
+def draft(item, party, known):
+    """Save an invoice as a draft, under the number that it has on the billing platform."""
+    issued_on, due_on = day(item["issued_on"]), day(item["due_on"])
+    invoice_type = Model.get("account.invoice")
+    invoice = invoice_type(type="out", party=party, invoice_date=issued_on)
+    invoice.currency = known["currencies"][item["currency"]]
+    invoice.reference = item["contract"]
+    invoice.payment_term = payment_term(known["terms"], (due_on - issued_on).days)
+    for row in item["lines"]:
+        line = invoice.lines.new()
+        line.product = known["products"][row["sku"]]
+        line.description, line.note = row["description"], row["billed_line"]
+        line.quantity, line.unit_price = float(row["quantity"]), Decimal(row["unit_price"])
+        if row["tax"]:
+            line.taxes.append(Model.get("account.tax")(known["taxes"][row["tax"]].id))
+        if row["deferral"]:
+            line.defer_from, line.defer_to = map(day, row["deferral"])
+    invoice.save()
+    # Users may not write the number; a migration carries it over.
+    invoice_type._proxy.write([invoice.id], {"number": item["number"]}, {**connection.context, "_check_access": False})
+    invoice.reload()
+    return invoice
+
+
+def pay(invoice, payment, methods):
+    wizard = invoice.click("pay")
+    wizard.form.payment_method = methods[payment["method"]]
+    wizard.form.amount, wizard.form.date = Decimal(payment["amount"]), day(payment["on"])
+    wizard.form.description = payment["reference"]
+    wizard.execute("choice")
+    if wizard.state != "end":
+        wizard.form.type = "partial"
+        wizard.execute("pay")
+
+
 def main():
     company, currencies, accounts = company_and_chart()
     fiscal_years(company)
-    tax_by_name, product_by_sku, party_by_code = taxes(accounts), products(accounts), customers()
-    journal = one("account.journal", ("type", "=", "cash"))
-    method = Model.get("account.invoice.payment.method")(
-        name="Bank transfer", journal=journal, credit_account=accounts["cash"], debit_account=accounts["cash"]
-    )
-    method.save()
-    terms = {}
-    invoice_type = Model.get("account.invoice")
+    known = {"currencies": currencies, "terms": {}, "taxes": taxes(accounts), "products": products(accounts)}
+    parties, methods = customers(), payment_methods(accounts)
     for item in books["invoices"]:
-        issued_on = day(item["issued_on"])
-        invoice = invoice_type(type="out", party=party_by_code[item["customer"]], invoice_date=issued_on)
-        invoice.currency = currencies[item["currency"]]
-        invoice.reference = item["contract"]
-        invoice.payment_term = payment_term(terms, (day(item["due_on"]) - issued_on).days)
-        for row in item["lines"]:
-            line = invoice.lines.new()
-            line.product = product_by_sku[row["sku"]]
-            line.description, line.note = row["description"], row["billed_line"]
-            line.quantity, line.unit_price = float(row["quantity"]), Decimal(row["unit_price"])
-            if row["tax"]:
-                line.taxes.append(Model.get("account.tax")(tax_by_name[row["tax"]].id))
-            if row["defer_from"]:
-                line.defer_from, line.defer_to = day(row["defer_from"]), day(row["defer_to"])
-        invoice.save()
-        # The number is read-only to users: it is carried over from the billing platform by a migration.
-        invoice_type._proxy.write(
-            [invoice.id], {"number": item["number"]}, {**connection.context, "_check_access": False}
-        )
-        invoice.reload()
-        if item.get("draft"):
+        invoice = draft(item, parties[item["customer"]], known)
+        if item["is_draft"]:
             continue
         invoice.click("post")
         for payment in item["payments"]:
-            wizard = invoice.click("pay")
-            wizard.form.payment_method = method
-            wizard.form.amount, wizard.form.date = Decimal(payment["amount"]), day(payment["on"])
-            wizard.form.description = payment["reference"]
-            wizard.execute("choice")
-            if wizard.state != "end":
-                wizard.form.type = "partial"
-                wizard.execute("pay")
-        if item["void"]:
+            pay(invoice, payment, methods)
+        if item["is_void"]:
             invoice.click("cancel")
     deferrals = Model.get("account.invoice.deferred")
     deferrals.click(deferrals.find([("state", "=", "draft")]), "run")

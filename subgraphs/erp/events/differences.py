@@ -71,7 +71,8 @@ def invoice_events(
             yield _payment_received(payment, keys)
     if record.status is InvoiceStatus.PAID and old is not InvoiceStatus.PAID:
         yield _event("invoice.paid", "Invoice", record, keys, old, None)
-    if record.status is InvoiceStatus.VOIDED and old is not InvoiceStatus.VOIDED:
+    # A draft that is thrown away before it has a number was never an invoice to anybody.
+    if record.status is InvoiceStatus.VOIDED and old is not InvoiceStatus.VOIDED and record.number:
         yield _event("invoice.voided", "Invoice", record, keys, old, None)
 
 

@@ -82,13 +82,13 @@ class ErpFeeds:
             ids = [record.id for record in part]
             seen = await self._database.run(partial(Seen.customers, ids=ids))
             news = [record for record in part if seen.get(record.id) is not record.credit_hold]
-            changed = [record for record in news if record.id in seen]
-            customers = await self._crosswalk.resolve([record.id for record in changed]) if changed else {}
-            events = [differences.credit_hold_changed(seen[r.id], r, customers) for r in changed]
-            holds = {record.id: record.credit_hold for record in news}
+            is_first_look = await self.customers.mark() is None
+            # Pushed before the events are made, so that a customer new to identity has its canonical id.
+            customers = {} if is_first_look else await self._push(part)
+            known = [record for record in news if record.id in customers or record.id not in seen]
+            events = [differences.credit_hold_changed(seen[r.id], r, customers) for r in known if r.id in seen]
+            holds = {record.id: record.credit_hold for record in known}
             await self._store(events, partial(Seen.put_customers, holds=holds))
-            if await self.customers.mark() is not None:
-                await self._push(part)
 
     async def _poll_invoices(self, mark: str | None) -> Changes[InvoiceRecord]:
         records = await self._erp.changed_invoices(_since(mark))
@@ -113,7 +113,7 @@ class ErpFeeds:
         credited_ids = sorted({i for record in news for i in record.credits})
         credited = await self._erp.invoices.read(credited_ids) if credited_ids else {}
         numbers = {i: record.number for i, record in credited.items() if record.number}
-        customers = await self._crosswalk.resolve(sorted({record.customer_id for record in news}))
+        customers = await self._customers_of({record.customer_id for record in news})
         return [
             event
             for record in news
@@ -139,7 +139,7 @@ class ErpFeeds:
             invoices = await self._erp.invoices.read(sorted({e.invoice_id for e in entries if e.invoice_id}))
             deferrals = await self._erp.deferrals.read(sorted({e.deferral_id for e in entries if e.deferral_id}))
             parties = {record.customer_id for record in invoices.values()} | {d.customer_id for d in deferrals.values()}
-            customers = await self._crosswalk.resolve(sorted(parties))
+            customers = await self._customers_of(parties)
             events: list[CanonicalEvent] = []
             coming: list[ComingRevenue] = []
             for entry in entries:
@@ -170,7 +170,7 @@ class ErpFeeds:
         overdue = await self._database.run(lambda c: Seen.overdue(c, today))
         soon = await self._database.run(lambda c: Seen.due_soon(c, today, today + self._due_soon))
         if overdue or soon:
-            customers = await self._crosswalk.resolve(sorted({seen.customer_id for seen in (*overdue, *soon)}))
+            customers = await self._customers_of({seen.customer_id for seen in (*overdue, *soon)})
             day = dt.timedelta(days=1)
             events = [
                 *(
@@ -189,7 +189,7 @@ class ErpFeeds:
         coming = await self._database.run(lambda c: Seen.revenue_until(c, today))
         for part in _parts(coming):
             deferrals = await self._erp.deferrals.read(sorted({one.deferral_id for one in part}))
-            customers = await self._crosswalk.resolve(sorted({d.customer_id for d in deferrals.values()}))
+            customers = await self._customers_of({d.customer_id for d in deferrals.values()})
             events = [
                 differences.revenue_recognized(deferrals[one.deferral_id], one.month, one.on, customers)
                 for one in part
@@ -224,15 +224,23 @@ class ErpFeeds:
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, 30.0)
 
-    async def _push_ids(self, ids: Iterable[str]) -> None:
+    async def _customers_of(self, ids: Iterable[str]) -> Mapping[str, str]:
+        """Return our customer id → global id. One that identity does not know yet is pushed first."""
+        wanted = sorted(set(ids))
+        known = dict(await self._crosswalk.resolve(wanted)) if wanted else {}
+        missing = [customer for customer in wanted if customer not in known]
+        return {**known, **await self._push_ids(missing)} if missing else known
+
+    async def _push_ids(self, ids: Iterable[str]) -> Mapping[str, str]:
         wanted = sorted(ids)
         records = await self._erp.customers.read(wanted) if wanted else {}
-        await self._push(list(records.values()))
+        return await self._push(list(records.values()))
 
-    async def _push(self, records: Sequence[CustomerRecord]) -> None:
+    async def _push(self, records: Sequence[CustomerRecord]) -> Mapping[str, str]:
+        """Tell identity the customers as they are; returns their global ids. Raises FieldError."""
         records = [record for record in records if record.reference]
         if not records:
-            return
+            return {}
         documents = await self._erp.open_documents_of_customers.read([record.id for record in records])
         today = self._today()
         pushed = await self._crosswalk.push(
@@ -248,6 +256,7 @@ class ErpFeeds:
             for record in records
         )
         await self._links.note(pushed)
+        return pushed
 
 
 def _since(mark: str | None) -> dt.datetime | None:

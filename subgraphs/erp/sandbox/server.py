@@ -18,7 +18,7 @@ from subgraphs.erp.sandbox.models import MODELS
 from subgraphs.erp.sandbox.reading import field_tree, read, search_read
 from subgraphs.erp.sandbox.refusal import ConcurrencyError, ForbiddenError, MissingError, ServerError, UserError
 from subgraphs.erp.sandbox.rpc import Rpc
-from subgraphs.erp.vendors.tryton_json import decode, encode, from_parameter
+from subgraphs.erp.vendors.tryton_json import decode, from_parameter, print_json
 
 _PAGES = {
     400: ("Bad Request", ""),
@@ -40,7 +40,7 @@ def page(status: int, words: str = "") -> Response:
 
 
 def _json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(orjson.dumps(encode(value)), status, headers, media_type="application/json")
+    return Response(print_json(value), status, headers, media_type="application/json")
 
 
 class Server:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import calendar
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
 from subgraphs.erp.sandbox import ledger
 from subgraphs.erp.sandbox.tables import Row, Tables
 from subgraphs.erp.vendors.tryton_mapping import CREDIT_HOLD, TAX_CODE, to_category
-from subgraphs.kit.company.model import Company, PaymentMethod
+from subgraphs.kit.company.model import AccountingPeriod, Company, PaymentMethod
 
 CURRENCY = "EUR"
 RATES = {"EUR": Decimal(1), "USD": Decimal("1.08"), "GBP": Decimal("0.85")}
@@ -106,7 +107,7 @@ def _accounts(tables: Tables) -> None:
 def _periods(tables: Tables, company: Company) -> Mapping[str, Row]:
     years: dict[int, Row] = {}
     found: dict[str, Row] = {}
-    for period in company.periods:
+    for period in (*company.periods, *_coming(company.periods[-1])):
         year = period.starts_on.year
         if year not in years:
             start, end = dt.date(year, 1, 1), dt.date(year, 12, 31)
@@ -128,6 +129,16 @@ def _periods(tables: Tables, company: Company) -> Mapping[str, Row]:
             company=ledger.COMPANY,
         )
     return found
+
+
+def _coming(last: AccountingPeriod) -> Iterator[AccountingPeriod]:
+    """Yield the months after the facts' last until the end of next year, so that users can post on the day they do."""
+    start = last.ends_on + dt.timedelta(days=1)
+    until = dt.datetime.now(dt.UTC).year + 1
+    while start.year <= until:
+        end = start.replace(day=calendar.monthrange(start.year, start.month)[1])
+        yield AccountingPeriod(code=f"{start:%Y-%m}", starts_on=start, ends_on=end, is_closed=False)
+        start = end + dt.timedelta(days=1)
 
 
 def _products(tables: Tables, company: Company) -> Mapping[str, int]:

@@ -30,6 +30,7 @@ _OUT = ["type", "=", "out"]
 _IN_BOOKS = ["invoice.state", "in", ["posted", "paid"]]
 _NEWEST_FIRST = [["invoice_date", "DESC"], ["id", "DESC"]]
 _BY_ID = [["id", "ASC"]]
+_MOST_OVERDUE = 10_000
 
 
 class TrytonErp(TrytonWrites):
@@ -159,7 +160,10 @@ class TrytonErp(TrytonWrites):
         return await list_invoices(self._tryton, query, order, size=size, start=after, today=self._today())
 
     async def count_invoices(self, query: InvoiceQuery) -> int | None:
-        """Return how many match; an overdue filter is none of Tryton's, so it can't count that."""
+        """Return how many match. Overdue is no filter of Tryton's: those are read and counted; who is not, can't be."""
+        if query.is_overdue:
+            page = await self.list_invoices(query, InvoiceOrder(), size=_MOST_OVERDUE, after=None)
+            return None if page.has_more else len(page.invoices)
         if query.is_overdue is not None:
             return None
         context = await self._company_context()
