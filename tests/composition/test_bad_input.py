@@ -13,7 +13,9 @@ LINK = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.11", im
 
 
 def codes(*sdls: str, names: str = "abcdef") -> list[str]:
-    return sorted({error.code for error in run(*(SubgraphSource(n, "", sdl) for n, sdl in zip(names, sdls))).errors})
+    return sorted(
+        {error.code for error in run(*(SubgraphSource(n, "", sdl) for n, sdl in zip(names, sdls, strict=False))).errors}
+    )
 
 
 def run(*sources: SubgraphSource) -> Composition:

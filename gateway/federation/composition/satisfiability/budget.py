@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-DEFAULT_STEPS = 2_000_000
+DEFAULT_STEPS = 10_000_000
 """Enough for thousands of types in dozens of subgraphs; schemas beyond it are refused with a code."""
 
 

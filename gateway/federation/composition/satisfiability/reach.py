@@ -54,8 +54,7 @@ class Reach:
         outer, self._touched = self._touched, set()
         for root in self._roots.get(start.type.name, ()):
             found[root.id] = Reached(root)
-        while self._grow(found, without):
-            pass
+        self._grow(found, without)
         del self._growing[place]
         result = tuple(found.values())
         pending = self._touched - {place}
@@ -64,20 +63,38 @@ class Reach:
         self._touched = outer | pending
         return result
 
-    def _grow(self, found: dict[int, Reached], without: frozenset[str]) -> bool:
-        """Enter what can be entered with what is known so far. Was there anything new?"""
+    def _grow(self, found: dict[int, Reached], without: frozenset[str]) -> None:
+        """Enter whatever can be entered, until nothing new is found."""
+        pending: dict[tuple[int, str], tuple[KeyEdge, Reached]] = {}
+        scanned: set[str] = set()
+        fresh = list(found.values())
+        while fresh:
+            for source in fresh:
+                # Nodes of one type lead to the same places: they need to be looked at once.
+                if source.node.type.name not in scanned:
+                    scanned.add(source.node.type.name)
+                    for edge in self.graph.keys(source.node):
+                        self._budget.spend()
+                        if edge.target.subgraph not in without:
+                            pending.setdefault((edge.target.id, edge.key.text), (edge, source))
+            fresh = self._enter_pending(found, pending, without)
+
+    def _enter_pending(
+        self,
+        found: dict[int, Reached],
+        pending: dict[tuple[int, str], tuple[KeyEdge, Reached]],
+        without: frozenset[str],
+    ) -> list[Reached]:
+        fresh: list[Reached] = []
         reached = tuple(found.values())
-        grown = False
-        for source in reached:
-            for edge in self.graph.keys(source.node):
-                self._budget.spend()
-                if edge.target.id in found or edge.target.subgraph in without:
-                    continue
-                entered = self._enter(edge, reached, without)
-                if entered is not None:
-                    found[edge.target.id] = Reached(edge.target, entered | source.entered)
-                    grown = True
-        return grown
+        for question, (edge, source) in tuple(pending.items()):
+            entered = None if edge.target.id in found else self._enter(edge, reached, without)
+            if entered is not None:
+                found[edge.target.id] = Reached(edge.target, entered | source.entered)
+                fresh.append(found[edge.target.id])
+            if edge.target.id in found:
+                del pending[question]
+        return fresh
 
     def _enter(
         self, edge: KeyEdge, reached: tuple[Reached, ...], without: frozenset[str] = _NOWHERE

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from gateway.federation.composition.model.element import Field, InterfaceType, ObjectType, UnionType
 from gateway.federation.composition.model.type_reference import named_type
 from gateway.federation.composition.rules.whole import Whole
-from gateway.federation.composition.satisfiability.reach import Reach
+from gateway.federation.composition.satisfiability.reach import Reach, Reached
 from gateway.federation.query_graph import FieldEdge, Node
 
 
@@ -66,6 +66,7 @@ class Disagreement:
 
 
 Finding = DeadEnd | Disagreement
+Places = tuple[tuple[Node, list[tuple[Reached, ...]]], ...]
 
 
 class Walk:
@@ -98,9 +99,10 @@ class Walk:
         element = self._whole.draft.types.get(state.type)
         match element:
             case ObjectType():
+                places = tuple(self._places(state))
                 for field in element.fields.values():
                     if not self._whole.is_inaccessible(field):
-                        yield from self._take(state, element, field)
+                        yield from self._take(state, element, field, places)
             case InterfaceType() | UnionType():
                 for name in self._whole.draft.possible_types(state.type):
                     if self._whole.is_visible_type(name):
@@ -108,9 +110,22 @@ class Walk:
             case _:
                 return
 
-    def _take(self, state: State, parent: ObjectType, field: Field) -> Iterator[State | Finding]:
+    def _places(self, state: State) -> Iterator[tuple[Node, list[tuple[Reached, ...]]]]:
+        """Every node that the state's objects can be taken to, with all that is reached together with it."""
+        places: dict[int, tuple[Node, list[tuple[Reached, ...]]]] = {}
+        covered: set[int] = set()
+        for start in state.nodes:
+            if start.id in covered and start.type.name in self._whole.draft.schema.roots.values():
+                continue  # all roots reach each other
+            reached = self._reach.closure(start)
+            for each in reached:
+                covered.add(each.node.id)
+                places.setdefault(each.node.id, (each.node, []))[1].append(reached)
+        yield from places.values()
+
+    def _take(self, state: State, parent: ObjectType, field: Field, places: Places) -> Iterator[State | Finding]:
         step = Step(parent.name, field, state.path)
-        edges = list(self._usable_edges(state, field.name))
+        edges = list(self._usable_edges(state, field.name, places))
         if not edges:
             yield DeadEnd(state, step)
             return
@@ -126,15 +141,13 @@ class Walk:
         contexts = state.contexts | self._contexts.get(parent.name, frozenset())
         yield State(state.operation, target, nodes, step, contexts)
 
-    def _usable_edges(self, state: State, name: str) -> Iterator[FieldEdge]:
-        for start in state.nodes:
-            reached = self._reach.closure(start)
-            for each in reached:
-                edge = self._graph.field(each.node, name)
-                if edge is None or self._reach.use(edge, reached) is None:
-                    continue
-                if all(argument.context in state.contexts for argument in edge.field.context_arguments):
-                    yield edge
+    def _usable_edges(self, state: State, name: str, places: Places) -> Iterator[FieldEdge]:
+        for node, alternatives in places:
+            edge = self._graph.field(node, name)
+            if edge is None or all(self._reach.use(edge, reached) is None for reached in alternatives):
+                continue
+            if all(argument.context in state.contexts for argument in edge.field.context_arguments):
+                yield edge
 
     def _narrow(self, state: State, name: str) -> Iterator[State | Finding]:
         step = Step(name, None, state.path)
