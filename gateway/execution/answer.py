@@ -10,6 +10,7 @@ from graphql import DocumentNode
 
 from gateway.errors import REGISTRY, Outcome
 from gateway.execution.complete import Completer, visible_path
+from gateway.execution.entity_fetch import CompiledEntity
 from gateway.execution.execute import (
     CompiledCondition,
     CompiledNode,
@@ -18,12 +19,12 @@ from gateway.execution.execute import (
     CompiledSequence,
     CompiledSubscription,
 )
-from gateway.execution.fetch import CompiledEntity, CompiledRoot
 from gateway.execution.generate import Complete, Irregular, generate_complete
 from gateway.execution.introspect import introspection_document
 from gateway.execution.located import ErrorList, Failure, SubgraphProfile, failure_of
 from gateway.execution.message import GraphQLResponse
 from gateway.execution.ports import SubgraphFailure
+from gateway.execution.root_fetch import CompiledRoot
 from gateway.execution.run import Run
 from gateway.execution.shape import ObjectShape, compile_shape
 from gateway.execution.walk import ConcretePath, static_path

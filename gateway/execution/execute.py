@@ -8,16 +8,11 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, assert_never
 
-from gateway.execution.fetch import (
-    CompiledEntity,
-    CompiledRoot,
-    compile_entity,
-    compile_root,
-    load_entity,
-    load_root,
-)
+from gateway.execution.entity_fetch import CompiledEntity, compile_entity
+from gateway.execution.fetch import load_entity, load_root
 from gateway.execution.located import SubgraphProfile
 from gateway.execution.ports import SubgraphClient
+from gateway.execution.root_fetch import CompiledRoot, compile_root
 from gateway.execution.run import Run
 from gateway.federation.plan import (
     Condition,

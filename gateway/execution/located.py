@@ -161,3 +161,22 @@ def error_entries(value: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     if not isinstance(errors, list):
         return ({},)
     return [entry if isinstance(entry, dict) else {} for entry in errors]
+
+
+def path_of(entry: Mapping[str, Any]) -> ConcretePath:
+    """Return the path of an entry of a subgraph's `errors`; empty where it has none that can be used."""
+    path = entry.get("path")
+    if isinstance(path, list) and all(type(step) in (str, int) for step in path):
+        return tuple(path)
+    return ()
+
+
+def bad_response(profile: SubgraphProfile, outcome: Outcome | None) -> Failure:
+    """Return the failure of an answer that can't be used; `outcome` of a write, None for a read."""
+    return Failure(
+        code="SYSTEM_BAD_RESPONSE",
+        system=profile.system,
+        owner=profile.owner,
+        retryable=outcome is None,
+        outcome=outcome,
+    )

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from graphql import FieldNode, FragmentDefinitionNode, FragmentSpreadNode, InlineFragmentNode, SelectionSetNode
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    parse,
+)
 
 Composites: TypeAlias = Mapping[str, "Composites"]
 """Response names of a selection that have a selection of their own. Everything else is a leaf, even where its value is
@@ -64,3 +72,11 @@ def copy_json(value: Any) -> Any:
     if value.__class__ is list:
         return [copy_json(item) for item in value]
     return value
+
+
+def read_selection(document: str) -> tuple[SelectionSetNode, dict[str, FragmentDefinitionNode]]:
+    """Return the selection of a fetch's document, and its fragments by name."""
+    parsed = parse(document, no_location=True)
+    fragments = {node.name.value: node for node in parsed.definitions if isinstance(node, FragmentDefinitionNode)}
+    operation = next(node for node in parsed.definitions if isinstance(node, OperationDefinitionNode))
+    return operation.selection_set, fragments
