@@ -20,9 +20,11 @@ from typing import Any
 
 from gateway.engine import ABSENT, Engine, GraphQLRequest
 from gateway.errors import GatewayError, RequestRefused
+from gateway.federation.composition import SubgraphSource, compose
 from gateway.federation.operation import prepare
+from gateway.federation.plan import print_plan
 from gateway.federation.planner import Planner
-from gateway.federation.supergraph import parse_supergraph
+from gateway.federation.supergraph import Supergraph, parse_supergraph
 
 DATA = Path(__file__).parent / "audit"
 
@@ -108,6 +110,26 @@ def _plan_time(engine: Engine, query: str) -> float:
     except (GatewayError, RequestRefused):
         return 0.0
     return (time.perf_counter() - start) * 1000
+
+
+def plans(name: str) -> tuple[list[str], list[str]]:
+    """Return the texts of a suite's plans on the given supergraph, and on the one that we compose."""
+    suite = json.loads((DATA / f"{name}.json").read_text(encoding="utf-8"))
+    sources = [SubgraphSource(each, "http://x", "\n".join(of["sdl"])) for each, of in suite["subgraphs"].items()]
+    composed = compose(sources).supergraph_sdl
+    assert composed is not None
+    found: list[list[str]] = []
+    for sdl in ("\n".join(suite["supergraph"]), composed):
+        supergraph = parse_supergraph(sdl)
+        found.append([_plan_text(supergraph, test["query"]) for test in suite["tests"]])
+    return found[0], found[1]
+
+
+def _plan_text(supergraph: Supergraph, query: str) -> str:
+    try:
+        return print_plan(Planner(supergraph).plan(prepare(supergraph.api_schema, query)))
+    except (GatewayError, RequestRefused) as error:
+        return str(error)
 
 
 async def run(names: list[str]) -> list[Outcome]:

@@ -25,3 +25,10 @@ async def test_suite(suite: str) -> None:
 
 def test_the_audit_is_complete() -> None:
     assert len(audit.suites()) == 46
+
+
+@pytest.mark.parametrize("suite", audit.suites())
+def test_our_composition_plans_alike(suite: str) -> None:
+    """A supergraph that we compose of the audit's subgraphs leads to the same plans as the given one."""
+    given, composed = audit.plans(suite)
+    assert composed == given
