@@ -37,7 +37,8 @@ async def respond(
     if is_legacy and response.data is ABSENT and _is_document_refused(response):
         status = 200
     body = response.body()
-    headers = {"X-Correlation-Id": exchange.correlation_id, **response.headers}
+    # Answers hold customers' data: nobody on the way keeps them unless the answer itself says so.
+    headers = {"Cache-Control": "no-store", "X-Correlation-Id": exchange.correlation_id, **response.headers}
     raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     raw += exchange.cors
     if compress_from_bytes is not None and len(body) >= compress_from_bytes:

@@ -316,3 +316,16 @@ def test_a_second_request_is_not_smuggled_inside_a_first(door: Any) -> None:
     smuggled = exchange(door.port, post(b"0\r\n\r\n" + inner, b"transfer-encoding: chunked", b"content-length: 5"))
     assert smuggled.count(b"HTTP/1.1") == 1
     assert smuggled.startswith(b"HTTP/1.1 400")
+
+
+def test_many_slow_senders_hold_nobody_up(door: Any) -> None:
+    slow = [socket.create_connection(("127.0.0.1", door.port), timeout=5) for _ in range(200)]
+    for place, connection in enumerate(slow):
+        connection.sendall((b"GET /graphql?que", post(OK[:9], length=b"24"))[place % 2])
+    started = time.monotonic()
+    assert exchange(door.port, post()).startswith(b"HTTP/1.1 200")
+    assert time.monotonic() - started < 0.5
+    for connection in slow:
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 408")
+        connection.close()
+    assert time.monotonic() - started < 4

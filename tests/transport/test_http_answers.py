@@ -65,8 +65,10 @@ async def test_data_comes_with_200_and_without_errors(http: httpx2.AsyncClient, 
     assert response.status_code == 200
     assert response.json() == {"data": {"book": {"title": "The Left Hand of Darkness"}}}
     assert {
-        name: response.headers[name] for name in ("content-type", "x-correlation-id", "x-content-type-options")
+        name: response.headers[name]
+        for name in ("cache-control", "content-type", "x-correlation-id", "x-content-type-options")
     } == {
+        "cache-control": "no-store",
         "content-type": f"{GRAPHQL}; charset=utf-8",
         "x-correlation-id": "test-1",
         "x-content-type-options": "nosniff",

@@ -98,6 +98,17 @@ async def test_a_cursor_that_cannot_be_one_is_refused(http: httpx2.AsyncClient, 
     assert (response.status_code, response.json()["errors"][0]["extensions"]["code"]) == (400, "EVENT_CURSOR_INVALID")
 
 
+async def test_a_cursor_that_the_source_does_not_know_is_told_in_the_stream(
+    http: httpx2.AsyncClient, door: Any
+) -> None:
+    response = await ask(
+        http, door, "text/event-stream", TICKS, body={"variables": {"count": 1}}, **{"last-event-id": "x"}
+    )
+    told, completed = events(response.text)
+    assert json.loads(told["data"])["errors"][0]["extensions"]["code"] == "EVENT_CURSOR_INVALID"
+    assert completed["event"] == "complete"
+
+
 async def test_apollo_reads_subscriptions_as_parts(http: httpx2.AsyncClient, door: Any) -> None:
     accept = 'multipart/mixed;boundary="graphql";subscriptionSpec=1.0,application/graphql-response+json'
     response = await ask(http, door, accept, TICKS, body={"variables": {"count": 2}})

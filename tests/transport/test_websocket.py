@@ -96,6 +96,16 @@ async def test_a_refused_operation_ends_alone(door: Any) -> None:
         assert (await socket.read())["payload"] == {"data": {"__typename": "Query"}}
 
 
+async def test_a_source_that_refuses_to_start_ends_the_operation(door: Any) -> None:
+    async with acknowledged(door) as socket:
+        variables = {"count": 1, "everyMs": 1}
+        await socket.send("subscribe", "1", query=TICKS, variables=variables, extensions={"concord": {"cursor": "x"}})
+        refused = await socket.read()
+        assert (refused["type"], refused["payload"][0]["extensions"]["code"]) == ("error", "EVENT_CURSOR_INVALID")
+        await socket.send("subscribe", "1", query=TICKS, variables=variables)
+        assert (await socket.read())["type"] == "next"
+
+
 async def test_limits_are_those_of_http(door: Any, http: httpx2.AsyncClient) -> None:
     deep = "{ book(id: 1) " + "{ sequel " * 20 + "{ id }" + " }" * 20 + " }"
     over_http = (await http.post(door.graphql, json={"query": deep})).json()["errors"]

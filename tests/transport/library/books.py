@@ -9,7 +9,7 @@ from typing import Any
 
 from graphql import GraphQLSchema, build_schema, graphql, parse, subscribe
 
-from gateway.execution.ports import RequestContext, SubgraphAnswer, SubgraphRequest
+from gateway.execution.ports import RequestContext, SubgraphAnswer, SubgraphFailure, SubgraphRequest
 
 _ENTITIES = """
     union _Entity = Book
@@ -142,6 +142,8 @@ class LocalSubgraph:
 
     async def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncIterator[SubgraphAnswer]:
         carried = dict(context.headers)
+        if not carried.get("last-event-id", "0").isdecimal():
+            raise SubgraphFailure("EVENT_CURSOR_INVALID", "not a number", is_sent=True, trips_breaker=False)
         results = subscribe(
             self._schema,
             parse(request.document),
