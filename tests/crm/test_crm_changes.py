@@ -97,6 +97,28 @@ async def test_a_profile_update_reaches_hubspot_identity_and_the_event_log_once(
     assert (event.source, event.version, dict(event.keys)) == ("concord/crm", after["version"], {"customer": customer})
 
 
+async def test_a_customer_of_two_records_is_changed_in_the_one_that_was_read(world: World, company: Company) -> None:
+    (first_id, first), (second_id, second) = active(company, 10), active(company, 11)
+    kept, merged = await customer_of(world, first.name), await customer_of(world, second.name)
+    read = "query($i: ID!) { customer(id: $i) { identityVersion } }"
+    merge = "mutation($input: MergeCustomersInput!) { mergeCustomers(input: $input) { customer { crmRef } } }"
+
+    async def identity(query: str, variables: dict[str, Any]) -> Any:
+        body = {"query": query, "variables": variables}
+        return (await world.http.post(f"{world.identity.url}/graphql", json=body)).json()["data"]
+
+    version = (await identity(read, {"i": kept}))["customer"]["identityVersion"]
+    decision = {"customerId": kept, "version": version, "duplicateIds": [merged]}
+    ref = (await identity(merge, {"input": decision}))["mergeCustomers"]["customer"]["crmRef"]
+    assert sorted(ref.split("+")) == sorted([first_id, second_id])
+    shown = await crm_customer(world, ref)
+    update = {"customerId": kept, "version": shown["version"], "name": f"{shown['name']} United"}
+    assert "errors" not in await world.ask(UPDATE, {"input": update})
+    assert (await crm_customer(world, ref))["name"] == update["name"]
+    gone = await world.ask(UPDATE, {"input": {**update, "customerId": merged}})
+    assert gone["errors"][0]["extensions"]["code"] == "NOT_FOUND"
+
+
 async def test_a_stale_version_is_a_conflict_and_changes_nothing(world: World, company: Company) -> None:
     crm_id, row = active(company, 1)
     update = {"customerId": await customer_of(world, row.name), "version": "1", "name": "Never"}
