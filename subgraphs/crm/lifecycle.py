@@ -45,16 +45,16 @@ def deal_facts(deal: Deal) -> Facts:
 
 
 def company_events(company_id: str, change: Change, customer: str) -> list[CanonicalEvent]:
-    """Return customer.created or customer.updated; `customer` is the canonical id."""
+    """Return customer.updated; `customer` is the canonical id. That a customer is new, identity tells: it gives the id."""
     if not change.applied or change.after is None:
         return []
     changes = _differences(change.before, change.after)
-    if change.before is not None and not changes:
+    if not changes:
         return []
     return [
         CanonicalEvent(
             source="crm",
-            type="customer.created" if change.before is None else "customer.updated",
+            type="customer.updated",
             subject=customer,
             identity=("company", company_id, str(change.after["version"])),
             time=dt.datetime.fromisoformat(change.after["updatedAt"]),

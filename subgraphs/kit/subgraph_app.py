@@ -84,6 +84,12 @@ def create_app(name: str, schema: SubgraphSchema, settings: SettingsT, start: St
         with serving(current):
             return _json(*await _execute(name, schema, operation, running.context(), current))
 
+    @app.exception_handler(Exception)
+    async def failed(_request: Request, _error: Exception) -> Response:
+        # The server logs it with its trace; the client only learns that it is our fault.
+        refusal = RequestRefusedError(500, "INTERNAL_SERVER_ERROR", "An error of our own.")
+        return _json({"errors": [refusal.to_graphql_error(name)]}, refusal.status)
+
     return app
 
 

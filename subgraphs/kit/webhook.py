@@ -32,6 +32,8 @@ _log = logging.getLogger(__name__)
 _MAX_BODY_BYTES = 1_000_000
 _REMEMBERED_S = 7 * 24 * 3600
 _BATCH = 100
+_TRIES = 3
+_FIRST_BACKOFF_S = 0.2
 _MAX_BACKOFF_S = 30.0
 _IDLE_S = 5.0
 
@@ -76,6 +78,7 @@ class WebhookInbox:
         create table if not exists webhook_inbox (
             position integer primary key autoincrement, id text not null unique, payload blob, received real not null
         );
+        create table if not exists webhook_given_up (id text primary key, payload blob not null, error text not null);
     """
 
     def __init__(self, database: Database, work: Callable[[Sequence[VendorEvent]], Awaitable[None]]) -> None:
@@ -103,12 +106,17 @@ class WebhookInbox:
         return fresh
 
     async def work_forever(self) -> None:
-        """Work off what arrived, oldest first; failures back off up to 30 s."""
-        backoff_s = 0.2
+        """Work off what arrived, oldest first; failures of a system back off up to 30 s and are tried until they pass.
+
+        An event that our own code can't work off is found by going one by one, tried three times and then put aside in
+        `webhook_given_up`, so that it does not hold up the others.
+        """
+        backoff_s, size, tries = _FIRST_BACKOFF_S, _BATCH, 0
         while True:
             self._arrived.clear()
-            events = await self._database.run(_next_events)
+            events = await self._database.run(lambda connection, size=size: _next_events(connection, size))  # type: ignore[misc]  # bound now
             if not events:
+                size = _BATCH
                 await _wait(self._arrived, _IDLE_S)
                 continue
             try:
@@ -117,13 +125,28 @@ class WebhookInbox:
                 _log.info("%d events wait: %s", len(events), error.code)
                 await asyncio.sleep(backoff_s)
                 backoff_s = min(backoff_s * 2, _MAX_BACKOFF_S)
-                continue
-            backoff_s = 0.2
-            done = [(event.id,) for event in events]
-            # The id stays, so that a late copy is recognised; the payload goes.
-            await self._database.run(
-                lambda c, done=done: c.executemany("update webhook_inbox set payload = null where id = ?", done)  # type: ignore[misc]  # bound now
-            )
+            except Exception as error:  # noqa: BLE001 - the edge of a background loop: logged, and put aside
+                _log.exception("Working off %d events failed.", len(events))
+                tries = tries + 1 if len(events) == 1 else 0
+                size = 1
+                if tries == _TRIES:
+                    tries = 0
+                    await self._give_up(events[0], error)
+                else:
+                    await asyncio.sleep(_FIRST_BACKOFF_S)
+            else:
+                backoff_s, tries = _FIRST_BACKOFF_S, 0
+                await self._settle(events)
+
+    async def _settle(self, events: Sequence[VendorEvent]) -> None:
+        """Forget the payloads; the ids stay, so that late copies are recognised."""
+        done = [(event.id,) for event in events]
+        await self._database.run(lambda c: c.executemany("update webhook_inbox set payload = null where id = ?", done))
+
+    async def _give_up(self, event: VendorEvent, error: Exception) -> None:
+        row = (event.id, orjson.dumps(event.payload), repr(error)[:500])
+        await self._database.run(lambda c: c.execute("insert or replace into webhook_given_up values (?, ?, ?)", row))
+        await self._settle([event])
 
 
 def webhook_route(
@@ -158,9 +181,9 @@ def _refusal(refusal: RequestRefusedError, system: str) -> Response:
     return JSONResponse({"errors": [refusal.to_graphql_error(system)]}, status_code=refusal.status)
 
 
-def _next_events(connection: sqlite3.Connection) -> list[VendorEvent]:
+def _next_events(connection: sqlite3.Connection, limit: int) -> list[VendorEvent]:
     rows = connection.execute(
-        "select id, payload from webhook_inbox where payload is not null order by position limit ?", (_BATCH,)
+        "select id, payload from webhook_inbox where payload is not null order by position limit ?", (limit,)
     )
     return [VendorEvent(id=event_id, payload=orjson.loads(payload)) for event_id, payload in rows]
 

@@ -190,6 +190,32 @@ async def test_webhooks_are_kept_until_their_work_succeeds_and_copies_are_known(
     assert worked == [["1", "2"], ["3"]]
 
 
+async def test_an_event_that_nobody_can_work_off_does_not_hold_up_the_others(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    worked: list[str] = []
+
+    async def work(events: Any) -> None:
+        ids = [entry.id for entry in events]
+        if "poison" in ids:
+            raise KeyError("unexpected")
+        worked.extend(ids)
+
+    inbox = WebhookInbox(database, work)
+    await inbox.add([VendorEvent(id=name, payload={"of": name}) for name in ("1", "poison", "2")])
+    async with background(inbox.work_forever):
+
+        async def is_worked() -> bool:
+            return len(worked) == 2
+
+        await until(is_worked)
+    assert worked == ["1", "2"]
+    aside = await database.run(lambda c: c.execute("select * from webhook_given_up").fetchall())
+    assert aside == [("poison", b'{"of":"poison"}', "KeyError('unexpected')")]
+    assert len(caplog.records) == 4
+    assert await inbox.add([VendorEvent(id="poison", payload={})]) == 0
+
+
 async def test_a_feed_goes_on_from_its_mark_and_loses_nothing_when_applying_fails(database: Database) -> None:
     source = ["a", "b", "c", "d"]
     applied: list[str] = []

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+from urllib.parse import quote
 
 from subgraphs.crm.port import CompanyChange, DealChange, DealPage, DealQuery
 from subgraphs.crm.records import Company, CompanyLinks, Deal, Owner
@@ -108,7 +109,9 @@ class HubSpotObjects(Generic[RecordT_co]):
     async def update(self, object_id: str, properties: Mapping[str, str]) -> None:
         """Write properties. Raises BadUserInputError where HubSpot names the property whose value it refuses."""
         try:
-            await self._client.write("PATCH", f"{self._path}/{object_id}", json={"properties": properties})
+            await self._client.write(
+                "PATCH", f"{self._path}/{quote(object_id, safe='')}", json={"properties": properties}
+            )
         except VendorRejectedError as error:
             raise _explain(error) from error
 
