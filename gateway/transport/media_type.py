@@ -9,6 +9,9 @@ from functools import lru_cache
 
 from gateway.errors import GatewayError
 
+_MAX_ACCEPT = 4_096
+"""Characters of an `Accept` header; no client has that much to say, and each comma costs."""
+
 
 class Answer(StrEnum):
     """The media types an answer can have."""
@@ -62,6 +65,8 @@ def negotiate(accept: str) -> Acceptable:
 
     Raises `GatewayError` with NOT_ACCEPTABLE.
     """
+    if len(accept) > _MAX_ACCEPT:
+        raise GatewayError("NOT_ACCEPTABLE")
     qualities: dict[Answer, float] = {}
     page = 0.0
     is_legacy = False

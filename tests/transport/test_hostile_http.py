@@ -220,6 +220,7 @@ HEADERS: dict[str, tuple[bytes, tuple[int, str]]] = {
     "accepts a bad quality": (post(OK, b"accept: application/json;q=high"), ACCEPT),
     "accepts another charset": (post(OK, b"accept: application/json;charset=utf-16"), ACCEPT),
     "accepts another multipart": (post(OK, b"accept: multipart/mixed;subscriptionSpec=2.0"), ACCEPT),
+    "accepts 5,000 nothings": (post(OK, b"accept: " + b"," * 5_000), ACCEPT),
     "accepts a page by POST": (post(OK, b"accept: text/html"), ACCEPT),
     "bad token": (post(OK, b"authorization: Bearer bad"), (401, "UNAUTHENTICATED")),
     "another scheme": (post(OK, b"authorization: Basic YTpi"), (401, "UNAUTHENTICATED")),
