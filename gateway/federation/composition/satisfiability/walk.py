@@ -77,6 +77,7 @@ class Walk:
         self._reach = reach
         self._graph = reach.graph
         self._seen: set[tuple[str, frozenset[int], frozenset[str]]] = set()
+        self._explored: set[tuple[str, frozenset[int], frozenset[str]]] = set()
         self._contexts = _context_types(whole)
 
     def run(self) -> Iterator[Finding]:
@@ -100,6 +101,8 @@ class Walk:
         match element:
             case ObjectType():
                 places = tuple(self._places(state))
+                if not self._is_new(state, places):
+                    return
                 for field in element.fields.values():
                     if not self._whole.is_inaccessible(field):
                         yield from self._take(state, element, field, places)
@@ -109,6 +112,17 @@ class Walk:
                         yield from self._narrow(state, name)
             case _:
                 return
+
+    def _is_new(self, state: State, places: Places) -> bool:
+        """Does the state lead elsewhere than those before? Where no field has conditions, its places tell."""
+        nodes = [node for node, _ in places]
+        if any(field.requires or field.context_arguments for node in nodes for field in node.type.fields.values()):
+            return True
+        key = (state.type, frozenset(node.id for node in nodes), state.contexts)
+        if key in self._explored:
+            return False
+        self._explored.add(key)
+        return True
 
     def _places(self, state: State) -> Iterator[tuple[Node, list[tuple[Reached, ...]]]]:
         """Every node that the state's objects can be taken to, with all that is reached together with it."""
