@@ -1,0 +1,105 @@
+"""The command line as a person meets it: helpful when it works, and when it does not."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def concord(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "gateway.cli.main", *arguments]
+    environment = {**os.environ, "COLUMNS": "120", **environment}
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False, env=environment)
+
+
+@pytest.mark.parametrize("command", ["up", "serve", "compose", "plan", "simulate"])
+def test_every_command_helps_with_an_example(command):
+    shown = concord(command, "--help")
+    assert shown.returncode == 0
+    assert f"concord {command}" in shown.stdout
+
+
+def test_what_is_checked_in_is_what_the_code_prints_and_composes():
+    checked = concord("compose", "--print-subgraphs", "--check")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_subgraphs_that_do_not_compose_are_refused_with_place_and_mend(tmp_path):
+    (tmp_path / "a.graphql").write_text("type Query { a: Item }\ntype Item { id: ID! name: String }\n")
+    (tmp_path / "b.graphql").write_text("type Query { b: Item }\ntype Item { id: ID! name: Int }\n")
+    config = tmp_path / "concord.toml"
+    config.write_text(
+        "".join(
+            f'[subgraphs.{name}]\nurl = "http://127.0.0.1:1/"\nschema = "{tmp_path / name}.graphql"\n' for name in "ab"
+        )
+    )
+    told = concord("compose", "--config", str(config))
+    assert told.returncode == 1
+    assert "FIELD_TYPE_MISMATCH Item.name" in told.stdout
+    assert "a.graphql:2:" in told.stdout.replace("\n", "")
+    as_json = concord("compose", "--config", str(config), "--json")
+    assert "FIELD_TYPE_MISMATCH" in {error["code"] for error in json.loads(as_json.stdout)["errors"]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("serve", "--config", "nowhere.toml"), "There is no configuration file nowhere.toml"),
+        (("plan", "nowhere.graphql"), "nowhere.graphql"),
+    ],
+)
+def test_a_mistake_is_answered_by_a_sentence_and_no_trace(arguments, sentence):
+    told = concord(*arguments)
+    assert told.returncode == 2
+    assert sentence in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+def test_an_unknown_key_is_refused_with_the_nearest_name():
+    told = concord("serve", CONCORD_SERVER__PROT="1")
+    assert told.returncode == 2
+    assert "did you mean `port`?" in told.stderr
+
+
+def test_an_operation_that_does_not_fit_the_schema_is_located(tmp_path):
+    document = tmp_path / "wrong.graphql"
+    document.write_text("{\n  customers { edges { node { nam } } }\n}\n")
+    told = concord("plan", str(document))
+    assert told.returncode == 1
+    assert "GRAPHQL_VALIDATION_FAILED" in told.stderr
+    assert "wrong.graphql:2:" in told.stderr.replace("\n", "")
+
+
+async def test_a_killed_subgraph_is_started_again_and_answers_as_before(product, overdue_customer):
+    query = "query($id: ID!) { customer(id: $id) { id name legalName } }"
+    before = product.data(query, {"id": overdue_customer["id"]})
+    pid = process_of("subgraphs.crm.app", f"CONCORD_CRM_PORT={product.ports['crm']}")
+    os.kill(pid, signal.SIGKILL)
+    answer = product.ask(query, {"id": overdue_customer["id"]})
+    assert answer["data"]["customer"]["legalName"] == before["customer"]["legalName"]
+    await product.eventually(lambda: product.ask(query, {"id": overdue_customer["id"]}) == {"data": before}, 40)
+
+
+def process_of(module: str, variable: str) -> int:
+    """The process that runs a module with a variable in its environment."""
+    (pid,) = (
+        int(path.name)
+        for path in Path("/proc").glob("[0-9]*")
+        if variable.encode() in read(path / "environ") and module.encode() in read(path / "cmdline")
+    )
+    return pid
+
+
+def read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
