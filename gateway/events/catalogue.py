@@ -94,7 +94,7 @@ _STATUS = ChangeOf("status")
 # One row a line, so that it reads as a table.
 # fmt: off
 CATALOGUE: tuple[EventType, ...] = (
-    EventType("customer.created", ("Customer",), ("identity", "crm"), ("customer",), _NONE, "A customer got its canonical id."),
+    EventType("customer.created", ("Customer",), ("identity",), ("customer",), _NONE, "A customer got its canonical id."),
     EventType("customer.updated", ("Customer",), ("identity", "crm", "billing", "erp"), ("customer",), _SOME, "A field of the customer changed at its owner, or a record was linked to it or taken away."),
     EventType("customer.merged", ("Customer",), ("identity",), ("customer",), ChangeOf("mergedFrom"), "Another customer was found to be this one; `mergedFrom` names the id that goes on as an alias."),
     EventType("customer.credit_hold_changed", ("Customer",), ("erp",), ("customer",), ChangeOf("creditHold"), "The ERP put the customer on credit hold or released it."),

@@ -245,7 +245,9 @@ async def test_what_a_person_does_in_hubspot_arrives_as_events(world: World, com
     )
     customer = await world.eventually(lambda: customer_of(world, "Brand New"))
     created = await world.eventually(lambda: world.told("customer.created", subject=customer))
-    assert "concord/crm" in {event.source for event in created}
+    assert [event.source for event in created] == ["concord/identity"]
+    updated = await world.eventually(lambda: world.told("customer.updated", subject=customer))
+    assert ("name", None, "Brand New") in {(c.field, c.before, c.after) for event in updated for c in event.changes}
     assert (await crm_customer(world, company_made["id"]))["name"] == "Brand New"
 
 
