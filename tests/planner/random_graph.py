@@ -9,8 +9,11 @@ from typing import Any
 
 _HEADER = (
     'extend schema @link(url: "https://specs.apollo.dev/federation/v2.11", '
-    'import: ["@key", "@external", "@requires", "@shareable", "@provides"])'
+    'import: ["@key", "@external", "@requires", "@shareable", "@provides", "@override", "@interfaceObject"])'
 )
+
+
+_INTERFACE_OBJECT = 'type Any @key(fields: "id") @interfaceObject { id: ID! extra: Int }'
 
 
 @dataclass(slots=True)
@@ -22,6 +25,8 @@ class Field:
     owners: list[str]
     requires: str | None = None
     argument: bool = False
+    override: str | None = None
+    """The subgraph that used to resolve it and still defines it."""
 
     @property
     def named(self) -> str:
@@ -49,6 +54,8 @@ class RandomGraph:
         self.roots: list[Field] = []
         self.union: dict[str, list[str]] = {}
         self.interface: dict[str, list[str]] = {}
+        self.has_extra = False
+        """Whether subgraph `z` adds a field to the interface through an interface object."""
         self._make_types()
         self._make_roots()
         self.data = self._make_data()
@@ -96,7 +103,23 @@ class RandomGraph:
                 self._add_reference(made, f"r{number}", where, entities + values + ["Any"])
             if len(where) > 1 and random.random() < 0.6:
                 self._add_requires(made, where)
+        for name in entities:
+            self._add_override(self.types[name])
+        self.has_extra = "Any" in self.interface and random.random() < 0.6
+        if self.has_extra:
+            self.subgraphs = [*self.subgraphs, "z"]
         self._own_values()
+
+    def _add_override(self, made: Type) -> None:
+        """Let another subgraph take a field over; the old one goes on defining it."""
+        able = [f for f in made.fields if f.name.startswith("f") and len(f.owners) == 1 and not f.requires]
+        others = sorted(set(made.keys) - {subgraph for f in able for subgraph in f.owners})
+        required = {name for f in made.fields if f.requires for name in f.requires.split()}
+        able = [f for f in able if f.name not in required]
+        if able and others and self.random.random() < 0.4:
+            moved = self.random.choice(able)
+            moved.override = moved.owners[0]
+            moved.owners = [self.random.choice(others)]
 
     def _add_reference(self, made: Type, name: str, where: list[str], targets: list[str]) -> None:
         target = self.random.choice(targets)
@@ -124,12 +147,13 @@ class RandomGraph:
             made.fields.append(Field("q", "String", [subgraph], " ".join(sorted(f.name for f in needed))))
 
     def _own_values(self) -> None:
-        """A value type is whole wherever a field leads to it."""
+        """A value type's field is known to some of the subgraphs that lead to it; one at least."""
         for made in list(self.types.values()):
             for each in made.fields:
                 if each.named in self.types and self.types[each.named].is_value:
                     for inner in self.types[each.named].fields:
-                        inner.owners = sorted({*inner.owners, *each.owners})
+                        known = each.owners if self.random.random() < 0.6 else self.some(each.owners)
+                        inner.owners = sorted({*inner.owners, *known})
 
     def _make_roots(self) -> None:
         for number, name in enumerate([n for n, t in self.types.items() if not t.is_value]):
@@ -141,22 +165,31 @@ class RandomGraph:
         if members:
             able = [s for s in self.subgraphs if all(s in self.types[m].keys for m in members)]
             self.roots.append(Field("any", "[Any]", [self.random.choice(able)]))
+        if self.has_extra:
+            self.roots.append(Field("anyz", "[Any]", ["z"]))
 
     def sdl(self, subgraph: str | None) -> str:
         """Return a subgraph's SDL, or that of the whole."""
         lines = [_HEADER] if subgraph else []
+        if subgraph == "z":
+            roots = self._lines(self.roots, subgraph)
+            return "\n".join([_HEADER, self._block("type Query", roots), _INTERFACE_OBJECT])
         lines.append(self._block("type Query", self._lines(self.roots, subgraph)))
         for made in self.types.values():
             if subgraph and subgraph not in made.keys and not (made.is_value and self._has(made, subgraph)):
                 continue
             keys = "".join(f' @key(fields: "{key}")' for key in made.keys.get(subgraph, [])) if subgraph else ""
             interface = " implements Any" if made.name in self.interface.get("Any", []) and self._sees(subgraph) else ""
-            lines.append(self._block(f"type {made.name}{interface}{keys}", self._lines(made.fields, subgraph, made)))
+            extra = ["extra: Int"] if subgraph is None and self.has_extra and interface else []
+            fields = self._lines(made.fields, subgraph, made) + extra
+            lines.append(self._block(f"type {made.name}{interface}{keys}", fields))
         if self._sees(subgraph):
             if "Any" in self.union:
                 lines.append(f"union Any = {' | '.join(self.union['Any'])}")
             if "Any" in self.interface:
-                lines.append("interface Any { id: ID! }")
+                key = ' @key(fields: "id")' if self.has_extra and subgraph else ""
+                extra_field = " extra: Int" if self.has_extra and not subgraph else ""
+                lines.append(f"interface Any{key} {{ id: ID!{extra_field} }}")
         return "\n".join(line for line in lines if line)
 
     def _sees(self, subgraph: str | None) -> bool:
@@ -185,7 +218,10 @@ class RandomGraph:
             elif subgraph in each.owners:
                 shareable = " @shareable" if len(each.owners) > 1 or (made is not None and made.is_value) else ""
                 requires = f' @requires(fields: "{each.requires}")' if each.requires else ""
-                lines.append(text + shareable + requires)
+                override = f' @override(from: "{each.override}")' if each.override else ""
+                lines.append(text + shareable + requires + override)
+            elif subgraph == each.override:
+                lines.append(text)
             elif each.name in needed:
                 lines.append(f"{text} @external")
         return lines
@@ -197,6 +233,8 @@ class RandomGraph:
                 data[made.name] = [{"id": f"{made.name}-{number}"} for number in range(3)]
         for made in self.types.values():
             for number, record in enumerate(data.get(made.name, [])):
+                if made.name in self.interface.get("Any", []) and self.has_extra:
+                    record["extra"] = self.random.randint(0, 99)
                 for each in made.fields[1:]:
                     record[each.name] = self._value(each, made.name, number)
         data["Query"] = {each.name: self._value(each, "Query", 0) for each in self.roots}
@@ -250,6 +288,8 @@ class RandomGraph:
         if members:
             if name in self.interface and self.random.random() < 0.5:
                 yield "id"
+            if self.has_extra and self.random.random() < 0.5:
+                yield "extra"
             for member in self.random.sample(members, self.random.randint(1, len(members))):
                 inner = [
                     f"{next(self.aliases)}: {text}" if not text.startswith(("__", "...", "x")) else text
@@ -258,6 +298,8 @@ class RandomGraph:
                 if inner:
                     yield f"... on {member} {{ {' '.join(inner)} }}"
             return
+        if self.has_extra and name in self.interface["Any"] and self.random.random() < 0.4:
+            yield "extra"
         fields = [f for f in self.types[name].fields if depth > 0 or f.named in ("Int", "String", "ID")]
         for each in self.random.sample(fields, self.random.randint(0, len(fields))):
             yield self._select(each, depth)
