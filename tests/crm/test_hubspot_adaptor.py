@@ -11,6 +11,7 @@ from pathlib import Path
 
 import backlot
 import pytest
+from adaptor_conformance import check_reads
 from crm_world import TOKEN, sandbox_settings
 from served_process import ServedProcess, serve_module
 
@@ -146,11 +147,16 @@ async def test_a_hundred_ids_are_one_request_and_absent_ones_are_left_out(system
     assert first.created_at.date() == expected.created_on
 
 
-async def test_reading_nothing_asks_nothing(system: System) -> None:
-    with serving(CurrentRequest()) as request:
-        assert await system.crm.deals.read([]) == {}
-        assert await system.crm.deals.read(["x", "²"]) == {}
-    assert not request.vendor_requests
+async def test_companies_and_deals_are_read_as_the_port_promises(system: System) -> None:
+    await check_reads(system.crm.companies, known=list(system.companies.values()), absent=["77", "78"])
+    await check_reads(system.crm.deals, known=list(system.deals.values()), absent=["77"])
+
+
+@pytest.mark.parametrize("system", ["sandbox"], indirect=True)
+async def test_contacts_are_read_as_the_port_promises(system: System) -> None:
+    """Not over backlot, whose corpus of ours has none."""
+    known = [str(30_001 + place) for place in range(len(system.company.contacts))]
+    await check_reads(system.crm.people, known=known, absent=["77"])
 
 
 async def test_every_company_is_listed_once_over_all_pages(system: System) -> None:
