@@ -1,0 +1,68 @@
+"""Access control that was added to, taken from, or changed on what clients can ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from graphql import (
+    DirectiveNode,
+    DocumentNode,
+    EnumTypeDefinitionNode,
+    InterfaceTypeDefinitionNode,
+    ObjectTypeDefinitionNode,
+    ScalarTypeDefinitionNode,
+    parse,
+)
+
+from gateway.federation.composition.changes.model import Change, ChangeLevel
+from gateway.federation.composition.merge.carried import ACCESS_CONTROL
+from gateway.federation.composition.model.value import same_text
+from gateway.federation.composition.normalise.link import read_links
+from gateway.federation.supergraph import Supergraph
+
+_Access = Mapping[str, str]
+
+
+def access_changes(old: Supergraph, new: Supergraph) -> Iterator[Change]:
+    """Coordinates of both supergraphs whose access control differs."""
+    before, after = _access(old), _access(new)
+    for coordinate in sorted(before.keys() & after.keys()):
+        was, now = before[coordinate], after[coordinate]
+        if was == now:
+            continue
+        if not was:
+            yield Change(ChangeLevel.BREAKING, "ACCESS_RESTRICTED", f"{coordinate} now asks for {now}.")
+        elif not now:
+            yield Change(ChangeLevel.DANGEROUS, "ACCESS_OPENED", f"{coordinate} no longer asks for {was}.")
+        else:
+            yield Change(ChangeLevel.BREAKING, "ACCESS_CHANGED", f"{coordinate} asks for {now} instead of {was}.")
+
+
+def _access(supergraph: Supergraph) -> _Access:
+    document = parse(supergraph.sdl, no_location=True)
+    names = _names(document)
+    found: dict[str, str] = {}
+    for node in document.definitions:
+        if isinstance(node, EnumTypeDefinitionNode | ScalarTypeDefinitionNode):
+            found[node.name.value] = _text(node.directives, names)
+        elif isinstance(node, ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode):
+            found[node.name.value] = _text(node.directives, names)
+            for field in node.fields or ():
+                found[f"{node.name.value}.{field.name.value}"] = _text(field.directives, names)
+    return found
+
+
+def _names(document: DocumentNode) -> frozenset[str]:
+    """What the three directives are called in a supergraph."""
+    links, _ = read_links("supergraph", document)
+    features = ((name, links.find(f"https://specs.apollo.dev/{name}")) for name in ACCESS_CONTROL)
+    return frozenset(feature.directive_name(name) for name, feature in features if feature is not None)
+
+
+def _text(directives: tuple[DirectiveNode, ...] | None, names: frozenset[str]) -> str:
+    texts = []
+    for applied in directives or ():
+        if applied.name.value in names:
+            arguments = ", ".join(f"{part.name.value}: {same_text(part.value)}" for part in applied.arguments or ())
+            texts.append(f"@{applied.name.value}" + (f"({arguments})" if arguments else ""))
+    return " ".join(sorted(texts))
