@@ -24,8 +24,7 @@ from gateway.cache.single_flight import SingleFlightCache
 from gateway.errors import REGISTRY, GatewayError, RequestRefused
 from gateway.execution.answer import CompiledOperation, answer, compile_answer, stream_refusal
 from gateway.execution.execute import Subgraphs, compile_plan, events, execute
-from gateway.execution.introspect import introspect
-from gateway.execution.located import ErrorList, SubgraphProfile
+from gateway.execution.located import SubgraphProfile
 from gateway.execution.message import ABSENT, GraphQLRequest, GraphQLResponse, refusal
 from gateway.execution.ports import CallerView, RequestContext, SubgraphClient, SubgraphFailure
 from gateway.execution.run import Run
@@ -188,7 +187,7 @@ class Engine:
             if self._limits.requires_write_keys and not context.write_keys:
                 raise GatewayError("IDEMPOTENCY_KEY_REQUIRED")
         await execute(compiled.plan, run)
-        return _respond(compiled, run, tell)
+        return self._respond(compiled, run, tell)
 
     async def _events(
         self,
@@ -207,7 +206,7 @@ class Engine:
         try:
             async with aclosing(events(compiled.plan, self._run(compiled, variables, context), new_run)) as runs:
                 async for run in runs:
-                    yield _respond(compiled, run, tell)
+                    yield self._respond(compiled, run, tell)
         except SubgraphFailure as failed:
             _LOG.warning("stream_failed", extra={"correlation_id": context.correlation_id, "reason": str(failed)})
             yield stream_refusal(compiled, failed, context.correlation_id)
@@ -232,31 +231,28 @@ class Engine:
         run = Run(
             variables,
             context,
-            errors=ErrorList(self._limits.reported_errors),
             is_write=compiled.operation.kind is OperationKind.MUTATION,
         )
-        document = compiled.introspection
-        if document is not None:
-            run.data.update(introspect(compiled.operation, document, variables))
+        if compiled.introspection is not None:
+            run.data.update(compiled.introspection.answer(variables))
         return run
 
-
-def _respond(compiled: CompiledOperation, run: Run, tell: Wanted | None) -> GraphQLResponse:
-    """Finished run → response."""
-    data, errors = answer(compiled, run)
-    extensions: dict[str, Any] = {}
-    if tell is not None:
-        assert isinstance(run.context.observer, FetchLog)
-        extensions["concord"] = told(tell, run.context.observer, compiled)
-    if run.cursor is not None:
-        extensions["concord"] = {**extensions.get("concord", {}), "cursor": run.cursor}
-    headers = {"X-Correlation-Id": run.context.correlation_id}
-    refused = errors[0]["extensions"]["code"] if errors and run.is_write else None
-    if refused in ("IDEMPOTENCY_KEY_REUSED", "IDEMPOTENCY_IN_PROGRESS") and not any((data or {}).values()):
-        # Nothing was done under this key: the request as a whole is refused.
-        status = REGISTRY[refused].http_status
-        return GraphQLResponse(errors=errors, extensions=extensions, http_status=status, headers=headers)
-    return GraphQLResponse(data=data, errors=errors, extensions=extensions, headers=headers)
+    def _respond(self, compiled: CompiledOperation, run: Run, tell: Wanted | None) -> GraphQLResponse:
+        """Finished run → response."""
+        data, errors = answer(compiled, run, most_errors=self._limits.reported_errors)
+        extensions: dict[str, Any] = {}
+        if tell is not None:
+            assert isinstance(run.context.observer, FetchLog)
+            extensions["concord"] = told(tell, run.context.observer, compiled)
+        if run.cursor is not None:
+            extensions["concord"] = {**extensions.get("concord", {}), "cursor": run.cursor}
+        headers = {"X-Correlation-Id": run.context.correlation_id}
+        refused = errors[0]["extensions"]["code"] if errors and run.is_write else None
+        if refused in ("IDEMPOTENCY_KEY_REUSED", "IDEMPOTENCY_IN_PROGRESS") and not any((data or {}).values()):
+            # Nothing was done under this key: the request as a whole is refused.
+            status = REGISTRY[refused].http_status
+            return GraphQLResponse(errors=errors, extensions=extensions, http_status=status, headers=headers)
+        return GraphQLResponse(data=data, errors=errors, extensions=extensions, headers=headers)
 
 
 def _internal_error(error: Exception, correlation: str) -> GraphQLResponse:

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
-from graphql import DocumentNode
-
 from gateway.errors import REGISTRY, Outcome
 from gateway.execution.complete import Completer, visible_path
 from gateway.execution.entity_fetch import CompiledEntity
@@ -20,7 +18,7 @@ from gateway.execution.execute import (
     CompiledSubscription,
 )
 from gateway.execution.generate import Complete, Irregular, generate_complete
-from gateway.execution.introspect import introspection_document
+from gateway.execution.introspect import Introspection, introspection_of
 from gateway.execution.located import ErrorList, Failure, SubgraphProfile, failure_of
 from gateway.execution.message import GraphQLResponse
 from gateway.execution.ports import SubgraphFailure
@@ -45,7 +43,7 @@ class CompiledOperation:
     """Place in the tree → the subgraph that supplies it and, down to the next entry, what is below."""
     complete: Callable[[Mapping[str, Any]], Complete]
     """Variables → the generated function that completes regular trees."""
-    introspection: DocumentNode | None
+    introspection: Introspection | None
     """The operation's `__schema` and `__type` fields alone."""
 
     def provider(self, path: ConcretePath) -> SubgraphProfile | None:
@@ -64,9 +62,7 @@ def compile_answer(operation: Operation, plan: CompiledPlan) -> CompiledOperatio
     for path, profile in _supplied(plan.root):
         providers.setdefault(path, profile)
     shape = compile_shape(operation)
-    return CompiledOperation(
-        operation, plan, shape, providers, generate_complete(shape), introspection_document(operation)
-    )
+    return CompiledOperation(operation, plan, shape, providers, generate_complete(shape), introspection_of(operation))
 
 
 def _supplied(node: CompiledNode | CompiledSubscription | None) -> Iterator[tuple[StaticPath, SubgraphProfile]]:
@@ -94,7 +90,9 @@ def _supplied(node: CompiledNode | CompiledSubscription | None) -> Iterator[tupl
             assert_never(node)
 
 
-def answer(compiled: CompiledOperation, run: Run) -> tuple[dict[str, Any] | None, tuple[dict[str, Any], ...]]:
+def answer(
+    compiled: CompiledOperation, run: Run, *, most_errors: int
+) -> tuple[dict[str, Any] | None, tuple[dict[str, Any], ...]]:
     """Complete a finished run: return the answer's `data` and the entries of its `errors`."""
     data: dict[str, Any] | None
     try:
@@ -103,7 +101,7 @@ def answer(compiled: CompiledOperation, run: Run) -> tuple[dict[str, Any] | None
         data = _complete_exactly(compiled, run)
     if not run.errors.found:
         return data, ()
-    return data, _as_selected(compiled.shape, run).entries(run.context.correlation_id)
+    return data, _as_selected(compiled.shape, run).entries(run.context.correlation_id, most_errors)
 
 
 def _complete_exactly(compiled: CompiledOperation, run: Run) -> dict[str, Any] | None:
@@ -126,7 +124,7 @@ def stream_refusal(compiled: CompiledOperation, failed: SubgraphFailure, correla
     for name in root.primary.fetch.root_fields:
         errors.add((name,), failure_of(failed, root.primary.profile, is_write=False))
     return GraphQLResponse(
-        errors=errors.entries(correlation_id),
+        errors=errors.entries(correlation_id, len(errors.found)),
         http_status=REGISTRY[failed.code].http_status,
         headers={"X-Correlation-Id": correlation_id},
     )
@@ -138,7 +136,7 @@ def _as_selected(shape: ObjectShape, run: Run) -> ErrorList:
     An error of a field that only the gateway asked for is told at the fields that depend on it; where none does, at the
     nearest place the client knows.
     """
-    selected = ErrorList(run.errors.most, omitted=run.errors.omitted)
+    selected = ErrorList(omitted=run.errors.omitted)
     hidden: list[tuple[ConcretePath, Failure]] = []
     for path, found in run.errors.found:
         failure = found

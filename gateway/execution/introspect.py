@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
 from graphql import ExecutionResult, FragmentDefinitionNode, SelectionSetNode, execute
 from graphql.language import ast
 
@@ -12,29 +13,53 @@ from gateway.errors import GatewayError
 from gateway.federation.operation import Operation
 
 _INTROSPECTION = frozenset({"__schema", "__type"})
+_MOST_ANSWERS = 16
 
 
-def introspection_document(operation: Operation) -> ast.DocumentNode | None:
-    """Return the operation reduced to its introspection fields, or None where it has none."""
-    kept = _keep(operation.definition.selection_set, operation.fragments)
-    if not kept:
+class Introspection:
+    """An operation's introspection fields, answered once for each set of variables."""
+
+    def __init__(self, operation: Operation, fields: tuple[ast.SelectionNode, ...]) -> None:
+        self._schema = operation.schema
+        definition = ast.OperationDefinitionNode(
+            operation=operation.definition.operation,
+            variable_definitions=operation.definition.variable_definitions,
+            directives=(),
+            selection_set=SelectionSetNode(selections=fields),
+        )
+        self._document = ast.DocumentNode(definitions=(definition, *operation.fragments.values()))
+        self._answers: dict[bytes, dict[str, Any]] = {}
+
+    def answer(self, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the fields' values by response name, completed; not to be changed."""
+        key = orjson.dumps(variables, option=orjson.OPT_SORT_KEYS)
+        known = self._answers.get(key)
+        if known is None:
+            if len(self._answers) >= _MOST_ANSWERS:
+                self._answers.clear()
+            known = self._answers[key] = self._execute(variables)
+        return known
+
+    def _execute(self, variables: Mapping[str, Any]) -> dict[str, Any]:
+        result = execute(self._schema, self._document, variable_values=dict(variables))
+        assert isinstance(result, ExecutionResult)
+        if result.errors:
+            raise GatewayError("BAD_USER_INPUT", result.errors[0].message)
+        return result.data or {}
+
+
+def introspection_of(operation: Operation) -> Introspection | None:
+    """Return the operation's introspection, or None where it asks for none.
+
+    Without variables the answer is computed here: off the event loop, where operations are compiled.
+    """
+    fields = _keep(operation.definition.selection_set, operation.fragments)
+    if not fields:
         return None
-    definition = ast.OperationDefinitionNode(
-        operation=operation.definition.operation,
-        variable_definitions=operation.definition.variable_definitions,
-        directives=(),
-        selection_set=SelectionSetNode(selections=kept),
-    )
-    return ast.DocumentNode(definitions=(definition, *operation.fragments.values()))
-
-
-def introspect(operation: Operation, document: ast.DocumentNode, variables: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the introspection fields' values by response name, completed."""
-    result = execute(operation.schema, document, variable_values=dict(variables))
-    assert isinstance(result, ExecutionResult)
-    if result.errors:
-        raise GatewayError("BAD_USER_INPUT", result.errors[0].message)
-    return result.data or {}
+    introspection = Introspection(operation, fields)
+    if not operation.definition.variable_definitions:
+        introspection.answer({})
+    return introspection
 
 
 def _keep(

@@ -73,37 +73,43 @@ class Failure:
 
 @dataclass(slots=True)
 class ErrorList:
-    """The errors of one answer, each place and code once, as many as are reported."""
+    """The errors of one answer, each place and code once."""
 
-    most: int = 20
+    most: int = 1_000
     """How many are kept; the rest is counted."""
     found: list[tuple[ConcretePath, Failure]] = field(default_factory=list)
     omitted: int = 0
     _known: set[tuple[ConcretePath, str]] = field(default_factory=set)
+    _paths: set[ConcretePath] = field(default_factory=set)
+    _above: set[ConcretePath] = field(default_factory=set)
+    """All paths that lead to an error."""
 
     def add(self, path: ConcretePath, failure: Failure) -> None:
         """Note that the field at `path` failed."""
         key = (path, failure.code)
         if key in self._known:
             return
-        if len(self.found) < self.most:
-            self._known.add(key)
-            self.found.append((path, failure))
-        else:
+        if len(self.found) >= self.most:
             self.omitted += 1
+            return
+        self._known.add(key)
+        self.found.append((path, failure))
+        if path not in self._paths:
+            self._paths.add(path)
+            self._above.update(path[:length] for length in range(len(path)))
 
     def explains(self, path: ConcretePath) -> bool:
         """Tell whether an error above, at or below `path` already says why there is no value there."""
-        length = len(path)
-        return any(known[:length] == path[: len(known)] for known, _ in self.found)
+        return path in self._above or any(path[:length] in self._paths for length in range(len(path) + 1))
 
-    def entries(self, correlation_id: str) -> tuple[dict[str, Any], ...]:
-        """Return the entries of the answer's `errors`. The last one carries the number that is left out."""
-        entries = [failure.at(path) for path, failure in self.found]
+    def entries(self, correlation_id: str, most: int) -> tuple[dict[str, Any], ...]:
+        """Return the entries of the answer's `errors`, `most` at most. The last one carries the number left out."""
+        entries = [failure.at(path) for path, failure in self.found[:most]]
         for entry in entries:
             entry["extensions"]["correlationId"] = correlation_id
-        if self.omitted and entries:
-            entries[-1]["extensions"]["omitted"] = self.omitted
+        omitted = self.omitted + len(self.found) - len(entries)
+        if omitted and entries:
+            entries[-1]["extensions"]["omitted"] = omitted
         return tuple(entries)
 
 

@@ -331,6 +331,11 @@ async def test_mutations_run_one_after_another_and_read_afterwards(gateway, subg
 
 async def test_an_operation_without_subgraphs_is_answered_by_the_gateway(gateway, subgraphs):
     gate = gateway(SDL, None)
+    query = 'query($d: Boolean! = true) { __type(name: "Size") { fields(includeDeprecated: $d) { name } } }'
+    for variables in ({}, {"d": False}, {"d": True}):
+        assert await gate.ask(query, variables) == {
+            "data": {"__type": {"fields": [{"name": "width"}, {"name": "height"}]}}
+        }
     query = '{ t: __typename ...F } fragment F on Query { __schema { queryType { n: name } } pet: __type(name: "Pet") { kind } }'
     assert await gate.ask(query) == {
         "data": {"t": "Query", "__schema": {"queryType": {"n": "Query"}}, "pet": {"kind": "OBJECT"}}

@@ -131,6 +131,19 @@ async def test_what_depends_on_a_failed_field_fails_for_the_same_reason(gateway,
     }
 
 
+async def test_errors_the_client_can_not_place_leave_room_for_those_it_can(gateway, subgraphs):
+    keys = (*key("id"), RepresentationField("name", "name", is_nullable=False))
+    fee = entity("c", "fee", "users.@", type_name="User", keys=keys, fields=("fee",))
+    gate = gateway(SDL, Sequence((USERS, NAMES, fee)), limits=EngineLimits(reported_errors=2))
+    subgraphs["a"].say = says({"users": [user(str(i)) for i in range(30)]})
+    subgraphs["b"].say = says(None)
+    bad = {"retryable": True}
+    assert (await gate.ask("{ users { fee } }"))["errors"] == [
+        error("SYSTEM_BAD_RESPONSE", "users", 0, "fee", **bad),
+        error("SYSTEM_BAD_RESPONSE", "users", 1, "fee", **bad, omitted=28),
+    ]
+
+
 async def test_a_null_that_must_not_be_rises_with_one_error(gateway, subgraphs):
     names = entity("b", "nick", "users.@", "me.friend", type_name="User", fields=("nick",))
     gate = gateway(
