@@ -14,6 +14,8 @@ class Books:
     """One company of the database; ids are Tryton's."""
 
     company: int
+    party: int
+    """The company's own party, which is no customer."""
     currency: str
     credit_hold: int
     """The party category that puts a customer on hold."""
@@ -43,7 +45,7 @@ class BooksShelf:
         """Return the set-up. Raises VendorError; VendorBadResponseError when the database isn't set up."""
         if self._books is None:
             companies = await self._tryton.search(
-                "company.company", [], ["currency.code"], order=[["id", "ASC"]], limit=1
+                "company.company", [], ["party", "currency.code"], order=[["id", "ASC"]], limit=1
             )
             categories = await self._tryton.search("party.category", [["name", "=", CREDIT_HOLD]], ["name"], limit=1)
             methods = await self._tryton.search("account.invoice.payment.method", [], ["name"], order=[["id", "ASC"]])
@@ -54,6 +56,7 @@ class BooksShelf:
                 )
             self._books = Books(
                 company=companies[0]["id"],
+                party=companies[0]["party"],
                 currency=companies[0]["currency"]["code"],
                 credit_hold=categories[0]["id"],
                 payment_methods=tuple((method["name"], method["id"]) for method in methods),

@@ -180,15 +180,15 @@ class TrytonErp(TrytonWrites):
 
     async def changed_customers(self, since: dt.datetime | None) -> Sequence[CustomerRecord]:
         """Return the parties with a customer reference that changed."""
-        context = await self._company_context()
+        books = await self._shelf.open()
         return await changed(
             self._tryton,
             "party.party",
             mapping.CUSTOMER,
             self._to_customer,
             since=since,
-            domain=[["code", "!=", None]],
-            context=context,
+            domain=[["code", "!=", None], ["id", "!=", books.party]],
+            context=books.context,
         )
 
     async def changed_invoices(self, since: dt.datetime | None) -> Sequence[InvoiceRecord]:

@@ -1,0 +1,150 @@
+"""What happens in the ERP reaches the event log: by polling, once, without a gap over a stop."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+
+from subgraphs.erp.port import CreditLine
+from subgraphs.kit.global_id import encode_global_id
+
+TODAY = dt.date(2026, 10, 20)
+TYPES = (
+    "invoice.posted",
+    "invoice.paid",
+    "invoice.voided",
+    "payment.received",
+    "credit_memo.issued",
+    "customer.credit_hold_changed",
+)
+
+
+async def customers(world: Any) -> Any:
+    """erpRef → global id, once identity knows all four."""
+    query = {"query": "{ customers { edges { node { id erpRef } } } }"}
+    answer = (await world.http.post(f"{world.identity.url}/graphql", json=query)).json()
+    edges = answer["data"]["customers"]["edges"]
+    return len(edges) == 4 and {edge["node"]["erpRef"]: edge["node"]["id"] for edge in edges}
+
+
+async def has_looked(world: Any) -> Any:
+    """Whether the first look at the ERP is over: a change of ours comes through."""
+    return await world.told("customer.credit_hold_changed")
+
+
+async def begin(world: Any) -> tuple[dict[str, str], Any]:
+    """Wait until the feeds have looked for the first time; what happens from then on is news."""
+    known = await world.eventually(lambda: customers(world), 30)
+    async with world.tryton() as system:
+
+        async def toggled() -> Any:
+            record = (await system.erp.changed_customers(None))[0]
+            await system.erp.set_credit_hold(record, on_hold=not record.credit_hold, version=record.version)
+            return await world.told("customer.credit_hold_changed")
+
+        await world.eventually(toggled, 30)
+    return known, len(await world.told(*TYPES))
+
+
+def posted_draft(party: int, contract: str, product: int) -> dict[str, Any]:
+    line = {"type": "line", "product": product, "quantity": 2.0, "unit_price": Decimal("40.00"), "description": "Seats"}
+    return {"type": "out", "party": party, "reference": contract, "invoice_date": TODAY, "lines": [["create", [line]]]}
+
+
+async def test_each_change_is_told_once_with_its_keys(small_world: Any) -> None:
+    world = small_world
+    known, _ = await begin(world)
+    async with world.tryton() as system:
+        open_ = [i for i in await system.erp.changed_invoices(None) if i.status == "POSTED"]
+        paid, credited, voided = open_[:3]
+        (product, *_) = await system.rows("product.product", [], "code")
+        created = (
+            await system.rest(
+                "POST",
+                "account.invoice",
+                body=posted_draft(int(paid.customer_id), "CON-2026-9999", product["id"]),
+                fields=("number",),
+            )
+        ).json()
+        await system.rest("POST", f"account.invoice/{created['id']}/post", body={})
+        payment = await system.erp.record_payment(
+            paid, amount=paid.balance, received_on=TODAY, method=None, reference="in full"
+        )
+        line = (await system.erp.lines_of_invoices.read([credited.id]))[credited.id][0]
+        memo = await system.erp.issue_credit_memo(
+            credited,
+            [CreditLine(line_id=line.id, quantity=Decimal(1), unit_price=Decimal(1))],
+            issued_on=TODAY,
+            reason="Goodwill",
+            reference="R-1",
+        )
+        await system.erp.void_invoice(voided, version=voided.version)
+        number = (await system.erp.invoices.read([str(created["id"])]))[str(created["id"])].number
+
+    def keys(invoice: Any) -> dict[str, str]:
+        return {"customer": known[invoice.customer_id], "contract": invoice.contract, "invoice": invoice.number}
+
+    expected = {
+        ("concord.invoice.posted.v1", encode_global_id("Invoice", str(created["id"]))): {
+            "customer": known[paid.customer_id],
+            "contract": "CON-2026-9999",
+            "invoice": number,
+        },
+        ("concord.payment.received.v1", encode_global_id("Payment", payment)): keys(paid),
+        ("concord.invoice.paid.v1", encode_global_id("Invoice", paid.id)): keys(paid),
+        ("concord.credit_memo.issued.v1", encode_global_id("CreditMemo", memo)): keys(credited),
+        ("concord.invoice.voided.v1", encode_global_id("Invoice", voided.id)): keys(voided),
+    }
+    types = TYPES[:-1]
+
+    async def all_told() -> Any:
+        return len(await world.told(*types)) >= len(expected)
+
+    await world.eventually(all_told, 30)
+    told = await world.told(*types)
+    assert {(e.event.type, e.event.subject): dict(e.event.keys) for e in told} == expected
+    assert len(told) == len(expected)
+    journal = await world.told("journal.posted")
+    assert {e.event.keys.get("invoice") for e in journal} >= {paid.number, voided.number, number}
+    assert await world.events.dead_letters.count() == 0
+
+
+async def test_what_happens_while_the_subgraph_is_stopped_is_told_when_it_is_back(small_world: Any) -> None:
+    world = small_world
+    await begin(world)
+    before = len(await world.told(*TYPES))
+    world.erp.kill()
+    async with world.tryton() as system:
+        record = (await system.erp.changed_customers(None))[-1]
+        await system.erp.set_credit_hold(record, on_hold=not record.credit_hold, version=record.version)
+        paid = next(i for i in await system.erp.changed_invoices(None) if i.status == "POSTED")
+        await system.erp.record_payment(
+            paid, amount=paid.balance, received_on=TODAY, method=None, reference="meanwhile"
+        )
+    # Weeks later: the rest of what was open has become overdue, once each, over one more restart.
+    world.today = TODAY + dt.timedelta(days=60)
+    world.start_subgraph()
+
+    async def back() -> Any:
+        types = {e.event.type for e in (await world.told(*TYPES))[before:]}
+        return types == {
+            "concord.customer.credit_hold_changed.v1",
+            "concord.payment.received.v1",
+            "concord.invoice.paid.v1",
+        } and await world.told("invoice.overdue")
+
+    await world.eventually(back, 30)
+    world.erp.stop()
+    world.start_subgraph()
+    async with world.tryton() as system:
+        open_ = {i.number for i in await system.erp.changed_invoices(None) if i.status == "POSTED" and i.balance > 0}
+    facts = {i.number for i in world.company.invoices if i.status == "POSTED" and i.due_on >= TODAY}
+
+    async def overdue_told() -> Any:
+        return {e.event.keys["invoice"] for e in await world.told("invoice.overdue")} >= open_ & facts
+
+    await world.eventually(overdue_told, 30)
+    told = [e.event.keys["invoice"] for e in await world.told("invoice.overdue")]
+    assert sorted(told) == sorted(open_ & facts)
+    assert len(await world.told(*TYPES)) == before + 3
