@@ -10,7 +10,7 @@ from subgraphs.identity.customer_id import new_customer_id
 from subgraphs.identity.customers import StoredCustomer, load_customers
 from subgraphs.identity.directory import refresh_directory
 from subgraphs.identity.history import ChangeKind, IdentityEntry, moved_records, write_history
-from subgraphs.identity.identity_events import customer_created, customer_merged, records_changed
+from subgraphs.identity.identity_events import customer_created, customer_merged, customer_merged_away, records_changed
 from subgraphs.identity.match import Rule
 from subgraphs.identity.record import CustomerRecord
 from subgraphs.kit.canonical_event import CanonicalEvent
@@ -90,6 +90,7 @@ def merge_customers(connection: sqlite3.Connection, decree: Decree, duplicates: 
             (survivor.id, other.id, other.id),
         )
         events.append(customer_merged(survivor.id, other.id, _raise_version(connection, survivor.id), decree.at))
+        events.append(customer_merged_away(other.id, survivor.id, other.version + 1, decree.at))
     refresh_directory(connection, [survivor.id])
     return Decided(customer_id=survivor.id, events=tuple(events))
 

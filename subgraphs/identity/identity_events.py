@@ -29,6 +29,14 @@ def customer_merged(survivor: str, duplicate: str, version: int, at: float) -> C
     return _event("customer.merged", survivor, (survivor, duplicate, str(version)), at, version, (change,))
 
 
+def customer_merged_away(duplicate: str, survivor: str, version: int, at: float) -> CanonicalEvent:
+    """Return what those who follow the duplicate's id are told."""
+    change = FieldChange("mergedInto", None, global_customer_id(survivor))
+    return _event(
+        "customer.updated", duplicate, (duplicate, str(version), "mergedInto", survivor), at, version, (change,)
+    )
+
+
 def _event(
     type_: str, customer_id: str, identity: tuple[str, ...], at: float, version: int, changes: tuple[FieldChange, ...]
 ) -> CanonicalEvent:

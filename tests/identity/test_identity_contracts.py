@@ -30,10 +30,10 @@ async def test_every_event_of_identity_fits_its_contract(identity, record):
     version = merged["mergeCustomers"]["customer"]["identityVersion"]
     leaving = [{"system": "billing", "externalId": "cus_1"}]
     await identity.data(split, input={"customerId": one, "version": version, "records": leaving})
-    events = await identity.listener.until(7)
+    events = await identity.listener.until(8)
     assert [event["type"].split(".")[2] for event in events] == [
-        *("created", "created", "updated", "merged"),
+        *("created", "created", "updated", "merged", "updated"),
         *("created", "updated", "updated"),
     ]
     assert [contracts.parse(event) for event in events if not isinstance(contracts.parse(event), Event)] == []
-    assert len({event["id"] for event in events}) == 7
+    assert len({event["id"] for event in events}) == 8
