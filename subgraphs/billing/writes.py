@@ -89,10 +89,17 @@ class ContractWrites:
             raise BadArgumentError("feature", "The customer has no entitlement to this feature.")
         meter = known.meter
         key = _key(client_key)
+        is_repeat = False
+
+        async def notice_repeat() -> None:
+            nonlocal is_repeat
+            is_repeat = True
 
         async def write() -> dict[str, str]:
             report = UsageReport(customer=contract.customer, meter=meter, quantity=quantity, at=at)
-            await self._carried_out(self._ledger.record_usage(report, key=key), {"timestamp": "occurredAt"})
+            await self._carried_out(
+                self._ledger.record_usage(report, key=key, is_repeat=is_repeat), {"timestamp": "occurredAt"}
+            )
             held = await self._held(contract.customer)
             await self._feed.tell_usage(catalog, contract.customer, meter, held_before.readings, held, identity=key)
             return {"entitlement": f"{contract.customer}.{feature}"}
@@ -104,7 +111,7 @@ class ContractWrites:
             "quantity": str(quantity),
             "at": at.isoformat() if at else None,
         }
-        answer = await self._answers.run(key, arguments, write)
+        answer = await self._answers.run(key, arguments, write, look_up=notice_repeat)
         return str(answer["entitlement"])
 
     async def grant(

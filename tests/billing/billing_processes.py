@@ -198,7 +198,7 @@ async def pair(tmp_path_factory: pytest.TempPathFactory, peers: Peers) -> AsyncI
     state = tmp_path_factory.mktemp("billing")
     async with (
         sandbox_process(state / "sandbox", f"http://127.0.0.1:{port}/webhooks/stripe") as sandbox,
-        subgraph_process(state / "subgraph", sandbox.url, peers, PORT=port) as subgraph,
+        subgraph_process(state / "subgraph", sandbox.url, peers, PORT=port, USAGE_REFRESH_S=3) as subgraph,
     ):
         await until(lambda: subgraph.graphql("{ contracts(first: 1) { totalCount } }"))
         yield Pair(subgraph, sandbox, peers)

@@ -61,6 +61,29 @@ async def test_a_change_at_the_vendor_shows_in_graph_and_log(pair: Pair) -> None
     assert more in [entry["quantity"] for entry in after["items"]]
 
 
+async def test_use_that_others_record_is_noticed(pair: Pair) -> None:
+    """Stripe sends no event for it: the meters in force are read by turns."""
+    query = (
+        "query ($f: ContractFilter) { contracts(filter: $f, first: 200) { edges { node { number customer { billingRecord { externalId }"
+        ' entitlement(feature: "storage") { used limit contract { number } } } } } } }'
+    )
+
+    async def nodes() -> list[dict[str, Any]]:
+        answer = await pair.subgraph.graphql(query, {"f": {"status": ["ACTIVE"]}})
+        return [edge["node"] for edge in answer["data"]["contracts"]["edges"]]
+
+    node = next(
+        n for n in await nodes() if (n["customer"]["entitlement"]["contract"] or {}).get("number") == n["number"]
+    )
+    owner, used = node["customer"]["billingRecord"]["externalId"], int(node["customer"]["entitlement"]["used"])
+    body = f"event_name=storage&payload[stripe_customer_id]={owner}&payload[value]=5"
+    await stripe(pair, "POST", "/v1/billing/meter_events", body)
+    events = await until(lambda: pair.peers.of("usage.recorded", contract=node["number"]))
+    after = next(n for n in await nodes() if n["number"] == node["number"])
+    assert events[-1]["data"]["changes"] == [{"field": "used", "from": str(used), "to": str(used + 5)}]
+    assert int(after["customer"]["entitlement"]["used"]) == used + 5
+
+
 async def test_a_new_limit_changes_the_entitlement(pair: Pair) -> None:
     subscription = await active(pair, skip=1)
     number = subscription["metadata"]["contract_number"]

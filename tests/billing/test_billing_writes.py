@@ -71,6 +71,11 @@ async def test_a_contract_is_paused_and_resumed_at_its_owner(pair: Pair) -> None
     paused, _ = await change(pair, "pauseContract", given)
     repeated, _ = await change(pair, "pauseContract", given)
     subscription = await at_vendor(pair, contract["number"])
+    resting = await pair.subgraph.graphql(
+        "query ($f: ContractFilter) { contracts(filter: $f) { edges { node { customer { entitlements(states: [SUSPENDED]) {"
+        " edges { node { decision { allowed reason } } } } } } } } }",
+        {"f": {"numberContains": contract["number"]}},
+    )
     _, twice = await change(
         pair, "pauseContract", {**given, "version": paused["contract"]["version"], "clientMutationId": "p2"}
     )
@@ -84,6 +89,9 @@ async def test_a_contract_is_paused_and_resumed_at_its_owner(pair: Pair) -> None
         "p1",
     )
     assert subscription["pause_collection"]["behavior"] == "void"
+    decisions = resting["data"]["contracts"]["edges"][0]["node"]["customer"]["entitlements"]["edges"]
+    assert decisions
+    assert all(e["node"]["decision"] == {"allowed": False, "reason": "CONTRACT_PAUSED"} for e in decisions)
     assert (twice["code"], twice["outcome"]) == ("CONFLICT", "NOT_APPLIED")
     assert (resumed["contract"]["status"], resumed["contract"]["version"]) == ("ACTIVE", contract["version"])
     status = [{"field": "status", "from": "ACTIVE", "to": "PAUSED"}]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import sqlite3
 import time
 from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
 
 from subgraphs.billing.port import Grant, UsageReport
 from subgraphs.billing.records import CancellationReason, Contract
@@ -13,9 +16,9 @@ from subgraphs.billing.vendors import stripe_mirror as mirror
 from subgraphs.billing.vendors.stripe import StripeAdaptor, StripeDoc
 from subgraphs.billing.vendors.stripe_books import today
 from subgraphs.billing.vendors.stripe_mapping import contract_record
-from subgraphs.billing.vendors.stripe_usage import with_use
 from subgraphs.billing.vendors.stripe_wire import FormValue, start_of
 from subgraphs.kit.database import Database
+from subgraphs.kit.system_error import VendorError
 
 _ONE_DAY = dt.timedelta(days=1)
 
@@ -36,30 +39,60 @@ class StripeLedger:
         await self._keep(found, read_at_ms)
         return contract_record(found, today())
 
-    async def record_usage(self, report: UsageReport, *, key: str) -> None:
-        """Send a meter event; its identifier is the key, so that Stripe counts it once."""
-        at = report.at or dt.datetime.now(dt.UTC)
+    async def record_usage(self, report: UsageReport, *, key: str, is_repeat: bool) -> None:
+        """Send a meter event; its identifier is the key, so that Stripe counts it once.
+
+        Stripe adds up in its own time, so right after a first try the copy shows at least this use; whether a repeated one
+        is in the copy already nobody can tell, so then only Stripe's own figure counts.
+        """
+        at = (report.at or dt.datetime.now(dt.UTC)).astimezone(dt.UTC)
+        row_id, on = f"{report.customer}|{report.meter}", at.date()
+        row, meter = await self._database.run(lambda c: self._usage_row(c, row_id, report))
         values: dict[str, FormValue] = {
             "event_name": report.meter,
-            "identifier": key[:100],
+            "identifier": vendor_key(key),
             "payload": {"stripe_customer_id": report.customer, "value": f"{report.quantity:f}"},
         }
         if report.at is not None:
             values["timestamp"] = int(at.timestamp())
-        await self._adaptor.post("/v1/billing/meter_events", values, key=key)
-        row_id = f"{report.customer}|{report.meter}"
+        await self._adaptor.post("/v1/billing/meter_events", values, key=vendor_key(key))
+        counted_at_ms = _now_ms()
+        known = Decimal(row["days"].get(on.isoformat(), "0"))
+        expected = str(report.quantity if row["formula"] == "last" else known + report.quantity)
+        counted = await self._counted(meter, report.customer, on)
+        if counted is None:
+            if is_repeat:
+                return
+            counted = expected
+        elif not is_repeat and row["formula"] == "sum":
+            counted = str(max(Decimal(counted), Decimal(expected)))
 
-        def count(connection: sqlite3.Connection) -> None:
-            row = mirror.USAGE.get(connection, [row_id]).get(row_id) or {
-                "customer": report.customer,
-                "meter": report.meter,
-                "formula": _formula(mirror.METERS.all(connection), report.meter),
-                "days": {},
-            }
-            counted = with_use(row, at.astimezone(dt.UTC).date(), report.quantity)
-            mirror.USAGE.put(connection, row_id, counted, version=_now_ms())
+        def keep(connection: sqlite3.Connection) -> None:
+            latest = mirror.USAGE.get(connection, [row_id]).get(row_id) or row
+            days = {**latest["days"], on.isoformat(): counted}
+            mirror.USAGE.put(connection, row_id, {**latest, "days": days}, version=counted_at_ms)
 
-        await self._database.run(count)
+        await self._database.run(keep)
+
+    async def _counted(self, meter: str, customer: str, on: dt.date) -> str | None:
+        """Return what Stripe has counted on a day; None if it can't say. The use is recorded by now, whatever happens here."""
+        try:
+            summaries = await self._adaptor.usage(meter, customer, start_of(on), start_of(on + _ONE_DAY))
+        except VendorError:
+            return None
+        return mirror.days_of(summaries).get(on.isoformat(), "0")
+
+    @staticmethod
+    def _usage_row(connection: sqlite3.Connection, row_id: str, report: UsageReport) -> tuple[Mapping[str, Any], str]:
+        """Return the copy's row and the meter's id."""
+        meter = next(doc for doc in mirror.METERS.all(connection) if doc["event_name"] == report.meter)
+        fresh = {
+            "customer": report.customer,
+            "meter": report.meter,
+            "formula": meter["default_aggregation"]["formula"],
+            "days": {},
+        }
+        return mirror.USAGE.get(connection, [row_id]).get(row_id) or fresh, meter["id"]
 
     async def grant(self, grant: Grant, *, key: str) -> None:
         """Subscribe the customer to a free product that carries the feature: Stripe's way to entitle without a charge."""
@@ -75,43 +108,41 @@ class StripeLedger:
         }
         if grant.valid_until is not None:
             values["cancel_at"] = start_of(grant.valid_until + _ONE_DAY)
+        created = await self._adaptor.post("/v1/subscriptions", values, key=vendor_key(key))
         read_at_ms = _now_ms()
-        created = await self._adaptor.post("/v1/subscriptions", values, key=key)
-        active = await self._adaptor.active_entitlements(grant.customer)
+        await self._keep(created, read_at_ms)
+        try:
+            active = await self._adaptor.active_entitlements(grant.customer)
+        except VendorError:
+            return  # the right is given; Stripe's event brings the rest
         keys = {"id": grant.customer, "keys": sorted(entry["lookup_key"] for entry in active)}
         await self._database.run(lambda c: mirror.ENTITLEMENTS.put(c, grant.customer, keys, version=read_at_ms))
-        await self._keep(created, _now_ms())
 
     async def _grant_price(self, grant: Grant) -> str:
         """Return the free price of the feature's grant product in the customer's currency, made on first use."""
         stem = f"concord-grant-{grant.feature.key}"
         product_id = f"prod_grant_{grant.feature.key}"
-        product = (await self._database.run(lambda c: mirror.PRODUCTS.get(c, [product_id]))).get(product_id)
-        if product is None:
+        known = await self._database.run(lambda c: mirror.PRODUCTS.get(c, [product_id]))
+        attached = await self._database.run(lambda c: mirror.ATTACHMENTS.get(c, [product_id]))
+        if not known:
+            name, sku = f"Grant: {grant.feature.name}", f"GRANT-{grant.feature.key}"
             product = await self._adaptor.post(
-                "/v1/products",
-                {
-                    "id": product_id,
-                    "name": f"Grant: {grant.feature.name}",
-                    "metadata": {"sku": f"GRANT-{grant.feature.key}"},
-                },
-                key=f"{stem}-product",
+                "/v1/products", {"id": product_id, "name": name, "metadata": {"sku": sku}}, key=f"{stem}-product"
             )
+            await self._keep(product, _now_ms())
+        if grant.feature.key not in attached.get(product_id, {}).get("features", ()):
             await self._adaptor.post(
-                f"/v1/products/{product_id}/features",
-                {"entitlement_feature": grant.feature.id},
-                key=f"{stem}-feature",
+                f"/v1/products/{product_id}/features", {"entitlement_feature": grant.feature.id}, key=f"{stem}-feature"
             )
             row = {"id": product_id, "features": [grant.feature.key]}
             await self._database.run(lambda c: mirror.ATTACHMENTS.put(c, product_id, row, version=_now_ms()))
-            await self._keep(product, _now_ms())
         prices = (await self._database.run(lambda c: mirror.PRICES.find(c, "product", [product_id]))).get(
             product_id, ()
         )
         currency = grant.currency.lower()
-        known = next((price["id"] for price in prices if price["currency"] == currency), None)
-        if known is not None:
-            return str(known)
+        listed = next((price["id"] for price in prices if price["currency"] == currency), None)
+        if listed is not None:
+            return str(listed)
         price = await self._adaptor.post(
             "/v1/prices",
             {"product": product_id, "currency": currency, "unit_amount": 0, "recurring": {"interval": "month"}},
@@ -168,7 +199,7 @@ class StripeLedger:
         return await self._update(contract, values, key)
 
     async def _update(self, contract: Contract, values: Mapping[str, FormValue], key: str) -> Contract:
-        changed = await self._adaptor.post(f"/v1/subscriptions/{contract.id}", values, key=key)
+        changed = await self._adaptor.post(f"/v1/subscriptions/{contract.id}", values, key=vendor_key(key))
         await self._keep(changed, _now_ms())
         return contract_record(changed, today())
 
@@ -176,12 +207,9 @@ class StripeLedger:
         await self._database.run(lambda connection: mirror.put_docs(connection, [doc], read_at_ms=read_at_ms))
 
 
-def _formula(meters: list[Mapping[str, object]], event_name: str) -> str:
-    for meter in meters:
-        aggregation = meter.get("default_aggregation")
-        if meter.get("event_name") == event_name and isinstance(aggregation, Mapping):
-            return str(aggregation["formula"])
-    return "sum"
+def vendor_key(key: str) -> str:
+    """Return a key of the length Stripe takes (255; 100 as a meter event's identifier), the same for the same key of ours."""
+    return f"concord-{hashlib.sha256(key.encode()).hexdigest()[:48]}"
 
 
 def _now_ms() -> int:
