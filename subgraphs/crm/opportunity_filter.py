@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import strawberry
 
-from subgraphs.crm.port import DealQuery
+from subgraphs.crm.port import DealQuery, name_words
 from subgraphs.crm.terms import DealOrder, OpportunityStage
 from subgraphs.kit.global_id import local_id
 from subgraphs.kit.order import OrderDirection
@@ -23,7 +23,9 @@ class OpportunityFilter:
 
     stage: list[OpportunityStage] | None = strawberry.field(default=None, description="Any of these.")
     owner_id: strawberry.ID | None = None
-    name_contains: str | None = None
+    name_contains: str | None = strawberry.field(
+        default=None, description="Every word of this occurs within a word of the name."
+    )
     contract_number: str | None = None
     closes_from: dt.date | None = None
     closes_until: dt.date | None = None
@@ -45,10 +47,13 @@ def to_query(condition: OpportunityFilter | None, order: OpportunityOrder | None
     for text in (condition.name_contains, condition.contract_number):
         if text is not None and not 0 < len(text.strip()) <= _MAX_TEXT:
             raise BadUserInputError(f"A text to look for has 1 to {_MAX_TEXT} characters.")
+    words = name_words(condition.name_contains or "")
+    if condition.name_contains is not None and not words:
+        raise BadUserInputError("A name is looked for by letters or digits.")
     return DealQuery(
         stages=tuple(condition.stage or ()),
         owner_id=local_id(condition.owner_id, "AccountOwner") if condition.owner_id else None,
-        name_contains=condition.name_contains,
+        name_words=words,
         contract_numbers=(condition.contract_number,) if condition.contract_number else (),
         closes_from=condition.closes_from,
         closes_until=condition.closes_until,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,6 +13,13 @@ from subgraphs.crm.records import Company, CompanyLinks, Deal, Owner, Person
 from subgraphs.crm.terms import DealOrder, OpportunityStage, RenewalRisk, RenewalStage, Segment
 from subgraphs.kit.adaptor import Adaptor
 
+_WORD = re.compile(r"[^\W_]+")
+
+
+def name_words(text: str) -> tuple[str, ...]:
+    """Return the words that a name is found by: `"Oak-Yard 2"` → `("oak", "yard", "2")`."""
+    return tuple(_WORD.findall(text.lower()))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DealQuery:
@@ -19,7 +27,8 @@ class DealQuery:
 
     stages: tuple[OpportunityStage, ...] = ()
     owner_id: str | None = None
-    name_contains: str | None = None
+    name_words: tuple[str, ...] = ()
+    """In lower case; each occurs within a word of the name."""
     contract_numbers: tuple[str, ...] = ()
     closes_from: dt.date | None = None
     closes_until: dt.date | None = None
@@ -33,7 +42,7 @@ class DealQuery:
         return (
             (not self.stages or deal.stage in self.stages)
             and (self.owner_id is None or deal.owner_id == self.owner_id)
-            and (self.name_contains is None or self.name_contains.lower() in (deal.name or "").lower())
+            and all(any(word in part for part in name_words(deal.name or "")) for word in self.name_words)
             and (not self.contract_numbers or deal.contract_number in self.contract_numbers)
             and (self.closes_from is None or (day is not None and day >= self.closes_from))
             and (self.closes_until is None or (day is not None and day <= self.closes_until))

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import random
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -15,12 +16,13 @@ from adaptor_conformance import check_reads
 from crm_world import TOKEN, sandbox_settings
 from served_process import ServedProcess, serve_module
 
-from subgraphs.crm.port import DealOrder, DealQuery
+from subgraphs.crm.port import DealQuery, name_words
 from subgraphs.crm.records import CompanyLinks
-from subgraphs.crm.terms import CustomerStatus, OpportunityStage, Segment
+from subgraphs.crm.terms import CustomerStatus, DealOrder, OpportunityStage, Segment
 from subgraphs.crm.vendors.hubspot import HubSpot, allowed_words
 from subgraphs.kit.company.model import Company, Source
 from subgraphs.kit.current_request import CurrentRequest, serving
+from subgraphs.kit.record_loader import record_loader
 from subgraphs.kit.system_error import BadUserInputError, VendorAuthError
 from subgraphs.kit.vendor_client import VendorClient
 
@@ -178,6 +180,33 @@ async def test_deals_are_found_filtered_ordered_and_cut_as_asked(system: System)
     if "offsets" not in system.lacks:
         whole = await system.crm.find_deals(DealQuery(), offset=0, size=200)
         assert len(whole.deals) == min(200, len(system.company.opportunities))
+
+
+async def test_the_vendor_finds_what_the_same_query_finds_in_memory(system: System) -> None:
+    """`Customer.opportunities` filters deals at hand, `opportunities` lets HubSpot search: both mean the same."""
+    by_id = await record_loader(system.crm.deals).load_many(list(system.deals.values()))
+    everything = [deal for deal in by_id if deal is not None]
+    rng = random.Random(7)
+    names = [name_words(deal.name or "") for deal in everything]
+    compared = 0
+    for _ in range(40):
+        chosen = rng.choice(everything)
+        query = DealQuery(
+            stages=tuple(rng.sample(list(OpportunityStage), 2)) if rng.random() < 0.5 else (),
+            name_words=tuple(word[1:4] for word in rng.choice(names)[:2] if word[1:4]) if rng.random() < 0.6 else (),
+            contract_numbers=(chosen.contract_number,) if chosen.contract_number and rng.random() < 0.2 else (),
+            closes_from=chosen.close_on if rng.random() < 0.4 else None,
+            closes_until=dt.date(2026, 3, 1) if rng.random() < 0.3 else None,
+            min_amount=chosen.amount if rng.random() < 0.4 else None,
+        )
+        expected = sorted(deal.id for deal in everything if query.matches(deal))
+        if len(expected) > 100:
+            continue
+        compared += bool(expected)
+        page = await system.crm.find_deals(query, offset=0, size=100)
+        assert sorted(deal.id for deal in page.deals) == expected, query
+        assert page.total == len(expected)
+    assert compared > 10
 
 
 async def test_only_the_first_ten_thousand_can_be_found(system: System) -> None:

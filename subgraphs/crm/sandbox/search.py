@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from operator import eq, ge, gt, le, lt
@@ -15,6 +16,8 @@ from subgraphs.kit.sandbox.state import Document
 MAX_RESULTS = 10_000
 MAX_PAGE = 200
 _ORDERINGS = {"EQ": eq, "LT": lt, "LTE": le, "GT": gt, "GTE": ge}
+_WORD = re.compile(r"[^\W_]+")
+_WANTED_WORD = re.compile(r"(?:[^\W_]|\*)+")
 _SEARCHED = ("name", "domain", "dealname", "firstname", "lastname", "email", "phone")
 
 
@@ -77,14 +80,20 @@ def _passes(kind: str, entry: Document, condition: Mapping[str, Any]) -> bool:
                 raise Refusal(400, f"{operator} needs `values`, at most 100")
             return ((held or "").lower() in {str(value).lower() for value in values}) is (operator == "IN")
         case "CONTAINS_TOKEN" | "NOT_CONTAINS_TOKEN":
-            wanted = str(condition.get("value", "")).strip("*").lower()
-            return (wanted in (held or "").lower()) is (operator == "CONTAINS_TOKEN")
+            return _has_tokens(held or "", _value(condition)) is (operator == "CONTAINS_TOKEN")
         case "NEQ":
             return held is None or _comparable(definition.type, held) != _comparable(definition.type, _value(condition))
         case "EQ" | "LT" | "LTE" | "GT" | "GTE" | "BETWEEN":
             return held is not None and _compare(operator, definition.type, held, condition)
         case _:
             raise Refusal(400, f"Invalid operator {operator}")
+
+
+def _has_tokens(text: str, wanted: str) -> bool:
+    """Whether every word wanted, in which `*` stands for any letters, is a word of the text."""
+    words = _WORD.findall(text.lower())
+    patterns = [re.compile(re.escape(token).replace(r"\*", ".*")) for token in _WANTED_WORD.findall(wanted.lower())]
+    return bool(patterns) and all(any(pattern.fullmatch(word) for word in words) for pattern in patterns)
 
 
 def _value(condition: Mapping[str, Any], name: str = "value") -> str:

@@ -311,8 +311,8 @@ def _filters(query: DealQuery) -> list[dict[str, Any]]:
         filters.append({"propertyName": "dealstage", "operator": "IN", "values": stages})
     if query.owner_id is not None:
         filters.append({"propertyName": "hubspot_owner_id", "operator": "EQ", "value": query.owner_id})
-    if query.name_contains is not None:
-        value = f"*{query.name_contains}*"
+    if query.name_words:
+        value = " ".join(f"*{word}*" for word in query.name_words)
         filters.append({"propertyName": "dealname", "operator": "CONTAINS_TOKEN", "value": value})
     if query.contract_numbers:
         values = list(query.contract_numbers)
