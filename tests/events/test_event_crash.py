@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,9 +20,16 @@ KILLS = 3
 
 
 @asynccontextmanager
-async def running(path, schemas, secret):
+async def running(path, schemas, secret, *, max_file_bytes=resource.RLIM_INFINITY):
     process = await asyncio.create_subprocess_exec(
-        sys.executable, PROGRAM, path, schemas, secret, stdout=asyncio.subprocess.PIPE, env={"PYTHONPATH": str(ROOT)}
+        sys.executable,
+        PROGRAM,
+        path,
+        schemas,
+        secret,
+        stdout=asyncio.subprocess.PIPE,
+        env={"PYTHONPATH": str(ROOT)},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (max_file_bytes, max_file_bytes)),
     )
     try:
         assert process.stdout is not None
@@ -72,3 +80,34 @@ async def test_a_killed_process_loses_nothing_it_acknowledged(tmp_path, schemas,
     for contract in {event.event.subject for event in page.events}:
         sequences = [event.sequence for event in page.events if event.event.subject == contract]
         assert sequences == list(range(1, len(sequences) + 1))
+
+
+async def test_a_full_disk_is_refused_loudly_and_heals(tmp_path, schemas, activated, sign):
+    """The file may not grow beyond 300 kB at first, as on a full disk; then there is room again."""
+    path = tmp_path / "events.sqlite"
+    acknowledged = []
+
+    async def publish(client, url, start):
+        batch = [activated(start + n, contract=f"CON-{n}") for n in range(20)]
+        body = orjson.dumps(batch)
+        headers = {"content-type": "application/cloudevents-batch+json", "x-concord-signature": sign(body)}
+        response = await client.post(url, content=body, headers=headers)
+        if response.status_code == 200:
+            assert response.json() == {"accepted": 20, "duplicates": 0, "rejected": []}
+            acknowledged.extend(event["id"] for event in batch)
+        return response
+
+    async with httpx2.AsyncClient(trust_env=False, timeout=60) as client:
+        async with running(path, schemas, "between ourselves", max_file_bytes=300_000) as (_, url):
+            number = 0
+            while (response := await publish(client, url, number)).status_code == 200:
+                number += 20
+            (error,) = response.json()["errors"]
+            assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+            assert (error["extensions"]["code"], error["extensions"]["retryable"]) == ("STORE_UNAVAILABLE", True)
+            assert (await publish(client, url, number)).status_code == 503
+        async with running(path, schemas, "between ourselves") as (_, url):
+            assert (await publish(client, url, number)).status_code == 200
+    async with embedded_events(path) as events:
+        page = await events.log.read(0, EventFilter(), 1_000_000)
+    assert [event.event.id for event in page.events] == acknowledged
