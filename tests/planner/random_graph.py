@@ -81,6 +81,10 @@ class RandomGraph:
                 made.fields.append(Field("code", "ID!", with_code))
             for subgraph in where:
                 made.keys[subgraph] = ["id", "code"] if subgraph in with_code else ["id"]
+            for subgraph in with_code[1:]:
+                if random.random() < 0.5:
+                    made.keys[subgraph] = ["code"]
+                    made.fields[0].owners = [each for each in made.fields[0].owners if each != subgraph]
             for number in range(random.randint(1, 4)):
                 owners = [random.choice(where)] if random.random() < 0.7 else self.some(where)
                 made.fields.append(
@@ -93,7 +97,7 @@ class RandomGraph:
                 self.types[name].fields.append(Field(f"v{number}", "Int", []))
         if random.random() < 0.6 and len(entities) > 1:
             members = self.some(entities, 2)
-            shared = [s for s in self.subgraphs if all(s in self.types[m].keys for m in members)]
+            shared = [s for s in self.subgraphs if all("id" in self.types[m].keys.get(s, []) for m in members)]
             if shared:
                 (self.union if random.random() < 0.5 else self.interface)["Any"] = members
         for name in entities:
@@ -127,7 +131,7 @@ class RandomGraph:
             members = self.union.get("Any") or self.interface.get("Any")
             if not members:
                 return
-            able = [s for s in where if all(s in self.types[m].keys for m in members)]
+            able = [s for s in where if all("id" in self.types[m].keys.get(s, []) for m in members)]
         elif self.types[target].is_value:
             able = where
         else:
@@ -163,7 +167,7 @@ class RandomGraph:
             self.roots.append(Field(f"all{number}", f"[{name}!]!", [self.random.choice(where)]))
         members = self.union.get("Any") or self.interface.get("Any")
         if members:
-            able = [s for s in self.subgraphs if all(s in self.types[m].keys for m in members)]
+            able = [s for s in self.subgraphs if all("id" in self.types[m].keys.get(s, []) for m in members)]
             self.roots.append(Field("any", "[Any]", [self.random.choice(able)]))
         if self.has_extra:
             self.roots.append(Field("anyz", "[Any]", ["z"]))
@@ -194,7 +198,7 @@ class RandomGraph:
 
     def _sees(self, subgraph: str | None) -> bool:
         members = self.union.get("Any") or self.interface.get("Any") or []
-        return not subgraph or (bool(members) and all(subgraph in self.types[m].keys for m in members))
+        return not subgraph or (bool(members) and all("id" in self.types[m].keys.get(subgraph, []) for m in members))
 
     @staticmethod
     def _has(made: Type, subgraph: str) -> bool:
