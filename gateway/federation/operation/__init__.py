@@ -1,6 +1,6 @@
 """What the client asks: a document parsed, validated and expanded, and its variables coerced."""
 
-from gateway.federation.operation.model import Operation
+from gateway.federation.operation.model import Operation, OperationKind
 from gateway.federation.operation.prepare import (
     expanded_field_count,
     parse_document,
@@ -12,6 +12,7 @@ from gateway.federation.operation.variables import coerce_variables
 
 __all__ = [
     "Operation",
+    "OperationKind",
     "coerce_variables",
     "expanded_field_count",
     "parse_document",

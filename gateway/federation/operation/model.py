@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from graphql import GraphQLSchema
 from graphql.language import ast
 
-from gateway.federation.plan import OperationKind
 from gateway.federation.supergraph import Selection
+
+
+class OperationKind(StrEnum):
+    """The three kinds of GraphQL operation, spelled as in a document."""
+
+    QUERY = "query"
+    MUTATION = "mutation"
+    SUBSCRIPTION = "subscription"
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -11,8 +11,7 @@ from graphql import GraphQLError, GraphQLSchema, GraphQLSyntaxError, parse, vali
 from graphql.language import ast
 
 from gateway.errors import GatewayError, RequestRefused
-from gateway.federation.operation.model import Operation
-from gateway.federation.plan import OperationKind
+from gateway.federation.operation.model import Operation, OperationKind
 from gateway.federation.supergraph.selection import SelectionReader, print_value
 
 MAX_ERRORS = 20

@@ -1,5 +1,6 @@
 """The query plan: what to fetch, from whom, in which order. The planner makes it, the executor runs it."""
 
+from gateway.federation.operation import OperationKind
 from gateway.federation.plan.as_json import plan_to_json
 from gateway.federation.plan.model import (
     Condition,
@@ -7,7 +8,6 @@ from gateway.federation.plan.model import (
     EntityFetch,
     EntityInput,
     FieldRewrite,
-    OperationKind,
     Parallel,
     Path,
     PathElement,

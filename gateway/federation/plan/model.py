@@ -7,16 +7,9 @@ A plan holds no schema and no variable values. Everything the executor must know
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TypeAlias
 
-
-class OperationKind(StrEnum):
-    """The three kinds of GraphQL operation, spelled as in a document."""
-
-    QUERY = "query"
-    MUTATION = "mutation"
-    SUBSCRIPTION = "subscription"
+from gateway.federation.operation import OperationKind
 
 
 @dataclass(frozen=True, slots=True)
