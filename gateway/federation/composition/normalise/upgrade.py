@@ -55,6 +55,7 @@ def upgrade_all(subgraphs: Sequence[Subgraph]) -> tuple[tuple[Subgraph, ...], tu
             continue
         errors.extend(_extensions_without_base(subgraph, subgraphs))
         upgraded.append(upgrade(subgraph, subgraphs))
+        errors.extend(_only_unused_externals(subgraph, upgraded[-1]))
     errors.extend(_interface_objects_on_federation_1(subgraphs))
     return tuple(upgraded), tuple(errors)
 
@@ -329,6 +330,28 @@ def _extensions_without_base(subgraph: Subgraph, subgraphs: Sequence[Subgraph]) 
         if is_federation_extension(subgraph, element)
         and not _is_root(subgraph, element)
         and not any(_defines(other, element.name) for other in subgraphs if other.name != subgraph.name)
+    ]
+
+
+def _only_unused_externals(subgraph: Subgraph, upgraded: Subgraph) -> list[CompositionError]:
+    """Types that lost all their fields in the upgrade, and to which others still refer."""
+    lost = subgraph.types.keys() - upgraded.types.keys()
+    referred: set[str] = set()
+    for element in upgraded.types.values():
+        if isinstance(element, ObjectType | InterfaceType):
+            referred.update((*element.interfaces, *(named_type(field.type) for field in element.fields.values())))
+        elif isinstance(element, UnionType):
+            referred.update(element.members)
+    return [
+        CompositionError(
+            code="TYPE_WITH_ONLY_UNUSED_EXTERNAL",
+            message=f"[{subgraph.name}] all fields of `{name}` are @external, and nothing uses them",
+            coordinate=name,
+            subgraphs=(subgraph.name,),
+            locations=locate(subgraph.name, subgraph.types[name].node),
+            mend="Drop @external from the fields that this subgraph resolves.",
+        )
+        for name in sorted(lost & referred)
     ]
 
 

@@ -87,8 +87,11 @@ class Whole:
 
 
 def find_element(subgraph: Subgraph, coordinate: str) -> Element | None:
-    """A subgraph's element by schema coordinate: `User`, `User.name`, `User.friends(first:)`."""
+    """A subgraph's element by schema coordinate: `User`, `User.name`, `User.friends(first:)`, `@tag(name:)`."""
     path, _, argument = coordinate.removesuffix(":)").partition("(")
+    if path.startswith("@"):
+        definition = subgraph.definitions.get(path[1:])
+        return definition.arguments.get(argument) if definition is not None and argument else definition
     type_name, _, member = path.partition(".")
     element: NamedType | None = subgraph.types.get(type_name)
     if element is None or not member:

@@ -1,0 +1,128 @@
+"""The error codes that no conformance case has, each with a graph that earns it, and one that hardly doesn't."""
+
+import pytest
+
+from gateway.federation.composition import SubgraphSource, compose
+
+LINK = (
+    'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@external", "@requires", '
+    '"@provides", "@shareable", "@inaccessible", "@context", "@fromContext", "@composeDirective", "@interfaceObject"])\n'
+)
+CONTEXT = (
+    LINK
+    + """
+type Query {{ u: U! }}
+type U @key(fields: "id") @context(name: "{name}") {{ id: ID! locale: String! n: Int t: T! }}
+type T @key(fields: "id") {{ id: ID! text(l: {type}): String }}
+"""
+)
+
+
+def context(argument: str, name: str = "u") -> str:
+    return CONTEXT.format(name=name, type=argument)
+
+
+FROM = 'String @fromContext(field: "$u { locale }")'
+OTHER = LINK + 'type T @key(fields: "id") { id: ID! more: Int }'
+
+CASES = [
+    ("CONTEXT_NAME_INVALID", [context('String @fromContext(field: "$u_x { locale }")', "u_x"), OTHER]),
+    ("CONTEXT_NOT_SET", [context('String @fromContext(field: "$x { locale }")'), OTHER]),
+    ("CONTEXT_NOT_SET", [context('String = "d" @fromContext(field: "$u { locale }")'), OTHER]),
+    ("NO_CONTEXT_IN_SELECTION", [context('String @fromContext(field: "{ locale }")'), OTHER]),
+    ("CONTEXT_INVALID_SELECTION", [context('String @fromContext(field: "$u { n }")'), OTHER]),
+    ("CONTEXT_INVALID_SELECTION", [context('String @fromContext(field: "$u { locale n }")'), OTHER]),
+    ("CONTEXT_INVALID_SELECTION", [context('String @fromContext(field: "$u { nope }")'), OTHER]),
+    ("CONTEXT_INVALID_SELECTION", [context('String @fromContext(field: "$u { a: locale }")'), OTHER]),
+    ("CONTEXT_NO_RESOLVABLE_KEY", [context(FROM).replace('T @key(fields: "id")', "T")]),
+    (
+        "CONTEXTUAL_ARGUMENT_NOT_CONTEXTUAL_IN_ALL_SUBGRAPHS",
+        [
+            context(FROM).replace("): String }", "): String @shareable }"),
+            OTHER.replace("more: Int", "text(l: String!): String @shareable"),
+        ],
+    ),
+    (None, [context(FROM), OTHER]),
+    (
+        "DISALLOWED_INACCESSIBLE",
+        [
+            LINK.replace(
+                "@link(", '@link(url: "https://x.dev/d/v1.0", import: ["@d"]) @composeDirective(name: "@d") @link(', 1
+            )
+            + "directive @d(a: Int @inaccessible) on FIELD_DEFINITION\ntype Query { a: Int @d(a: 1) }"
+        ],
+    ),
+    (
+        "EXTERNAL_ARGUMENT_TYPE_MISMATCH",
+        [
+            LINK + 'type Query { a: A } type A @key(fields: "id") { id: ID! f(x: Int): Int }',
+            LINK + 'type A @key(fields: "id") { id: ID! f(x: String): Int @external g: Int @requires(fields: "f") }',
+        ],
+    ),
+    (
+        "EXTERNAL_ARGUMENT_DEFAULT_MISMATCH",
+        [
+            LINK + 'type Query { a: A } type A @key(fields: "id") { id: ID! f(x: Int = 1): Int }',
+            LINK + 'type A @key(fields: "id") { id: ID! f(x: Int = 2): Int @external g: Int @requires(fields: "f") }',
+        ],
+    ),
+    (
+        "EXTERNAL_ON_INTERFACE+EXTERNAL_UNUSED",
+        [
+            LINK
+            + 'type Query { i: I } interface I { id: ID @external } type A implements I @key(fields: "id") { id: ID }'
+        ],
+    ),
+    (
+        "KEY_UNSUPPORTED_ON_INTERFACE",
+        [
+            (
+                'extend schema @link(url: "https://specs.apollo.dev/federation/v2.2", import: ["@key"])\n'
+                'type Query { i: I } interface I @key(fields: "id") { id: ID } type A implements I @key(fields: "id") { id: ID }'
+            )
+        ],
+    ),
+    (
+        "SHAREABLE_HAS_MISMATCHED_RUNTIME_TYPES",
+        [
+            LINK + "type Query { i: I @shareable } interface I { a: Int } type A implements I { a: Int @shareable }",
+            LINK + "type Query { i: I @shareable } interface I { a: Int } type B implements I { a: Int @shareable }",
+        ],
+    ),
+    (
+        "TYPE_WITH_ONLY_UNUSED_EXTERNAL",
+        ["type Query { a: A } type A { x: Int @external }", "type A { x: Int }"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("code", "sdls"), CASES)
+def test_code(code: str | None, sdls: list[str]):
+    result = compose([SubgraphSource(name, "", sdl) for name, sdl in zip("ab", sdls, strict=False)])
+    assert {error.code for error in result.errors} == set(code.split("+") if code else ())
+    for error in result.errors:
+        assert error.coordinate and error.subgraphs and error.locations
+
+
+def test_a_dead_end_shows_a_witness_and_the_ways_tried():
+    result = compose(
+        [
+            SubgraphSource(
+                "crm", "", LINK + 'type Query { me(id: ID!): User } type User @key(fields: "id") { id: ID! }'
+            ),
+            SubgraphSource("erp", "", LINK + 'type User @key(fields: "number") { number: Int! balance: Int }'),
+        ]
+    )
+    found = next(error for error in result.errors if error.coordinate == "User.balance")
+    assert found.to_json() == {
+        "code": "SATISFIABILITY_ERROR",
+        "message": "`User.balance` cannot be reached after coming from crm. This operation could not be answered:\n"
+        '{\n  me(id: "1") {\n    balance\n  }\n}\n'
+        "Tried:\n"
+        "- in crm, `User` has no field `balance`\n"
+        '- from crm, erp could be entered with @key(fields: "number") of `User`, but crm cannot supply those fields',
+        "coordinate": "User.balance",
+        "subgraphs": ["erp"],
+        "locations": [{"subgraph": "erp", "line": 2, "column": 49}],
+        "mend": "Add a @key to `User` that both sides have, or resolve `User.balance` there too (@shareable).",
+    }
