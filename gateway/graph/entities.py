@@ -41,8 +41,18 @@ class Contact(Node):
 
 
 @strawberry.federation.type(keys=[_ID])
+class AccountOwner(Node):
+    """Owned by the CRM."""
+
+
+@strawberry.federation.type(keys=[_ID])
 class Entitlement(Node):
     """Owned by billing."""
+
+
+@strawberry.federation.type(keys=[_ID])
+class InvoiceLine(Node):
+    """Owned by the ERP."""
 
 
 @strawberry.federation.type(keys=[_ID])
@@ -62,6 +72,11 @@ class RevenueEntry(Node):
 
 @strawberry.federation.type(keys=[_ID])
 class JournalEntry(Node):
+    """Owned by the ERP."""
+
+
+@strawberry.federation.type(keys=[_ID])
+class AccountingPeriod(Node):
     """Owned by the ERP."""
 
 
@@ -107,7 +122,19 @@ async def _ask(info: GraphInfo, entity: Node, known: tuple[str, str | None], wan
     return key
 
 
-_WITH_ID = (Customer, Opportunity, Contact, Entitlement, Payment, CreditMemo, RevenueEntry, JournalEntry)
+_WITH_ID = (
+    Customer,
+    Opportunity,
+    Contact,
+    AccountOwner,
+    Entitlement,
+    InvoiceLine,
+    Payment,
+    CreditMemo,
+    RevenueEntry,
+    JournalEntry,
+    AccountingPeriod,
+)
 
 NODES: tuple[type[Node], ...] = (*_WITH_ID, Contract, Invoice)
 """Every type that `node(id:)` can find."""

@@ -10,7 +10,10 @@ import pytest
 
 from gateway.errors import GatewayError
 from gateway.events.event import parse_event
+from gateway.federation.supergraph import parse_supergraph
 from gateway.graph.context import GraphContext, SystemState, SystemStatus
+from gateway.graph.entities import NODES
+from gateway.graph.entity_lookup import find_owner
 from gateway.graph.print_schema import print_schema
 from gateway.graph.schema import create_schema
 
@@ -73,6 +76,31 @@ def test_the_schema_file_is_what_the_code_says():
     """Run `python -m gateway.graph.print_schema > schema/subgraphs/concord.graphql` after a change."""
     path = Path(__file__).parents[2] / "schema" / "subgraphs" / "concord.graphql"
     assert path.read_text() == print_schema()
+
+
+def test_every_node_has_an_owner_in_the_supergraph_who_knows_whether_it_exists():
+    supergraph = parse_supergraph((Path(__file__).parents[2] / "schema" / "supergraph.graphql").read_text())
+    owners = {node.__name__: find_owner(supergraph, node.__name__, frozenset({"id"}), "id") for node in NODES}
+    assert owners == {
+        "Customer": "identity",
+        "Opportunity": "crm",
+        "Contact": "crm",
+        "AccountOwner": "crm",
+        "Contract": "billing",
+        "Entitlement": "billing",
+        "Invoice": "erp",
+        "InvoiceLine": "erp",
+        "Payment": "erp",
+        "CreditMemo": "erp",
+        "RevenueEntry": "erp",
+        "JournalEntry": "erp",
+        "AccountingPeriod": "erp",
+    }
+    implementations = supergraph.possible_types["Node"]
+    assert set(owners) == implementations
+    for typename, owner in (("Contract", "billing"), ("Invoice", "erp")):
+        assert find_owner(supergraph, typename, frozenset({"number"}), "id") == owner
+        assert find_owner(supergraph, typename, frozenset({"id"}), "number") == owner
 
 
 async def test_a_node_is_found_by_asking_its_owner(ask, gid, owners):
