@@ -8,6 +8,8 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Executor
 from typing import Generic, TypeVar
 
+from gateway.errors import GatewayError
+
 KeyT = TypeVar("KeyT", bound=Hashable)
 ValueT = TypeVar("ValueT")
 
@@ -19,8 +21,12 @@ class SingleFlightCache(Generic[KeyT, ValueT]):
     What it raises is raised to everybody who waited, and is not remembered.
     """
 
-    def __init__(self, make: Callable[[KeyT], ValueT], *, most: int, executor: Executor) -> None:
+    def __init__(
+        self, make: Callable[[KeyT], ValueT], *, most: int, executor: Executor, most_waiting: int = 200
+    ) -> None:
+        """`most` values are kept; `most_waiting` keys may be under way or queued at once."""
         self._make = make
+        self._most_waiting = most_waiting
         self._most = most
         self._executor = executor
         self._values: OrderedDict[KeyT, ValueT] = OrderedDict()
@@ -37,9 +43,14 @@ class SingleFlightCache(Generic[KeyT, ValueT]):
         return value
 
     async def make(self, key: KeyT) -> ValueT:
-        """Compute and keep the value, or wait for whoever computes it. Cancelling one waiter leaves the others alone."""
+        """Compute and keep the value, or wait for whoever computes it. Cancelling one waiter leaves the others alone.
+
+        Raises GatewayError with OVERLOADED where too many keys wait already.
+        """
         flight = self._flights.get(key)
         if flight is None:
+            if len(self._flights) >= self._most_waiting:
+                raise GatewayError("OVERLOADED", retry_after_ms=1_000)
             loop = asyncio.get_running_loop()
             try:
                 flight = loop.run_in_executor(self._executor, self._make, key)

@@ -152,6 +152,21 @@ async def test_a_closed_engine_still_answers_what_reaches_it(gateway, subgraphs)
     assert await gate.ask(QUERY) == {"data": {"users": [{"id": "1", "name": "Ada"}]}}
 
 
+async def test_too_many_unknown_documents_at_once_are_refused_with_when_to_come_back(gateway, subgraphs):
+    class Slow(OnePlan):
+        def plan(self, operation, active_labels):
+            time.sleep(0.002)
+            return super().plan(operation, active_labels)
+
+    fill(subgraphs)
+    gate = gateway(SDL, PLAN, planner=Slow(PLAN))
+    responses = await asyncio.gather(*(gate.respond(f"{{ users {{ id a{i}: name }} }}") for i in range(220)))
+    statuses = [response.http_status for response in responses]
+    assert (statuses.count(200), statuses.count(503)) == (200, 20)
+    assert responses[-1].errors[0]["extensions"]["code"] == "OVERLOADED"
+    assert responses[-1].headers["Retry-After"] == "1"
+
+
 async def test_callers_see_their_own_only(gateway, subgraphs):
     assert Caller(subject="a", token="t").rights == Caller(subject="a", token="t").rights
     different = [
