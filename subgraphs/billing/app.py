@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from subgraphs.billing import drafts, renewals
 from subgraphs.billing.context import billing_context
 from subgraphs.billing.drafts import DraftQueue
-from subgraphs.billing.feed import BillingFeed
+from subgraphs.billing.feed import BillingFeed, patiently
 from subgraphs.billing.mutation import Mutation
 from subgraphs.billing.query import Query
 from subgraphs.billing.settings import BillingSettings
@@ -105,11 +105,11 @@ async def start(settings: BillingSettings, *, dialect: StripeDialect = STRIPE) -
             inbox.work_forever,
             queue.address_forever,
             outbox.deliver_forever,
-            lambda: feed.push_forever(books),
-            lambda: feed.watch_renewals(books),
+            lambda: patiently(lambda: feed.push_forever(books)),
+            lambda: patiently(lambda: feed.watch_renewals(books)),
         ]
         if dialect.has_meters:
-            loops.append(lambda: feed.watch_usage(sync, books))
+            loops.append(lambda: patiently(lambda: feed.watch_usage(sync, books)))
         signature = StripeSignature(
             settings.webhook_secret.get_secret_value(), tolerance_s=settings.webhook_tolerance_s
         )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import logging
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from subgraphs.billing.consumption import usage_drafts
 from subgraphs.billing.derivation import MeterReading, entitlements_of, month_of
@@ -21,9 +22,24 @@ from subgraphs.billing.vendors.stripe_events import amendment_rows, event_drafts
 from subgraphs.billing.vendors.stripe_sync import StripeSync
 from subgraphs.kit.crosswalk import Crosswalk, CrosswalkRecord
 from subgraphs.kit.database import Database
+from subgraphs.kit.system_error import FieldError
 from subgraphs.kit.webhook import VendorEvent
 
+_log = logging.getLogger(__name__)
 _USAGE_BATCH = 4
+_RETRY_S = 2.0
+
+
+async def patiently(work: Callable[[], Awaitable[None]]) -> None:
+    """Carry out a loop, and again from its beginning while the vendor or the crosswalk is down: that is no bug to report."""
+    while True:
+        try:
+            await work()
+        except FieldError as error:
+            _log.info("Waiting for the %s system: %s", error.system or "billing", error.code)
+            await asyncio.sleep(_RETRY_S)
+        else:
+            return
 
 
 class BillingFeed:

@@ -224,8 +224,8 @@ async def test_what_happened_while_nobody_ran_is_caught_up(tmp_path: Path, peers
 
 
 async def test_a_vendor_that_limits_its_rate_is_read_at_its_pace(tmp_path: Path, peers: Peers) -> None:
-    async with sandbox_process(tmp_path / "sandbox", CUSTOMERS=12) as sandbox:
-        await sandbox.faults(rateLimitPerS=25)
+    async with sandbox_process(tmp_path / "sandbox", CUSTOMERS=4) as sandbox:
+        await sandbox.faults(rateLimitPerS=15)
         async with subgraph_process(tmp_path / "subgraph", sandbox.url, peers, POLL_INTERVAL_S=5) as subgraph:
             pair = Pair(subgraph, sandbox, peers)
             await until(lambda: _answers(pair), limit_s=30)

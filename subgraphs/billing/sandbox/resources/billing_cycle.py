@@ -38,8 +38,12 @@ def amount_of(price: Mapping[str, Any], quantity: int | None) -> int:
     """Return the charge per cycle in minor units; metered prices are charged by use, so 0 ahead of it."""
     if (price["recurring"] or {}).get("usage_type") == "metered":
         return 0
-    exact = Decimal(price["unit_amount_decimal"]) * (1 if quantity is None else quantity)
-    return int(exact.quantize(Decimal(1), ROUND_HALF_UP))
+    return charge_of(price, 1 if quantity is None else quantity)
+
+
+def charge_of(price: Mapping[str, Any], quantity: int) -> int:
+    """Return what a quantity costs in minor units, however it is charged."""
+    return int((Decimal(price["unit_amount_decimal"]) * quantity).quantize(Decimal(1), ROUND_HALF_UP))
 
 
 def prorated(amount: int, period: tuple[int, int], at: int) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from subgraphs.billing.sandbox.account import Account
 from subgraphs.billing.sandbox.errors import StripeError
 from subgraphs.billing.sandbox.objects import invoice as shapes
 from subgraphs.billing.sandbox.params import Params
-from subgraphs.billing.sandbox.resources.billing_cycle import amount_of
+from subgraphs.billing.sandbox.resources.billing_cycle import add_interval, charge_of
 from subgraphs.billing.sandbox.resources.listing import list_of, search
 from subgraphs.billing.sandbox.store import StripeObject
 
@@ -72,24 +73,40 @@ def bill(
     invoice_id = account.new_id("in_1", 23)
     lines = _lines_of_items(account, invoice_id, _pending(account, customer["id"], subscription["id"]))
     for item in subscription["items"]["data"]:
-        price = item["price"]
+        price, period = item["price"], (item["current_period_start"], item["current_period_end"])
         product = account.store.get(price["product"]) or {"name": "item"}
-        period = (item["current_period_start"], item["current_period_end"])
+        if price["recurring"]["usage_type"] == "metered":
+            if reason == "subscription_create":
+                continue
+            period = (
+                add_interval(period[0], price["recurring"]["interval"], -price["recurring"]["interval_count"]),
+                period[0],
+            )
+            quantity = _used(account, customer["id"], price["recurring"]["meter"], period)
+        else:
+            quantity = item["quantity"]
         lines.append(
             shapes.line_item(
                 account.new_id("il_1", 23),
                 invoice_id,
-                amount_of(price, item.get("quantity")),
+                charge_of(price, quantity),
                 price["currency"],
-                f"{item.get('quantity', 0)} x {product['name']}",
+                f"{quantity} x {product['name']}",
                 period,
-                quantity=item.get("quantity", 0),
+                quantity=quantity,
                 price=price,
                 subscription=subscription["id"],
                 subscription_item=item["id"],
             )
         )
     return _issue(account, customer, subscription, invoice_id, lines, reason, at)
+
+
+def _used(account: Account, customer_id: str, meter_id: str, period: tuple[int, int]) -> int:
+    """Return what a meter counted in a cycle that is over, in whole units."""
+    meter = account.store.get(meter_id, "billing.meter")
+    values = account.store.meter_values(meter["event_name"], customer_id, *period) if meter else []
+    return int(sum((value for _, value in values), Decimal(0)))
 
 
 def bill_pending(
@@ -295,7 +312,7 @@ def create_item(account: Account, params: Params) -> StripeObject:
     body = shapes.invoice_item(
         account.new_id("ii_1", 23),
         customer["id"],
-        amount if amount is not None else amount_of({**(price or {}), "recurring": None}, quantity),
+        amount if amount is not None else charge_of(price or {}, quantity),
         currency.lower(),
         params.text("description"),
         account.now(),
