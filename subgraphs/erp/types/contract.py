@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Self
 
 import strawberry
@@ -51,11 +52,15 @@ class Contract:
 
     @strawberry.field(description="The part of what was billed that is revenue already.")
     async def recognized_to_date(self, info: Info) -> Money | None:
-        return _sum(await self._schedule(info), RevenueStatus.RECOGNIZED)
+        return total(await self._recognized(info))
 
     @strawberry.field(description="The part of what was billed that is still to be recognised.")
     async def deferred_balance(self, info: Info) -> Money | None:
-        return _sum(await self._schedule(info), RevenueStatus.SCHEDULED)
+        lines, recognized = await asyncio.gather(self._lines(info), self._recognized(info))
+        # Not the sum of what is scheduled: cents that Tryton leaves behind when it spreads an amount stay deferred.
+        return total(
+            [*((line.amount, line.currency) for line in lines), *((-a, currency) for a, currency in recognized)]
+        )
 
     @strawberry.field(description="Revenue of all invoiced lines by month, booked and to come.")
     async def revenue_schedule(
@@ -70,6 +75,13 @@ class Contract:
         entries = [RevenueEntry.of(entry) for entry in await self._schedule(info)]
         return connection_of(entries, window, identity=lambda entry: entry.id)
 
+    async def _recognized(self, info: Info) -> Sequence[tuple[Decimal, str]]:
+        """Return the amounts recognised; zeros for the others, so that there is a sum where nothing is recognised yet."""
+        return [
+            (entry.amount if entry.status is RevenueStatus.RECOGNIZED else Decimal(0), entry.currency)
+            for entry in await self._schedule(info)
+        ]
+
     async def _lines(self, info: Info) -> Sequence[InvoiceLineRecord]:
         return await info.context.lines_of_contracts.load(self.number)
 
@@ -79,8 +91,3 @@ class Contract:
 
     async def _deferrals(self, info: Info) -> Sequence[DeferralRecord]:
         return await info.context.deferrals_of_contracts.load(self.number)
-
-
-def _sum(entries: Sequence[RevenueEntryRecord], status: RevenueStatus) -> Money | None:
-    """Return the sum of one state; zero, not null, where there is revenue but none of it is in that state."""
-    return total((entry.amount if entry.status is status else entry.amount * 0, entry.currency) for entry in entries)

@@ -81,6 +81,14 @@ class Tryton:
             )
         return rows
 
+    async def press(self, model: str, row_id: int, button: str, context: Mapping[str, Any]) -> None:
+        """Press a record's button. Raises VendorError. Questions that Tryton would ask a person count as answered with yes.
+
+        By REST, for RPC drops that part of the context.
+        """
+        headers = {**self._bearer, "x-tryton-context": to_parameter({**context, "_skip_warnings": True})}
+        await self._client.write("POST", f"rest/model/{model}/{row_id}/{button}", json={}, headers=headers)
+
     async def call(self, method: str, *parameters: Any, is_write: bool = True) -> Any:
         """Return the result of an RPC such as `model.party.party.write`. Raises VendorError; logs in when the session has ended."""
         session = self._session or await self._log_in(None)
@@ -126,7 +134,7 @@ class Tryton:
     def _rpc_error(self, kind: str, details: Sequence[Any]) -> Exception:
         not_applied = Outcome.NOT_APPLIED
         match kind, details:
-            case ("UserError", [[str() as said, *_], *_]) | ("UserWarning", [str(), [str() as said, *_], *_]):
+            case ("UserError", [[str() as said, *_], *_]) | ("UserWarning", [[str(), str() as said, *_], *_]):
                 return VendorRejectedError(said[:240], system=self.system, outcome=not_applied)
             case ("UserError" | "UserWarning", _):
                 return VendorRejectedError(

@@ -24,8 +24,8 @@ class Books:
 
     @property
     def context(self) -> dict[str, object]:
-        """What RPC and company-dependent fields need; warnings that ask a person are taken as read."""
-        return {"company": self.company, "companies": [self.company], "_skip_warnings": True}
+        """What RPC and fields with a value per company need."""
+        return {"company": self.company, "companies": [self.company]}
 
 
 class BooksShelf:

@@ -94,7 +94,7 @@ class TrytonWrites:
             (memo_id,) = await self._tryton.call("model.account.invoice.create", [values], books.context)
             state = "draft"
         if state == "draft":
-            await self._tryton.call("model.account.invoice.post", [memo_id], books.context)
+            await self._tryton.press("account.invoice", memo_id, "post", books.context)
         await self._apply(memo_id, invoice.id, on=issued_on)
         return str(memo_id)
 
