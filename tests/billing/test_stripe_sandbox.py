@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,12 @@ from typing import Any
 import httpx2
 import orjson
 import pytest
-from billing_processes import KEY, Process, sandbox_process
+import uvicorn
+from billing_processes import KEY, WEBHOOK_SECRET, Process, free_port, sandbox_process, until
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 SHAPES = orjson.loads((Path(__file__).parent / "stripe_shapes.json").read_bytes())
 
@@ -249,3 +257,62 @@ async def test_two_writers_with_one_key_have_one_effect(sandbox: Process) -> Non
     )
     assert {status for status, _ in answers} == {200}
     assert len({answer["id"] for _, answer in answers}) == 1
+
+
+async def test_a_cycle_that_ends_is_billed_with_the_use_it_saw(sandbox: Process) -> None:
+    _, customer = await ask(sandbox, "POST", "/v1/customers", "name=Daily")
+    _, product = await ask(sandbox, "POST", "/v1/products", "name=Calls")
+    _, meter = await ask(
+        sandbox,
+        "POST",
+        "/v1/billing/meters",
+        "event_name=daily_calls&display_name=Calls&default_aggregation[formula]=sum",
+    )
+    terms = f"product={product['id']}&currency=eur&unit_amount=7&recurring[interval]=day&recurring[usage_type]=metered"
+    _, price = await ask(sandbox, "POST", "/v1/prices", f"{terms}&recurring[meter]={meter['id']}")
+    start = int(time.time()) - 86_400 + 3
+    use = f"event_name=daily_calls&payload[stripe_customer_id]={customer['id']}&payload[value]=6&timestamp={start + 60}"
+    await ask(sandbox, "POST", "/v1/billing/meter_events", use)
+    body = f"customer={customer['id']}&items[0][price]={price['id']}&backdate_start_date={start}&collection_method=send_invoice&days_until_due=7"
+    _, made = await ask(sandbox, "POST", "/v1/subscriptions", body)
+
+    async def cycle_bill() -> Any:
+        _, found = await ask(sandbox, "GET", f"/v1/invoices?subscription={made['id']}")
+        return next((i for i in found["data"] if i["billing_reason"] == "subscription_cycle"), None)
+
+    bill = await until(cycle_bill)
+    _, turned = await ask(sandbox, "GET", f"/v1/subscriptions/{made['id']}")
+    line = bill["lines"]["data"][0]
+    assert (bill["status"], bill["total"], line["quantity"]) == ("open", 42, 6)
+    assert line["period"] == {"start": start, "end": start + 86_400}
+    assert turned["items"]["data"][0]["current_period_start"] == start + 86_400
+
+
+async def test_webhooks_are_signed_and_come_again_until_they_are_taken(tmp_path: Path) -> None:
+    heard: list[tuple[str, bytes]] = []
+
+    async def receive(request: Request) -> Response:
+        heard.append((request.headers["stripe-signature"], await request.body()))
+        return Response(status_code=500 if len(heard) == 1 else 200)
+
+    server = uvicorn.Server(
+        uvicorn.Config(
+            Starlette(routes=[Route("/hook", receive, methods=["POST"])]),
+            port=free_port(),
+            log_level="error",
+            lifespan="off",
+        )
+    )
+    serving = asyncio.create_task(server.serve())
+    await until(lambda: server.started)
+    async with sandbox_process(tmp_path, f"http://127.0.0.1:{server.config.port}/hook", CUSTOMERS=1) as sandbox:
+        _, made = await ask(sandbox, "POST", "/v1/customers", "name=Heard")
+        await until(lambda: len(heard) == 2)
+    server.should_exit = True
+    await serving
+    assert heard[0][1] == heard[1][1]
+    for header, body in heard:
+        stamp, digest = (part.partition("=")[2] for part in header.split(","))
+        assert hmac.new(WEBHOOK_SECRET.encode(), stamp.encode() + b"." + body, hashlib.sha256).hexdigest() == digest
+        event = orjson.loads(body)
+        assert (event["type"], event["data"]["object"]) == ("customer.created", made)
