@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from gateway.federation.plan import EachItem, FieldRewrite, Path, PathKey
 from gateway.federation.planner.step import Selected, SelectedField
@@ -32,7 +33,10 @@ def print_step_selections(selected: Selected, settled: Conditions) -> PrintedSel
     return PrintedSelections(text, printer.variables, tuple(printer.rewrites))
 
 
-_TYPENAME_KEY = ("__typename", "__typename", frozenset[tuple[str, bool]]())
+LeafKey: TypeAlias = tuple[str, str]
+"""Response name and signature of a leaf."""
+_TYPENAME: LeafKey = ("__typename", "__typename")
+_ALWAYS: Conditions = frozenset()
 
 
 class _Printer:
@@ -70,24 +74,25 @@ class _Printer:
 
     def print(self, selected: Selected, settled: Conditions) -> str:
         """Print a selection set in braces."""
-        return f"{{{_join(self._parts(selected, settled, has_typename=False)) or '__typename'}}}"
+        return f"{{{_join(self._parts(selected, settled, frozenset())) or '__typename'}}}"
 
-    def _parts(self, selected: Selected, settled: Conditions, *, has_typename: bool) -> list[str]:
-        """Print what is in a set. `has_typename` says that the set around a fragment asks for `__typename` already."""
+    def _parts(self, selected: Selected, settled: Conditions, around: frozenset[LeafKey]) -> list[str]:
+        """Print what is in a set. `around` has the leaves that the sets around a fragment select always."""
         parts: list[str] = []
         for entry in selected.fields.values():
             conditions = entry.conditions - settled
-            if entry.edge is None and has_typename and entry.response_name == "__typename":
-                continue
-            if conditions and entry.below is None:
-                always = (entry.response_name, entry.selection.signature, frozenset[tuple[str, bool]]())
-                if always in selected.fields:
+            if entry.below is None:
+                leaf = (entry.response_name, entry.selection.signature)
+                if leaf in around and id(entry) not in self._aliases:
+                    continue
+                if conditions and (*leaf, _ALWAYS) in selected.fields:
                     continue
             parts.append(self._print_field(entry, conditions, settled))
-        has_typename = has_typename or _TYPENAME_KEY in selected.fields
+        if selected.fragments:
+            around |= {key[:2] for key, entry in selected.fields.items() if entry.below is None and key[2] == _ALWAYS}
         for name, below in selected.fragments.items():
-            inner = self._parts(below, settled, has_typename=has_typename)
-            if inner or not has_typename:
+            inner = self._parts(below, settled, around)
+            if inner or _TYPENAME not in around:
                 parts.append(f"...on {name}{{{_join(inner) or '__typename'}}}")
         return parts
 

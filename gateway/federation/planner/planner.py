@@ -25,6 +25,8 @@ from gateway.federation.supergraph import FieldSelection, FragmentSelection, Sup
 DEFAULT_BUDGET = 25_000
 """Steps one planning may take: a second or two. Operations of people take some hundreds, 2,000 fields some thousands."""
 
+_KEPT_LABEL_SETS = 16
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Knowledge:
@@ -35,7 +37,10 @@ class _Knowledge:
 
 
 class Planner:
-    """Plans operations on one supergraph. Deterministic: the same operation and labels give the same plan."""
+    """Plans operations on one supergraph. Deterministic: the same operation and labels give the same plan.
+
+    What it finds out about the graph is kept, so one planner plans one operation at a time.
+    """
 
     def __init__(self, supergraph: Supergraph, *, budget: int = DEFAULT_BUDGET) -> None:
         self._supergraph = supergraph
@@ -55,6 +60,9 @@ class Planner:
     def _know(self, active_labels: frozenset[str]) -> _Knowledge:
         labels = active_labels & self._supergraph.override_labels
         if labels not in self._knowledge:
+            if len(self._knowledge) == _KEPT_LABEL_SETS:
+                # Labels combine freely; a set that comes back later is only worked out again.
+                del self._knowledge[next(iter(self._knowledge))]
             graph = QueryGraph(self._supergraph, labels)
             self._knowledge[labels] = _Knowledge(graph, Reach(graph))
         return self._knowledge[labels]
