@@ -1,5 +1,6 @@
 """Composition: subgraph SDLs in, a supergraph or coded errors out."""
 
+from gateway.federation.composition.changes import Change, ChangeLevel, check
 from gateway.federation.composition.compose import compose
 from gateway.federation.composition.model.result import (
     Composition,
@@ -12,6 +13,8 @@ from gateway.federation.composition.model.result import (
 from gateway.federation.composition.ownership import Ownership, OwnershipInvalidError, parse_ownership
 
 __all__ = [
+    "Change",
+    "ChangeLevel",
     "Composition",
     "CompositionError",
     "CompositionHint",
@@ -20,6 +23,7 @@ __all__ = [
     "OwnershipInvalidError",
     "SourceLocation",
     "SubgraphSource",
+    "check",
     "compose",
     "parse_ownership",
 ]

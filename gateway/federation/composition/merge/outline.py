@@ -88,18 +88,6 @@ class Outline:
                     found.setdefault(interface, []).append(name)
         return {name: tuple(types) for name, types in found.items()}
 
-    def possible_types(self, name: str) -> tuple[str, ...]:
-        """The object types that a composite type can be in the supergraph."""
-        match self.kinds.get(name):
-            case Kind.OBJECT:
-                return (name,)
-            case Kind.INTERFACE:
-                return self.implementers.get(name, ())
-            case Kind.UNION:
-                return self.members.get(name, ())
-            case _:
-                return ()
-
     @cached_property
     def roots(self) -> Mapping[str, str]:
         """Operation kind to root type, for those that have a field in some subgraph."""

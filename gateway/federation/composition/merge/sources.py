@@ -35,12 +35,8 @@ class Sources(Generic[E_co]):
         """The subgraphs that have it."""
         return tuple(index for index, _ in self.present())
 
-    def map(self, get: Callable[[E_co], F | None]) -> Sources[F]:
-        """Something of each version, such as its argument of a name."""
-        return Sources({index: None if element is None else get(element) for index, element in self.by_index.items()})
-
     def within(self, get: Callable[[E_co], F | None]) -> Sources[F]:
-        """Like `map`, but without the subgraphs that lack this element."""
+        """Something of each version, such as its argument of a name; subgraphs that lack the element are left out."""
         return Sources({index: get(element) for index, element in self.present()})
 
     def keep(self, wanted: Callable[[int, E_co], bool]) -> Sources[E_co]:

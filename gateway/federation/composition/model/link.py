@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from graphql import Node
 
 LINK = "https://specs.apollo.dev/link"
-CORE = "https://specs.apollo.dev/core"
 FEDERATION = "https://specs.apollo.dev/federation"
 JOIN = "https://specs.apollo.dev/join"
 

@@ -57,10 +57,6 @@ class Subgraph:
         """Is a known directive applied?"""
         return bool(self.uses(element, directive))
 
-    def spelling(self, directive: str) -> str:
-        """How messages name a known directive of this subgraph."""
-        return min(self.spellings.get(directive, frozenset({directive})), default=directive)
-
     def fielded(self) -> Iterator[FieldedType]:
         """Its object and interface types."""
         for element in self.types.values():

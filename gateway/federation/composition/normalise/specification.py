@@ -12,7 +12,6 @@ from enum import StrEnum
 from gateway.federation.composition.model.link import FEDERATION, Version
 
 FEDERATION_VERSIONS = tuple(Version(2, minor) for minor in range(15))
-LATEST_FEDERATION = FEDERATION_VERSIONS[-1]
 UPGRADE_VERSION = Version(2, 4)
 """What a federation 1 subgraph becomes."""
 
