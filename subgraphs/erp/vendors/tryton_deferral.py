@@ -105,5 +105,6 @@ def _months(
         else:
             amount = (daily * ((min(last, ends_on) - max(day, starts_on)).days + 1)).quantize(_CENT)
         rest -= amount
-        yield month, amount
+        if amount or month in booked:
+            yield month, amount
         day = last + dt.timedelta(days=1)
