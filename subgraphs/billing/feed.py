@@ -72,8 +72,14 @@ class BillingFeed:
         if changed:
             await self._push(await books.customers(sorted(changed)))
         skus = {product.id: product.sku for product in (await books.catalog()).products.values()}
-        rows = [row for event in events for row in amendment_rows(event.payload, skus)]
-        drafts = [draft for event in events for draft in event_drafts(event.payload)]
+        rows, drafts = [], []
+        for event in events:
+            try:
+                rows += amendment_rows(event.payload, skus)
+                drafts += event_drafts(event.payload)
+            except (KeyError, TypeError, ValueError, ArithmeticError, FieldError):
+                # One event of an unexpected shape must not hold up the others for ever; the mirror is right without it.
+                _log.exception("Stripe's event %s can't be understood and is passed over.", event.id)
         if rows:
             await self._database.run(lambda c: [mirror.AMENDMENTS.put(c, row["reference"], row) for row in rows])
         await self.tell(drafts)

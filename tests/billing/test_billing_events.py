@@ -171,6 +171,29 @@ async def test_a_webhook_that_is_not_stripes_is_refused(
     assert (reply.status_code, reply.json()["errors"][0]["extensions"]["code"]) == (status, code)
 
 
+async def test_an_event_of_an_unknown_shape_holds_up_nothing(pair: Pair) -> None:
+    """`invoice.upcoming` carries an invoice without id; a broken subscription is passed over; what follows is told."""
+    strange = [
+        {"type": "invoice.upcoming", "data": {"object": {"object": "invoice", "customer": "cus_1"}}},
+        {"type": "customer.subscription.updated", "data": {"object": {"object": "subscription", "id": "sub_1none"}}},
+        {
+            "type": "entitlements.active_entitlement_summary.updated",
+            "data": {"object": {}, "previous_attributes": None},
+        },
+        {"type": "something.new", "data": {"object": {"object": "novelty", "id": "x"}}},
+    ]
+    for number, event in enumerate(strange):
+        body = orjson.dumps({"id": f"evt_1Strange{number}", "object": "event", "created": int(time.time()), **event})
+        assert (
+            await pair.subgraph.client.post("/webhooks/stripe", content=body, headers=signed(body))
+        ).status_code == 200
+    subscription = await active(pair, skip=4)
+    await stripe(
+        pair, "POST", f"/v1/subscriptions/{subscription['id']}", "metadata[limit.sso]=5&metadata[notice_days]=soon"
+    )
+    await until(lambda: pair.peers.of("entitlement.changed", contract=subscription["metadata"]["contract_number"]))
+
+
 async def test_copies_and_disorder_change_nothing(pair: Pair) -> None:
     """An old event that comes late, and copies of events, neither bring old data back nor are told twice."""
     subscription = await active(pair, skip=3)

@@ -178,11 +178,11 @@ def contract_record(doc: StripeDoc, today: dt.date) -> Contract:
         term_starts_on=term_starts_on,
         ends_on=ends_on,
         auto_renews=auto_renews,
-        notice_days=int(metadata.get("notice_days") or 0),
+        notice_days=_whole(metadata.get("notice_days")),
         trial_ends_on=day(doc["trial_end"]) if doc.get("trial_end") else None,
         cancellation=Cancellation(
             effective_on=day(ends_at),
-            reason=CancellationReason(details["feedback"].upper()) if details.get("feedback") else None,
+            reason=_reason(details.get("feedback")),
             comment=details.get("comment"),
         )
         if asked_for and ends_at is not None
@@ -215,7 +215,7 @@ def draft_contract_record(doc: StripeDoc, prices: Mapping[str, StripeDoc]) -> Co
         term_starts_on=term_starts_on,
         ends_on=ends_on,
         auto_renews=doc["end_behavior"] == "release",
-        notice_days=int(metadata.get("notice_days") or 0),
+        notice_days=_whole(metadata.get("notice_days")),
         trial_ends_on=None,
         cancellation=None,
         resumes_on=None,
@@ -344,6 +344,18 @@ def add_months(on: dt.date, months: int) -> dt.date:
     """Return the day `months` later, or the last of its month where that day does not exist."""
     year, month = divmod(on.year * 12 + on.month - 1 + months, 12)
     return dt.date(year, month + 1, min(on.day, calendar.monthrange(year, month + 1)[1]))
+
+
+def _whole(text: str | None) -> int:
+    """Return a number that people may have mistyped; 0 for anything else."""
+    return int(text) if text is not None and text.isascii() and text.isdecimal() else 0
+
+
+def _reason(feedback: str | None) -> CancellationReason | None:
+    if feedback is None:
+        return None
+    known = {reason.value.lower(): reason for reason in CancellationReason}
+    return known.get(feedback, CancellationReason.OTHER)
 
 
 def _limits(metadata: Mapping[str, str]) -> dict[str, int | None]:

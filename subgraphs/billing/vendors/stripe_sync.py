@@ -184,13 +184,15 @@ class StripeSync:
         for event in events:
             subject = event.payload["data"]["object"]
             match subject.get("object"):
-                case "entitlements.active_entitlement_summary":
+                case "entitlements.active_entitlement_summary" if isinstance(subject.get("customer"), str):
                     entitled[subject["customer"]] = None
                 case "payment_method" | "tax_id":
                     previous = event.payload["data"].get("previous_attributes") or {}
                     for customer in (subject.get("customer"), previous.get("customer")):
                         if customer:
                             ids[customer] = None
+                case _ if not isinstance(subject.get("id"), str):
+                    pass  # a preview, such as the invoice of `invoice.upcoming`, is no object yet
                 case "product":
                     ids[subject["id"]] = products[subject["id"]] = None
                 case _ if mirror.table_of(subject) is not None:
