@@ -33,17 +33,17 @@ def find_gaps(ref: str, trail: Trail, today: dt.date) -> Sequence[LineageGap]:
     line, invoice = trail.line, trail.invoice
     if line is None or invoice is None:
         return (_gap("NOT_INVOICED", f"No invoice line of the ERP carries the billed line {ref}."),)
-    name = f"invoice {invoice.number}" if invoice.number else "a draft invoice without a number"
+    name = f"invoice {invoice.number}" if invoice.number else "an invoice without a number"
     if invoice.status is InvoiceStatus.VOIDED:
         return (_gap("NOT_INVOICED", f"The billed line {ref} was on {name}, which has been voided."),)
     if invoice.status is InvoiceStatus.DRAFT:
-        return (_gap("NOT_POSTED", f"The billed line {ref} is on {name}, which is still a draft."),)
+        return (_gap("NOT_POSTED", f"The billed line {ref} is on {name}, which has not been posted."),)
     gaps: list[LineageGap] = []
     if invoice.balance > 0:
         due = f", due on {invoice.due_on.isoformat()}" if invoice.due_on else ""
         gaps.append(_gap("UNPAID", f"{invoice.balance} {invoice.currency} of {name}{due}, are not paid."))
     is_ratable = line.revenue_rule == RATABLE
-    if is_ratable and trail.deferral is None and line.service_from != line.service_until:
+    if is_ratable and trail.deferral is None:
         gaps.append(
             _gap(
                 "NO_REVENUE_SCHEDULE",
