@@ -120,6 +120,8 @@ class StripeSync:
             try:
                 if await self._fact("filled") is None:
                     await self.fill()
+                elif (contact := await self._fact("contact")) is not None:
+                    self._contact = float(contact)
                 self._last_failure = None
                 self._filled.set()
                 await self._on_filled()
@@ -134,6 +136,7 @@ class StripeSync:
         started = time.time()
         at_ms = int(started * 1000)
         products = await adaptor.list_all("/v1/products")
+        self._last_failure = None  # Stripe answers again: from here on it is worth waiting for the rest
         tables: list[tuple[Projection, Sequence[StripeDoc]]] = [
             (mirror.CUSTOMERS, await adaptor.customers()),
             (mirror.PRODUCTS, products),
@@ -172,6 +175,7 @@ class StripeSync:
             return Changes(items=(), mark=str(int(asked_at)))
         documents = await self._adaptor.events_since(since - _OVERLAP_S)
         self._contact = asked_at
+        await self._remember("contact", str(asked_at))
         newest = max((int(doc["created"]) for doc in documents), default=since)
         return Changes(items=[parse_event(doc) for doc in reversed(documents)], mark=str(max(newest, since)))
 
