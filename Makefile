@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up install install-test test check format schema constraints console clean
+.PHONY: help up install install-test test check format schema constraints console bench profile clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,13 @@ console: ## build the query page's assets again from the npm packages that gatew
 	@mkdir -p .concord/npm/console && cp gateway/console/source/package*.json .concord/npm/console/
 	@cd .concord/npm/console && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
 	@node gateway/console/source/build.mjs .concord/npm/console gateway/console/assets
+
+bench: install ## measure the gateway against its peers (ARGS="--query single", --help for more)
+	@$(BIN)/python -m bench $(ARGS)
+
+profile: install ## draw a flame graph of the gateway under load into .concord/bench
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt --editable '.[bench]'
+	@$(BIN)/python -m bench.profile $(ARGS)
 
 clean: ## forget the environment and the running product's state
 	@rm -rf $(VENV) .concord
