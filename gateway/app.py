@@ -45,24 +45,6 @@ from gateway.writes.store import WriteStore
 
 _LOG = logging.getLogger("concord.app")
 
-DEFAULT_QUERY = """# One question, answered by the CRM, the subscription platform and the ERP.
-query UnifiedCustomer {
-  customers(first: 3, filter: { overdue: true }) {
-    edges {
-      node {
-        name                                 # CRM
-        owner { name }
-        mrr { amount currency }              # subscription platform
-        contracts(first: 2) { edges { node { number status endsOn } } }
-        legalName                            # ERP
-        overdueBalance { amount currency }
-        creditHold
-      }
-    }
-  }
-}
-"""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gateway:
@@ -88,7 +70,7 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
     drain = Drain()
     process = _Process(settings)
     ingest = _Later()
-    page = console(query=DEFAULT_QUERY)
+    page = console(query=_read_query(settings))
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
@@ -269,6 +251,16 @@ def _open_events(settings: Settings) -> AbstractAsyncContextManager[Events]:
     if settings.events.redis_url is not None:
         return shared_events(settings.events.redis_url, retention=retention)
     return embedded_events(settings.state.directory / "gateway" / "events.sqlite", retention=retention)
+
+
+def _read_query(settings: Settings) -> str:
+    path = settings.console.query
+    if path is None:
+        return ""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsRefused((f"`console.query`: {path} can't be read: {error}",)) from error
 
 
 async def _open_writes(settings: Settings) -> WriteStore:

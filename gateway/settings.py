@@ -99,6 +99,13 @@ class SecretsSettings(Table):
     """Signs calls between Concord's own processes."""
 
 
+class ConsoleSettings(Table):
+    """The query page."""
+
+    query: Path | None = None
+    """A document that a newcomer finds in the editor."""
+
+
 class SubgraphSettings(Table):
     """One subgraph: who it is, where it answers, how it may be called."""
 
@@ -149,6 +156,7 @@ class Settings(Table):
     request: RequestSettings = RequestSettings()
     events: EventsSettings = EventsSettings()
     writes: WritesSettings = WritesSettings(postgres_url=None)
+    console: ConsoleSettings = ConsoleSettings()
     secrets: SecretsSettings = SecretsSettings(internal=None)
     subgraphs: Mapping[str, SubgraphSettings] = Field(default_factory=dict)
     processes: Mapping[str, ProcessSettings] = Field(default_factory=dict)
