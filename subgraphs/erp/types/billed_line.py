@@ -14,7 +14,7 @@ from subgraphs.erp.types.invoice import InvoiceLine
 from subgraphs.kit.lineage_gap import LineageGap
 
 
-@strawberry.federation.type(keys=["ref"], description="A charge of the billing platform.")
+@strawberry.federation.type(keys=["ref"], description="A charge for one item and period.")
 class BilledLine:
     """A charge of the billing platform."""
 

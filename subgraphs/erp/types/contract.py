@@ -19,7 +19,7 @@ from subgraphs.kit.connection import Connection, connection_of, page_window
 from subgraphs.kit.money import Money
 
 
-@strawberry.federation.type(keys=["number"], description="A recurring agreement with a customer.")
+@strawberry.federation.type(keys=["number"], description="A recurring agreement.")
 class Contract:
     """A recurring agreement with a customer."""
 

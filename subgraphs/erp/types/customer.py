@@ -21,7 +21,7 @@ from subgraphs.kit.money import Money, sum_money
 from subgraphs.kit.record_copy import RecordCopy, RecordField
 
 
-@strawberry.federation.type(keys=["erpRef"], description="A company that we sell to.")
+@strawberry.federation.type(keys=["erpRef"], description="A company we sell to.")
 class Customer:
     """A company that we sell to: all ERP records that identity links to it."""
 

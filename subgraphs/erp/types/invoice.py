@@ -41,7 +41,7 @@ def own_id(value: str, type_name: str) -> str | None:
     return local if found == type_name else None
 
 
-@strawberry.federation.type(keys=["id", "number"], description="An invoice to a customer, as the ERP has it.")
+@strawberry.federation.type(keys=["id", "number"], description="An invoice.")
 class Invoice(Node):
     """An invoice to a customer."""
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from subgraphs.erp.vendors.tryton_json import decode, encode, to_parameter
 from subgraphs.kit.system_error import (
@@ -24,6 +24,7 @@ from subgraphs.kit.system_error import (
 from subgraphs.kit.vendor_client import VendorClient
 from subgraphs.kit.vendor_reply import VendorReply
 
+RecordT = TypeVar("RecordT")
 Row = Mapping[str, Any]
 Domain = list[Any]
 Order = list[list[str]]
@@ -80,6 +81,15 @@ class Tryton:
                 f"The {self.system} system's answer is not a list of records.", system=self.system
             )
         return rows
+
+    def parsed(self, rows: Iterable[Row], parse: Callable[[Row], RecordT]) -> list[RecordT]:
+        """Return what `parse` makes of the rows. Raises VendorBadResponseError for a row without the fields asked for."""
+        try:
+            return [parse(row) for row in rows]
+        except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
+            raise VendorBadResponseError(
+                f"The {self.system} system's answer lacks what was asked for.", system=self.system
+            ) from error
 
     async def press(self, model: str, row_id: int, button: str, context: Mapping[str, Any]) -> None:
         """Press a record's button. Raises VendorError. Questions that Tryton would ask a person count as answered with yes.

@@ -176,7 +176,7 @@ class TrytonErp(TrytonWrites):
         """Return all standard periods, the newest first."""
         domain = [["type", "=", "standard"]]
         rows = await self._tryton.search("account.period", domain, mapping.PERIOD, order=[["start_date", "DESC"]])
-        return [mapping.to_period(row) for row in rows]
+        return self._tryton.parsed(rows, mapping.to_period)
 
     async def changed_customers(self, since: dt.datetime | None) -> Sequence[CustomerRecord]:
         """Return the parties with a customer reference that changed."""

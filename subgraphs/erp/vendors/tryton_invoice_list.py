@@ -82,7 +82,7 @@ async def list_invoices(
             value = dt.date.fromisoformat(start[0] or "") if is_date else start[0]
             domain = [domain, after(field, value, int(start[1]), descending=order.is_descending)]
         rows = await tryton.search("account.invoice", domain, INVOICE, order=tryton_order, limit=limit)
-        page = [to_invoice(row) for row in rows]
+        page = tryton.parsed(rows, to_invoice)
         found += filter(keep, page)
         if len(page) < limit:
             break

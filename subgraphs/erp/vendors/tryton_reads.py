@@ -55,7 +55,7 @@ class TrytonRecords(Generic[RecordT]):
         context = await self.context() if self.context else None
         rows = await self.tryton.search(self.model, domain, self.fields, context=context)
         asked = set(ids)
-        found = {self.key(record): record for row in rows for record in self.parse(row)}
+        found = {self.key(record): record for records in self.tryton.parsed(rows, self.parse) for record in records}
         return {key: record for key, record in found.items() if key in asked}
 
 
@@ -85,8 +85,8 @@ class TrytonRelated(Generic[RecordT]):
         rows = await self.tryton.search(self.model, domain, self.fields, order=self.order)
         asked = set(ids)
         found: dict[str, list[RecordT]] = defaultdict(list)
-        for row in rows:
-            for record in self.parse(row):
+        for records in self.tryton.parsed(rows, self.parse):
+            for record in records:
                 for owner in self.owners(record):
                     if owner in asked and self.keep(record):
                         found[owner].append(record)
