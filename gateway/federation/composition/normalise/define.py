@@ -95,29 +95,9 @@ def _complete_federation_1(state: _Completing) -> None:
         if existing is not None and _is_harmless_variant(existing):
             state.replaced.add(id(existing))
             del state.directives[name]
-    if "_FieldSet" not in state.types:
-        for name in ("key", "provides", "requires"):
-            _refuse_undefined_field_set(state, name)
     _scalar(state, "_FieldSet")
     for name in FEDERATION_1:
         _directive(state, BY_NAME[name].at(Version(2, 0)), name, None)
-
-
-def _refuse_undefined_field_set(state: _Completing, name: str) -> None:
-    """A schema that writes a directive's definition itself has to define the types it mentions."""
-    existing = state.directives.get(name)
-    for argument in (existing.arguments or ()) if existing is not None else ():
-        if named_type(from_type_node(argument.type)) == "_FieldSet":
-            state.errors.append(
-                CompositionError(
-                    code="INVALID_GRAPHQL",
-                    message=f"[{state.subgraph}] the definition of `@{name}` mentions `_FieldSet`, which is not defined",
-                    coordinate=f"@{name}",
-                    subgraphs=(state.subgraph,),
-                    locations=locate(state.subgraph, argument),
-                    mend="Add `scalar _FieldSet`, or remove the definition.",
-                )
-            )
 
 
 def _is_harmless_variant(node: DirectiveDefinitionNode) -> bool:
@@ -165,6 +145,10 @@ def _directive(state: _Completing, specification: DirectiveSpecification, name: 
     if existing is None:
         state.added.append(definition_text(specification, name, feature))
         return
+    undefined = tuple(_undefined_scalars(state, existing, feature))
+    if undefined:
+        state.errors.extend(undefined)
+        return
     for fault in _faults(specification, existing, state, feature):
         state.errors.append(
             CompositionError(
@@ -176,6 +160,28 @@ def _directive(state: _Completing, specification: DirectiveSpecification, name: 
                 mend=f"Remove the definition, or write `{definition_text(specification, name, feature)}`.",
             )
         )
+
+
+def _undefined_scalars(
+    state: _Completing, existing: DirectiveDefinitionNode, feature: Feature | None
+) -> Iterator[CompositionError]:
+    """A schema that writes a directive's definition itself has to define the scalars that it mentions."""
+    if feature is None:
+        scalars = {"_FieldSet"}
+    else:
+        scalars = {feature.type_name(name) for name in types_of(feature.url.identity, feature.url.version)}
+    for argument in existing.arguments or ():
+        name = named_type(from_type_node(argument.type))
+        if name in scalars and name not in state.types:
+            yield CompositionError(
+                code="INVALID_GRAPHQL",
+                message=f"[{state.subgraph}] the definition of `@{existing.name.value}` mentions `{name}`, "
+                f"which is not defined",
+                coordinate=f"@{existing.name.value}",
+                subgraphs=(state.subgraph,),
+                locations=locate(state.subgraph, argument),
+                mend=f"Add `scalar {name}`, or remove the definition.",
+            )
 
 
 def _type_text(text: str, feature: Feature | None) -> str:

@@ -187,11 +187,6 @@ def _invalid_fragment(use: FieldSetUse, parent: str, node: InlineFragmentNode) -
     if not isinstance(use.subgraph.types.get(condition.value), ObjectType | InterfaceType | UnionType):
         yield Fault.INVALID_FIELDS, f"there is no composite type `{condition.value}` here", None
         return
-    ours = {element.name for element in use.subgraph.possible_types(parent)}
-    theirs = {element.name for element in use.subgraph.possible_types(condition.value)}
-    if condition.value != parent and not ours & theirs:
-        yield Fault.INVALID_FIELDS, f"`{parent}` can never be a `{condition.value}`", None
-        return
     yield from _invalid(use, condition.value, node.selection_set)
 
 

@@ -132,7 +132,7 @@ class Reach:
         if selection.name == "__typename":
             return _NOWHERE
         for source in reached:
-            found = self._select_field(source, reached, selection, without)
+            found = self._select_field(source, selection, without)
             if found is not None:
                 return found | source.entered
         return None
@@ -155,7 +155,7 @@ class Reach:
         return None if is_possible else _NOWHERE
 
     def _select_field(
-        self, source: Reached, reached: tuple[Reached, ...], selection: FieldSelection, without: frozenset[str]
+        self, source: Reached, selection: FieldSelection, without: frozenset[str]
     ) -> frozenset[str] | None:
         node = source.node
         edge = self.graph.common_field(node, selection.name)
@@ -164,7 +164,7 @@ class Reach:
         # A field that moves by a label is nothing to build on: Apollo's planners need the label on the way to it.
         if edge is None or edge.field.override_label is not None:
             return None
-        entered = self.use(edge, reached, without)
+        entered = self.use(edge, without)
         if entered is None or not selection.selections or edge.target is None:
             return entered
         below = self.select(self.closure(edge.target, without), selection.selections, without)
@@ -180,10 +180,11 @@ class Reach:
             entered |= found
         return frozenset(entered) if node.type.possible_types else None
 
-    def use(
-        self, edge: FieldEdge, reached: tuple[Reached, ...], without: frozenset[str] = _NOWHERE
-    ) -> frozenset[str] | None:
-        """The subgraphs entered to meet a field's requirements from `reached`; None if the field can't be taken."""
+    def use(self, edge: FieldEdge, without: frozenset[str] = _NOWHERE) -> frozenset[str] | None:
+        """The subgraphs entered to meet a field's requirements; None if the field can't be taken.
+
+        Requirements are gathered from where the field is, as Apollo's planners do, not from the way to it.
+        """
         if edge.requires is None and not edge.field.context_arguments:
             return _NOWHERE
         question = (edge.source.id, edge.field.name)
@@ -191,8 +192,9 @@ class Reach:
             return None
         self._asked.add(question)
         try:
-            entered = self.select(reached, edge.requires.selections, without) if edge.requires else _NOWHERE
-            return entered if entered is not None and self.can_reenter(edge.source, reached) else None
+            own = self.closure(edge.source, without)
+            entered = self.select(own, edge.requires.selections, without) if edge.requires else _NOWHERE
+            return entered if entered is not None and self.can_reenter(edge.source, own) else None
         finally:
             self._asked.discard(question)
 

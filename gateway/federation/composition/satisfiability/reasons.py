@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.federation.composition.satisfiability.reach import Reach, Reached
+from gateway.federation.composition.satisfiability.reach import Reach
 from gateway.federation.composition.satisfiability.walk import State
 from gateway.federation.query_graph import Node
 
@@ -22,7 +22,7 @@ def reasons(reach: Reach, state: State, field: str) -> Iterator[str]:
 def _from(reach: Reach, start: Node, state: State, field: str) -> Iterator[str]:
     closure = reach.closure(start)
     for each in closure:
-        yield f"in {each.node.subgraph}, {_why_not_here(reach, each.node, closure, state, field)}"
+        yield f"in {each.node.subgraph}, {_why_not_here(reach, each.node, state, field)}"
     reached = {each.node.subgraph for each in closure}
     tried: set[str] = set()
     for edge, works in reach.keys_tried(start):
@@ -44,7 +44,7 @@ def _from(reach: Reach, start: Node, state: State, field: str) -> Iterator[str]:
             )
 
 
-def _why_not_here(reach: Reach, node: Node, closure: tuple[Reached, ...], state: State, name: str) -> str:
+def _why_not_here(reach: Reach, node: Node, state: State, name: str) -> str:
     coordinate = f"`{node.type.name}.{name}`"
     field = node.type.fields.get(name)
     if field is None:
@@ -52,6 +52,7 @@ def _why_not_here(reach: Reach, node: Node, closure: tuple[Reached, ...], state:
     if field.is_external:
         return f"{coordinate} is @external"
     edge = reach.graph.field(node, name)
+    closure = reach.closure(node)
     if field.is_overridden or edge is None:
         return f"{coordinate} is overridden by another subgraph"
     if edge.requires is not None and reach.select(closure, edge.requires.selections) is None:

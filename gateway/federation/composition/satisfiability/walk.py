@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from gateway.federation.composition.model.element import Field, InterfaceType, ObjectType, UnionType
 from gateway.federation.composition.model.type_reference import named_type
 from gateway.federation.composition.rules.whole import Whole
-from gateway.federation.composition.satisfiability.reach import Reach, Reached
+from gateway.federation.composition.satisfiability.reach import Reach
 from gateway.federation.query_graph import FieldEdge, Node
 
 
@@ -66,7 +66,6 @@ class Disagreement:
 
 
 Finding = DeadEnd | Disagreement
-Places = tuple[tuple[Node, list[tuple[Reached, ...]]], ...]
 
 
 class Walk:
@@ -100,7 +99,7 @@ class Walk:
         element = self._whole.draft.types.get(state.type)
         match element:
             case ObjectType():
-                places = tuple(self._places(state))
+                places = self._places(state)
                 if not self._is_new(state, places):
                     return
                 for field in element.fields.values():
@@ -113,31 +112,29 @@ class Walk:
             case _:
                 return
 
-    def _is_new(self, state: State, places: Places) -> bool:
+    def _is_new(self, state: State, places: tuple[Node, ...]) -> bool:
         """Does the state lead elsewhere than those before? Where no field has conditions, its places tell."""
-        nodes = [node for node, _ in places]
-        if any(field.requires or field.context_arguments for node in nodes for field in node.type.fields.values()):
+        if any(field.requires or field.context_arguments for node in places for field in node.type.fields.values()):
             return True
-        key = (state.type, frozenset(node.id for node in nodes), state.contexts)
+        key = (state.type, frozenset(node.id for node in places), state.contexts)
         if key in self._explored:
             return False
         self._explored.add(key)
         return True
 
-    def _places(self, state: State) -> Iterator[tuple[Node, list[tuple[Reached, ...]]]]:
-        """Every node that the state's objects can be taken to, with all that is reached together with it."""
-        places: dict[int, tuple[Node, list[tuple[Reached, ...]]]] = {}
-        covered: set[int] = set()
+    def _places(self, state: State) -> tuple[Node, ...]:
+        """Every node that the state's objects can be taken to."""
+        places: dict[int, Node] = {}
+        roots = self._whole.draft.schema.roots.values()
         for start in state.nodes:
-            if start.id in covered and start.type.name in self._whole.draft.schema.roots.values():
+            if start.id in places and start.type.name in roots:
                 continue  # all roots reach each other
-            reached = self._reach.closure(start)
-            for each in reached:
-                covered.add(each.node.id)
-                places.setdefault(each.node.id, (each.node, []))[1].append(reached)
-        yield from places.values()
+            places.update((each.node.id, each.node) for each in self._reach.closure(start))
+        return tuple(places.values())
 
-    def _take(self, state: State, parent: ObjectType, field: Field, places: Places) -> Iterator[State | Finding]:
+    def _take(
+        self, state: State, parent: ObjectType, field: Field, places: tuple[Node, ...]
+    ) -> Iterator[State | Finding]:
         step = Step(parent.name, field, state.path)
         edges = list(self._usable_edges(state, field.name, places))
         if not edges:
@@ -155,10 +152,10 @@ class Walk:
         contexts = state.contexts | self._contexts.get(parent.name, frozenset())
         yield State(state.operation, target, nodes, step, contexts)
 
-    def _usable_edges(self, state: State, name: str, places: Places) -> Iterator[FieldEdge]:
-        for node, alternatives in places:
+    def _usable_edges(self, state: State, name: str, places: tuple[Node, ...]) -> Iterator[FieldEdge]:
+        for node in places:
             edge = self._graph.field(node, name)
-            if edge is None or all(self._reach.use(edge, reached) is None for reached in alternatives):
+            if edge is None or self._reach.use(edge) is None:
                 continue
             if all(argument.context in state.contexts for argument in edge.field.context_arguments):
                 yield edge
