@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import logging
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -24,6 +25,7 @@ from subgraphs.kit.system_error import FieldError
 _OVERLAP = dt.timedelta(seconds=10)
 """A transaction becomes visible after the instant its rows carry, so every poll looks back this far."""
 _BATCH = 500
+_log = logging.getLogger(__name__)
 _BEGINNING = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 
@@ -159,7 +161,10 @@ class ErpFeeds:
     async def _clock(self) -> None:
         """Tell what time alone brings about, each once."""
         while True:
-            await self.tell_time()
+            try:
+                await self.tell_time()
+            except FieldError as error:
+                _log.info("Nothing could be told of the day: %s", error.code)
             await asyncio.sleep(min(self._interval_s, 60.0))
 
     async def tell_time(self) -> None:

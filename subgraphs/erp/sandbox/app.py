@@ -10,11 +10,13 @@ from pydantic import SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from subgraphs.erp.sandbox.business import Business
+from subgraphs.erp.sandbox.changes import ErpChanges
 from subgraphs.erp.sandbox.fill import fill
 from subgraphs.erp.sandbox.rpc import Rpc
 from subgraphs.erp.sandbox.server import Server, page
 from subgraphs.erp.sandbox.tables import Tables
 from subgraphs.kit.company.generate import generate
+from subgraphs.kit.sandbox.changes import Changes
 from subgraphs.kit.sandbox.process import Sandbox, run_sandbox
 from subgraphs.kit.sandbox.settings import SandboxSettings
 from subgraphs.kit.sandbox.state import State
@@ -48,8 +50,11 @@ async def start(settings: ErpSandboxSettings) -> AsyncIterator[Sandbox]:
     business = Business(tables)
     rpc = Rpc(business, login=settings.login, password=settings.password.get_secret_value())
     server = Server(business, rpc, database=DATABASE, application_key=settings.token.get_secret_value())
+    changes = Changes(
+        ErpChanges(tables, rpc).makers(), seed=settings.seed, next_number=lambda: state.next_number("simulated_change")
+    )
     try:
-        yield Sandbox(app=server.app, too_many_requests=lambda: page(429))
+        yield Sandbox(app=server.app, too_many_requests=lambda: page(429), changes=changes)
     finally:
         state.close()
 
