@@ -13,6 +13,7 @@ from gateway.cli.options import CONFIG, ConfigOption
 from gateway.cli.secrets import internal_secret
 from gateway.settings import load_settings
 from gateway.telemetry.log import log_to
+from gateway.transport.garbage import settle_garbage
 from gateway.transport.server import DrainingServer, server
 
 
@@ -48,6 +49,7 @@ def serve(config: ConfigOption = CONFIG) -> None:
 
 async def _announce(process: DrainingServer) -> None:
     await process.ready.wait()
+    settle_garbage()
     host, port = process.addresses[0]
     sys.stdout.write(f"ready http://{host}:{port}\n")
     sys.stdout.flush()
