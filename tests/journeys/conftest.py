@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import signal
 import socket
@@ -118,7 +119,9 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     config, ports = written_config(folder)
     command = [sys.executable, "-m", "gateway.cli.main", "up", "--config", str(config), "--customers", str(CUSTOMERS)]
     with (folder / "up.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+        # Outages of the system that is mirrored must show soon, or the tests wait for them.
+        environment = {**os.environ, "CONCORD_BILLING_MAX_STALENESS_S": "2"}
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
     running = Product(config, f"http://127.0.0.1:{ports['server']}", ports, folder / "state", process)
     try:
         wait_until_up(running, folder / "up.log")

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from running_processes import process_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -86,20 +87,3 @@ async def test_a_killed_subgraph_is_started_again_and_answers_as_before(product,
     answer = product.ask(query, {"id": overdue_customer["id"]})
     assert answer["data"]["customer"]["legalName"] == before["customer"]["legalName"]
     await product.eventually(lambda: product.ask(query, {"id": overdue_customer["id"]}) == {"data": before}, 40)
-
-
-def process_of(module: str, variable: str) -> int:
-    """The process that runs a module with a variable in its environment."""
-    (pid,) = (
-        int(path.name)
-        for path in Path("/proc").glob("[0-9]*")
-        if variable.encode() in read(path / "environ") and module.encode() in read(path / "cmdline")
-    )
-    return pid
-
-
-def read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""

@@ -1,8 +1,11 @@
 """When a system is down, slow or talks rubbish, its fields are null and say why; the rest of the answer stands."""
 
+import os
+import signal
 import time
 
 import pytest
+from running_processes import process_of
 
 QUERY = """
 query View($id: ID!) {
@@ -30,31 +33,51 @@ FAULTS = {
 }
 
 
-@pytest.fixture(params=["crm", "erp"])
+@pytest.fixture(params=["crm", "billing", "erp"])
 def system(request, product):
-    """Vendors that are read live; billing answers from its mirror, see below."""
     yield request.param
     product.set_faults(request.param)
 
 
+def healed(product, variables):
+    """The whole answer, once the fault of an earlier test is over: a breaker may still be resting."""
+    deadline = time.monotonic() + 20
+    while "errors" in (answer := product.ask(QUERY, variables)):
+        assert time.monotonic() < deadline, answer["errors"]
+        time.sleep(0.2)
+    return answer["data"]["customer"]
+
+
+def troubled(product, variables, system):
+    """An answer given during the fault. Billing is read from a mirror, which may be two seconds old before it shows."""
+    deadline = time.monotonic() + 10
+    while True:
+        began = time.monotonic()
+        answer = product.ask(QUERY, variables, X_Request_Timeout_Ms="3000")
+        assert time.monotonic() - began < 3.6
+        if "errors" in answer:
+            return answer
+        assert system == "billing"
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_system_in_trouble_costs_its_own_fields_only(product, overdue_customer, system, fault):
-    whole = product.data(QUERY, {"id": overdue_customer["id"]})["customer"]
+    variables = {"id": overdue_customer["id"]}
+    whole = healed(product, variables)
     product.set_faults(system, **FAULTS[fault])
-    began = time.monotonic()
-    answer = product.ask(QUERY, {"id": overdue_customer["id"]}, X_Request_Timeout_Ms="3000")
-    took_s = time.monotonic() - began
+    answer = troubled(product, variables, system)
     customer = answer["data"]["customer"]
-    assert took_s < 3.6
     for other, fields in OWN.items():
         for name in fields:
             if other == system:
                 assert customer[name] is None, name
             elif name != "contracts":
                 assert customer[name] == whole[name], name
-    assert [edge["node"]["number"] for edge in customer["contracts"]["edges"]] == [
-        edge["node"]["number"] for edge in whole["contracts"]["edges"]
-    ]
+    if system != "billing":
+        numbers = [[edge["node"]["number"] for edge in each["contracts"]["edges"]] for each in (customer, whole)]
+        assert numbers[0] == numbers[1]
     located = {tuple(error["path"]) for error in answer["errors"]}
     assert {("customer", name) for name in OWN[system]} <= located
     for error in answer["errors"]:
@@ -66,11 +89,18 @@ def test_a_system_in_trouble_costs_its_own_fields_only(product, overdue_customer
         assert "Traceback" not in str(error)
 
 
-@pytest.mark.parametrize("fault", ["down", "garbage"])
-def test_billing_is_read_from_its_mirror_while_stripe_is_away(product, overdue_customer, fault):
-    whole = product.data(QUERY, {"id": overdue_customer["id"]})
-    product.set_faults("billing", **FAULTS[fault])
+def test_the_front_desk_without_identity_still_reads_what_others_answer_alone(product):
+    """Root fields of one system do not need another one."""
+    query = "{ customers(first: 1) { totalCount } contracts(first: 1) { edges { node { number customer { name } } } } }"
+    pid = process_of("subgraphs.identity.app", f"CONCORD_IDENTITY_PORT={product.ports['identity']}")
+    os.kill(pid, signal.SIGSTOP)
     try:
-        assert product.data(QUERY, {"id": overdue_customer["id"]}) == whole
+        answer = product.ask(query, X_Request_Timeout_Ms="2000")
     finally:
-        product.set_faults("billing")
+        os.kill(pid, signal.SIGCONT)
+    assert answer["data"]["customers"] is None
+    (contract,) = (edge["node"] for edge in answer["data"]["contracts"]["edges"])
+    assert contract["number"]
+    assert contract["customer"] is None or contract["customer"]["name"] is None
+    assert {error["extensions"]["code"] for error in answer["errors"]} == {"SYSTEM_TIMEOUT"}
+    assert {error["extensions"]["system"] for error in answer["errors"]} == {"identity"}
