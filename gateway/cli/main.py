@@ -7,6 +7,7 @@ import sys
 import typer
 from rich.console import Console
 
+from gateway.cli.check import check
 from gateway.cli.compose import compose
 from gateway.cli.plan import plan
 from gateway.cli.serve import serve
@@ -21,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for command in (up, serve, compose, plan, simulate):
+for command in (up, serve, compose, check, plan, simulate):
     app.command()(command)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import sys
 import time
 from collections.abc import Mapping
@@ -11,12 +12,14 @@ from typing import Annotated, Any
 import httpx2
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from gateway.cli.options import CONFIG, ConfigOption, JsonOption
 from gateway.settings import Settings, SettingsRefused, load_settings
 
 _TIMEOUT_S = 30.0
+_NOTHING_LEFT = 409
 
 
 def simulate(
@@ -31,6 +34,8 @@ def simulate(
 ) -> None:
     """Make changes in the sandboxes of a running `concord up`, which then travel to every subscriber.
 
+    Without a kind, all kinds take turns in an order of chance.
+
     Example: `concord simulate --kind deal_stage --count 5 --every 1`
     """
     console = Console()
@@ -41,17 +46,17 @@ def simulate(
             return
         if kind is not None and kind not in kinds:
             raise SettingsRefused((f"There is no kind `{kind}`; choose from: {', '.join(sorted(kinds))}.",))
-        chosen = [kind] if kind is not None else sorted(kinds)
+        if not kinds:
+            raise SettingsRefused(("The configuration starts no sandbox, so there is nothing to simulate.",))
+        chosen = [kind] if kind is not None else random.sample(sorted(kinds), len(kinds))
+        made = 0
         for number in range(count):
             if number and every_s:
                 time.sleep(every_s)
             name = chosen[number % len(chosen)]
-            answer = _post(client, kinds[name]["url"], {"kind": name, "count": 1})
-            for change in answer["changes"]:
-                if as_json:
-                    sys.stdout.write(json.dumps({"system": kinds[name]["system"], **change}) + "\n")
-                else:
-                    console.print(f"[green]✓[/green] {kinds[name]['system']:<8} {change['sentence']}", highlight=False)
+            made += _make(client, name, kinds[name], console, as_json=as_json)
+    if not made:
+        raise typer.Exit(1)
 
 
 def _sandboxes(settings: Settings) -> Mapping[str, str]:
@@ -78,11 +83,27 @@ def _kinds(client: httpx2.Client, sandboxes: Mapping[str, str]) -> Mapping[str, 
     return kinds
 
 
-def _post(client: httpx2.Client, url: str, body: Mapping[str, Any]) -> Any:
+def _make(client: httpx2.Client, kind: str, details: Mapping[str, Any], console: Console, *, as_json: bool) -> int:
+    """Make one change and print it; returns how many were made: none when no record is left that it could happen to."""
+    system, url = details["system"], details["url"]
     try:
-        return client.post(url, json=body).raise_for_status().json()
-    except httpx2.HTTPError as error:
-        raise SettingsRefused((f"{url} refused the change: {error}",)) from error
+        reply = client.post(url, json={"kind": kind, "count": 1})
+        answer = reply.json()
+    except (httpx2.HTTPError, ValueError) as error:
+        raise SettingsRefused((f"The {system} sandbox did not make the change at {url}: {error}",)) from error
+    if reply.status_code != _NOTHING_LEFT and reply.is_error:
+        raise SettingsRefused((f"The {system} sandbox refused the change: {answer.get('message')}",))
+    changes = answer.get("changes", [])
+    for change in changes:
+        if as_json:
+            sys.stdout.write(json.dumps({"system": system, **change}) + "\n")
+        else:
+            console.print(f"[green]✓[/green] {system:<8} {escape(change['sentence'])}", highlight=False, soft_wrap=True)
+    if not changes:
+        Console(stderr=True).print(
+            f"[yellow]![/yellow] {system:<8} {escape(answer['message'])}", highlight=False, soft_wrap=True
+        )
+    return len(changes)
 
 
 def _print_kinds(kinds: Mapping[str, Mapping[str, Any]], console: Console, *, as_json: bool) -> None:

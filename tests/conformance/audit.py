@@ -1,6 +1,6 @@
 """The federation gateway audit, in process: every suite's operations through the engine, against recorded subgraphs.
 
-    python tests/conformance/audit.py [--suite simple-entity-call] [--json] [--verbose]
+    python tests/conformance/audit.py [--suite simple-entity-call] [--composed] [--json] [--verbose]
 
 Data in `audit/` is The Guild's federation-gateway-audit (MIT): one file for each suite.
 """
@@ -63,10 +63,10 @@ def suites() -> list[str]:
     return sorted(path.stem for path in DATA.glob("*.json"))
 
 
-async def run_suite(name: str) -> list[Outcome]:
-    """Run a suite's tests in order."""
+async def run_suite(name: str, *, composed: bool = False) -> list[Outcome]:
+    """Run a suite's tests in order, on the supergraph given or on the one that we compose."""
     suite = json.loads((DATA / f"{name}.json").read_text(encoding="utf-8"))
-    supergraph = parse_supergraph("\n".join(suite["supergraph"]))
+    supergraph = parse_supergraph(_composed(suite) if composed else "\n".join(suite["supergraph"]))
     state: dict[str, Any] = {}
     clients = {
         subgraph: fixture_subgraph.MutationSubgraph(subgraph, "\n".join(each["sdl"]), state)
@@ -115,14 +115,18 @@ def _plan_time(engine: Engine, query: str) -> float:
 def plans(name: str) -> tuple[list[str], list[str]]:
     """Return the texts of a suite's plans on the given supergraph, and on the one that we compose."""
     suite = json.loads((DATA / f"{name}.json").read_text(encoding="utf-8"))
-    sources = [SubgraphSource(each, "http://x", "\n".join(of["sdl"])) for each, of in suite["subgraphs"].items()]
-    composed = compose(sources).supergraph_sdl
-    assert composed is not None
     found: list[list[str]] = []
-    for sdl in ("\n".join(suite["supergraph"]), composed):
+    for sdl in ("\n".join(suite["supergraph"]), _composed(suite)):
         supergraph = parse_supergraph(sdl)
         found.append([_plan_text(supergraph, test["query"]) for test in suite["tests"]])
     return found[0], found[1]
+
+
+def _composed(suite: dict[str, Any]) -> str:
+    sources = [SubgraphSource(each, "http://x", "\n".join(of["sdl"])) for each, of in suite["subgraphs"].items()]
+    composed = compose(sources).supergraph_sdl
+    assert composed is not None
+    return composed
 
 
 def _plan_text(supergraph: Supergraph, query: str) -> str:
@@ -132,8 +136,8 @@ def _plan_text(supergraph: Supergraph, query: str) -> str:
         return str(error)
 
 
-async def run(names: list[str]) -> list[Outcome]:
-    return [outcome for name in names for outcome in await run_suite(name)]
+async def run(names: list[str], *, composed: bool = False) -> list[Outcome]:
+    return [outcome for name in names for outcome in await run_suite(name, composed=composed)]
 
 
 def _report(outcomes: list[Outcome], *, verbose: bool) -> Iterator[str]:
@@ -163,10 +167,13 @@ def main() -> int:
     parser.add_argument(
         "--suite", action="append", choices=suites(), metavar="NAME", help="only this suite; repeatable"
     )
+    parser.add_argument(
+        "--composed", action="store_true", help="on supergraphs that we compose of the suites' subgraphs"
+    )
     parser.add_argument("--json", action="store_true", help="print outcomes as JSON")
     parser.add_argument("--verbose", action="store_true", help="show what failed, with every request")
     options = parser.parse_args()
-    outcomes = asyncio.run(run(options.suite or suites()))
+    outcomes = asyncio.run(run(options.suite or suites(), composed=options.composed))
     if options.json:
         print(json.dumps([asdict(outcome) for outcome in outcomes], indent=1))
     else:

@@ -16,9 +16,11 @@ sys.modules["concord_audit"] = audit
 _spec.loader.exec_module(audit)
 
 
+@pytest.mark.parametrize("composed", [False, True], ids=["given", "composed"])
 @pytest.mark.parametrize("suite", audit.suites())
-async def test_suite(suite: str) -> None:
-    outcomes = await audit.run_suite(suite)
+async def test_suite(suite: str, composed: bool) -> None:
+    """On the supergraph that comes with the audit, and on the one that we compose of its subgraphs."""
+    outcomes = await audit.run_suite(suite, composed=composed)
     assert outcomes
     assert [outcome for outcome in outcomes if not outcome.passed] == []
 

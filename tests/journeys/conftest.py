@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -112,16 +113,15 @@ def written_config(folder: Path) -> tuple[Path, dict[str, int]]:
     return config, {name: int(port) for name, port in names}
 
 
-@pytest.fixture(scope="session")
-def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    """The product with its 200 customers; journeys leave it as they found it, but for the history they made."""
-    folder = tmp_path_factory.mktemp("product")
+@contextmanager
+def started(folder: Path, customers: int, **environment: str) -> Iterator[Product]:
+    """Start a product with its state in the folder, and stop it at the end."""
     config, ports = written_config(folder)
-    command = [sys.executable, "-m", "gateway.cli.main", "up", "--config", str(config), "--customers", str(CUSTOMERS)]
+    command = [sys.executable, "-m", "gateway.cli.main", "up", "--config", str(config), "--customers", str(customers)]
     with (folder / "up.log").open("wb") as log:
-        # Outages of the system that is mirrored must show soon, or the tests wait for them.
-        environment = {**os.environ, "CONCORD_BILLING_MAX_STALENESS_S": "2"}
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, **environment}, stdout=log, stderr=subprocess.STDOUT
+        )
     running = Product(config, f"http://127.0.0.1:{ports['server']}", ports, folder / "state", process)
     try:
         wait_until_up(running, folder / "up.log")
@@ -130,6 +130,23 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
         running.client.close()
         process.send_signal(signal.SIGTERM)
         process.wait(30)
+
+
+@pytest.fixture(scope="session")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """The product with its 200 customers; journeys leave it as they found it, but for the history they made."""
+    # Outages of the system that is mirrored must show soon, or the tests wait for them.
+    with started(tmp_path_factory.mktemp("product"), CUSTOMERS, CONCORD_BILLING_MAX_STALENESS_S="2") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def changing_product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """A small product of its own, to change at will; use of meters, which no vendor pushes, is looked for all the time."""
+    folder = tmp_path_factory.mktemp("changing-product")
+    eager = {"CONCORD_BILLING_USAGE_REFRESH_S": "2", "CONCORD_ERP_POLL_INTERVAL_S": "1"}
+    with started(folder, 40, **eager) as running:
+        yield running
 
 
 def wait_until_up(running: Product, log: Path) -> None:

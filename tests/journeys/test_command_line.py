@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ def concord(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False, env=environment)
 
 
-@pytest.mark.parametrize("command", ["up", "serve", "compose", "plan", "simulate"])
+@pytest.mark.parametrize("command", ["up", "serve", "compose", "check", "plan", "simulate"])
 def test_every_command_helps_with_an_example(command):
     shown = concord(command, "--help")
     assert shown.returncode == 0
@@ -48,6 +49,25 @@ def test_subgraphs_that_do_not_compose_are_refused_with_place_and_mend(tmp_path)
     assert "a.graphql:2:" in told.stdout.replace("\n", "")
     as_json = concord("compose", "--config", str(config), "--json")
     assert "FIELD_TYPE_MISMATCH" in {error["code"] for error in json.loads(as_json.stdout)["errors"]}
+
+
+def test_what_would_break_clients_is_told_before_it_does(tmp_path):
+    now = (ROOT / "schema/supergraph.graphql").read_text()
+    before, without = tmp_path / "before.graphql", tmp_path / "without.graphql"
+    before.write_text(now)
+    same = concord("check", str(before))
+    assert (same.returncode, same.stdout) == (0, "No changes.\n")
+    without.write_text(re.sub(r"\n  legalName: String @join__field\(graph: ERP\)", "", now))
+    told = concord("check", str(before), str(without))
+    assert told.returncode == 1
+    assert "breaking" in told.stdout
+    assert "Customer.legalName" in told.stdout
+    back = concord("check", str(without), str(before), "--json")
+    assert back.returncode == 0
+    assert {change["level"] for change in json.loads(back.stdout)} == {"SAFE"}
+    refused = concord("check", str(ROOT / "README.md"), str(before))
+    assert refused.returncode == 2
+    assert "Traceback" not in refused.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,71 @@
+"""`concord check`: what changes for clients between two supergraphs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from graphql import GraphQLError
+from rich.console import Console
+from rich.markup import escape
+
+from gateway.cli.composed import compose_files
+from gateway.cli.options import CONFIG, ConfigOption, JsonOption
+from gateway.federation.composition import ChangeLevel
+from gateway.federation.composition import check as compare
+from gateway.settings import SettingsRefused, load_settings
+
+_MARKS = {
+    ChangeLevel.BREAKING: "[red]✗ breaking [/red]",
+    ChangeLevel.DANGEROUS: "[yellow]! dangerous[/yellow]",
+    ChangeLevel.SAFE: "[green]✓ safe     [/green]",
+}
+
+
+def check(
+    old: Annotated[Path, typer.Argument(help="The supergraph that clients know, such as the deployed one.")],
+    new: Annotated[
+        Path | None, typer.Argument(help="The supergraph to come; by default what the configured subgraphs compose to.")
+    ] = None,
+    config: ConfigOption = CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """List what changes between two supergraphs. Exits with 1 if a client could break.
+
+    Example: `git show main:schema/supergraph.graphql > old.graphql && concord check old.graphql`
+    """
+    before = _read(old)
+    after = _read(new) if new is not None else _composed(config)
+    try:
+        changes = compare(before, after)
+    except (GraphQLError, ValueError, TypeError) as error:
+        raise SettingsRefused((f"These are not two supergraphs: {error}",)) from error
+    if as_json:
+        sys.stdout.write(json.dumps([change.to_json() for change in changes], indent=2) + "\n")
+    else:
+        console = Console()
+        for change in changes:
+            line = f"{_MARKS[change.level]} {change.code:<32} {escape(change.message)}"
+            console.print(line, highlight=False, soft_wrap=True)
+        counts = {level: sum(change.level is level for change in changes) for level in ChangeLevel}
+        summary = ", ".join(f"{count} {level.lower()}" for level, count in counts.items())
+        console.print(summary if changes else "No changes.", highlight=False)
+    if any(change.level is ChangeLevel.BREAKING for change in changes):
+        raise typer.Exit(1)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsRefused((f"{path} can't be read: {error}",)) from error
+
+
+def _composed(config: Path) -> str:
+    composed = compose_files(load_settings(config))
+    if composed.supergraph_sdl is None:
+        raise SettingsRefused(("The configured subgraphs don't compose; run `concord compose` to see why.",))
+    return composed.supergraph_sdl
