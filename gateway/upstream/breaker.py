@@ -22,6 +22,15 @@ class BreakerLimits:
     open_s: float = 5.0
 
 
+@dataclass(slots=True)
+class _Slice:
+    """The fetches that ended within a tenth of the window."""
+
+    until: float
+    fetched: int = 0
+    failures: int = 0
+
+
 class CircuitBreaker:
     """Closed: fetches pass. Open: they fail at once. Half open: one passes, and its end decides.
 
@@ -31,7 +40,8 @@ class CircuitBreaker:
     def __init__(self, inner: SubgraphClient, limits: BreakerLimits | None = None) -> None:
         self._inner = inner
         self._limits = limits or BreakerLimits()
-        self._ends: deque[tuple[float, bool]] = deque()
+        self._ends: deque[_Slice] = deque()
+        self._fetched = 0
         self._failures = 0
         self._open_until: float | None = None
         self._is_probing = False
@@ -44,7 +54,7 @@ class CircuitBreaker:
     @property
     def fetched(self) -> int:
         """Fetches that ended within the window, as far as it was looked at."""
-        return len(self._ends)
+        return self._fetched
 
     @property
     def failures(self) -> int:
@@ -82,19 +92,27 @@ class CircuitBreaker:
         if is_probe:
             self._open_until = now + self._limits.open_s if is_failure else None
             return
-        self._ends.append((now, is_failure))
-        self._failures += is_failure
-        while self._ends[0][0] < now - self._limits.window_s:
-            self._failures -= self._ends.popleft()[1]
+        ends = self._ends
+        if not ends or now >= ends[-1].until:
+            while ends and ends[0].until <= now - self._limits.window_s:
+                old = ends.popleft()
+                self._fetched -= old.fetched
+                self._failures -= old.failures
+            ends.append(_Slice(now + self._limits.window_s / 10))
+        ends[-1].fetched += 1
+        self._fetched += 1
+        if not is_failure:
+            return
+        ends[-1].failures += 1
+        self._failures += 1
         if (
-            is_failure
-            and self._open_until is None
-            and len(self._ends) >= self._limits.least
-            and self._failures >= self._limits.ratio * len(self._ends)
+            self._open_until is None
+            and self._fetched >= self._limits.least
+            and self._failures >= self._limits.ratio * self._fetched
         ):
             self._open_until = now + self._limits.open_s
-            self._ends.clear()
-            self._failures = 0
+            ends.clear()
+            self._fetched = self._failures = 0
 
     def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SubgraphAnswer, None]:
         """Streams pass."""

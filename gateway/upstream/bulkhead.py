@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator
 
 from gateway.execution.ports import RequestContext, SubgraphAnswer, SubgraphClient, SubgraphFailure, SubgraphRequest
@@ -13,36 +14,51 @@ class Bulkhead:
 
     def __init__(self, inner: SubgraphClient, *, most: int = 64, most_waiting: int = 1_000) -> None:
         self._inner = inner
-        self._places = asyncio.Semaphore(most)
+        self._free = most
         self._most_waiting = most_waiting
-        self._waiting = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def fetch(self, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
         """Fetch when there is a place; raises SubgraphFailure with SYSTEM_CIRCUIT_OPEN or SYSTEM_TIMEOUT."""
-        if self._places.locked():
-            await self._wait(context)
+        if self._free > 0:
+            self._free -= 1
         else:
-            await self._places.acquire()
+            await self._wait(context)
         try:
             return await self._inner.fetch(request, context)
         finally:
-            self._places.release()
+            self._leave()
+
+    def _leave(self) -> None:
+        """Hand the place to whoever has waited longest."""
+        while self._waiting:
+            place = self._waiting.popleft()
+            if not place.done():
+                place.set_result(None)
+                return
+        self._free += 1
 
     async def _wait(self, context: RequestContext) -> None:
-        if self._waiting >= self._most_waiting:
+        if len(self._waiting) >= self._most_waiting:
             raise SubgraphFailure(
                 "SYSTEM_CIRCUIT_OPEN", "bulkhead full", is_sent=False, trips_breaker=False, retry_after_ms=1000
             )
-        self._waiting += 1
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(place)
         try:
             async with asyncio.timeout_at(context.deadline):
-                await self._places.acquire()
-        except TimeoutError as error:
-            raise SubgraphFailure(
-                "SYSTEM_TIMEOUT", "no place in the bulkhead in time", is_sent=False, trips_breaker=False
-            ) from error
-        finally:
-            self._waiting -= 1
+                await place
+        except BaseException as error:
+            if place.done() and not place.cancelled():
+                # Given a place and called off at once: it is the next one's.
+                self._leave()
+            elif place in self._waiting:
+                self._waiting.remove(place)
+            if isinstance(error, TimeoutError):
+                raise SubgraphFailure(
+                    "SYSTEM_TIMEOUT", "no place in the bulkhead in time", is_sent=False, trips_breaker=False
+                ) from error
+            raise
 
     def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SubgraphAnswer, None]:
         """Streams take no place: they last."""

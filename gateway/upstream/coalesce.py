@@ -21,7 +21,8 @@ class _LeaderGone(Exception):  # noqa: N818 - a signal, never seen outside this 
 @dataclass(slots=True)
 class _Flight:
     deadline: float
-    landed: asyncio.Future[SubgraphAnswer]
+    landed: asyncio.Future[SubgraphAnswer] | None = None
+    """Made by the first follower; most flights have none."""
     followers: int = 0
 
 
@@ -49,6 +50,8 @@ class Coalesced:
 
     async def _follow(self, flight: _Flight, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
         flight.followers += 1
+        if flight.landed is None:
+            flight.landed = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout_at(context.deadline):
                 answer = await asyncio.shield(flight.landed)
@@ -61,16 +64,16 @@ class Coalesced:
         return SubgraphAnswer(copy_json(answer.value))
 
     async def _lead(self, key: _Key, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
-        flight = _Flight(context.deadline, asyncio.get_running_loop().create_future())
+        flight = _Flight(context.deadline)
         self._flights[key] = flight
         try:
             answer = await self.inner.fetch(request, context)
         except BaseException as error:
-            if flight.followers:
+            if flight.landed is not None and flight.followers:
                 flight.landed.set_exception(error if isinstance(error, SubgraphFailure) else _LeaderGone())
             raise
         else:
-            if flight.followers:
+            if flight.landed is not None and flight.followers:
                 # The leader is about to change its value.
                 kept = answer if answer.body is not None else SubgraphAnswer(copy_json(answer.value))
                 flight.landed.set_result(kept)

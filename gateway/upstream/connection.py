@@ -6,7 +6,8 @@ Requests are not pipelined. Whatever goes wrong, the connection is closed and ne
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import cast
 
 import httptools
@@ -16,62 +17,103 @@ from gateway.upstream.transport import HttpReply, NoAnswer, TooLarge
 _MAX_HEAD_BYTES = 64 << 10
 
 
-class Connection(asyncio.Protocol):
-    """Sends a request's bytes and parses the answer. Idle between requests."""
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a parser made of the head of an answer whose body has a stated length."""
 
-    def __init__(self, max_bytes: int, on_lost: Callable[[Connection], None]) -> None:
+    status: int
+    headers: Mapping[str, str]
+    length: int
+
+
+@dataclass(slots=True)
+class KnownHeads:
+    """Heads that were parsed before, by their bytes.
+
+    A server's heads differ in little more than the length and the second of the date, so most were seen a moment ago.
+    Only heads that a parser found whole and regular are kept: what it would say of the same bytes again is known.
+    """
+
+    most: int = 512
+    max_bytes: int = 2_048
+    """Longer heads are not kept."""
+    _heads: dict[bytes, Head] = field(default_factory=dict)
+
+    def find(self, head: bytes) -> Head | None:
+        """Return what is known of a head, its empty line included."""
+        return self._heads.get(head)
+
+    def keep(self, head: bytes, meaning: Head) -> None:
+        """Remember a head."""
+        if len(self._heads) >= self.most:
+            self._heads.clear()
+        if len(head) <= self.max_bytes:
+            self._heads[head] = meaning
+
+
+class Connection(asyncio.Protocol):
+    """Sends a request's bytes and reads the answer. Idle between requests."""
+
+    def __init__(self, max_bytes: int, on_lost: Callable[[Connection], None], known: KnownHeads) -> None:
         self._max_bytes = max_bytes
         self._on_lost = on_lost
+        self._known = known
         self._transport: asyncio.Transport | None = None
-        self._parser: httptools.HttpResponseParser | None = None
         self._answer: asyncio.Future[HttpReply] | None = None
+        self._parser: httptools.HttpResponseParser | None = None
+        self._head: Head | None = None
+        """Of an answer that is read without a parser, since its head is known."""
+        self._raw_head = b""
+        """The head's bytes where they came in one piece; what may be remembered."""
         self._headers: dict[str, str] = {}
         self._chunks: list[bytes] = []
         self._size = 0
         self._has_head = False
         self.idle_since = 0.0
         """Event loop's clock; meaningful while nothing is under way."""
+        self.deadline = 0.0
+        """Event loop's clock; when what is under way has to end."""
 
     @property
     def is_usable(self) -> bool:
         """Whether another request can be sent: open, and nothing is under way."""
-        return self._transport is not None and not self._transport.is_closing() and self._answer is None
+        return self._answer is None and self._transport is not None and not self._transport.is_closing()
 
-    async def send(self, request: bytes) -> HttpReply:
-        """Send a whole request and return the whole answer.
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is under way."""
+        return self._answer is not None
 
-        Raises NoAnswer or TooLarge. When cancelled, closes the connection: the rest of this answer must never be taken
-        for the next.
+    def send(self, request: bytes, answer: asyncio.Future[HttpReply]) -> None:
+        """Send a whole request. The whole answer is set as the future's result, or NoAnswer or TooLarge as its exception.
+
+        Whoever waits for it calls `finish` afterwards, however the waiting ended.
         """
         assert self._transport is not None
         assert self._answer is None
-        self._parser = httptools.HttpResponseParser(self)
-        self._answer = asyncio.get_running_loop().create_future()
-        self._reset()
+        self._answer = answer
+        self._parser = self._head = None
+        self._chunks = []
+        self._size = 0
         self._transport.write(request)
-        try:
-            return await self._answer
-        except BaseException:
+
+    def finish(self) -> None:
+        """End a request. One without an answer closes the connection: the rest must never be taken for the next."""
+        assert self._answer is not None
+        if not self._answer.done() or self._answer.cancelled() or self._answer.exception() is not None:
             self.close()
-            raise
-        finally:
-            self._answer = None
+        self._answer = None
+
+    def fail(self, error: Exception) -> None:
+        """Fail what is under way, and close."""
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(error)
+        self.close()
 
     def close(self) -> None:
         """Close at once; whatever is under way fails."""
         if self._transport is not None:
             self._transport.abort()
-
-    def _reset(self) -> None:
-        self._headers = {}
-        self._chunks = []
-        self._size = 0
-        self._has_head = False
-
-    def _fail(self, error: Exception) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(error)
-        self.close()
 
     # What asyncio calls
 
@@ -80,25 +122,59 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came."""
-        if self._answer is None or self._answer.done() or self._parser is None:
+        """Read what came."""
+        if self._answer is None or self._answer.done():
             # Nobody asked: an answer that is too long by some bytes, or a server that speaks first.
             self.close()
             return
+        if self._parser is None:
+            if self._head is not None:
+                self._take(data, self._head)
+                return
+            end = data.find(b"\r\n\r\n") + 4
+            self._raw_head = data[:end] if end >= 4 else b""
+            self._head = self._known.find(self._raw_head)
+            if self._head is not None:
+                self._take(data[end:], self._head)
+                return
+            self._parser = httptools.HttpResponseParser(self)
+            self._reset()
+        self._parse(data, self._parser)
+
+    def _take(self, data: bytes, head: Head) -> None:
+        """Take a part of a body of known length."""
+        self._size += len(data)
+        if head.length > self._max_bytes:
+            self.fail(TooLarge(f"more than {self._max_bytes} bytes"))
+        elif self._size < head.length:
+            self._chunks.append(data)
+        else:
+            assert self._answer is not None
+            body = b"".join([*self._chunks, data]) if self._chunks else data
+            self._answer.set_result(HttpReply(head.status, head.headers, body[: head.length]))
+            if self._size > head.length:
+                # Bytes that nobody asked for: they would be taken for the next answer.
+                self.close()
+
+    def _parse(self, data: bytes, parser: httptools.HttpResponseParser) -> None:
         self._size += len(data)
         if self._size > self._max_bytes:
-            self._fail(TooLarge(f"more than {self._max_bytes} bytes"))
+            self.fail(TooLarge(f"more than {self._max_bytes} bytes"))
             return
         try:
-            self._parser.feed_data(data)
+            parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self._fail(NoAnswer(f"not HTTP: {error}"))
+            self.fail(NoAnswer(f"not HTTP: {error}"))
         if not self._has_head and self._size > _MAX_HEAD_BYTES:
-            self._fail(NoAnswer(f"headers of more than {_MAX_HEAD_BYTES} bytes"))
+            self.fail(NoAnswer(f"headers of more than {_MAX_HEAD_BYTES} bytes"))
 
     def eof_received(self) -> bool:
         """Take the end of the stream for the end of a body that has no length."""
-        if self._has_head and not self._headers.keys() & {"content-length", "transfer-encoding"}:
+        if (
+            self._parser is not None
+            and self._has_head
+            and not self._headers.keys() & {"content-length", "transfer-encoding"}
+        ):
             self.on_message_complete()
         return False
 
@@ -134,9 +210,28 @@ class Connection(asyncio.Protocol):
         status = self._parser.get_status_code()
         if 100 <= status < 200:
             self._reset()
+            self._raw_head = b""
             return
         if self._answer is not None and not self._answer.done():
             body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
             self._answer.set_result(HttpReply(status, self._headers, body))
+            self._remember(status, len(body))
         if not self._parser.should_keep_alive():
             self.close()
+
+    def _reset(self) -> None:
+        self._headers = {}
+        self._chunks = []
+        self._has_head = False
+
+    def _remember(self, status: int, length: int) -> None:
+        """Remember the head, if a body of stated length is all it means."""
+        assert self._parser is not None
+        if (
+            self._raw_head
+            and status == 200
+            and self._headers.get("content-length") == str(length)
+            and "transfer-encoding" not in self._headers
+            and self._parser.should_keep_alive()
+        ):
+            self._known.keep(self._raw_head, Head(status, self._headers, length))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping
+from typing import Any
 
 from gateway.execution.ports import RequestContext, SubgraphAnswer, SubgraphClient, SubgraphRequest
 
@@ -31,9 +31,9 @@ class Headered:
         self._fixed = tuple((name.lower(), value) for name, value in fixed.items())
         self._forwarded = tuple(name.lower() for name in forwarded if name.lower() not in _OURS)
 
-    async def fetch(self, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
-        """Fetch with the headers."""
-        return await self._inner.fetch(self._added(request, context), context)
+    def fetch(self, request: SubgraphRequest, context: RequestContext) -> Coroutine[Any, Any, SubgraphAnswer]:
+        """Fetch with the headers. Hands the client's own coroutine on: one of its own would only be in the way."""
+        return self._inner.fetch(self._added(request, context), context)
 
     def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SubgraphAnswer, None]:
         """Subscribe with the headers."""
@@ -41,11 +41,11 @@ class Headered:
 
     def _added(self, request: SubgraphRequest, context: RequestContext) -> SubgraphRequest:
         given = context.headers
-        forwarded = tuple((name, given[name]) for name in self._forwarded if name in given)
-        if not forwarded and not self._fixed:
-            return request
-        # A copy: a request that is repeated must not collect them twice.
-        return replace(request, headers=(*request.headers, *self._fixed, *forwarded))
+        forwarded = [(name, given[name]) for name in self._forwarded if name in given]
+        if forwarded or self._fixed:
+            # In place: a request is made for one fetch, and what repeats it is inside.
+            request.headers = (*request.headers, *self._fixed, *forwarded)
+        return request
 
     async def aclose(self) -> None:
         """Close the client inside."""

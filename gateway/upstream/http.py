@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from gateway.errors import Outcome
@@ -100,6 +101,7 @@ def _decoded(body: bytes, request: SubgraphRequest) -> Any:
         raise SubgraphFailure("SYSTEM_BAD_RESPONSE", f"not JSON: {error}", is_sent=True) from error
 
 
+@lru_cache(maxsize=256)
 def _is_json(content_type: str) -> bool:
     media_type = content_type.partition(";")[0].strip().lower()
     return media_type in ("", "application/json", "text/json") or media_type.endswith("+json")

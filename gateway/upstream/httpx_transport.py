@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import AsyncGenerator
 from functools import cache
@@ -33,9 +34,13 @@ class HttpxTransport:
     async def post(self, headers: HeaderPairs, body: bytes, timeout_s: float) -> HttpReply:
         """Send and return the whole answer. Raises NotSent, NoAnswer or TooLarge."""
         try:
-            async with self._client.stream(
-                "POST", self._url, headers=list(headers), content=body, timeout=httpx2.Timeout(timeout_s)
-            ) as response:
+            # httpx2's own timeouts are for each step; a body that trickles would outlast them.
+            async with (
+                asyncio.timeout(timeout_s),
+                self._client.stream(
+                    "POST", self._url, headers=list(headers), content=body, timeout=httpx2.Timeout(timeout_s)
+                ) as response,
+            ):
                 chunks = []
                 size = 0
                 async for chunk in response.aiter_bytes():
@@ -44,6 +49,8 @@ class HttpxTransport:
                         raise TooLarge(f"more than {self._max_bytes} bytes")
                     chunks.append(chunk)
                 return HttpReply(response.status_code, response.headers, b"".join(chunks))
+        except TimeoutError as error:
+            raise NoAnswer("no whole answer in time", is_timeout=True) from error
         except httpx2.HTTPError as error:
             raise _translated(error) from error
 

@@ -10,10 +10,15 @@ import asyncio
 from collections import deque
 from urllib.parse import urlsplit
 
-from gateway.upstream.connection import Connection
+from gateway.upstream.connection import Connection, KnownHeads
 from gateway.upstream.transport import HeaderPairs, HttpReply, NoAnswer, NotSent
 
 _EARLY_S = 0.005
+
+
+_SWEEP_S = 0.01
+"""How late a request's end may be noticed. One timer looks after all requests, since one for each costs as much as
+parsing its answer."""
 
 
 class LeanTransport:
@@ -40,32 +45,45 @@ class LeanTransport:
         self._idle: list[Connection] = []
         self._open: set[Connection] = set()
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._known = KnownHeads()
+        self._sweeper: asyncio.TimerHandle | None = None
 
     async def post(self, headers: HeaderPairs, body: bytes, timeout_s: float) -> HttpReply:
         """Send and return the whole answer. Raises NotSent, NoAnswer or TooLarge."""
         request = self._request(headers, body)
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + timeout_s
-        connection = self._take_idle(loop.time()) or await self._connect(deadline)
-        timer = loop.call_at(deadline, connection.close)
+        now = loop.time()
+        deadline = now + timeout_s
+        connection = self._take_idle(now) or await self._connect(deadline)
+        connection.deadline = deadline
+        if self._sweeper is None:
+            self._sweeper = loop.call_later(_SWEEP_S, self._sweep, loop)
+        answer: asyncio.Future[HttpReply] = loop.create_future()
+        connection.send(request, answer)
         try:
-            reply = await connection.send(request)
-        except NoAnswer as error:
-            # Event loops may fire a timer some milliseconds early.
-            if loop.time() >= deadline - _EARLY_S:
-                raise NoAnswer("no whole answer in time", is_timeout=True) from error
-            raise
+            return await answer
         finally:
-            timer.cancel()
+            connection.finish()
             self._give_back(connection, loop.time())
-        return reply
 
     async def aclose(self) -> None:
         """Close all connections; requests in flight fail."""
         for connection in tuple(self._open):
             connection.close()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
         # Closing is told in the loop's next round.
         await asyncio.sleep(0)
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        """End requests whose time is over, and look again while there are others."""
+        now = loop.time()
+        busy = [each for each in self._open if each.is_busy]
+        for connection in busy:
+            if connection.deadline <= now:
+                connection.fail(NoAnswer("no whole answer in time", is_timeout=True))
+        self._sweeper = loop.call_later(_SWEEP_S, self._sweep, loop) if busy else None
 
     def _request(self, headers: HeaderPairs, body: bytes) -> bytes:
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
@@ -110,7 +128,7 @@ class LeanTransport:
         self._free -= 1
         try:
             _, connection = await asyncio.get_running_loop().create_connection(
-                lambda: Connection(self._max_bytes, self._lost), self._host, self._port
+                lambda: Connection(self._max_bytes, self._lost, self._known), self._host, self._port
             )
         except BaseException:
             self._free += 1

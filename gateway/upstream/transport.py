@@ -48,7 +48,7 @@ class HttpTransport(Protocol):
     """Posts bodies to one URL over kept connections. Cancelling closes the connection in use, never gives it back."""
 
     async def post(self, headers: HeaderPairs, body: bytes, timeout_s: float) -> HttpReply:
-        """Send and return the whole answer. Redirects are not followed.
+        """Send and return the whole answer, within `timeout_s` whatever happens. Redirects are not followed.
 
         Raises NotSent, NoAnswer or TooLarge.
         """
