@@ -10,7 +10,16 @@ import pytest
 from gql import Client, gql
 from gql.transport.websockets import WebsocketsTransport
 
-EVENTS = "subscription { customerEvents { type source subject changes { field from to } customer { id } } }"
+STREAMS = {
+    "customer": "customerEvents",
+    "opportunity": "customerEvents",
+    "renewal": "renewalUpdates",
+    "contract": "contractEvents",
+    "usage": "entitlementChanges",
+    "invoice": "invoiceEvents",
+    "payment": "invoiceEvents",
+    "credit_memo": "invoiceEvents",
+}
 FOLLOWS = {
     "deal_stage": ("crm", "opportunity.stage_changed"),
     "deal_won": ("crm", "opportunity.won"),
@@ -49,23 +58,28 @@ def test_every_kind_of_change_is_listed_with_its_system_and_a_sentence(changing_
 @pytest.mark.parametrize("kind", FOLLOWS)
 async def test_each_change_arrives_at_a_subscriber_as_what_it_means(changing_product, kind):
     system, meaning = FOLLOWS[kind]
+    stream_name = STREAMS[meaning.partition(".")[0]]
+    query = gql(f"subscription {{ event: {stream_name} {{ type source customer {{ id }} }} }}")
 
     async def first(stream: Any) -> dict[str, Any]:
         async with asyncio.timeout(20):
             async for answer in stream:
-                event = answer["customerEvents"]
+                event = answer["event"]
                 if event["type"] == f"concord.{meaning}.v1":
                     return event
         raise AssertionError("the stream ended")
 
     async with Client(transport=WebsocketsTransport(url=changing_product.websocket)) as session:
-        stream = session.subscribe(gql(EVENTS))
+        stream = session.subscribe(query)
         waiting = asyncio.create_task(first(stream))
         await asyncio.sleep(0.3)
-        (change,) = await asyncio.to_thread(simulate, changing_product, "--kind", kind)
+        address = changing_product.sandbox(system, "changes")
+        answer = await asyncio.to_thread(changing_product.client.post, address, json={"kind": kind, "count": 1})
+        assert answer.status_code == 200, answer.text
         event = await waiting
         await stream.aclose()
-    assert (change["system"], change["kind"]) == (system, kind)
+    (change,) = answer.json()["changes"]
+    assert change["kind"] == kind
     assert change["sentence"].endswith(".")
     assert event["source"] == f"concord/{'identity' if meaning == 'customer.created' else system}"
     assert event["customer"]["id"]
@@ -74,6 +88,8 @@ async def test_each_change_arrives_at_a_subscriber_as_what_it_means(changing_pro
 def test_without_a_kind_the_kinds_take_turns(changing_product):
     changes = simulate(changing_product, "--count", "4", "--every", "0.05")
     assert len({change["kind"] for change in changes}) == len(changes) == 4
+    (change,) = simulate(changing_product, "--kind", "deal_stage")
+    assert (change["system"], change["kind"]) == ("crm", "deal_stage")
 
 
 def test_what_can_not_be_simulated_is_said_in_a_sentence(changing_product):

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from subgraphs.billing.sandbox.account import Account
 from subgraphs.billing.sandbox.api import StripeApi
+from subgraphs.billing.sandbox.changes import BillingChanges
 from subgraphs.billing.sandbox.clockwork import run_clock
 from subgraphs.billing.sandbox.history import fill
 from subgraphs.billing.sandbox.objects.customer import webhook_endpoint
@@ -21,6 +22,7 @@ from subgraphs.billing.sandbox.settings import BillingSandboxSettings
 from subgraphs.billing.sandbox.store import Store
 from subgraphs.kit.background import background
 from subgraphs.kit.company.generate import generate
+from subgraphs.kit.sandbox.changes import Changes
 from subgraphs.kit.sandbox.process import Sandbox, run_sandbox
 from subgraphs.kit.sandbox.state import State
 from subgraphs.kit.sandbox.webhooks import WebhookSender
@@ -72,9 +74,15 @@ async def start(settings: BillingSandboxSettings) -> AsyncIterator[Sandbox]:
         sign=lambda _url, body: sign_webhook(secret, body, int(time.time())),
     )
     account = Account(store)
-    api = StripeApi(account, settings.token.get_secret_value(), sender.enqueue)
+    key = settings.token.get_secret_value()
+    api = StripeApi(account, key, sender.enqueue)
+    changes = Changes(
+        BillingChanges(store, api, key).makers(),
+        seed=settings.seed,
+        next_number=lambda: deliveries.next_number("simulated_change"),
+    )
     async with background(lambda: run_clock(account, sender.enqueue)):
-        yield Sandbox(app=api, webhooks=sender, too_many_requests=_too_many_requests)
+        yield Sandbox(app=api, webhooks=sender, too_many_requests=_too_many_requests, changes=changes)
     store.close()
     deliveries.close()
 

@@ -20,11 +20,13 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from subgraphs.crm.sandbox.changes import CrmChanges
 from subgraphs.crm.sandbox.fill import fill
 from subgraphs.crm.sandbox.portal import Portal
 from subgraphs.crm.sandbox.refusal import Refusal, respond, too_many_requests
 from subgraphs.crm.sandbox.routes import Routes
 from subgraphs.kit.company.generate import generate
+from subgraphs.kit.sandbox.changes import Changes
 from subgraphs.kit.sandbox.process import Sandbox, run_sandbox
 from subgraphs.kit.sandbox.settings import SandboxSettings
 from subgraphs.kit.sandbox.state import State
@@ -124,8 +126,11 @@ async def start(settings: CrmSandboxSettings) -> AsyncIterator[Sandbox]:
         middleware=[Middleware(_BearerToken, token=settings.token.get_secret_value())],
         exception_handlers={Refusal: respond},
     )
+    changes = Changes(
+        CrmChanges(portal).makers(), seed=settings.seed, next_number=lambda: state.next_number("simulated_change")
+    )
     try:
-        yield Sandbox(app=app, webhooks=sender, too_many_requests=too_many_requests)
+        yield Sandbox(app=app, webhooks=sender, too_many_requests=too_many_requests, changes=changes)
     finally:
         state.close()
 

@@ -29,6 +29,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from subgraphs.kit.background import background
 from subgraphs.kit.process import serve
+from subgraphs.kit.sandbox.changes import Changes
 from subgraphs.kit.sandbox.faults import CONTROL_PREFIX, FaultMiddleware, Faults
 from subgraphs.kit.sandbox.settings import SandboxSettings
 from subgraphs.kit.sandbox.webhooks import WebhookSender
@@ -45,6 +46,8 @@ class Sandbox:
     webhooks: WebhookSender | None = None
     too_many_requests: Callable[[], Response] | None = None
     """The vendor's own way to refuse when `rateLimitPerS` is exceeded."""
+    changes: Changes | None = None
+    """What people can be made to do at this vendor."""
 
 
 Start = Callable[[SettingsT], AbstractAsyncContextManager[Sandbox]]
@@ -66,7 +69,7 @@ def create_sandbox_app(settings: SettingsT, start: Start[SettingsT]) -> ASGIApp:
                 running = FaultMiddleware(sandbox.app)
             else:
                 running = FaultMiddleware(sandbox.app, too_many_requests=sandbox.too_many_requests)
-            app.router.routes[:0] = [Mount(CONTROL_PREFIX, routes=_control(running, sandbox.webhooks))]
+            app.router.routes[:0] = [Mount(CONTROL_PREFIX, routes=_control(running, sandbox))]
             loops = [sandbox.webhooks.deliver_forever] if sandbox.webhooks else []
             async with background(*loops):
                 yield
@@ -89,7 +92,9 @@ class _Unwrapped:
         await (self._control if is_control else self._vendor)(scope, receive, send)
 
 
-def _control(faults: FaultMiddleware, webhooks: WebhookSender | None) -> list[Route]:
+def _control(faults: FaultMiddleware, sandbox: Sandbox) -> list[Route]:
+    webhooks = sandbox.webhooks
+
     async def get_or_put_faults(request: Request) -> Response:
         if request.method == "PUT":
             try:
@@ -117,6 +122,7 @@ def _control(faults: FaultMiddleware, webhooks: WebhookSender | None) -> list[Ro
         Route("/faults", get_or_put_faults, methods=["GET", "PUT"]),
         Route("/requests", get_or_delete_requests, methods=["GET", "DELETE"]),
         Route("/redeliver", redeliver, methods=["POST"]),
+        (sandbox.changes or Changes([], seed=0, next_number=int)).route(),
     ]
 
 
