@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import TypeAlias
 
 from gateway.federation.plan import EachItem, FieldRewrite, Path, PathKey
@@ -100,15 +101,25 @@ class _Printer:
         name = self._aliases.get(id(entry), entry.response_name)
         alias = "" if name == entry.selection.name else f"{name}:"
         self.variables.update(dict.fromkeys(sorted(entry.selection.variables)))
-        text = f"{alias}{entry.selection.signature}{self._print_conditions(conditions)}"
-        return text if entry.below is None else text + self.print(entry.below, settled)
+        own, *around = self._print_conditions(conditions) or [""]
+        text = f"{alias}{entry.selection.signature}{own}"
+        if entry.below is not None:
+            text += self.print(entry.below, settled)
+        for each in around:
+            text = f"...{each}{{{text}}}"
+        return text
 
-    def _print_conditions(self, conditions: Conditions) -> str:
-        text = ""
+    def _print_conditions(self, conditions: Conditions) -> list[str]:
+        """Print conditions for as many nested places as they need: each may have one `@include` and one `@skip`.
+
+        https://spec.graphql.org/draft/#sec-Directives-Are-Unique-per-Location
+        """
+        places: list[list[str]] = [[], []]
         for variable, wanted in sorted(conditions):
             self.variables[variable] = None
-            text += f"@{'include' if wanted else 'skip'}(if:${variable})"
-        return text
+            places[wanted].append(f"@{'include' if wanted else 'skip'}(if:${variable})")
+        skips, includes = places
+        return ["".join(pair) for pair in zip_longest(includes, skips, fillvalue="")]
 
 
 def _join(parts: list[str]) -> str:
