@@ -71,11 +71,11 @@ class Mutation:
     @strawberry.mutation(description="Put a customer on credit hold, or release it.")
     async def set_credit_hold(self, info: Info, input: SetCreditHoldInput) -> SetCreditHoldPayload | None:  # noqa: A002 - the argument's name
         context = info.context
-        local_id(input.customer, "Customer")
+        local_id(input.customer_id, "Customer")
         versions = input.version.split("+")
 
         async def read() -> Sequence[CustomerRecord]:
-            ids = await context.links.external_ids(input.customer)
+            ids = await context.links.external_ids(input.customer_id)
             found = await context.erp.customers.read(ids) if ids else {}
             return [found[i] for i in ids if i in found]
 
@@ -101,21 +101,21 @@ class Mutation:
             done = bool(records) and all(record.credit_hold is input.on_hold for record in records)
             return [record.id for record in records] if done else None
 
-        arguments = {"customer": input.customer, "onHold": input.on_hold, "version": input.version}
+        arguments = {"customerId": input.customer_id, "onHold": input.on_hold, "version": input.version}
         ids = await _once(context, "setCreditHold", arguments, input.client_mutation_id, write, look_up)
         return SetCreditHoldPayload(customer=Customer.of(ids), client_mutation_id=input.client_mutation_id)
 
     @strawberry.mutation(description="Record money received for an invoice.")
     async def record_payment(self, info: Info, input: RecordPaymentInput) -> RecordPaymentPayload | None:  # noqa: A002 - the argument's name
         context = info.context
-        invoice_id = local_id(input.invoice, "Invoice")
+        invoice_id = local_id(input.invoice_id, "Invoice")
         if input.amount <= 0 or input.amount != input.amount.quantize(_CENT):
             raise BadUserInputError("`amount` is positive and has at most two decimals.", outcome=Outcome.NOT_APPLIED)
         received_on = input.received_on or context.today()
         if received_on > context.today():
             raise BadUserInputError("`receivedOn` is in the future.", outcome=Outcome.NOT_APPLIED)
         arguments = {
-            "invoice": input.invoice,
+            "invoiceId": input.invoice_id,
             "amount": str(input.amount.quantize(_CENT)),
             "receivedOn": str(input.received_on),
             "method": input.method,
@@ -157,13 +157,13 @@ class Mutation:
     @strawberry.mutation(description="Take back an invoice or a part of it.")
     async def issue_credit_memo(self, info: Info, input: IssueCreditMemoInput) -> IssueCreditMemoPayload | None:  # noqa: A002 - the argument's name
         context = info.context
-        invoice_id = local_id(input.invoice, "Invoice")
+        invoice_id = local_id(input.invoice_id, "Invoice")
         reason = _text("reason", input.reason)
         if input.lines is not None and not input.lines:
             raise BadUserInputError("`lines` names at least one line.", outcome=Outcome.NOT_APPLIED)
-        chosen = None if input.lines is None else [(line.invoice_line, str(line.amount)) for line in input.lines]
+        chosen = None if input.lines is None else [(line.invoice_line_id, str(line.amount)) for line in input.lines]
         arguments = {
-            "invoice": input.invoice,
+            "invoiceId": input.invoice_id,
             "reason": reason,
             "lines": chosen,
             "issuedOn": str(input.issued_on),
@@ -211,7 +211,7 @@ class Mutation:
     @strawberry.mutation(description="Void an invoice that was posted by mistake.")
     async def void_invoice(self, info: Info, input: VoidInvoiceInput) -> VoidInvoicePayload | None:  # noqa: A002 - the argument's name
         context = info.context
-        invoice_id = local_id(input.invoice, "Invoice")
+        invoice_id = local_id(input.invoice_id, "Invoice")
 
         async def write() -> Any:
             invoice = await _invoice(context, invoice_id, input.version)
@@ -226,7 +226,7 @@ class Mutation:
             invoice = await _invoice(context, invoice_id, None)
             return invoice_id if invoice.status is InvoiceStatus.VOIDED else None
 
-        arguments = {"invoice": input.invoice, "version": input.version}
+        arguments = {"invoiceId": input.invoice_id, "version": input.version}
         await _once(context, "voidInvoice", arguments, input.client_mutation_id, write, look_up)
         return VoidInvoicePayload(
             invoice=await _reread(context, invoice_id), client_mutation_id=input.client_mutation_id
@@ -296,7 +296,7 @@ def _credit_lines(chosen: Sequence[CreditLineInput] | None, lines: Sequence[Invo
     by_id = {line.id: line for line in lines}
     found: list[CreditLine] = []
     for item in chosen:
-        line = by_id.pop(local_id(item.invoice_line, "InvoiceLine"), None)
+        line = by_id.pop(local_id(item.invoice_line_id, "InvoiceLine"), None)
         if line is None:
             raise BadUserInputError("Each of `lines` is another line of this invoice.", outcome=Outcome.NOT_APPLIED)
         if not 0 < item.amount <= line.amount or item.amount != item.amount.quantize(_CENT):

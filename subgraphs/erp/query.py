@@ -51,9 +51,9 @@ class Query:
     ) -> Connection[Invoice] | None:
         window = page_window(first=first, after=after, last=last, before=before)
         customer_ids = None
-        if filter is not None and filter.customer is not None:
-            local_id(filter.customer, "Customer")
-            customer_ids = await info.context.links.external_ids(filter.customer)
+        if filter is not None and filter.customer_id is not None:
+            local_id(filter.customer_id, "Customer")
+            customer_ids = await info.context.links.external_ids(filter.customer_id)
         query = to_query(filter, customer_ids=customer_ids)
         order = order_by or InvoiceOrder()
         if order.field is InvoiceOrderField.DUE_ON:

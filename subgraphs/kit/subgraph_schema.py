@@ -93,7 +93,9 @@ def _describe(schema: SubgraphSchema) -> None:
         drawn = schema._schema.type_map.get(name)  # noqa: SLF001 - strawberry offers no other way to the built schema
         if not isinstance(definition, StrawberryObjectDefinition) or drawn is None:
             continue
-        drawn.description = drawn.description or _sentence(definition.origin)
+        # A root type is composed of many subgraphs' fields: no one of them has words for the whole.
+        is_root = drawn in (schema._schema.query_type, schema._schema.mutation_type)  # noqa: SLF001
+        drawn.description = None if is_root else drawn.description or _sentence(definition.origin)
         for field in getattr(drawn, "fields", {}).values():
             for optional in (field, *getattr(field, "args", {}).values()):
                 # Python's `= None` says that an argument may be left away, which a nullable type says already.

@@ -231,7 +231,7 @@ async def test_every_gap_between_billed_line_and_ledger_has_a_name(world: Any) -
 
 async def test_the_invoice_list_is_paged_forward_and_backward(world: Any) -> None:
     query = """query($first: Int, $after: String, $last: Int, $before: String) {
-      invoices(first: $first, after: $after, last: $last, before: $before, filter: {contract: "%s"}, orderBy: {field: NUMBER, direction: ASC}) {
+      invoices(first: $first, after: $after, last: $last, before: $before, filter: {contractNumber: "%s"}, orderBy: {field: NUMBER, direction: ASC}) {
         totalCount edges { cursor node { number } } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }"""
     contract = max(
         {i.contract for i in world.company.invoices}, key=lambda c: sum(i.contract == c for i in world.company.invoices)
@@ -272,7 +272,7 @@ async def test_the_invoice_list_is_paged_forward_and_backward(world: Any) -> Non
         ('{ invoices(after: "WyJ4Iiwgbm90XQ") { totalCount } }', "The cursor is not one of this list."),
         ('{ invoices(filter: {issuedFrom: "2026-02-01", issuedUntil: "2026-01-01"}) { totalCount } }', "`issuedFrom` is later than `issuedUntil`."),
         ('{ invoices(filter: {number: ""}) { totalCount } }', "`number` has between 1 and 200 characters."),
-        ('{ invoices(filter: {customer: "rubbish"}) { totalCount } }', "The id is not a global id of this graph."),
+        ('{ invoices(filter: {customerId: "rubbish"}) { totalCount } }', "The id is not a global id of this graph."),
         ("{ invoices(orderBy: {field: DUE_ON}) { totalCount } }", "To order by DUE_ON, filter by customer, contract, status POSTED or overdue."),
         ('{ invoice(id: "Q3VzdG9tZXI6MQ") { id } }', "The id is not the id of a Invoice."),
     ],

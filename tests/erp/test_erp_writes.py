@@ -41,7 +41,9 @@ async def test_a_payment_is_recorded_once_per_key(small_world: Any) -> None:
     invoice, *_ = await open_invoices(world)
     left = Decimal(invoice["balance"]["amount"])
     before = await moves(world)
-    message = {"input": {"invoice": invoice["id"], "amount": "12.50", "reference": "wire 7", "clientMutationId": "c1"}}
+    message = {
+        "input": {"invoiceId": invoice["id"], "amount": "12.50", "reference": "wire 7", "clientMutationId": "c1"}
+    }
     first = await world.data(PAY, message, Idempotency_Key="k1:recordPayment")
     payment = first["recordPayment"]["payment"]
     assert (payment["amount"]["amount"], payment["receivedOn"], payment["reference"], payment["method"]) == (
@@ -68,7 +70,7 @@ async def test_a_payment_whose_answer_was_lost_is_found_and_not_sent_again(small
     invoice, *_ = await open_invoices(world)
     await world.data("{ invoices(first: 1) { totalCount } }")  # logs in, so that the cut answer is the payment's
     before = await moves(world)
-    message = {"input": {"invoice": invoice["id"], "amount": "1.00"}}
+    message = {"input": {"invoiceId": invoice["id"], "amount": "1.00"}}
     lost = None
     # The wizard's steps share one address: answers are cut until the one that carries the payment was.
     for _ in range(6):
@@ -103,14 +105,14 @@ async def test_bad_payments_are_refused_before_anything_is_sent(small_world: Any
         ),
         ({"version": "1.0"}, ("CONFLICT", "NOT_APPLIED", "The invoice has changed since this version was read.")),
         (
-            {"invoice": encode_global_id("Invoice", "987654")},
+            {"invoiceId": encode_global_id("Invoice", "987654")},
             ("NOT_FOUND", "NOT_APPLIED", "The ERP has no such invoice."),
         ),
-        ({"invoice": "rubbish"}, ("BAD_USER_INPUT", None, "The id is not a global id of this graph.")),
+        ({"invoiceId": "rubbish"}, ("BAD_USER_INPUT", None, "The id is not a global id of this graph.")),
     ):
-        answer = await world.ask(PAY, {"input": {"invoice": invoice["id"], "amount": "1.00", **change}})
+        answer = await world.ask(PAY, {"input": {"invoiceId": invoice["id"], "amount": "1.00", **change}})
         assert refusal(answer) == expected
-    closed = {"invoice": invoice["id"], "amount": "1.00", "receivedOn": "2025-01-15"}
+    closed = {"invoiceId": invoice["id"], "amount": "1.00", "receivedOn": "2025-01-15"}
     code, outcome, words = refusal(await world.ask(PAY, {"input": closed}))
     assert (code, outcome) == ("SYSTEM_REJECTED", "NOT_APPLIED")
     assert "period" in words
@@ -122,10 +124,10 @@ async def test_a_credit_memo_takes_back_a_part_then_the_rest(small_world: Any) -
     invoice = (await open_invoices(world))[1]
     line = invoice["lines"]["edges"][0]["node"]
     part = {
-        "invoice": invoice["id"],
+        "invoiceId": invoice["id"],
         "reason": "Outage",
         "reference": "SUP-77",
-        "lines": [{"invoiceLine": line["id"], "amount": "1.00"}],
+        "lines": [{"invoiceLineId": line["id"], "amount": "1.00"}],
     }
     answer = await world.data(MEMO, {"input": part}, Idempotency_Key="m1:issueCreditMemo")
     memo = answer["issueCreditMemo"]["creditMemo"]
@@ -139,7 +141,7 @@ async def test_a_credit_memo_takes_back_a_part_then_the_rest(small_world: Any) -
     assert answer["issueCreditMemo"]["invoice"] == {"status": "POSTED", "balance": {"amount": str(left)}}
     assert await world.data(MEMO, {"input": part}, Idempotency_Key="m1:issueCreditMemo") == answer
     assert refusal(await world.ask(MEMO, {"input": part}))[0] == "CONFLICT"
-    too_much = {**part, "reference": "SUP-78", "lines": [{"invoiceLine": line["id"], "amount": "999999"}]}
+    too_much = {**part, "reference": "SUP-78", "lines": [{"invoiceLineId": line["id"], "amount": "999999"}]}
     assert refusal(await world.ask(MEMO, {"input": too_much}))[0] == "BAD_USER_INPUT"
     bad_reason = {**part, "reference": "SUP-79", "reason": " "}
     assert refusal(await world.ask(MEMO, {"input": bad_reason}))[0] == "BAD_USER_INPUT"
@@ -148,9 +150,9 @@ async def test_a_credit_memo_takes_back_a_part_then_the_rest(small_world: Any) -
 async def test_voiding_takes_the_version_that_was_read(small_world: Any) -> None:
     world = small_world
     invoice = (await open_invoices(world))[2]
-    stale = {"input": {"invoice": invoice["id"], "version": "1.5"}}
+    stale = {"input": {"invoiceId": invoice["id"], "version": "1.5"}}
     assert refusal(await world.ask(VOID, stale))[:2] == ("CONFLICT", "NOT_APPLIED")
-    message = {"input": {"invoice": invoice["id"], "version": invoice["version"]}}
+    message = {"input": {"invoiceId": invoice["id"], "version": invoice["version"]}}
     voided = {
         "voidInvoice": {"invoice": {"number": invoice["number"], "status": "VOIDED", "balance": {"amount": "0.00"}}}
     }
@@ -173,14 +175,14 @@ async def test_a_hold_is_set_by_the_customers_global_id(small_world: Any) -> Non
     (entity,) = await world.entities(
         "... on Customer { creditHold erpVersion }", {"__typename": "Customer", "erpRef": ref}
     )
-    message = {"input": {"customer": customer, "onHold": not entity["creditHold"], "version": entity["erpVersion"]}}
+    message = {"input": {"customerId": customer, "onHold": not entity["creditHold"], "version": entity["erpVersion"]}}
     answer = await world.data(HOLD, message, Idempotency_Key="h:setCreditHold")
     found = answer["setCreditHold"]["customer"]
     assert (found["erpRef"], found["creditHold"]) == (ref, not entity["creditHold"])
     assert found["erpVersion"] != entity["erpVersion"]
     assert await world.data(HOLD, message, Idempotency_Key="h:setCreditHold") == answer
     assert refusal(await world.ask(HOLD, message))[:2] == ("CONFLICT", "NOT_APPLIED")
-    unknown = {"input": {**message["input"], "customer": encode_global_id("Customer", "nobody")}}
+    unknown = {"input": {**message["input"], "customerId": encode_global_id("Customer", "nobody")}}
     assert refusal(await world.ask(HOLD, unknown)) == (
         "NOT_FOUND",
         "NOT_APPLIED",

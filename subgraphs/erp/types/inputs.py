@@ -20,9 +20,9 @@ class InvoiceFilter:
     """Which invoices."""
 
     status: list[InvoiceStatus] | None = None
-    customer: strawberry.ID | None = strawberry.field(default=None, description="A customer's global id.")
+    customer_id: strawberry.ID | None = strawberry.field(default=None, description="A customer's global id.")
     customer_reference: str | None = strawberry.field(default=None, description="A customer's business key, CUST-0001.")
-    contract: str | None = strawberry.field(default=None, description="A contract's number.")
+    contract_number: str | None = strawberry.field(default=None, description="A contract's number.")
     number: str | None = strawberry.field(default=None, description="A part of the invoice's number.")
     overdue: bool | None = strawberry.field(default=None, description="Past the due date with something left to pay.")
     issued_from: dt.date | None = None
@@ -41,7 +41,7 @@ class InvoiceOrder:
 class SetCreditHoldInput:
     """Put a customer on credit hold, or release it."""
 
-    customer: strawberry.ID = strawberry.field(description="The customer's global id.")
+    customer_id: strawberry.ID = strawberry.field(description="The customer's global id.")
     on_hold: bool
     version: str = strawberry.field(description="`Customer.erpVersion` as it was read.")
     client_mutation_id: str | None = None
@@ -51,7 +51,7 @@ class SetCreditHoldInput:
 class RecordPaymentInput:
     """Record money received for an invoice."""
 
-    invoice: strawberry.ID
+    invoice_id: strawberry.ID
     amount: Decimal = strawberry.field(description="In the invoice's currency; at most what is left to pay.")
     received_on: dt.date | None = strawberry.field(default=None, description="Default: today.")
     method: str | None = strawberry.field(
@@ -68,7 +68,7 @@ class RecordPaymentInput:
 class CreditLineInput:
     """What to take back of one invoice line."""
 
-    invoice_line: strawberry.ID
+    invoice_line_id: strawberry.ID
     amount: Decimal = strawberry.field(description="Net, in the invoice's currency; at most the line's amount.")
 
 
@@ -76,7 +76,7 @@ class CreditLineInput:
 class IssueCreditMemoInput:
     """Take back an invoice or a part of it."""
 
-    invoice: strawberry.ID
+    invoice_id: strawberry.ID
     reason: str
     lines: list[CreditLineInput] | None = strawberry.field(default=None, description="Default: all lines in full.")
     issued_on: dt.date | None = strawberry.field(default=None, description="Default: today.")
@@ -89,7 +89,7 @@ class IssueCreditMemoInput:
 class VoidInvoiceInput:
     """Void an invoice."""
 
-    invoice: strawberry.ID
+    invoice_id: strawberry.ID
     version: str = strawberry.field(description="`Invoice.version` as it was read.")
     client_mutation_id: str | None = None
 
@@ -104,14 +104,14 @@ def to_query(filter_: InvoiceFilter | None, *, customer_ids: Sequence[str] | Non
     start, end = filter_.issued_from, filter_.issued_until
     if start is not None and end is not None and start > end:
         raise BadUserInputError("`issuedFrom` is later than `issuedUntil`.")
-    for name, text in (("number", filter_.number), ("contract", filter_.contract)):
+    for name, text in (("number", filter_.number), ("contractNumber", filter_.contract_number)):
         if text is not None and not 0 < len(text) <= _MAX_TEXT:
             raise BadUserInputError(f"`{name}` has between 1 and {_MAX_TEXT} characters.")
     return InvoiceQuery(
         statuses=None if filter_.status is None else tuple(sorted(set(filter_.status), key=list(InvoiceStatus).index)),
         customer_ids=None if customer_ids is None else tuple(customer_ids),
         customer_reference=filter_.customer_reference,
-        contract=filter_.contract,
+        contract=filter_.contract_number,
         number=filter_.number,
         issued_from=start,
         issued_until=end,
@@ -142,6 +142,6 @@ def ordered(invoices: Sequence[InvoiceRecord], order: InvoiceOrder | None) -> Se
 
 def related_query(filter_: InvoiceFilter | None) -> InvoiceQuery:
     """Return the query of a list below a customer or contract. Raises BadUserInputError for a customer's id."""
-    if filter_ is not None and filter_.customer is not None:
-        raise BadUserInputError("`customer` filters the list of all invoices only.")
+    if filter_ is not None and filter_.customer_id is not None:
+        raise BadUserInputError("`customerId` filters the list of all invoices only.")
     return to_query(filter_)
