@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from graphql import GraphQLError
 from rich.console import Console
 
 from gateway.cli.options import CONFIG, ConfigOption, JsonOption
@@ -34,11 +35,10 @@ def plan(
     """
     path = supergraph or load_settings(config).supergraph.path
     try:
-        sdl = path.read_text(encoding="utf-8")
-        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsRefused((str(error),)) from error
-    graph = parse_supergraph(sdl)
+        graph = parse_supergraph(_read(path))
+    except (GraphQLError, ValueError, TypeError) as error:
+        raise SettingsRefused((f"{path} is not a supergraph: {error}",)) from error
+    text = sys.stdin.read() if str(file) == "-" else _read(file)
     try:
         planned = Planner(graph).plan(prepare(graph.api_schema, text, operation))
     except (GatewayError, RequestRefused) as refused:
@@ -48,3 +48,12 @@ def plan(
             console.print(f"[red]✗[/red] [bold]{each.code}[/bold]{at}\n    {each.message}", highlight=False)
         raise typer.Exit(1) from None
     sys.stdout.write((json.dumps(plan_to_json(planned), indent=2) if as_json else print_plan(planned)) + "\n")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsRefused((f"{path} can't be read: {error.strerror}.",)) from error
+    except UnicodeDecodeError as error:
+        raise SettingsRefused((f"{path} is not text in UTF-8.",)) from error

@@ -95,10 +95,12 @@ class Supervisor:
             child = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
+                "gateway.cli.child",
                 plan.module,
                 *plan.arguments,
                 env={**os.environ, **plan.environment, "PYTHONUNBUFFERED": "1"},
-                stdin=asyncio.subprocess.DEVNULL,
+                # Held open and never written: its end tells the child that this process is gone.
+                stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
                 # A terminal's Ctrl-C must reach the supervisor alone, which then stops the rest in order.

@@ -7,11 +7,22 @@ import os
 import secrets
 from pathlib import Path
 
+from gateway.cli.state_directory import unwritable
 from gateway.settings import Settings
 
 
 def local_secret(directory: Path, name: str) -> str:
-    """Return the secret of that name, making it if this installation has none yet: 43 URL-safe characters."""
+    """Return the secret of that name, making it if this installation has none yet: 43 URL-safe characters.
+
+    Raises SettingsRefused when the directory can't be written.
+    """
+    try:
+        return _kept_secret(directory, name)
+    except OSError as error:
+        raise unwritable(directory, error) from error
+
+
+def _kept_secret(directory: Path, name: str) -> str:
     path = directory / "secrets.json"
     known: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if name not in known:

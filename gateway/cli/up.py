@@ -6,6 +6,7 @@ import asyncio
 import re
 import signal
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from rich.table import Table
 from gateway.cli.options import CONFIG, ConfigOption
 from gateway.cli.processes import ProcessFailed, ProcessPlan, Supervisor
 from gateway.cli.secrets import internal_secret, local_secret
+from gateway.cli.state_directory import claimed
 from gateway.settings import ProcessSettings, Settings, SettingsRefused, load_settings
 
 _REFERENCE = re.compile(r"\$\{(secret|url):([^}]+)\}")
@@ -32,11 +34,16 @@ def up(
     Example: `concord up --customers 500 --seed 11 --fresh`
     """
     settings = load_settings(config)
+    with claimed(settings.state.directory):
+        if fresh:
+            _forget(settings.state.directory)
+        _run(settings, config, {"CUSTOMERS": customers, "SEED": seed})
+
+
+def _run(settings: Settings, config: Path, sandbox: dict[str, int | None]) -> None:
     console = Console()
     directory = settings.state.directory
-    if fresh:
-        _forget(directory)
-    plans = tuple(_process_plans(settings, config, {"CUSTOMERS": customers, "SEED": seed}))
+    plans = tuple(_process_plans(settings, config, sandbox))
     status = console.status(f"Starting {len(plans)} processes…")
 
     def ready(name: str, url: str, seconds: float) -> None:
@@ -78,10 +85,8 @@ def _process_plans(settings: Settings, config: Path, sandbox: dict[str, int | No
     directory = settings.state.directory
     gateway_url = f"http://{settings.server.host}:{settings.server.port}"
 
+    _check_order(settings, config)
     for name, process in settings.processes.items():
-        for other in process.after:
-            if other not in settings.processes:
-                raise SettingsRefused((f"{config}: `processes.{name}.after` names `{other}`, which is no process.",))
         environment = {key: _resolve(value, settings, name) for key, value in process.environment.items()}
         prefix = process_prefix(process)
         environment |= {f"{prefix}PORT": str(process.port), f"{prefix}STATE_DIR": str(directory / name)}
@@ -95,6 +100,19 @@ def _process_plans(settings: Settings, config: Path, sandbox: dict[str, int | No
         environment={"CONCORD_SECRETS__INTERNAL": internal_secret(settings), "CONCORD_GATEWAY_URL": gateway_url},
         after=tuple(settings.processes),
     )
+
+
+def _check_order(settings: Settings, config: Path) -> None:
+    """Raise SettingsRefused if a process waits for one that is none, or for itself by way of others."""
+    for name, process in settings.processes.items():
+        for other in process.after:
+            if other not in settings.processes:
+                raise SettingsRefused((f"{config}: `processes.{name}.after` names `{other}`, which is no process.",))
+    try:
+        TopologicalSorter({name: process.after for name, process in settings.processes.items()}).prepare()
+    except CycleError as error:
+        circle = " → ".join(reversed(error.args[1]))
+        raise SettingsRefused((f"{config}: processes wait for each other by `after`: {circle}.",)) from error
 
 
 def process_prefix(process: ProcessSettings) -> str:

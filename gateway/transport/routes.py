@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Container, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from gateway.errors import GatewayError
+from gateway.events.log import StoreUnavailable
 from gateway.telemetry.correlation import correlation_id
 from gateway.transport.asgi import ASGIApp, Receive, Scope, Send, read_headers
 from gateway.transport.exchange import CORRELATION_HEADER, begin
@@ -68,6 +69,10 @@ async def _serve_lifespan(receive: Receive, send: Send, lifespan: Lifespan) -> N
         async with lifespan():
             await send({"type": "lifespan.startup.complete"})
             await receive()
+    except StoreUnavailable as error:
+        # A file that another process holds or that can't be written: its sentence says all there is to do.
+        await send({"type": "lifespan.startup.failed", "message": str(error)})
+        raise
     except Exception as error:
         _LOG.exception("the process could not start or stop cleanly")
         await send({"type": "lifespan.startup.failed", "message": str(error)})

@@ -132,6 +132,12 @@ def started(folder: Path, customers: int, **environment: str) -> Iterator[Produc
         process.wait(30)
 
 
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A configuration of the product with ports and a state directory of its own; nothing is running."""
+    return written_config(tmp_path)[0]
+
+
 @pytest.fixture(scope="session")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """The product with its 200 customers; journeys leave it as they found it, but for the history they made."""
