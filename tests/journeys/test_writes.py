@@ -97,16 +97,32 @@ def test_billing_alone_learns_that_a_contract_renews_by_itself_or_not(product, o
     assert (done["crm"], done["erp"]) == (0, 0)
 
 
-def test_usage_is_counted_once_however_often_it_is_sent_with_one_key(product, overdue_customer):
-    contract = first(subject(product, overdue_customer)["contracts"])
+@pytest.fixture(scope="module")
+def metered(product) -> dict[str, Any]:
+    """An entitlement to calls of the API, which are charged by use."""
+    query = """{ customers(first: 200) { edges { node {
+        entitlement(feature: "api_calls") { id state used contract { id status } } } } } }"""
+    found = (edge["node"]["entitlement"] for edge in product.data(query)["customers"]["edges"])
+    return next(
+        each
+        for each in found
+        if each and each["state"] == "ACTIVE" and (each["contract"] or {}).get("status") == "ACTIVE"
+    )
+
+
+def test_usage_is_counted_once_however_often_it_is_sent_with_one_key(product, metered):
     product.forget_vendor_requests(*SYSTEMS)
-    inputs = {"contractId": contract["id"], "feature": "api_calls", "quantity": "25"}
+    inputs = {"contractId": metered["contract"]["id"], "feature": "api_calls", "quantity": "25"}
     once = key()
-    selection = "contract { number customer { name } }"
+    selection = "entitlement { id used } contract { number customer { name } }"
     answers = [write(product, "recordUsage", inputs, selection, Idempotency_Key=once) for _ in range(3)]
+    assert "errors" not in answers[0], answers[0]
     assert answers[0] == answers[1] == answers[2]
-    if "errors" not in answers[0]:
-        assert writes(product)["billing"] == 1
+    entitlement = answers[0]["data"]["recordUsage"]["entitlement"]
+    assert entitlement["id"] == metered["id"]
+    assert float(entitlement["used"]) == float(metered["used"]) + 25
+    done = writes(product)
+    assert (done["crm"], done["billing"], done["erp"]) == (0, 1, 0)
     other = write(product, "recordUsage", inputs | {"quantity": "26"}, selection, Idempotency_Key=once)
     assert other["errors"][0]["extensions"]["code"] == "IDEMPOTENCY_KEY_REUSED"
 
@@ -180,13 +196,14 @@ def test_customers_merge_and_part_again_with_their_history(product):
     )
     kept, other = (edge["node"] for edge in found["customers"]["edges"])
     inputs = {"customerId": kept["id"], "version": kept["identityVersion"], "duplicateIds": [other["id"]]}
-    selection = "customer { id identityVersion identities { system externalId } contracts(first: 50) { totalCount } history { change } }"
+    selection = "customer { id identityVersion identities { system externalId } contracts(first: 50) { totalCount } history { kind otherCustomerId } }"
     merged = write(product, "mergeCustomers", inputs, selection)
     assert "errors" not in merged, merged
     customer = merged["data"]["mergeCustomers"]["customer"]
     assert {tuple(each.values()) for each in customer["identities"]} == {
         tuple(each.values()) for each in kept["identities"] + other["identities"]
     }
+    assert {"kind": "MERGED_IN", "otherCustomerId": other["id"]} in customer["history"]
     assert product.data("query($id: ID!) { node(id: $id) { id } }", {"id": other["id"]})["node"]["id"] == kept["id"]
     inputs = {"customerId": kept["id"], "version": customer["identityVersion"], "records": other["identities"]}
     parted = write(product, "splitCustomer", inputs, "customer { identities { system externalId } }")
