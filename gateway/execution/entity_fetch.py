@@ -9,6 +9,7 @@ from graphql import FieldNode
 
 from gateway.errors import Outcome
 from gateway.execution.collect import Collect, Collected, compile_collect
+from gateway.execution.early import only_new
 from gateway.execution.located import (
     Failure,
     SubgraphProfile,
@@ -38,6 +39,13 @@ class CompiledInput:
     """Names of the supergraph's object types: a `__typename` that is one of them is final."""
     is_sharing: bool
     """Whether objects may share what a result holds. Not where ancestors set arguments further down."""
+
+    def collected(self, run: Run) -> Collected:
+        """Collect the representations, none where the input is not wanted."""
+        for variable, wanted in self.entity_input.conditions:
+            if bool(run.variables.get(variable)) is not wanted:
+                return Collected(groups=[([], []) for _ in self.entity_input.paths])
+        return self.collect(run.data)
 
     def merge(self, collected: Collected, results: list[Any]) -> None:
         """Merge each result into every object that stands for it.
@@ -91,9 +99,14 @@ class CompiledEntity:
 
     def prepare(self, run: Run) -> tuple[SubgraphRequest, tuple[Collected, ...]] | None:
         """Collect the representations and return the request to send, or None where there is nothing to ask."""
-        collected = tuple(each.collect(run.data) for each in self.inputs)
+        collected = tuple(each.collected(run) for each in self.inputs)
         if run.ledger:
             self._pass_on(run, collected)
+        if run.sent is not None:
+            keys = [(self.fetch.id, number) for number in range(len(collected))]
+            collected = tuple(
+                only_new(found, run.sent.setdefault(key, {})) for key, found in zip(keys, collected, strict=True)
+            )
         entities = sum(len(each.representations) for each in collected)
         if not entities:
             return None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import Sequence as Seq
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, assert_never
 
+from gateway.execution.early import PATIENCE, Ancestors, ancestors_of, needless_waits
 from gateway.execution.entity_fetch import CompiledEntity, compile_entity
 from gateway.execution.fetch import load_entity, load_root
 from gateway.execution.located import SubgraphProfile
@@ -32,6 +34,8 @@ class CompiledSequence:
     """Nodes that run one after another."""
 
     nodes: tuple[CompiledNode, ...]
+    hurried: frozenset[int] = frozenset()
+    """Indices of nodes that not all of what follows needs: where one is slow, what follows runs early."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,8 @@ class Subgraphs:
     """Names of the supergraph's object types."""
     is_sharing: bool = True
     """Whether, in the plan being compiled, one result may serve several objects."""
+    ancestors: Ancestors = field(default_factory=dict)
+    """What each fetch of the plan being compiled needs."""
 
 
 def compile_plan(plan: QueryPlan, subgraphs: Subgraphs) -> CompiledPlan:
@@ -87,7 +93,7 @@ def compile_plan(plan: QueryPlan, subgraphs: Subgraphs) -> CompiledPlan:
     Raises KeyError if the plan names a subgraph that has no client.
     """
     # Below two users, the same order may be priced differently: then each user needs an order of his own.
-    subgraphs = replace(subgraphs, is_sharing=not _reads_ancestors(plan.root))
+    subgraphs = replace(subgraphs, is_sharing=not _reads_ancestors(plan.root), ancestors=ancestors_of(plan))
     match plan.root:
         case None:
             return CompiledPlan(plan, None)
@@ -125,7 +131,7 @@ def _compile(node: PlanNode | None, subgraphs: Subgraphs) -> CompiledNode | None
             client, profile = subgraphs.clients[name], subgraphs.profiles[name]
             return compile_entity(node, client, profile, subgraphs.object_types, is_sharing=subgraphs.is_sharing)
         case Sequence(nodes):
-            return CompiledSequence(_compile_all(nodes, subgraphs))
+            return CompiledSequence(_compile_all(nodes, subgraphs), needless_waits(nodes, subgraphs.ancestors))
         case Parallel(nodes):
             return CompiledParallel(_compile_all(nodes, subgraphs))
         case Condition(variable, if_true, if_false):
@@ -158,9 +164,8 @@ async def _execute(node: CompiledNode, run: Run) -> None:
             await load_entity(node, run)
         case CompiledRoot():
             await load_root(node, run)
-        case CompiledSequence(nodes):
-            for each in nodes:
-                await _execute(each, run)
+        case CompiledSequence(nodes, hurried):
+            await _execute_sequence(nodes, hurried, 0, run)
         case CompiledParallel(nodes):
             async with asyncio.TaskGroup() as group:
                 for each in nodes[:-1]:
@@ -174,6 +179,21 @@ async def _execute(node: CompiledNode, run: Run) -> None:
                 await _execute(chosen, run)
         case _:
             assert_never(node)
+
+
+async def _execute_sequence(nodes: Seq[CompiledNode], hurried: frozenset[int], start: int, run: Run) -> None:
+    for index in range(start, len(nodes)):
+        if index not in hurried or run.is_write:
+            await _execute(nodes[index], run)
+            continue
+        left_s = run.context.deadline - asyncio.get_running_loop().time()
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(_execute(nodes[index], run))
+            done, _ = await asyncio.wait((task,), timeout=max(left_s, 0) * PATIENCE)
+            if not done:
+                if run.sent is None:
+                    run.sent = {}
+                await _execute_sequence(nodes, hurried, index + 1, run)
 
 
 async def events(compiled: CompiledPlan, source: Run, new_run: Callable[[], Run]) -> AsyncGenerator[Run, None]:

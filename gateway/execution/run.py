@@ -30,6 +30,9 @@ class Run:
     """(identity of an object in the tree, response name) → why that field is not there. What depends on it failed for
     the same reason."""
 
+    sent: dict[tuple[int, int], dict[int, Any]] | None = None
+    """Once a fetch was slow, (fetch, number of the input) → the objects it was sent for already, by identity."""
+
     def fail_field(self, path: ConcretePath, holder: dict[str, Any], name: str, failure: Failure) -> None:
         """Note that the field `name` of the object at `path` could not be had."""
         self.errors.add((*path, name), failure)

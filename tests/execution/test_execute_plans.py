@@ -1,6 +1,7 @@
 """Hand-made plans over real subgraphs: what is asked, and what the whole answer is."""
 
 import asyncio
+import json
 from dataclasses import replace
 
 from planned_gateway import entity, key, path, root
@@ -340,3 +341,48 @@ async def test_an_operation_without_subgraphs_is_answered_by_the_gateway(gateway
     assert await gate.ask(query) == {
         "data": {"t": "Query", "__schema": {"queryType": {"n": "Query"}}, "pet": {"kind": "OBJECT"}}
     }
+
+
+async def test_a_slow_fetch_is_not_waited_for_by_what_does_not_need_it(gateway, subgraphs):
+    """`b` is asked once for what `a` and `c` brought, and where `c` is slow, twice: first for what is there."""
+    users = root("a", "{users{__typename id}}", "users", id=0)
+    me = root("c", "{me{__typename id}}", "me", id=1)
+    first = EntityInput(
+        paths=(path("users.@"),),
+        type_condition="User",
+        representation=key("id"),
+        variable="r0",
+        response_name="_e0",
+        fields=("name",),
+        needs=((0,),),
+    )
+    second = replace(first, paths=(path("me"),), variable="r1", response_name="_e1", needs=((1,),))
+    document = (
+        "query($r0:[_Any!]!,$r1:[_Any!]!){"
+        "_e0:_entities(representations:$r0){...on User{name}}_e1:_entities(representations:$r1){...on User{name}}}"
+    )
+    names = EntityFetch(subgraph="b", document=document, inputs=(first, second), id=2)
+    gate = gateway(SDL, Sequence((Parallel((users, me)), names)))
+    subgraphs["a"].say = says({"users": [user("1")]})
+    subgraphs["c"].say = says({"me": user("2")})
+
+    def answer(request):
+        return {
+            "data": {n: [{"name": r["id"]} for r in request["variables"][v]] for n, v in (("_e0", "r0"), ("_e1", "r1"))}
+        }
+
+    subgraphs["b"].say = answer
+    whole = {"data": {"users": [{"name": "1"}], "me": {"name": "2"}}}
+    assert await gate.ask("{ users { name } me { name } }") == whole
+    assert len(subgraphs["b"].requests) == 1
+
+    async def late(writer, request):
+        await subgraphs["b"].got(2)
+        writer.write(reply(json.dumps({"data": {"me": user("2")}}).encode()))
+        await writer.drain()
+
+    subgraphs["c"].behave = late
+    assert await gate.ask("{ users { name } me { name } }", X_Request_Timeout_Ms="2000") == whole
+    assert [
+        (len(request["variables"]["r0"]), len(request["variables"]["r1"])) for request in subgraphs["b"].requests
+    ] == [(1, 1), (1, 0), (0, 1)]

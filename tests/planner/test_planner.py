@@ -107,21 +107,65 @@ def test_a_planner_remembers_without_changing_its_mind(shop: Supergraph) -> None
     assert plans[:2] == plans[2:] == [plan_text(shop, text) for text in texts]
 
 
-def test_a_failing_system_never_holds_up_fields_that_do_not_need_it(shop: Supergraph) -> None:
-    """`inStock` is not merged with `shipping`, which has to wait for `products`."""
-    graph = supergraph(
-        reviews="""
-            type Query { latest: Product }
-            type Product @key(fields: "upc") { upc: ID! }
-        """,
-        products='type Product @key(fields: "upc") { upc: ID! price: Int }',
-        stock="""
-            type Product @key(fields: "upc") {
-              upc: ID! inStock: Boolean price: Int @external shipping: Int @requires(fields: "price")
-            }
-        """,
+SHIPPING = {
+    "reviews": """
+        type Query { latest: Product }
+        type Product @key(fields: "upc") { upc: ID! }
+    """,
+    "products": 'type Product @key(fields: "upc") { upc: ID! price: Int }',
+    "stock": """
+        type Product @key(fields: "upc") {
+          upc: ID! inStock: Boolean price: Int @external shipping: Int @requires(fields: "price")
+        }
+    """,
+}
+
+
+def test_a_field_waits_for_a_request_to_its_subgraph_and_never_needs_what_it_waits_for() -> None:
+    """`inStock` goes with `shipping`, which needs `products`; its own representation has nothing of theirs."""
+    assert plan_text(supergraph(**SHIPPING), "{ latest { inStock shipping } }") == (
+        "sequence\n"
+        "  fetch reviews\n"
+        "    {\n      latest {\n        upc\n        __typename\n      }\n    }\n"
+        "  enter products\n"
+        "    $representations: latest as Product { __typename upc }\n"
+        "    query ($representations: [_Any!]!) {\n"
+        "      _entities(representations: $representations) {\n"
+        "        ... on Product {\n          price\n        }\n      }\n    }\n"
+        "  enter stock\n"
+        "    $r0: latest as Product { __typename upc }\n"
+        "    $r1: latest as Product { __typename upc price }\n"
+        "    query ($r0: [_Any!]!, $r1: [_Any!]!) {\n"
+        "      _e0: _entities(representations: $r0) {\n"
+        "        ... on Product {\n          inStock\n        }\n      }\n"
+        "      _e1: _entities(representations: $r1) {\n"
+        "        ... on Product {\n          shipping\n        }\n      }\n    }\n"
     )
-    assert plan_text(graph, "{ latest { inStock shipping } }").splitlines()[8:10] == ["  parallel", "    enter stock"]
+
+
+def test_fields_under_different_conditions_share_a_request() -> None:
+    """What is wanted under a condition is an input of its own, with nothing sent where it does not hold."""
+    operation = "query($yes: Boolean!) { latest { inStock @include(if: $yes) shipping } }"
+    inputs = [
+        line for line in plan_text(supergraph(**SHIPPING), operation).splitlines() if "$r" in line and " as " in line
+    ]
+    assert inputs == [
+        "    $representations: latest as Product { __typename upc }",
+        "    $r0: latest as Product { __typename upc } if $yes",
+        "    $r1: latest as Product { __typename upc price }",
+    ]
+
+
+def test_nothing_waits_where_that_would_add_a_stage() -> None:
+    """Only the last stage's request can be shared without a longer chain, so `inStock` alone goes out at once."""
+    lines = plan_text(supergraph(**SHIPPING), "{ latest { inStock price } }").splitlines()
+    assert [line for line in lines if line.strip().startswith(("sequence", "parallel", "fetch", "enter"))] == [
+        "sequence",
+        "  fetch reviews",
+        "  parallel",
+        "    enter stock",
+        "    enter products",
+    ]
 
 
 def test_plans_as_json(shop: Supergraph) -> None:
@@ -167,6 +211,8 @@ def test_plans_as_json(shop: Supergraph) -> None:
                                 "inputRewrites": [],
                                 "outputRewrites": [],
                                 "contextArguments": {},
+                                "needs": [[0]],
+                                "conditions": {},
                             }
                         ],
                     },

@@ -80,11 +80,13 @@ def _input(entity_input: EntityInput) -> Json:
         "responseName": entity_input.response_name,
         "typeCondition": entity_input.type_condition,
         "paths": [print_path(path) for path in entity_input.paths],
+        "needs": [list(ids) for ids in entity_input.needs],
         "representation": _representation(entity_input.representation),
         "fields": list(entity_input.fields),
         "inputRewrites": [_rewrite(item) for item in entity_input.input_rewrites],
         "outputRewrites": [_rewrite(item) for item in entity_input.output_rewrites],
         "contextArguments": {variable: print_path(path) for variable, path in entity_input.context_arguments},
+        "conditions": dict(entity_input.conditions),
     }
 
 

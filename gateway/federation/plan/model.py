@@ -12,6 +12,10 @@ from typing import TypeAlias
 from gateway.federation.operation import OperationKind
 
 
+Conditions: TypeAlias = tuple[tuple[str, bool], ...]
+"""`(("withPrice", True),)`: variables of `@skip`/`@include` and the values they must have."""
+
+
 @dataclass(frozen=True, slots=True)
 class PathKey:
     """One step down a response object, by response name (the alias, where there is one).
@@ -121,6 +125,11 @@ class EntityInput:
     """`@fromContext`: (variable name, path to its value), read for each object. A path starts at the object: each
     `PathKey("..")` undoes one element of the path that led to it, the rest leads down. Of several paths for one variable
     the first that leads somewhere counts. Objects with different values can't share a request."""
+    needs: tuple[tuple[int, ...], ...] = ()
+    """For each path, ids of the fetches whose answers lead to its objects and fill their representations. A path may
+    stand in a sequence behind other fetches too, so that requests are saved: those it waits for, but not for ever."""
+    conditions: Conditions = ()
+    """Values that Boolean variables must have for anything to be sent: others in the request may be wanted without."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,7 +110,8 @@ def _print_node(node: PlanNode) -> Iterator[str]:
 def _print_input(entity_input: EntityInput) -> Iterator[str]:
     paths = ", ".join(print_path(path) for path in entity_input.paths)
     sent = _print_representation(entity_input.representation)
-    yield f"${entity_input.variable}: {paths} as {entity_input.type_condition} {sent}"
+    wanted = "".join(f" {'if' if value else 'unless'} ${name}" for name, value in entity_input.conditions)
+    yield f"${entity_input.variable}: {paths} as {entity_input.type_condition} {sent}{wanted}"
     yield from _print_rewrites("representation", entity_input.input_rewrites)
     yield from _print_rewrites("answer", entity_input.output_rewrites)
     for variable, path in entity_input.context_arguments:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
+from gateway.federation.planner.stages import earliest_stages, settle_stages
 from gateway.federation.planner.step import Step
 
 Pass: TypeAlias = Callable[[list[Step]], list[Step]]
@@ -13,10 +14,9 @@ Pass: TypeAlias = Callable[[list[Step]], list[Step]]
 def merge_entries(steps: list[Step]) -> list[Step]:
     """Merge steps that enter the same objects in the same subgraph once the same answers are there.
 
-    Two fields of `inventory.Product`, one of them with `@requires`, are one request if neither has to wait longer for
-    it: the same stage, after the same subgraphs.
+    Two fields of `inventory.Product`, one of them with `@requires`, are one input if neither needs more than the other:
+    the same stage, after the same subgraphs.
     """
-    stages = stages_of(steps)
     systems: dict[Step, frozenset[str]] = {}
     children: dict[Step, list[Step]] = {}
     for step in steps:
@@ -25,14 +25,14 @@ def merge_entries(steps: list[Step]) -> list[Step]:
     kept: list[Step] = []
     alike: dict[tuple[object, ...], list[Step]] = {}
     # Earlier stages first: once parents are merged, their children have equal parents.
-    for step in sorted(steps, key=lambda item: (stages[item], item.id)):
+    for step in sorted(steps, key=lambda item: (item.stage, item.id)):
         systems[step] = frozenset(parent.subgraph for parent in step.parents).union(
             *(systems[parent] for parent in step.parents)
         )
         if step.entry is None:
             kept.append(step)
             continue
-        key = (step.subgraph, stages[step], systems[step], step.entry.path, step.entry.possible_types)
+        key = (step.subgraph, step.stage, systems[step], step.entry.path, step.entry.possible_types)
         group = alike.setdefault(key, [])
         twin = next((other for other in group if _enter_alike(other, step)), None)
         if twin is None:
@@ -49,14 +49,13 @@ def merge_entries(steps: list[Step]) -> list[Step]:
 
 def order_steps(steps: list[Step]) -> list[Step]:
     """Order steps so that each stands after all it waits for, and number them from 0."""
-    stages = stages_of(steps)
-    ordered = sorted(steps, key=lambda item: (stages[item], item.id))
+    ordered = sorted(steps, key=lambda item: (item.stage, item.id))
     for number, step in enumerate(ordered):
         step.id = number
     return ordered
 
 
-PASSES: tuple[Pass, ...] = (merge_entries, order_steps)
+PASSES: tuple[Pass, ...] = (earliest_stages, merge_entries, settle_stages, merge_entries, order_steps)
 
 
 def run_passes(steps: list[Step], passes: Sequence[Pass] = PASSES) -> list[Step]:
@@ -64,33 +63,6 @@ def run_passes(steps: list[Step], passes: Sequence[Pass] = PASSES) -> list[Step]
     for apply in passes:
         steps = apply(steps)
     return steps
-
-
-def stages_of(steps: Sequence[Step]) -> Mapping[Step, int]:
-    """Return how many steps have to run before each one, at least."""
-    stages: dict[Step, int] = {}
-
-    def stage(step: Step) -> int:
-        if step not in stages:
-            stages[step] = max((stage(parent) + 1 for parent in step.parents), default=0)
-        return stages[step]
-
-    for step in steps:
-        stage(step)
-    return stages
-
-
-def systems_before(steps: Sequence[Step]) -> Mapping[Step, frozenset[str]]:
-    """Return, for each step, the subgraphs whose answers it needs: what it can fail or be late with."""
-    systems: dict[Step, frozenset[str]] = {}
-
-    def before(step: Step) -> frozenset[str]:
-        if step not in systems:
-            own = frozenset(parent.subgraph for parent in step.parents)
-            systems[step] = own.union(*(before(parent) for parent in step.parents))
-        return systems[step]
-
-    return {step: before(step) for step in steps}
 
 
 def _enter_alike(kept: Step, gone: Step) -> bool:

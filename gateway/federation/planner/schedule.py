@@ -4,38 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence as Seq
-from dataclasses import dataclass
 
 from gateway.federation.plan import (
-    Condition,
     EachItem,
     EntityFetch,
     EntityInput,
     FieldRewrite,
     OperationKind,
-    Parallel,
     Path,
     PathKey,
     PlanNode,
     RepresentationFragment,
     RepresentationSelection,
     RootFetch,
-    Sequence,
 )
+from gateway.federation.planner.arrange import Request, arrange
 from gateway.federation.planner.document import PrintedSelections, print_step_selections
-from gateway.federation.planner.passes import stages_of, systems_before
+from gateway.federation.planner.stages import can_share
 from gateway.federation.planner.step import ContextValue, Entry, Selected, Step
 from gateway.federation.supergraph import Conditions
 from gateway.federation.supergraph.selection import is_contradictory
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Request:
-    """Steps that go out as one request, with their node."""
-
-    node: RootFetch | EntityFetch
-    steps: tuple[Step, ...]
-    conditions: Conditions
 
 
 class Scheduler:
@@ -45,6 +33,8 @@ class Scheduler:
         self._kind = kind
         self._operation_name = operation_name
         self._variable_types = variable_types
+        self._fetch_of: dict[Step, int] = {}
+        """In which fetch each step went out."""
         self._next_id = 0
 
     def schedule(self, steps: Seq[Step]) -> PlanNode | None:
@@ -56,15 +46,17 @@ class Scheduler:
             request: {by_step[parent] for step in request.steps for parent in step.parents if parent in by_step}
             for request in requests
         }
-        return _arrange(requests, parents)
+        return arrange(requests, parents)
 
     def _request(self, steps: list[Step]) -> Request:
-        conditions = settled_conditions(steps[0])
-        printed = [print_step_selections(step.selected, conditions) for step in steps]
+        settled = [settled_conditions(step) for step in steps]
+        conditions = settled[0].intersection(*settled)
+        printed = [print_step_selections(step.selected, each) for step, each in zip(steps, settled, strict=True)]
         identity, self._next_id = self._next_id, self._next_id + 1
+        self._fetch_of.update((step, identity) for step in steps)
         if steps[0].entry is None:
             return Request(self._root_fetch(steps[0], printed[0], identity), (steps[0],), conditions)
-        return Request(self._entity_fetch(steps, printed, identity), tuple(steps), conditions)
+        return Request(self._entity_fetch(steps, printed, identity, conditions), tuple(steps), conditions)
 
     def _root_fetch(self, step: Step, printed: PrintedSelections, identity: int) -> RootFetch:
         return RootFetch(
@@ -78,7 +70,9 @@ class Scheduler:
             id=identity,
         )
 
-    def _entity_fetch(self, steps: list[Step], printed: list[PrintedSelections], identity: int) -> EntityFetch:
+    def _entity_fetch(
+        self, steps: list[Step], printed: list[PrintedSelections], identity: int, settled: Conditions
+    ) -> EntityFetch:
         merged: dict[tuple[object, ...], tuple[Step, PrintedSelections, list[Step]]] = {}
         for step, text in zip(steps, printed, strict=True):
             assert step.entry is not None
@@ -88,6 +82,7 @@ class Scheduler:
                 _frozen(step.entry),
                 _input_rewrites(step.entry),
                 _contexts(step),
+                settled_conditions(step),
             )
             merged.setdefault(key, (step, text, []))[2].append(step)
         variables: dict[str, None] = {}
@@ -103,7 +98,7 @@ class Scheduler:
         for number, (step, text, alike) in enumerate(merged.values()):
             variable = prefix if len(merged) == 1 else f"{prefix}{number}"
             response_name = "_entities" if len(merged) == 1 else f"_e{number}"
-            inputs.append(_entity_input(step, text, alike, variable, response_name))
+            inputs.append(self._entity_input(text, alike, variable, response_name, settled))
             alias = "" if len(merged) == 1 else f"{response_name}:"
             assert step.entry is not None
             parts.append(
@@ -119,27 +114,33 @@ class Scheduler:
             id=identity,
         )
 
+    def _entity_input(
+        self, printed: PrintedSelections, alike: list[Step], variable: str, response_name: str, settled: Conditions
+    ) -> EntityInput:
+        step = alike[0]
+        assert step.entry is not None
+        needs: dict[Path, set[int]] = {}
+        for each in alike:
+            if each.entry is not None:
+                found = needs.setdefault(_narrowed_path(each.entry), set())
+                found.update(self._fetch_of[parent] for parent in each.parents if parent in self._fetch_of)
+        return EntityInput(
+            paths=tuple(needs),
+            type_condition=step.entry.type_condition,
+            representation=_frozen(step.entry),
+            variable=variable,
+            response_name=response_name,
+            fields=tuple(step.selected.response_names()),
+            input_rewrites=_input_rewrites(step.entry),
+            output_rewrites=printed.rewrites,
+            context_arguments=tuple((value.variable, path) for value in _contexts(step) for path in value.paths),
+            needs=tuple(tuple(sorted(ids)) for ids in needs.values()),
+            conditions=tuple(sorted(settled_conditions(step) - settled)),
+        )
+
     def _declare(self, variables: Mapping[str, None], own: Mapping[str, str] | None = None) -> str:
         declared = {**(own or {}), **{name: self._variable_types[name] for name in variables}}
         return f"({','.join(f'${name}:{text}' for name, text in declared.items())})" if declared else ""
-
-
-def _entity_input(
-    step: Step, printed: PrintedSelections, alike: list[Step], variable: str, response_name: str
-) -> EntityInput:
-    assert step.entry is not None
-    paths = tuple(dict.fromkeys(_narrowed_path(other.entry) for other in alike if other.entry is not None))
-    return EntityInput(
-        paths=paths,
-        type_condition=step.entry.type_condition,
-        representation=_frozen(step.entry),
-        variable=variable,
-        response_name=response_name,
-        fields=tuple(step.selected.response_names()),
-        input_rewrites=_input_rewrites(step.entry),
-        output_rewrites=printed.rewrites,
-        context_arguments=tuple((value.variable, path) for value in _contexts(step) for path in value.paths),
-    )
 
 
 def _contexts(step: Step) -> tuple[ContextValue, ...]:
@@ -187,99 +188,8 @@ def _common(selected: Selected) -> Conditions | None:
 
 
 def _batches(steps: Seq[Step]) -> list[list[Step]]:
-    """Group entity steps that can share a request: one subgraph, one stage, after the same subgraphs.
-
-    The last keeps failures apart: a step never waits for a system that it does not need.
-    """
-    stages, systems = stages_of(steps), systems_before(steps)
-    groups: dict[tuple[object, ...], list[Step]] = {}
+    """Group the steps that share a request: one subgraph, one stage."""
+    groups: dict[object, list[Step]] = {}
     for step in steps:
-        if step.entry is None or step.entry.contexts:
-            groups[step,] = [step]
-        else:
-            key = (step.subgraph, stages[step], systems[step], settled_conditions(step))
-            groups.setdefault(key, []).append(step)
+        groups.setdefault((step.subgraph, step.stage) if can_share(step) else step, []).append(step)
     return list(groups.values())
-
-
-def _arrange(requests: list[Request], parents: Mapping[Request, set[Request]]) -> PlanNode | None:
-    """Nest requests by what they wait for; chains that don't need each other don't wait for each other."""
-    components = _components(requests, parents)
-    nodes = [_arrange_component(component, parents) for component in components]
-    return _together([node for node in nodes if node is not None], Parallel)
-
-
-def _arrange_component(requests: list[Request], parents: Mapping[Request, set[Request]]) -> PlanNode | None:
-    inside = set(requests)
-    sources = [request for request in requests if not parents[request] & inside]
-    if len(sources) == 1:
-        rest = [request for request in requests if request is not sources[0]]
-        nodes = [_node(sources[0]), _arrange(rest, parents) if rest else None]
-        return _together([node for node in nodes if node is not None], Sequence)
-    # Each source goes on with what waits for it alone; then comes what needs several of them.
-    origin: dict[Request, Request | None] = {source: source for source in sources}
-    for request in requests:
-        if request not in origin:
-            before = {origin[parent] for parent in parents[request] & inside}
-            origin[request] = before.pop() if len(before) == 1 else None
-    blocks = [[request for request in requests if origin[request] is source] for source in sources]
-    shared = [request for request in requests if origin[request] is None]
-    first = _together([node for block in blocks if (node := _arrange(block, parents)) is not None], Parallel)
-    nodes = [first, _arrange(shared, parents) if shared else None]
-    return _together([node for node in nodes if node is not None], Sequence)
-
-
-def _components(requests: list[Request], parents: Mapping[Request, set[Request]]) -> list[list[Request]]:
-    """Split requests into groups that don't wait for each other, each in order."""
-    root: dict[Request, Request] = {request: request for request in requests}
-
-    def find(request: Request) -> Request:
-        while root[request] is not request:
-            root[request] = root[root[request]]
-            request = root[request]
-        return request
-
-    for request in requests:
-        for parent in parents[request]:
-            if parent in root:
-                root[find(request)] = find(parent)
-    found: dict[Request, list[Request]] = {}
-    for request in requests:
-        found.setdefault(find(request), []).append(request)
-    return list(found.values())
-
-
-def _node(request: Request) -> PlanNode:
-    node: PlanNode = request.node
-    for variable, wanted in sorted(request.conditions, reverse=True):
-        node = Condition(variable, node, None) if wanted else Condition(variable, None, node)
-    return node
-
-
-def _together(nodes: list[PlanNode], kind: type[Sequence | Parallel]) -> PlanNode | None:
-    """Join nodes: flat, and under one condition where they all have the same one."""
-    flat: list[PlanNode] = []
-    for node in nodes:
-        flat.extend(node.nodes if isinstance(node, kind) else (node,))
-    if len(flat) <= 1:
-        return flat[0] if flat else None
-    first = flat[0]
-    if isinstance(first, Condition) and all(_same_condition(first, node) for node in flat):
-        inner = _together([_inside(node) for node in flat], kind)
-        return Condition(first.variable, inner, None) if first.if_true else Condition(first.variable, None, inner)
-    return kind(tuple(flat))
-
-
-def _same_condition(one: Condition, other: PlanNode) -> bool:
-    return (
-        isinstance(other, Condition)
-        and one.variable == other.variable
-        and (one.if_true is None) == (other.if_true is None)
-    )
-
-
-def _inside(node: PlanNode) -> PlanNode:
-    assert isinstance(node, Condition)
-    inner = node.if_true or node.if_false
-    assert inner is not None
-    return inner

@@ -146,3 +146,5 @@ class Step:
     parents: set[Step] = field(default_factory=set)
     conditions: Conditions = frozenset()
     """What must hold for the objects to be there at all: conditions of the fields on the way to them."""
+    stage: int = 0
+    """When it runs: after all steps of lower stages that it waits for, together with its subgraph's others."""
