@@ -36,5 +36,5 @@ def local_id(value: str, type_name: str) -> str:
     """Return the local part of a global id of `type_name`. Raises BadUserInputError for another type's id."""
     found, local = parse_global_id(value)
     if found != type_name:
-        raise BadUserInputError(f"The id is not the id of a {type_name}.")
+        raise BadUserInputError(f"The id is of another type than {type_name}.")
     return local

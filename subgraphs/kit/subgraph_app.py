@@ -84,6 +84,17 @@ def create_app(name: str, schema: SubgraphSchema, settings: SettingsT, start: St
         with serving(current):
             return _json(*await _execute(name, schema, operation, running.context(), current))
 
+    @app.exception_handler(404)
+    async def unknown_path(_request: Request, _error: Exception) -> Response:
+        refusal = RequestRefusedError(404, "NOT_FOUND", "There is nothing at this path.")
+        return _json({"errors": [refusal.to_graphql_error(name)]}, refusal.status)
+
+    @app.exception_handler(405)
+    async def wrong_method(_request: Request, error: Exception) -> Response:
+        allowed = dict(getattr(error, "headers", None) or {})
+        refusal = RequestRefusedError(405, "METHOD_NOT_ALLOWED", f"Use {allowed.get('Allow', 'another method')}.")
+        return _json({"errors": [refusal.to_graphql_error(name)]}, refusal.status, allowed)
+
     @app.exception_handler(Exception)
     async def failed(_request: Request, _error: Exception) -> Response:
         # The server logs it with its trace; the client only learns that it is our fault.
@@ -167,8 +178,8 @@ def _current_request(headers: Mapping[str, str]) -> CurrentRequest:
     )
 
 
-def _json(answer: Any, status: int = 200) -> Response:
-    return Response(orjson.dumps(answer), status_code=status, media_type="application/json")
+def _json(answer: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(orjson.dumps(answer), status_code=status, headers=headers, media_type="application/json")
 
 
 def run_subgraph(

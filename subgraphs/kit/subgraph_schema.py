@@ -18,6 +18,7 @@ import strawberry
 from graphql import DocumentNode, GraphQLError, ObjectTypeDefinitionNode, Undefined, parse, print_ast
 from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.federation.schema import FederationAny
+from strawberry.federation.schema_directives import Key
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 from strawberry.types.base import StrawberryObjectDefinition
@@ -49,17 +50,30 @@ class SubgraphSchema(strawberry.federation.Schema):
         entity = self.schema_converter.type_map.get(representation["__typename"])
         origin = getattr(entity.definition, "origin", None) if entity is not None else None
         resolve = getattr(origin, "resolve_reference", None)
-        if resolve is None:
+        if resolve is None or origin is None:
             return BadUserInputError("This subgraph has no entity of that type.")
         names, takes_any = _parameters(resolve.__func__)
-        fields = {to_snake_case(name): value for name, value in representation.items() if name != "__typename"}
-        known = fields if takes_any else {name: value for name, value in fields.items() if name in names}
+        keys = _key_fields(origin)
+        fields = {}
+        for name, value in representation.items():
+            if name == "__typename" or (value is None and name in keys):
+                continue
+            if name in keys and not isinstance(value, str):
+                return BadUserInputError("The keys of an entity are texts.")
+            fields[to_snake_case(name)] = value
+        if keys.isdisjoint(name for name, value in representation.items() if value is not None):
+            return BadUserInputError("The representation has none of the keys of its type.")
         try:
-            return resolve(info=info, **known)
-        except TypeError as error:
-            return BadUserInputError("The representation has none of the keys of its type.") if not known else error
+            return resolve(info=info, **{name: value for name, value in fields.items() if takes_any or name in names})
         except FieldError as error:
             return error
+
+
+@cache
+def _key_fields(entity: type) -> frozenset[str]:
+    """Return the names of the fields that `@key` names: plain ones, which is all that our subgraphs have."""
+    directives = getattr(entity, "__strawberry_definition__").directives or ()  # noqa: B009 - strawberry adds it
+    return frozenset(name for key in directives if isinstance(key, Key) for name in str(key.fields).split())
 
 
 @cache

@@ -274,7 +274,7 @@ async def test_the_invoice_list_is_paged_forward_and_backward(world: Any) -> Non
         ('{ invoices(filter: {number: ""}) { totalCount } }', "`number` has between 1 and 200 characters."),
         ('{ invoices(filter: {customerId: "rubbish"}) { totalCount } }', "The id is not a global id of this graph."),
         ("{ invoices(orderBy: {field: DUE_ON}) { totalCount } }", "To order by DUE_ON, filter by customer, contract, status POSTED or overdue."),
-        ('{ invoice(id: "Q3VzdG9tZXI6MQ") { id } }', "The id is not the id of a Invoice."),
+        ('{ invoice(id: "Q3VzdG9tZXI6MQ") { id } }', "The id is of another type than Invoice."),
     ],
 )  # fmt: skip
 async def test_bad_arguments_are_refused_with_a_code(world: Any, query: str, message: str) -> None:
