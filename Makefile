@@ -5,10 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up install install-test test check format schema constraints console bench profile clean
+.PHONY: help up install install-test test check format schema constraints console bench bench-composition profile clean
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: install ## install and start the whole product on this machine (Ctrl-C stops it)
 	@$(BIN)/concord up $(ARGS)
@@ -54,6 +54,9 @@ console: ## build the query page's assets again from the npm packages that gatew
 
 bench: install ## measure the gateway against its peers (ARGS="--query single", --help for more)
 	@$(BIN)/python -m bench $(ARGS)
+
+bench-composition: install ## time composition against the size of the graph, up to 200 subgraphs and 5,000 types
+	@$(BIN)/python -m bench.composition $(ARGS)
 
 profile: install ## draw a flame graph of the gateway under load into .concord/bench
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt --editable '.[bench]'

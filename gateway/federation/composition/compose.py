@@ -28,16 +28,18 @@ from gateway.federation.composition.rules import (
 )
 from gateway.federation.composition.rules.whole import Whole
 from gateway.federation.composition.satisfiability import check_satisfiability
+from gateway.federation.composition.uncollected import uncollected
 
 T = TypeVar("T")
 _Errors = tuple[CompositionError, ...]
 
 
+@uncollected()
 def compose(subgraphs: Sequence[SubgraphSource], ownership: Ownership | None = None) -> Composition:
     """The supergraph of these subgraphs, or every error that one stage of composition finds.
 
-    With an ownership table, subgraphs also have to keep to what their systems own. Stages follow each other because a later one can't judge what an earlier one rejects. Bad input is an error in the
-    result, never an exception.
+    With an ownership table, subgraphs also have to keep to what their systems own. Stages follow each other because a
+    later one can't judge what an earlier one rejects. Bad input is an error in the result, never an exception.
     """
     normalised, errors = _normalise(subgraphs)
     if errors:

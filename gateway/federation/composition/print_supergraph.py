@@ -14,7 +14,6 @@ from gateway.federation.composition.model.element import (
     DirectiveDefinition,
     Element,
     EnumType,
-    EnumValue,
     Field,
     InputType,
     InputValue,
@@ -24,7 +23,6 @@ from gateway.federation.composition.model.element import (
     ScalarType,
     SchemaElement,
     UnionType,
-    directive,
 )
 from gateway.federation.composition.model.supergraph import SupergraphDraft
 from gateway.federation.composition.model.value import same_text
@@ -36,7 +34,7 @@ def print_supergraph(draft: SupergraphDraft) -> str:
     types = {name: _type(element) for name, element in draft.types.items()}
     for name, is_directive, text in _printed_specifications(draft.specifications):
         (directives if is_directive else types)[name] = text
-    types["join__Graph"] = _type(_graph_enum(draft))
+    types["join__Graph"] = _type(draft.graph_enum)
     blocks = [_schema(draft.schema)]
     blocks.extend(directives[name] for name in sorted(directives))
     blocks.extend(types[name] for name in sorted(types))
@@ -51,14 +49,6 @@ def _printed_specifications(sdl: str) -> tuple[tuple[str, bool, str], ...]:
         for node in parse(sdl, no_location=True).definitions
         if isinstance(node, DirectiveDefinitionNode | TypeDefinitionNode)
     )
-
-
-def _graph_enum(draft: SupergraphDraft) -> EnumType:
-    values = {
-        graph: EnumValue(name=graph, directives=(directive("join__graph", name=name, url=url),))
-        for graph, name, url in draft.graphs
-    }
-    return EnumType(name="join__Graph", values=values)
 
 
 def _schema(schema: SchemaElement) -> str:

@@ -12,7 +12,7 @@ from gateway.federation.supergraph.model import (
     TypeKind,
     TypeReference,
 )
-from gateway.federation.supergraph.parse import parse_supergraph
+from gateway.federation.supergraph.parse import parse_supergraph, read_supergraph
 from gateway.federation.supergraph.selection import Conditions, FieldSelection, FragmentSelection, Selection
 
 __all__ = [
@@ -35,4 +35,5 @@ __all__ = [
     "parse_field_set",
     "parse_supergraph",
     "print_selections",
+    "read_supergraph",
 ]

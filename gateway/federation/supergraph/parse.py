@@ -50,7 +50,14 @@ def parse_supergraph(sdl: str) -> Supergraph:
 
     Raises GraphQLSyntaxError where the text is not GraphQL, and ValueError where it is no supergraph.
     """
-    document = parse(sdl, no_location=True)
+    return read_supergraph(parse(sdl, no_location=True), sdl)
+
+
+def read_supergraph(document: ast.DocumentNode, sdl: str) -> Supergraph:
+    """Read a supergraph that is parsed already: its document, and the SDL of that document.
+
+    Raises ValueError where it is no supergraph.
+    """
     reader = _Reader(document)
     return Supergraph(
         sdl=sdl,
@@ -102,6 +109,8 @@ class _Reader:
         self._name_of = {graph: name for graph, name, _ in self._graphs}
         self._has_type_directives = any(_applied(node, "join__type") for node in self._types.values())
         self._field_sets: dict[str, FieldSet] = {}
+        self._joins_of = {name: self._read_joins(node) for name, node in self._types.items()}
+        self._implementers = self._read_implementers()
         self.labels: set[str] = set()
         self.possible_types = self._read_possible_types()
 
@@ -117,7 +126,7 @@ class _Reader:
         """Return each subgraph's own view, in the order of `join__Graph`."""
         views: dict[str, dict[str, SubgraphType]] = {graph: {} for graph, _, _ in self._graphs}
         for name, node in self._types.items():
-            joins = self._joins(node)
+            joins = self._joins_of[name]
             for graph in joins:
                 if graph in views:
                     views[graph][name] = self._read_type(graph, node, joins)
@@ -157,7 +166,7 @@ class _Reader:
                     pass
         return {name: frozenset(types) for name, types in possible.items()}
 
-    def _joins(self, node: TypeDefinition) -> dict[str, list[Applied]]:
+    def _read_joins(self, node: TypeDefinition) -> dict[str, list[Applied]]:
         """Return graph → its `@join__type`s. A type without any (join v0.1's value types) is in every graph."""
         joins: dict[str, list[Applied]] = {}
         for applied in _applied(node, "join__type"):
@@ -241,24 +250,29 @@ class _Reader:
                     return frozenset(item["member"] for item in members if item["graph"] == graph)
                 return frozenset(item.name.value for item in node.types or () if self._is_in(graph, item.name.value))
             case ast.InterfaceTypeDefinitionNode():
-                return frozenset(self._implementations(graph, node.name.value))
+                return self._implementers.get((graph, node.name.value), frozenset())
             case _:
                 return frozenset()
 
     def _is_in(self, graph: str, type_name: str) -> bool:
-        node = self._types.get(type_name)
-        return node is not None and graph in self._joins(node)
+        return graph in self._joins_of.get(type_name, ())
 
-    def _implementations(self, graph: str, interface: str) -> Iterable[str]:
+    def _read_implementers(self) -> Mapping[tuple[str, str], frozenset[str]]:
+        """Return (graph, interface) → the object types that implement it there."""
+        found: dict[tuple[str, str], set[str]] = {}
         for name, node in self._types.items():
-            if not isinstance(node, ast.ObjectTypeDefinitionNode) or not self._is_in(graph, name):
+            if not isinstance(node, ast.ObjectTypeDefinitionNode):
                 continue
             applied = _applied(node, "join__implements")
-            if applied:
-                if any(item["graph"] == graph and item["interface"] == interface for item in applied):
-                    yield name
-            elif any(item.name.value == interface for item in node.interfaces or ()):
-                yield name
+            places = (
+                [(item["graph"], item["interface"]) for item in applied]
+                if applied
+                else [(graph, item.name.value) for graph in self._joins_of[name] for item in node.interfaces or ()]
+            )
+            for place in places:
+                if place[0] in self._joins_of[name]:
+                    found.setdefault(place, set()).add(name)
+        return {place: frozenset(names) for place, names in found.items()}
 
     def _field_set(self, text: str) -> FieldSet:
         if text not in self._field_sets:

@@ -14,7 +14,7 @@ from gateway.federation.composition.model.result import CompositionHint, HintLev
 def find(merge: Merge) -> Iterator[CompositionHint]:
     """Clients don't see it in either case."""
     for group in merge.field_groups():
-        for name, versions in argument_sources(merge.without_external(group)).items():
+        for name, versions in argument_sources(group.resolving).items():
             if not is_contextual_anywhere(merge, versions):
                 continue
             for index, argument in versions.present():

@@ -13,7 +13,7 @@ from gateway.federation.composition.model.result import CompositionHint, HintLev
 def find(merge: Merge) -> Iterator[CompositionHint]:
     """Clients can only send what all understand."""
     for group in merge.field_groups():
-        for name, versions in argument_sources(merge.without_external(group)).items():
+        for name, versions in argument_sources(group.resolving).items():
             told = presence(merge, versions)
             if told is not None and not is_contextual_anywhere(merge, versions):
                 coordinate = f"{group.coordinate}({name}:)"

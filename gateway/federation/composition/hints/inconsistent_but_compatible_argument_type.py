@@ -14,7 +14,7 @@ from gateway.federation.composition.rules.merged_arguments import merged_argumen
 
 def find(merge: Merge) -> Iterator[CompositionHint]:
     """Arguments take the narrowest type."""
-    for found in merged_arguments(merge):
+    for found in merge.once(merged_arguments):
         types = (argument.type for _, argument in found.versions.present())
         reference = merge_references(merge.outline, types, is_input=True)
         if not reference.all_equal:

@@ -19,7 +19,7 @@ def find(merge: Merge) -> Iterator[CompositionHint]:
     for group in merge.field_groups():
         reference = merged_reference(merge, group)
         if not reference.all_equal:
-            resolving = merge.without_external(group)
+            resolving = group.resolving
             sources = resolving if resolving.indices() else group.sources
             texts = {index: f"`{field.type}`" for index, field in sources.present()}
             message = f"`{group.coordinate}` is of type {grouped(merge, sources, texts)}; it will be `{reference.type}`"

@@ -14,7 +14,7 @@ from gateway.federation.composition.rules.merged_arguments import merged_argumen
 
 def find(merge: Merge) -> Iterator[CompositionHint]:
     """A default that not all know is left out."""
-    for found in merged_arguments(merge):
+    for found in merge.once(merged_arguments):
         yield from _one(merge, found.coordinate, found.versions)
     for groups in merge.input_fields.values():
         for group in groups.values():

@@ -31,8 +31,8 @@ def elements_of(merge: Merge) -> Iterator[tuple[str, Sources[Element]]]:
     for name in merge.outline.kinds:
         yield name, Sources(merge.outline.elements(name))
     for group in merge.field_groups():
-        yield group.coordinate, merge.without_external(group)
-        for name, versions in merged_argument_sources(merge, merge.without_external(group)):
+        yield group.coordinate, group.resolving
+        for name, versions in merged_argument_sources(merge, group.resolving):
             yield f"{group.coordinate}({name}:)", versions
     for groups in merge.input_fields.values():
         for input_group in groups.values():

@@ -12,7 +12,7 @@ from gateway.federation.composition.model.result import CompositionHint, HintLev
 
 def find(merge: Merge) -> Iterator[CompositionHint]:
     """Values that clients send are left out, values that they read are added."""
-    usages = enum_usages(merge)
+    usages = merge.once(enum_usages)
     for name, elements in merge.enums():
         usage = usages.get(name)
         for value, versions in value_sources(elements).items():

@@ -13,7 +13,7 @@ from gateway.federation.composition.model.result import CompositionHint, HintLev
 
 def find(merge: Merge) -> Iterator[CompositionHint]:
     """It is kept with all values of all subgraphs."""
-    usages = enum_usages(merge)
+    usages = merge.once(enum_usages)
     for name, elements in merge.enums():
         if name not in usages:
             message = f"the enum `{name}` is defined, but nothing uses it"

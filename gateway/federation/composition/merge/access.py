@@ -18,7 +18,7 @@ _Inherited = Mapping[str, Sequence[Directive]]
 def inherited_by_type(merge: Merge, name: str) -> _Inherited:
     """What an interface inherits from the types that implement it."""
     found: dict[str, list[Directive]] = {}
-    if merge.outline.kinds.get(name) is Kind.INTERFACE:
+    if _is_access_controlled(merge) and merge.outline.kinds.get(name) is Kind.INTERFACE:
         for implementer in merge.outline.implementers.get(name, ()):
             for index, subgraph in enumerate(merge.subgraphs):
                 element = subgraph.types.get(implementer)
@@ -31,7 +31,7 @@ def inherited_by_field(merge: Merge, parent: str, name: str) -> _Inherited:
     """What a field inherits: upwards to interfaces, downwards from interface objects, and sideways through both."""
     found: dict[str, list[Directive]] = {}
     kind = merge.outline.kinds.get(parent)
-    if not any(merge.carried.name_of(directive) for directive in ACCESS_CONTROL):
+    if not _is_access_controlled(merge):
         return found
     if kind is Kind.INTERFACE:
         for implementer in merge.outline.implementers.get(parent, ()):
@@ -42,6 +42,10 @@ def inherited_by_field(merge: Merge, parent: str, name: str) -> _Inherited:
         for interface in merge.outline.interfaces.get(parent, ()):
             _from_versions(merge, interface, name, found, interface_objects=True)
     return found
+
+
+def _is_access_controlled(merge: Merge) -> bool:
+    return any(merge.carried.name_of(directive) for directive in ACCESS_CONTROL)
 
 
 def _sibling_interfaces(merge: Merge, interface: str) -> Iterator[str]:

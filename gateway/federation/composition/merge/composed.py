@@ -51,9 +51,8 @@ class Composed:
     features: tuple[tuple[Feature, tuple[tuple[str, str], ...]], ...] = ()
     """Specifications the supergraph links, with the names and original names of their directives."""
 
-    def names(self, subgraph: str) -> frozenset[str]:
-        """The directives that a subgraph composes."""
-        return frozenset(item.name for item in self.items if item.subgraph.name == subgraph)
+    names: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Subgraph to the directives that it composes."""
 
 
 def composed_directives(subgraphs: Sequence[Subgraph]) -> Composed:
@@ -93,7 +92,8 @@ def composed_directives(subgraphs: Sequence[Subgraph]) -> Composed:
         definitions[item.name] = definition
         features.setdefault(feature.url.identity, (feature, {}))[1][item.name] = item.origin
     linked = tuple((feature, tuple(names.items())) for feature, names in features.values())
-    return Composed(tuple(items), tuple(problems), tuple(needless), definitions, linked)
+    names = {each.name: frozenset(item.name for item in items if item.subgraph is each) for each in subgraphs}
+    return Composed(tuple(items), tuple(problems), tuple(needless), definitions, linked, names)
 
 
 def _read(subgraphs: Sequence[Subgraph], subgraph: Subgraph, applied: Directive) -> ComposedItem | ComposeProblem | str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
+from typing import TypeVar, cast
 
 from gateway.federation.composition.merge.carried import Carried, carried_directives
 from gateway.federation.composition.merge.composed import Composed, composed_directives
@@ -23,6 +25,7 @@ from gateway.federation.composition.model.element import (
 )
 from gateway.federation.composition.model.subgraph import Subgraph
 
+T = TypeVar("T")
 BUILT_IN_DIRECTIVES = frozenset({"skip", "include", "deprecated", "specifiedBy"})
 
 
@@ -34,6 +37,15 @@ class FieldGroup:
     kind: Kind
     name: str
     sources: Sources[Field]
+    resolving: Sources[Field]
+    """The versions that a subgraph defines; those that only refer to the field count as missing."""
+    external: frozenset[int] = frozenset()
+    """The subgraphs that only refer to the field."""
+
+    @property
+    def referring(self) -> Sources[Field]:
+        """The versions that only refer to the field; the others count as missing."""
+        return self.sources.keep(lambda index, _: index in self.external)
 
     @property
     def coordinate(self) -> str:
@@ -60,8 +72,15 @@ class Merge:
     """All subgraphs, arranged for merging."""
 
     outline: Outline
+    _answers: dict[Callable[[Merge], object], object] = field(default_factory=dict)
 
-    @property
+    def once(self, ask: Callable[[Merge], T]) -> T:
+        """What a function says about this merge; several rules may ask for it, and it is worked out once."""
+        if ask not in self._answers:
+            self._answers[ask] = ask(self)
+        return cast("T", self._answers[ask])
+
+    @cached_property
     def subgraphs(self) -> tuple[Subgraph, ...]:
         """In order of their names."""
         return self.outline.subgraphs
@@ -93,28 +112,23 @@ class Merge:
     def _field_groups(self, name: str, kind: Kind) -> Mapping[str, FieldGroup]:
         candidates: dict[int, ObjectType | InterfaceType | None] = {}
         elements = self.outline.elements(name)
-        for index, subgraph in enumerate(self.subgraphs):
+        standing = (self.outline.interface_objects.get(each, ()) for each in self.outline.interfaces.get(name, ()))
+        for index in sorted({*self.outline.holders[name], *chain.from_iterable(standing)}):
             element = elements.get(index)
-            if isinstance(element, ObjectType | InterfaceType):
-                candidates[index] = element
-            elif name in subgraph.types or any(
-                subgraph.is_interface_object(subgraph.types[interface])
-                for interface in self.outline.interfaces.get(name, ())
-                if interface in subgraph.types
-            ):
-                candidates[index] = None
+            candidates[index] = element if isinstance(element, ObjectType | InterfaceType) else None
         names = dict.fromkeys(field for element in candidates.values() if element for field in element.fields)
         return {
-            field: FieldGroup(
-                name,
-                kind,
-                field,
-                Sources(
-                    {index: element.fields.get(field) if element else None for index, element in candidates.items()}
-                ),
+            field: self._field_group(
+                name, kind, field, {i: each.fields.get(field) if each else None for i, each in candidates.items()}
             )
             for field in names
         }
+
+    def _field_group(self, parent: str, kind: Kind, name: str, versions: Mapping[int, Field | None]) -> FieldGroup:
+        external = frozenset(i for i, each in versions.items() if each and self.is_external(i, parent, name))
+        sources = Sources(versions)
+        resolving = sources.keep(lambda index, _: index not in external) if external else sources
+        return FieldGroup(parent, kind, name, sources, resolving, external)
 
     @cached_property
     def input_fields(self) -> Mapping[str, Mapping[str, InputFieldGroup]]:
@@ -162,13 +176,27 @@ class Merge:
         """Is the field external in that subgraph?"""
         return (parent, field) in self.subgraphs[index].facts.external
 
-    def without_external(self, group: FieldGroup) -> Sources[Field]:
-        """The versions that a subgraph defines, not those it only refers to."""
-        return group.sources.keep(lambda index, _: not self.is_external(index, group.parent, group.name))
+    @cached_property
+    def _unresolved(self) -> frozenset[str]:
+        return frozenset(group.coordinate for group in self.field_groups() if self._lacks_resolver(group))
 
-    def only_external(self, group: FieldGroup) -> Sources[Field]:
-        """The versions that only refer to the field."""
-        return group.sources.keep(lambda index, _: self.is_external(index, group.parent, group.name))
+    def is_unresolved(self, group: FieldGroup) -> bool:
+        """Does nobody resolve the field, not even through an interface object?"""
+        return group.coordinate in self._unresolved
+
+    def _lacks_resolver(self, group: FieldGroup) -> bool:
+        if not group.external:
+            return False
+        for index, version in group.sources.by_index.items():
+            if version is not None:
+                if index not in group.external:
+                    return False
+            elif any(
+                not self.is_external(index, interface, group.name)
+                for interface, _ in self.interface_object_fields(group.parent, group.name, index)
+            ):
+                return False
+        return True
 
     def interface_object_fields(self, parent: str, field: str, index: int) -> tuple[tuple[str, Field], ...]:
         """The interface object types through which a subgraph has a field of an object type it does not know."""
@@ -186,13 +214,12 @@ class Merge:
 
     def provided_by_interface_object(self, interface: str, field: str) -> bool:
         """Does some subgraph give the field to all implementations, through an interface object?"""
-        for subgraph in self.subgraphs:
-            element = subgraph.types.get(interface)
+        for index in self.outline.interface_objects.get(interface, ()):
+            element = self.subgraphs[index].types[interface]
             if (
                 isinstance(element, ObjectType)
-                and subgraph.is_interface_object(element)
                 and field in element.fields
-                and (interface, field) not in subgraph.facts.external
+                and not self.is_external(index, interface, field)
             ):
                 return True
         return False
@@ -200,7 +227,7 @@ class Merge:
     def is_merged(self, index: int, applied: Directive) -> bool:
         """Does this application reach the supergraph as itself?"""
         subgraph = self.subgraphs[index]
-        if applied.name in self.composed.names(subgraph.name):
+        if applied.name in self.composed.names.get(subgraph.name, ()):
             return True
         if applied.name in self.carried.through_join:
             return False

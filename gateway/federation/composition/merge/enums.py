@@ -33,7 +33,7 @@ def enum_usages(merge: Merge) -> Mapping[str, EnumUsage]:
     outputs: dict[str, str] = {}
     for group in merge.field_groups():
         outputs.setdefault(named_type(merged_reference(merge, group).type), group.coordinate)
-        for name, versions in merged_argument_sources(merge, merge.without_external(group)):
+        for name, versions in merged_argument_sources(merge, group.resolving):
             types = (argument.type for _, argument in versions.present())
             reference = merge_references(merge.outline, types, is_input=True)
             inputs.setdefault(named_type(reference.type), f"{group.coordinate}({name}:)")

@@ -14,7 +14,7 @@ from gateway.federation.composition.model.element import Field
 
 def merge_field(merge: Merge, group: FieldGroup) -> Field:
     """The supergraph's field; external versions only count for where it comes from."""
-    resolving = merge.without_external(group)
+    resolving = group.resolving
     reference = merged_reference(merge, group)
     applied = merge_applications(merge, resolving, inherited_by_field(merge, group.parent, group.name))
     joins = tuple(join_fields(merge, group, all_equal=reference.all_equal))
@@ -29,6 +29,6 @@ def merge_field(merge: Merge, group: FieldGroup) -> Field:
 
 def merged_reference(merge: Merge, group: FieldGroup) -> MergedReference:
     """The field's merged type: from the versions that resolve it, or from all when only interface objects do."""
-    resolving = merge.without_external(group)
+    resolving = group.resolving
     versions = resolving if resolving.indices() else group.sources
     return merge_references(merge.outline, (field.type for _, field in versions.present()), is_input=False)

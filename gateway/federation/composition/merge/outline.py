@@ -47,14 +47,42 @@ class Outline:
                 found.setdefault(name, merged_kind(subgraph, element))
         return found
 
+    @cached_property
+    def holders(self) -> Mapping[str, tuple[int, ...]]:
+        """Type to the subgraphs that have one of that name, of whatever kind."""
+        found: dict[str, list[int]] = {}
+        for index, subgraph in enumerate(self.subgraphs):
+            for name in subgraph.types:
+                found.setdefault(name, []).append(index)
+        return {name: tuple(indices) for name, indices in found.items()}
+
+    @cached_property
+    def _elements(self) -> Mapping[str, Mapping[int, NamedType]]:
+        found: dict[str, dict[int, NamedType]] = {name: {} for name in self.kinds}
+        for index, subgraph in enumerate(self.subgraphs):
+            for name, element in subgraph.types.items():
+                if merged_kind(subgraph, element) == self.kinds[name]:
+                    found[name][index] = element
+        return found
+
     def elements(self, name: str) -> Mapping[int, NamedType]:
         """Subgraph index to its version of a type, where that is of the supergraph's kind."""
-        found = {}
-        for index, subgraph in enumerate(self.subgraphs):
-            element = subgraph.types.get(name)
-            if element is not None and merged_kind(subgraph, element) == self.kinds[name]:
-                found[index] = element
-        return found
+        return self._elements[name]
+
+    @cached_property
+    def interface_objects(self) -> Mapping[str, tuple[int, ...]]:
+        """Interface to the subgraphs in which an interface object stands for it."""
+        return {
+            name: standing
+            for name, indices in self.holders.items()
+            if (
+                standing := tuple(
+                    index
+                    for index in indices
+                    if self.subgraphs[index].is_interface_object(self.subgraphs[index].types[name])
+                )
+            )
+        }
 
     @cached_property
     def interfaces(self) -> Mapping[str, tuple[str, ...]]:

@@ -43,13 +43,14 @@ class FieldOverrides:
 
 def field_overrides(subgraphs: Sequence[Subgraph], parent: str, name: str, sources: Sources[Field]) -> FieldOverrides:
     """The overrides of a field and their effect; invalid overrides have none."""
-    names = [subgraph.name for subgraph in subgraphs]
     uses = tuple(
-        OverrideUse(index, source, names.index(source) if source in names else None, applied.text("label"), applied)
+        OverrideUse(index, source, _index_of(subgraphs, source), applied.text("label"), applied)
         for index, version in sources.present()
         for applied in subgraphs[index].uses(version, "override")[:1]
         for source in (applied.text("from") or "",)
     )
+    if not uses:
+        return FieldOverrides()
     used, unused, labels = set[int](), set[int](), dict[int, str]()
     unknown = frozenset(use.index for use in uses if use.source_index is None)
     overriding = {use.index for use in uses}
@@ -65,6 +66,10 @@ def field_overrides(subgraphs: Sequence[Subgraph], parent: str, name: str, sourc
         if use.label and is_valid_label(use.label):
             labels[use.index] = labels[origin] = use.label
     return FieldOverrides(uses, frozenset(used), frozenset(unused), labels, unknown)
+
+
+def _index_of(subgraphs: Sequence[Subgraph], name: str) -> int | None:
+    return next((index for index, subgraph in enumerate(subgraphs) if subgraph.name == name), None)
 
 
 def _conflicts(subgraph: Subgraph, source: Subgraph, parent: str, field: Field | None) -> bool:

@@ -22,7 +22,7 @@ from gateway.federation.composition.model.supergraph import SupergraphDraft
 
 def merge_supergraph(merge: Merge) -> SupergraphDraft:
     """The supergraph, as far as the subgraphs allow: where rules find errors, parts of it are arbitrary."""
-    usages = enum_usages(merge)
+    usages = merge.once(enum_usages)
     enums = dict(merge.enums())
     types: dict[str, NamedType] = {}
     for name, kind in merge.outline.kinds.items():

@@ -6,6 +6,7 @@ Spec: https://specs.apollo.dev/federation/v2.0/#FieldSet
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from graphql import (
@@ -28,6 +29,7 @@ Coordinate = tuple[str, str]
 """Type name and field name."""
 
 
+@lru_cache(maxsize=4096)
 def parse_field_set(text: str) -> SelectionSetNode:
     """The selection that a field set writes, with or without braces around it.
 

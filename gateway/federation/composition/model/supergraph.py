@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from gateway.federation.composition.model.element import (
     DirectiveDefinition,
+    EnumType,
+    EnumValue,
     InterfaceType,
     NamedType,
     ObjectType,
     SchemaElement,
     UnionType,
+    directive,
 )
 
 
@@ -30,6 +34,25 @@ class SupergraphDraft:
     specifications: str
     """SDL of what the linked specifications define."""
 
+    @property
+    def graph_enum(self) -> EnumType:
+        """`join__Graph`: a value for each subgraph."""
+        values = {
+            graph: EnumValue(name=graph, directives=(directive("join__graph", name=name, url=url),))
+            for graph, name, url in self.graphs
+        }
+        return EnumType(name="join__Graph", values=values)
+
+    @cached_property
+    def implementers(self) -> Mapping[str, tuple[str, ...]]:
+        """Interface to the object types that implement it."""
+        found: dict[str, list[str]] = {}
+        for element in self.types.values():
+            if isinstance(element, ObjectType):
+                for interface in element.interfaces:
+                    found.setdefault(interface, []).append(element.name)
+        return {name: tuple(types) for name, types in found.items()}
+
     def possible_types(self, name: str) -> tuple[str, ...]:
         """The object types that a composite type can be."""
         match self.types.get(name):
@@ -38,10 +61,6 @@ class SupergraphDraft:
             case UnionType(members=members):
                 return members
             case InterfaceType():
-                return tuple(
-                    other.name
-                    for other in self.types.values()
-                    if isinstance(other, ObjectType) and name in other.interfaces
-                )
+                return self.implementers.get(name, ())
             case _:
                 return ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 from graphql import (
@@ -11,6 +12,7 @@ from graphql import (
     EnumValueNode,
     InputValueDefinitionNode,
     ListValueNode,
+    Node,
     StringValueNode,
     ValueNode,
     Visitor,
@@ -18,6 +20,7 @@ from graphql import (
 )
 
 from gateway.federation.composition.model.type_reference import from_type_node, named_type
+from gateway.federation.composition.normalise.elements import parts
 
 
 def coerce_enum_defaults(document: DocumentNode) -> DocumentNode:
@@ -26,10 +29,16 @@ def coerce_enum_defaults(document: DocumentNode) -> DocumentNode:
     for node in document.definitions:
         if isinstance(node, EnumTypeDefinitionNode | EnumTypeExtensionNode):
             values.setdefault(node.name.value, set()).update(value.name.value for value in node.values or ())
-    if not values:
+    if not any(map(_is_maybe_written_as_string, chain.from_iterable(map(parts, document.definitions)))):
         return document
     coerced: DocumentNode = visit(document, _Coercion(values))
     return coerced
+
+
+def _is_maybe_written_as_string(node: Node) -> bool:
+    return isinstance(node, InputValueDefinitionNode) and isinstance(
+        node.default_value, StringValueNode | ListValueNode
+    )
 
 
 class _Coercion(Visitor):

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from graphql import (
     DefinitionNode,
     DirectiveDefinitionNode,
-    DirectiveNode,
     DocumentNode,
     GraphQLArgument,
     GraphQLError,
@@ -24,17 +23,16 @@ from graphql import (
     ObjectValueNode,
     Undefined,
     ValueNode,
-    Visitor,
     build_ast_schema,
     print_ast,
     validate_schema,
     value_from_ast,
-    visit,
 )
 from graphql.validation.validate import validate_sdl
 
 from gateway.federation.composition.model.result import CompositionError
 from gateway.federation.composition.normalise.diagnose import from_graphql_error
+from gateway.federation.composition.normalise.elements import applications
 from gateway.federation.composition.normalise.strip import define_extended
 
 _NO_QUERY = "Query root type must be provided."
@@ -87,22 +85,9 @@ def _fits(node: ValueNode, expected: GraphQLInputType) -> bool:
     return value_from_ast(node, expected) is not Undefined
 
 
-class _Applications(Visitor):
-    """Collects every applied directive of a document."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[DirectiveNode] = []
-
-    def enter_directive(self, node: DirectiveNode, *_: object) -> None:
-        self.found.append(node)
-
-
 def _invalid_arguments(schema: GraphQLSchema, document: DocumentNode) -> Iterator[GraphQLError]:
     definitions = {directive.name: directive for directive in schema.directives}
-    applications = _Applications()
-    visit(document, applications)
-    for applied in applications.found:
+    for applied in applications(document):
         definition = definitions.get(applied.name.value)
         arguments: dict[str, GraphQLArgument] = definition.args if definition else {}
         for argument in applied.arguments or ():

@@ -14,7 +14,7 @@ from gateway.federation.composition.rules.finding import in_subgraph
 def check(merge: Merge) -> Iterator[CompositionError]:
     """Clients don't see a contextual argument, so nobody may require them to send it."""
     for group in merge.field_groups():
-        for name, versions in argument_sources(merge.without_external(group)).items():
+        for name, versions in argument_sources(group.resolving).items():
             if not is_contextual_anywhere(merge, versions):
                 continue
             for index, argument in versions.present():

@@ -13,7 +13,7 @@ from gateway.federation.composition.rules.finding import across
 
 def check(merge: Merge) -> Iterator[CompositionError]:
     """Only common values can be sent, and there has to be one."""
-    usages = enum_usages(merge)
+    usages = merge.once(enum_usages)
     for name, elements in merge.enums():
         sources = value_sources(elements)
         if not any(is_kept_value(merge, versions, usages.get(name)) for versions in sources.values()):

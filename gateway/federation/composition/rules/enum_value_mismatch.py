@@ -13,7 +13,7 @@ from gateway.federation.composition.rules.finding import across, listed
 
 def check(merge: Merge) -> Iterator[CompositionError]:
     """What one subgraph answers, another may be asked."""
-    usages = enum_usages(merge)
+    usages = merge.once(enum_usages)
     for name, elements in merge.enums():
         usage = usages.get(name)
         if usage is None or usage.input_example is None or usage.output_example is None:

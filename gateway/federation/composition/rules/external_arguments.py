@@ -13,7 +13,6 @@ from gateway.federation.composition.merge.sources import Sources
 from gateway.federation.composition.model.element import Field, InputValue
 from gateway.federation.composition.model.type_reference import TypeReference
 from gateway.federation.composition.model.value import same_text
-from gateway.federation.composition.rules.external_missing_on_base import is_external_everywhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +39,10 @@ class ExternalArgument:
 def external_arguments(merge: Merge) -> Iterator[ExternalArgument]:
     """Every argument of a field that is external somewhere."""
     for group in merge.field_groups():
-        external = merge.only_external(group)
-        if not external.indices() or is_external_everywhere(merge, group):
+        external = group.referring
+        if not external.indices() or merge.is_unresolved(group):
             continue
-        for name, versions in merged_argument_sources(merge, merge.without_external(group)):
+        for name, versions in merged_argument_sources(merge, group.resolving):
             types = (argument.type for _, argument in versions.present())
             reference = merge_references(merge.outline, types, is_input=True)
             yield ExternalArgument(group, name, reference.type, same_text(merge_defaults(versions)), external)

@@ -8,15 +8,14 @@ from gateway.federation.composition.merge.context import Merge
 from gateway.federation.composition.merge.fields import merged_reference
 from gateway.federation.composition.merge.references import is_strict_subtype
 from gateway.federation.composition.model.result import CompositionError
-from gateway.federation.composition.rules.external_missing_on_base import is_external_everywhere
 from gateway.federation.composition.rules.finding import across, grouped
 
 
 def check(merge: Merge) -> Iterator[CompositionError]:
     """External fields repeat the field's type, or a subtype where subgraphs differ anyway."""
     for group in merge.field_groups():
-        external = merge.only_external(group)
-        if not external.indices() or is_external_everywhere(merge, group):
+        external = group.referring
+        if not external.indices() or merge.is_unresolved(group):
             continue
         reference = merged_reference(merge, group)
         wrong = any(

@@ -14,7 +14,7 @@ from gateway.federation.composition.rules.merged_arguments import merged_argumen
 
 def check(merge: Merge) -> Iterator[CompositionError]:
     """A default is the same wherever there is one."""
-    for found in merged_arguments(merge):
+    for found in merge.once(merged_arguments):
         if has_conflicting_defaults(found.versions):
             texts = {i: same_text(argument.default) or "no default" for i, argument in found.versions.present()}
             yield across(

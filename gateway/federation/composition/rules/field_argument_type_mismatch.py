@@ -13,7 +13,7 @@ from gateway.federation.composition.rules.merged_arguments import merged_argumen
 
 def check(merge: Merge) -> Iterator[CompositionError]:
     """Types are equal, or one is a subtype of the other."""
-    for found in merged_arguments(merge):
+    for found in merge.once(merged_arguments):
         types = (argument.type for _, argument in found.versions.present())
         if not merge_references(merge.outline, types, is_input=True).is_compatible:
             texts = {index: f"`{argument.type}`" for index, argument in found.versions.present()}

@@ -10,15 +10,14 @@ from gateway.federation.composition.merge.references import merge_references
 from gateway.federation.composition.merge.sources import Sources
 from gateway.federation.composition.model.element import Field, InputValue
 from gateway.federation.composition.model.result import CompositionError
-from gateway.federation.composition.rules.external_missing_on_base import is_external_everywhere
 from gateway.federation.composition.rules.finding import across, grouped
 
 
 def check(merge: Merge) -> Iterator[CompositionError]:
     """Types are equal, or one is a subtype of the other."""
     for group in merge.field_groups():
-        if not is_external_everywhere(merge, group) and not merged_reference(merge, group).is_compatible:
-            resolving = merge.without_external(group)
+        if not merge.is_unresolved(group) and not merged_reference(merge, group).is_compatible:
+            resolving = group.resolving
             yield _error(merge, group.coordinate, resolving if resolving.indices() else group.sources)
     for groups in merge.input_fields.values():
         for input_group in groups.values():

@@ -54,8 +54,8 @@ def _through_interface_objects(merge: Merge) -> Iterator[CompositionError]:
         for interface in merge.outline.interfaces.get(name, ()):
             for field in merge.fields.get(interface, {}):
                 if field not in known and merge.provided_by_interface_object(interface, field):
-                    missing: dict[int, Field | None] = dict.fromkeys(range(len(merge.subgraphs)))
-                    yield from _sharing(merge, FieldGroup(name, Kind.OBJECT, field, Sources(missing)))
+                    missing: Sources[Field] = Sources(dict.fromkeys(range(len(merge.subgraphs))))
+                    yield from _sharing(merge, FieldGroup(name, Kind.OBJECT, field, missing, missing))
 
 
 def _sharing(merge: Merge, group: FieldGroup) -> Iterator[CompositionError]:

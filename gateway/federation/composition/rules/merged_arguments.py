@@ -10,7 +10,6 @@ from gateway.federation.composition.merge.context import Merge
 from gateway.federation.composition.merge.definitions import common_locations, executable_sources
 from gateway.federation.composition.merge.sources import Sources
 from gateway.federation.composition.model.element import InputValue
-from gateway.federation.composition.rules.external_missing_on_base import is_external_everywhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +20,20 @@ class MergedArgument:
     versions: Sources[InputValue]
 
 
-def merged_arguments(merge: Merge) -> Iterator[MergedArgument]:
+def merged_arguments(merge: Merge) -> tuple[MergedArgument, ...]:
     """Every argument that all versions of its field or directive have."""
+    return (*_of_fields(merge), *_of_directives(merge))
+
+
+def _of_fields(merge: Merge) -> Iterator[MergedArgument]:
     for group in merge.field_groups():
-        if is_external_everywhere(merge, group):
+        if merge.is_unresolved(group):
             continue
-        for name, versions in merged_argument_sources(merge, merge.without_external(group)):
+        for name, versions in merged_argument_sources(merge, group.resolving):
             yield MergedArgument(f"{group.coordinate}({name}:)", versions)
+
+
+def _of_directives(merge: Merge) -> Iterator[MergedArgument]:
     for directive, sources in executable_sources(merge):
         if not sources.missing() and common_locations(sources):
             for name, versions in merged_argument_sources(merge, sources):

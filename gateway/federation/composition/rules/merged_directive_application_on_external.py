@@ -6,14 +6,13 @@ from collections.abc import Iterator
 
 from gateway.federation.composition.merge.context import Merge
 from gateway.federation.composition.model.result import CompositionError
-from gateway.federation.composition.rules.external_missing_on_base import is_external_everywhere
 from gateway.federation.composition.rules.finding import in_subgraph
 
 
 def check(merge: Merge) -> Iterator[CompositionError]:
     """External fields only refer to a field; what the field is like is said where it is defined."""
     for group in merge.field_groups():
-        if is_external_everywhere(merge, group):
+        if merge.is_unresolved(group):
             continue
         for index, field in group.sources.present():
             if not merge.is_external(index, group.parent, group.name):

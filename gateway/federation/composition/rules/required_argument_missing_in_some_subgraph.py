@@ -10,15 +10,14 @@ from gateway.federation.composition.merge.definitions import common_locations, e
 from gateway.federation.composition.merge.sources import Sources
 from gateway.federation.composition.model.element import InputValue
 from gateway.federation.composition.model.result import CompositionError
-from gateway.federation.composition.rules.external_missing_on_base import is_external_everywhere
 from gateway.federation.composition.rules.finding import across, listed
 
 
 def check(merge: Merge) -> Iterator[CompositionError]:
     """Only arguments that all know reach clients, so none of the others may be required."""
     for group in merge.field_groups():
-        if not is_external_everywhere(merge, group):
-            for name, versions in argument_sources(merge.without_external(group)).items():
+        if not merge.is_unresolved(group):
+            for name, versions in argument_sources(group.resolving).items():
                 yield from _missing(merge, f"{group.coordinate}({name}:)", versions)
     for directive, sources in executable_sources(merge):
         if not sources.missing() and common_locations(sources):

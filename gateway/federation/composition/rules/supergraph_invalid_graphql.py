@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from graphql import GraphQLError, build_ast_schema, parse, validate_schema
+from graphql import GraphQLError, build_ast_schema, validate_schema
 from graphql.validation.validate import validate_sdl
 
 from gateway.federation.composition.model.result import CompositionError
@@ -14,8 +14,10 @@ from gateway.federation.composition.rules.whole import Whole
 def check(whole: Whole) -> Iterator[CompositionError]:
     """Merging can make a type no longer fit its interface: an object's field nullable, an interface's not."""
     try:
-        document = parse(whole.sdl)
-        errors = validate_sdl(document) or validate_schema(build_ast_schema(document, assume_valid_sdl=True))
+        # Names are unique and types known by construction. What can go wrong in the document is that a composed
+        # directive stands where its latest definition doesn't allow it.
+        errors = validate_sdl(whole.document) if whole.merge.composed.items else []
+        errors = errors or validate_schema(build_ast_schema(whole.document, assume_valid_sdl=True))
     except (GraphQLError, TypeError) as error:
         errors = [error if isinstance(error, GraphQLError) else GraphQLError(str(error))]
     for found in errors:

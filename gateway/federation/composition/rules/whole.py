@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from graphql import DocumentNode
+
 from gateway.federation.composition.merge.context import Merge
 from gateway.federation.composition.model.element import (
     Element,
@@ -22,6 +24,7 @@ from gateway.federation.composition.model.subgraph import Subgraph
 from gateway.federation.composition.model.supergraph import SupergraphDraft
 from gateway.federation.composition.normalise.diagnose import locate
 from gateway.federation.composition.print_supergraph import print_supergraph
+from gateway.federation.composition.supergraph_document import supergraph_document
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +38,11 @@ class Whole:
     def sdl(self) -> str:
         """The supergraph as it would be published."""
         return print_supergraph(self.draft)
+
+    @cached_property
+    def document(self) -> DocumentNode:
+        """The supergraph as a syntax tree."""
+        return supergraph_document(self.draft)
 
     def is_inaccessible(self, element: Element) -> bool:
         """Is the element marked as hidden from clients?"""

@@ -13,7 +13,7 @@ from gateway.federation.composition.satisfiability.reasons import reasons
 from gateway.federation.composition.satisfiability.walk import DeadEnd, Disagreement, Walk
 from gateway.federation.composition.satisfiability.witness import print_witness
 from gateway.federation.query_graph import QueryGraph
-from gateway.federation.supergraph import parse_supergraph
+from gateway.federation.supergraph import read_supergraph
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ def check_satisfiability(whole: Whole, steps: int = DEFAULT_STEPS) -> Satisfiabi
 
     Progressive overrides are checked with no label active, with all, and with each alone.
     """
-    supergraph = parse_supergraph(whole.sdl)
+    supergraph = read_supergraph(whole.document, whole.sdl)
     labels = supergraph.override_labels
     choices = dict.fromkeys((frozenset[str](), labels, *(frozenset({label}) for label in sorted(labels))))
     budget = Budget(steps)
