@@ -15,6 +15,7 @@ from gateway.execution.shape import (
     LeafShape,
     ListShape,
     ObjectShape,
+    PlaceShape,
     RawShape,
     Shape,
     TypenameShape,
@@ -55,6 +56,8 @@ class Completer:
             if not field.conditions or field.is_included(self._variables):
                 if isinstance(field.shape, TypenameShape):
                     completed[field.name] = type_name
+                elif isinstance(field.shape, PlaceShape):
+                    completed[field.name] = None
                 else:
                     completed[field.name] = self._position(
                         field.shape, field.is_nullable, value.get(field.name), (*path, field.name)
@@ -97,8 +100,8 @@ class Completer:
                 return None
             case RawShape():
                 return value
-            case TypenameShape():
-                raise AssertionError("only a field of an object is a type name")
+            case TypenameShape() | PlaceShape():
+                raise AssertionError("only a field of an object is a type name or a place")
             case _:
                 assert_never(shape)
 
@@ -154,6 +157,6 @@ def _follow(shape: ObjectShape, name: str, value: Any) -> tuple[Shape | None, An
     known = shape.fields_of(holder.get("__typename", shape.type_name))
     for fields in (known,) if known is not None else shape.by_type.values():
         for field in fields:
-            if field.name == name:
+            if field.name == name and not isinstance(field.shape, PlaceShape):
                 return field.shape, holder.get(name)
     return None, None

@@ -68,6 +68,15 @@ class TypenameShape:
     """`__typename`: the name of the object's own type."""
 
 
+@dataclass(frozen=True, slots=True)
+class PlaceShape:
+    """No value, only a field's place: here it comes in the answer if the field's conditions hold.
+
+    `{ a @include(if: $x) b a }` answers a and b in this order, or the other one; so `a` has a place before `b` and its
+    shape after it.
+    """
+
+
 @dataclass(slots=True, eq=False)
 class ObjectShape:
     """A selection on an object, interface or union."""
@@ -106,7 +115,7 @@ class ObjectShape:
         return False
 
 
-Shape: TypeAlias = LeafShape | ListShape | RawShape | TypenameShape | ObjectShape
+Shape: TypeAlias = LeafShape | ListShape | RawShape | TypenameShape | PlaceShape | ObjectShape
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +142,7 @@ _BUILT_IN: Final = {kind.value: LeafShape(kind) for kind in LeafKind if kind not
 _ANY: Final = LeafShape(LeafKind.ANY)
 _TYPENAME: Final = TypenameShape()
 _RAW: Final = RawShape()
+_PLACE: Final = PlaceShape()
 _ALWAYS: Final[Conditions] = frozenset()
 
 _Occurrence: TypeAlias = tuple[FieldSelection, Conditions]
@@ -170,15 +180,15 @@ class _Compiler:
         by_fields: dict[tuple[object, ...], tuple[FieldShape, ...]] = {}
         for object_type in possible:
             assert isinstance(object_type, GraphQLObjectType | GraphQLInterfaceType)
-            collected: dict[str, list[_Occurrence]] = {}
+            occurrences: list[_Occurrence] = []
             for each, conditions in selections:
-                self._collect(object_type, each, conditions, collected)
+                self._collect(object_type, each, conditions, occurrences)
             # Types that differ in no fragment and no field share their fields.
-            distinct = tuple((name, *((id(f), c) for f, c in found)) for name, found in collected.items())
-            types = tuple(str(self._type_of(object_type, found[0][0])) for found in collected.values())
+            distinct = tuple((id(selection), conditions) for selection, conditions in occurrences)
+            types = tuple(str(self._type_of(object_type, selection)) for selection, _ in occurrences)
             fields = by_fields.get((distinct, types))
             if fields is None:
-                fields = tuple(self._field(object_type, name, found) for name, found in collected.items())
+                fields = self._fields(object_type, occurrences)
                 by_fields[distinct, types] = fields
             shape.by_type[object_type.name] = fields
         if len(by_fields) == 1:
@@ -192,17 +202,17 @@ class _Compiler:
         object_type: GraphQLObjectType | GraphQLInterfaceType,
         selections: Iterable[Selection],
         conditions: Conditions,
-        collected: dict[str, list[_Occurrence]],
+        occurrences: list[_Occurrence],
     ) -> None:
-        """Group the fields that apply to an object type by response name (CollectFields)."""
+        """Gather the fields that apply to an object type, each as often as it is selected (CollectFields)."""
         for selection in selections:
             joined = conditions | selection.conditions
             match selection:
-                case FieldSelection(response_name=name):
-                    collected.setdefault(name, []).append((selection, joined))
+                case FieldSelection():
+                    occurrences.append((selection, joined))
                 case FragmentSelection(type_condition=condition, selections=inner):
                     if condition is None or self._applies(condition, object_type):
-                        self._collect(object_type, inner, joined, collected)
+                        self._collect(object_type, inner, joined, occurrences)
 
     def _applies(self, condition: str, object_type: GraphQLObjectType | GraphQLInterfaceType) -> bool:
         if condition == object_type.name:
@@ -215,6 +225,23 @@ class _Compiler:
     ) -> GraphQLOutputType | None:
         definition = object_type.fields.get(selection.name)
         return definition.type if definition else None
+
+    def _fields(
+        self, object_type: GraphQLObjectType | GraphQLInterfaceType, occurrences: Sequence[_Occurrence]
+    ) -> tuple[FieldShape, ...]:
+        """Merge occurrences by response name, with a place wherever conditions decide which of them comes first."""
+        by_name: dict[str, list[_Occurrence]] = {}
+        for occurrence in occurrences:
+            by_name.setdefault(occurrence[0].response_name, []).append(occurrence)
+        fields = {name: self._field(object_type, name, found) for name, found in by_name.items()}
+        places = _places(occurrences)
+        last = {name: index for index, (name, _) in enumerate(places)}
+        return tuple(
+            fields[name]
+            if last[name] == index
+            else FieldShape(name, fields[name].field_name, _PLACE, is_nullable=True, conditions=conditions)
+            for index, (name, conditions) in enumerate(places)
+        )
 
     def _field(
         self, object_type: GraphQLObjectType | GraphQLInterfaceType, name: str, found: list[_Occurrence]
@@ -241,3 +268,21 @@ class _Compiler:
                 return LeafShape(LeafKind.ENUM, frozenset(named.values))
             return _BUILT_IN.get(named.name, _ANY)
         return self.compile_object(named, [(field.selections, conditions) for field, conditions in found])
+
+
+def _places(occurrences: Sequence[_Occurrence]) -> list[tuple[str, tuple[Conditions, ...]]]:
+    """Return, in order, where each response name may first come, and under which conditions, any of them."""
+    places: list[tuple[str, tuple[Conditions, ...]]] = []
+    known: dict[str, list[Conditions]] = {}
+    for selection, conditions in occurrences:
+        name = selection.response_name
+        earlier = known.setdefault(name, [])
+        if any(each <= conditions for each in earlier):
+            # Where this one is there, an earlier one is.
+            continue
+        earlier.append(conditions)
+        if places and places[-1][0] == name:
+            places[-1] = (name, (*places[-1][1], conditions))
+        else:
+            places.append((name, (conditions,)))
+    return places
