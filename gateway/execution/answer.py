@@ -62,7 +62,9 @@ def compile_answer(operation: Operation, plan: CompiledPlan) -> CompiledOperatio
     for path, profile in _supplied(plan.root):
         providers.setdefault(path, profile)
     shape = compile_shape(operation)
-    return CompiledOperation(operation, plan, shape, providers, generate_complete(shape), introspection_of(operation))
+    return CompiledOperation(
+        operation, plan, shape, providers, generate_complete(shape, plan.shared), introspection_of(operation)
+    )
 
 
 def _supplied(node: CompiledNode | CompiledSubscription | None) -> Iterator[tuple[StaticPath, SubgraphProfile]]:

@@ -1,25 +1,36 @@
 """Collect the representations of one entity input: a function generated per plan, since it visits every object.
 
-For the path `users.@` and the representation `__typename id` the generated function is, in essence:
+For the path `users.@.account` and the representation `__typename id` the generated function is, in essence:
 
-    def collect(root):
-        users = root.get("users")
-        if users.__class__ is list:
-            for o in users:
-                if o.__class__ is dict:
-                    k = o.get("id")
+    def collect(root, reached):
+        known = reached.get("users.@.account")
+        if known is None:
+            reached["users.@.account"] = known = []
+            users = root.get("users")
+            if users.__class__ is list:
+                for user in users:
+                    account = user.get("account")
+                    known.append(account)
+                    k = account.get("id")
                     if k is not None: … one representation per distinct (typename, id), and this object's slot
+        else:
+            for account in known: … the same
+
+`reached` is the run's: a second fetch from the same objects need not look for them again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from sys import intern
 from typing import Any
 
 import orjson
 
 from gateway.execution.rewrite import rewrite
+from gateway.execution.sharing import Mentions, is_shared
 from gateway.execution.walk import is_of
 from gateway.federation.plan import (
     EachItem,
@@ -44,7 +55,11 @@ class Collected:
     """Whether an object was passed over because something its representation needs is null or missing."""
 
 
-Collect = Callable[[dict[str, Any]], Collected]
+Reached = dict[str, list[dict[str, Any]]]
+"""Path (as text) → the objects it leads to. True until something that has objects within it is merged."""
+
+Collect = Callable[[dict[str, Any], Reached, bool], Collected]
+"""Response tree, what the run has reached, whether objects may be shared → what was found."""
 
 _MAX_LOOPS = 12
 """CPython allows 20 statically nested loops; longer paths go on in an inner function."""
@@ -59,18 +74,32 @@ _SKIP = object()
 _SIMPLE = frozenset({str, int, type(None)})
 
 
-def compile_collect(entity_input: EntityInput) -> Collect:
-    """Generate the collecting function of an entity input."""
+def compile_collect(entity_input: EntityInput, mentions: Mentions) -> Collect:
+    """Generate the collecting function of an entity input, which makes equal mentions of an entity one object."""
     writer = _Writer()
-    writer.line("def collect(root):")
+    writer.line("def collect(root, reached, may_share):")
     writer.depth = 1
     writer.line("found = Collected()")
     writer.line("representations = found.representations")
     writer.line("seen = {}")
     for path in entity_input.paths:
-        writer.line("objects = []; slots = []")
+        key = writer.constant(intern(repr(path)))
+        shares = is_shared(mentions, entity_input, path)
+        writer.line("objects = []; slots = []; firsts = {}")
         writer.line("found.groups.append((objects, slots))")
-        writer.steps("root", path, lambda name: _write_target(writer, name, entity_input))
+        writer.line(f"known = reached.get({key})")
+        writer.line("if known is None:")
+        writer.depth = 2
+        writer.line(f"reached[{key}] = known = []")
+        writer.steps("root", path, partial(_write_end, writer, entity_input, shares=shares))
+        writer.depth = 1
+        writer.line("else:")
+        writer.depth = 2
+        target = writer.name()
+        writer.line(f"for {target} in known:")
+        writer.depth = 3
+        _write_target(writer, _End(target), entity_input, shares=False)
+        writer.depth = 1
     writer.line("return found")
     scope: dict[str, Any] = writer.constants
     scope |= {
@@ -84,6 +113,17 @@ def compile_collect(entity_input: EntityInput) -> Collect:
     exec(compile("\n".join(writer.lines), f"<collect {entity_input.response_name}>", "exec"), scope)  # noqa: S102 - names and constants only; every string of the plan is bound, not pasted
     collect: Collect = scope["collect"]
     return collect
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """The variable that holds an object at the end of a path, and where the tree holds it."""
+
+    variable: str
+    holder: str | None = None
+    """Variable of the object it is a field of; None for an item of a list."""
+    name: str | None = None
+    """Constant of the field's name."""
 
 
 class _Writer:
@@ -112,11 +152,12 @@ class _Writer:
         types = self.constant(possible_types)
         return f"({typename} := {variable}.get('__typename')).__class__ is str and {typename} in {types}"
 
-    def steps(self, variable: str, path: Path, write_end: Callable[[str], None]) -> None:
+    def steps(self, variable: str, path: Path, write_end: Callable[[_End], None]) -> None:
         """Write the code that follows `path` from the value in `variable`, and `write_end` at its end."""
         outer = self.depth
         loops = 0
         functions: list[tuple[str, str, int]] = []
+        end = _End(variable)
         for step in path:
             match step:
                 case PathKey(name, possible_types):
@@ -126,7 +167,9 @@ class _Writer:
                     self.line(f"if {guard}:")
                     self.depth += 1
                     following = self.name()
-                    self.line(f"{following} = {variable}.get({self.constant(name)})")
+                    key = self.constant(name)
+                    self.line(f"{following} = {variable}.get({key})")
+                    end = _End(following, variable, key)
                 case EachItem(possible_types):
                     self.line(f"if {variable}.__class__ is list:")
                     self.depth += 1
@@ -143,17 +186,27 @@ class _Writer:
                     if possible_types is not None:
                         self.line(f"if {following}.__class__ is dict and {self.type_guard(following, possible_types)}:")
                         self.depth += 1
+                    end = _End(following)
             variable = following
         self.line(f"if {variable}.__class__ is dict:")
         self.depth += 1
-        write_end(variable)
+        write_end(end)
         for function, argument, depth in reversed(functions):
             self.depth = depth
             self.line(f"{function}({argument})")
         self.depth = outer
 
 
-def _write_target(writer: _Writer, variable: str, entity_input: EntityInput) -> None:
+def _write_end(writer: _Writer, entity_input: EntityInput, end: _End, *, shares: bool) -> None:
+    """Write the code for an object that a walk has come to. What is an item of a list is never shared."""
+    shares = shares and end.holder is not None
+    if not shares:
+        writer.line(f"known.append({end.variable})")
+    _write_target(writer, end, entity_input, shares=shares)
+
+
+def _write_target(writer: _Writer, end: _End, entity_input: EntityInput, *, shares: bool) -> None:
+    variable = end.variable
     fields = entity_input.representation
     leaves = [each for each in fields if isinstance(each, RepresentationField) and not each.selection]
     if len(leaves) < len(fields) or entity_input.input_rewrites:
@@ -165,7 +218,8 @@ def _write_target(writer: _Writer, variable: str, entity_input: EntityInput) -> 
         writer.line("else:")
         writer.depth += 1
         writer.line("key = dumps(representation)")
-        _write_slot(writer, variable, "representation")
+        _write_slot(writer, end, "representation", shares=shares)
+        writer.depth -= 1
         return
     names: list[str] = []
     useful: list[str] = []
@@ -189,18 +243,28 @@ def _write_target(writer: _Writer, variable: str, entity_input: EntityInput) -> 
     # These compare as their JSON does. Other values might not (true == 1) or have no hash, so their text is the key.
     strings = " and ".join(f"({name}.__class__ is str or {name}.__class__ in SIMPLE)" for name in names)
     writer.line(f"key = ({', '.join(names)},) if {strings} else dumps({representation})")
-    _write_slot(writer, variable, representation)
+    _write_slot(writer, end, representation, shares=shares)
     writer.depth -= 1
     writer.line("else:")
     writer.line("    found.is_skipping = True")
+    if shares:
+        writer.line(f"    known.append({variable})")
 
 
-def _write_slot(writer: _Writer, variable: str, representation: str) -> None:
+def _write_slot(writer: _Writer, end: _End, representation: str, *, shares: bool) -> None:
     writer.line("slot = seen.get(key)")
     writer.line("if slot is None:")
     writer.line("    seen[key] = slot = len(representations)")
     writer.line(f"    representations.append({representation})")
-    writer.line(f"objects.append({variable}); slots.append(slot)")
+    take = f"objects.append({end.variable}); slots.append(slot)"
+    if not shares:
+        writer.line(take)
+        return
+    writer.line("first = firsts.get(slot)")
+    writer.line("if first is None or not may_share:")
+    writer.line(f"    firsts[slot] = {end.variable}; known.append({end.variable}); {take}")
+    writer.line(f"elif first is not {end.variable}:")
+    writer.line(f"    {end.holder}[{end.name}] = first")
 
 
 def _build(value: dict[str, Any], selection: RepresentationSelection, rewrites: Sequence[Any]) -> Any:

@@ -22,6 +22,7 @@ from gateway.execution.merge import Composites, composites_of, copy_json, merge,
 from gateway.execution.ports import SubgraphClient, SubgraphRequest, body_prefix
 from gateway.execution.rewrite import rename_composites, rename_path, rewrite
 from gateway.execution.run import Run, why_missing
+from gateway.execution.sharing import Mentions
 from gateway.execution.walk import ConcretePath, walk
 from gateway.federation.plan import EntityFetch, EntityInput, OperationKind
 
@@ -40,12 +41,18 @@ class CompiledInput:
     is_sharing: bool
     """Whether objects may share what a result holds. Not where ancestors set arguments further down."""
 
+    @property
+    def moves_objects(self) -> bool:
+        """Whether merging results changes which objects a path leads to."""
+        return bool(self.composites) or self.has_typename
+
     def collected(self, run: Run) -> Collected:
         """Collect the representations, none where the input is not wanted."""
         for variable, wanted in self.entity_input.conditions:
             if bool(run.variables.get(variable)) is not wanted:
                 return Collected(groups=[([], []) for _ in self.entity_input.paths])
-        return self.collect(run.data)
+        # While a slow fetch is passed by, objects are told apart by their identity: none may stand for another.
+        return self.collect(run.data, run.reached, run.sent is None)
 
     def merge(self, collected: Collected, results: list[Any]) -> None:
         """Merge each result into every object that stands for it.
@@ -152,6 +159,8 @@ class CompiledEntity:
                 results = [None if slot in broken else result for slot, result in enumerate(results)]
                 _fail_objects(run, each.entity_input, found, broken, bad_response(self.profile, outcome))
             each.merge(found, results)
+            if each.moves_objects:
+                run.reached.clear()
             for at, entry in enumerate(entries):
                 path = path_of(entry)
                 if path[:1] == (name,):
@@ -230,10 +239,11 @@ def compile_entity(
     client: SubgraphClient,
     profile: SubgraphProfile,
     object_types: frozenset[str],
+    mentions: Mentions,
     *,
     is_sharing: bool,
 ) -> CompiledEntity:
-    """Compile an entity fetch."""
+    """Compile an entity fetch. `mentions` are those of its plan that may share an object."""
     selection, fragments = read_selection(fetch.document)
     top = {(node.alias or node.name).value: node for node in selection.selections if isinstance(node, FieldNode)}
     inputs = []
@@ -244,7 +254,7 @@ def compile_entity(
         inputs.append(
             CompiledInput(
                 entity_input=entity_input,
-                collect=compile_collect(entity_input),
+                collect=compile_collect(entity_input, mentions),
                 composites=composites,
                 has_typename="__typename" in fetch.document,
                 object_types=object_types,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from collections.abc import Sequence as Seq
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -16,6 +16,7 @@ from gateway.execution.located import SubgraphProfile
 from gateway.execution.ports import SubgraphClient
 from gateway.execution.root_fetch import CompiledRoot, compile_root
 from gateway.execution.run import Run
+from gateway.execution.sharing import Mentions, Place, mentions_of
 from gateway.execution.split_writes import split_writes
 from gateway.federation.plan import (
     Condition,
@@ -71,6 +72,8 @@ class CompiledPlan:
 
     plan: QueryPlan
     root: CompiledNode | CompiledSubscription | None
+    shared: Collection[Place] = ()
+    """Where the tree may hold one object more than once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,8 @@ class Subgraphs:
     """Whether, in the plan being compiled, one result may serve several objects."""
     ancestors: Ancestors = field(default_factory=dict)
     """What each fetch of the plan being compiled needs."""
+    mentions: Mentions = field(default_factory=dict)
+    """Where, in the plan being compiled, equal mentions of an entity may be one object."""
 
 
 def compile_plan(plan: QueryPlan, subgraphs: Subgraphs) -> CompiledPlan:
@@ -93,15 +98,21 @@ def compile_plan(plan: QueryPlan, subgraphs: Subgraphs) -> CompiledPlan:
     Raises KeyError if the plan names a subgraph that has no client.
     """
     # Below two users, the same order may be priced differently: then each user needs an order of his own.
-    subgraphs = replace(subgraphs, is_sharing=not _reads_ancestors(plan.root), ancestors=ancestors_of(plan))
+    is_sharing = not _reads_ancestors(plan.root)
+    subgraphs = replace(
+        subgraphs,
+        is_sharing=is_sharing,
+        ancestors=ancestors_of(plan),
+        mentions=mentions_of(plan.root) if is_sharing else {},
+    )
     match plan.root:
         case None:
             return CompiledPlan(plan, None)
         case SubscriptionPlan(primary=primary, rest=rest):
             compiled = _compile_root(primary, subgraphs)
-            return CompiledPlan(plan, CompiledSubscription(compiled, _compile(rest, subgraphs)))
+            return CompiledPlan(plan, CompiledSubscription(compiled, _compile(rest, subgraphs)), subgraphs.mentions)
         case node:
-            return CompiledPlan(plan, _compile(node, subgraphs))
+            return CompiledPlan(plan, _compile(node, subgraphs), subgraphs.mentions)
 
 
 def _reads_ancestors(node: PlanNode | SubscriptionPlan | None) -> bool:
@@ -129,7 +140,14 @@ def _compile(node: PlanNode | None, subgraphs: Subgraphs) -> CompiledNode | None
             return alone[0] if len(alone) == 1 else CompiledSequence(alone)
         case EntityFetch(subgraph=name):
             client, profile = subgraphs.clients[name], subgraphs.profiles[name]
-            return compile_entity(node, client, profile, subgraphs.object_types, is_sharing=subgraphs.is_sharing)
+            return compile_entity(
+                node,
+                client,
+                profile,
+                subgraphs.object_types,
+                subgraphs.mentions,
+                is_sharing=subgraphs.is_sharing,
+            )
         case Sequence(nodes):
             return CompiledSequence(_compile_all(nodes, subgraphs), needless_waits(nodes, subgraphs.ancestors))
         case Parallel(nodes):

@@ -17,11 +17,15 @@ says where and why. For `{ users { id name } }` the generated code is, in essenc
             if a.__class__ is not list: raise Irregular
             a = [None if b is None else o1(b) if b.__class__ is dict else irregular() for b in a]
         return {"users": a}
+
+Where the tree may hold one object at many places (see `sharing.py`), the first completion of it serves all of them:
+
+    c = done.get(id(b)) or once(b)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NoReturn, assert_never
 
 from gateway.execution.shape import (
@@ -30,11 +34,11 @@ from gateway.execution.shape import (
     LeafShape,
     ListShape,
     ObjectShape,
-    PlaceShape,
     RawShape,
     Shape,
     TypenameShape,
 )
+from gateway.execution.sharing import Place
 from gateway.federation.supergraph import Conditions
 
 Complete = Callable[[dict[str, Any]], dict[str, Any]]
@@ -45,15 +49,19 @@ class Irregular(Exception):  # noqa: N818 - a signal, never seen outside executi
     """Something in the tree needs the exact completion."""
 
 
-def generate_complete(shape: ObjectShape) -> Callable[[Mapping[str, Any]], Complete]:
-    """Generate the completing function of a shape, as a function of the variables that `@skip` and `@include` use."""
-    writer = _Writer()
+def generate_complete(shape: ObjectShape, shared: Collection[Place] = ()) -> Callable[[Mapping[str, Any]], Complete]:
+    """Generate the completing function of a shape, as a function of the variables that `@skip` and `@include` use.
+
+    `shared` are the places where the tree may hold one object more than once.
+    """
+    writer = _Writer(_shared_shapes(shape, shared))
     root = writer.object_function(shape.by_type[shape.type_name], shape.type_name)
     conditions = ", ".join(writer.conditions.values())
     source = [
         f"def make({conditions}):",
         *(f"    {line}" for line in writer.lines),
-        f"    return {root}",
+        f"    def complete(v): return {root}(v{writer.fresh_memory()})",
+        "    return complete",
     ]
     scope = {"Irregular": Irregular, "as_id": _as_id, "irregular": _irregular, **writer.constants}
     exec(compile("\n".join(source), "<complete>", "exec"), scope)  # noqa: S102 - of the client's text only GraphQL names are pasted, which hold letters, digits and _
@@ -92,8 +100,38 @@ _CHECKS = {
 """What makes a non-null leaf irregular. A float that stands for an Int is rare enough for the exact way."""
 
 
+def _shared_shapes(shape: ObjectShape, shared: Collection[Place]) -> frozenset[int]:
+    """Return the identities of the shapes of objects at some places."""
+    found: set[int] = set()
+    for place in shared:
+        reached: list[Shape] = [shape]
+        for name in place:
+            reached = [
+                _object_in(field.shape)
+                for each in reached
+                if isinstance(each, ObjectShape)
+                for fields in (*each.by_type.values(), each.common or ())
+                for field in fields
+                if field.name == name
+            ]
+            reached = list({id(each): each for each in reached}.values())
+        found.update(id(each) for each in reached if isinstance(each, ObjectShape))
+    return frozenset(found)
+
+
+def _object_in(shape: Shape) -> Shape:
+    while isinstance(shape, ListShape):
+        shape = shape.item
+    return shape
+
+
 class _Writer:
-    def __init__(self) -> None:
+    def __init__(self, shared: frozenset[int]) -> None:
+        self._shared = shared
+        """Identities of shapes whose objects may be met again."""
+        self._memories: dict[str, int] = {}
+        """Completing function of a shared shape → its place in the memory `m`, a tuple of dicts."""
+        self._more = ", m" if shared else ""
         self.lines: list[str] = []
         self.constants: dict[str, Any] = {}
         self.conditions: dict[tuple[Conditions, ...], str] = {}
@@ -110,6 +148,10 @@ class _Writer:
         name = self.name("c")
         self.constants[name] = value
         return name
+
+    def fresh_memory(self) -> str:
+        """Return the argument with which the root's function is called."""
+        return f", ({'{}, ' * len(self._memories)})" if self._more else ""
 
     def object_function(self, fields: tuple[FieldShape, ...], type_name: str | None) -> str:
         """Write the function that completes an object of one type; return its name.
@@ -130,8 +172,6 @@ class _Writer:
             if isinstance(field.shape, TypenameShape):
                 value = self.constant(type_name)
                 code: list[str] = []
-            elif isinstance(field.shape, PlaceShape):
-                value, code = "None", []
             else:
                 value = self.name()
                 code = [f"{value} = v.get({field.name!r})", *self._value(field.shape, value, field.is_nullable)]
@@ -147,7 +187,7 @@ class _Writer:
                 entries.append(f"{field.name!r}: {value}")
         literal = "{" + ", ".join(entries) + "}"
         body.extend([f"d = {literal}", *late, "return d"] if late else [f"return {literal}"])
-        self.lines.extend([f"def {function}(v):", *_indented(body)])
+        self.lines.extend([f"def {function}(v{self._more}):", *_indented(body)])
         return function
 
     def _value(self, shape: Shape, value: str, is_nullable: bool) -> list[str]:
@@ -157,8 +197,8 @@ class _Writer:
                 return self._leaf(kind, values, value, is_nullable)
             case RawShape():
                 return []
-            case TypenameShape() | PlaceShape():
-                raise AssertionError("only a field of an object is a type name or a place")
+            case TypenameShape():
+                raise AssertionError("only a field of an object is a type name")
             case ObjectShape():
                 code = [
                     f"if {value}.__class__ is not dict: raise Irregular",
@@ -189,8 +229,8 @@ class _Writer:
         if isinstance(item, ListShape):
             # A function for each level: Python limits how deep loops nest in one.
             function = self.name("l")
-            self.lines.extend([f"def {function}({each}):", *_indented([*checks, f"return {each}"])])
-            return [f"{value} = [{function}({each}) for {each} in {value}]"]
+            self.lines.extend([f"def {function}({each}{self._more}):", *_indented([*checks, f"return {each}"])])
+            return [f"{value} = [{function}({each}{self._more}) for {each} in {value}]"]
         collected = self.name()
         return [
             f"{collected} = []",
@@ -201,9 +241,19 @@ class _Writer:
 
     def _completed(self, shape: ObjectShape, value: str) -> str:
         """Return an expression for the completed object in a variable that holds a dict."""
-        if not shape.is_abstract:
-            return f"{self.object_function(shape.by_type[shape.type_name], shape.type_name)}({value})"
-        return f"{self._dispatcher(shape)}({value})"
+        if shape.is_abstract:
+            function = self._dispatcher(shape)
+        else:
+            function = self.object_function(shape.by_type[shape.type_name], shape.type_name)
+        if id(shape) not in self._shared:
+            return f"{function}({value}{self._more})"
+        if function not in self._memories:
+            memory = self._memories[function] = len(self._memories)
+            self.lines.extend(
+                [f"def once_{function}(v, m):", f"    d = m[{memory}][id(v)] = {function}(v, m)", "    return d"]
+            )
+        # The tree keeps its objects alive, so that none has another's identity.
+        return f"(m[{self._memories[function]}].get(id({value})) or once_{function}({value}, m))"
 
     def _dispatcher(self, shape: ObjectShape) -> str:
         known = self._dispatchers.get(id(shape))
@@ -220,11 +270,11 @@ class _Writer:
         self.lines.append(f"{table} = {{{', '.join(f'{name!r}: {value}' for name, value in types.items())}}}")
         self.lines.extend(
             [
-                f"def {function}(v):",
+                f"def {function}(v{self._more}):",
                 "    t = v.get('__typename')",
                 f"    f = {table}.get(t) if t is None or t.__class__ is str else None",
                 "    if f is None: raise Irregular",
-                "    return f(v)",
+                f"    return f(v{self._more})",
             ]
         )
         return function

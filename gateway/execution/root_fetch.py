@@ -64,6 +64,7 @@ class CompiledRoot:
             return
         if self.fetch.output_rewrites:
             rewrite(data, self.fetch.output_rewrites)
+        run.reached.clear()
         if run.data:
             merge(run.data, data, self.composites)
         else:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.execution.collect import Reached
 from gateway.execution.located import ErrorList, Failure
 from gateway.execution.ports import RequestContext
 from gateway.execution.walk import ConcretePath, is_of
@@ -30,6 +31,8 @@ class Run:
     """(identity of an object in the tree, response name) → why that field is not there. What depends on it failed for
     the same reason."""
 
+    reached: Reached = field(default_factory=dict)
+    """Objects that were found in the tree and are where they were."""
     sent: dict[tuple[int, int], dict[int, Any]] | None = None
     """Once a fetch was slow, (fetch, number of the input) → the objects it was sent for already, by identity."""
 
