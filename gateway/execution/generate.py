@@ -34,6 +34,7 @@ from gateway.execution.shape import (
     LeafShape,
     ListShape,
     ObjectShape,
+    PlaceShape,
     RawShape,
     Shape,
     TypenameShape,
@@ -172,6 +173,8 @@ class _Writer:
             if isinstance(field.shape, TypenameShape):
                 value = self.constant(type_name)
                 code: list[str] = []
+            elif isinstance(field.shape, PlaceShape):
+                value, code = "None", []
             else:
                 value = self.name()
                 code = [f"{value} = v.get({field.name!r})", *self._value(field.shape, value, field.is_nullable)]
@@ -197,8 +200,8 @@ class _Writer:
                 return self._leaf(kind, values, value, is_nullable)
             case RawShape():
                 return []
-            case TypenameShape():
-                raise AssertionError("only a field of an object is a type name")
+            case TypenameShape() | PlaceShape():
+                raise AssertionError("only a field of an object is a type name or a place")
             case ObjectShape():
                 code = [
                     f"if {value}.__class__ is not dict: raise Irregular",
