@@ -136,8 +136,10 @@ class Mutation:
         """Change an opportunity in the CRM, which owns it."""
         context = info.context
         _check_name(input.name)
-        if input.amount is not None and input.amount < 0:
-            raise BadUserInputError("An amount is not negative.", outcome=Outcome.NOT_APPLIED)
+        if input.amount is not None and (input.amount < 0 or input.amount != round(input.amount, 2)):
+            # Rounding it silently would write another amount than the one that was sent.
+            told = "`amount` is not negative and has at most two decimals."
+            raise BadUserInputError(told, outcome=Outcome.NOT_APPLIED)
         deal_id = local_id(input.id, "Opportunity")
         change = DealChange(
             name=input.name,

@@ -32,9 +32,9 @@ class DirectoryQuery:
     """Which customers, in which order. Conditions that are None don't matter."""
 
     name_contains: str | None = None
-    segment: str | None = None
+    segments: frozenset[str] | None = None
     owner_id: str | None = None
-    status: str | None = None
+    statuses: frozenset[str] | None = None
     overdue: bool | None = None
     ids: frozenset[str] | None = None
     """Local ids, those merged away included."""
@@ -127,9 +127,9 @@ def _conditions(query: DirectoryQuery) -> tuple[str, list[CursorValue]]:
     clauses, parameters = ["merged_into is null"], list[CursorValue]()
     for clause, value in (
         ("instr(all_names, ?) > 0", query.name_contains.casefold() if query.name_contains else None),
-        ("segment = ?", query.segment),
+        ("segment in (select value from json_each(?))", _json_list(query.segments)),
         ("owner_id = ?", query.owner_id),
-        ("status = ?", query.status),
+        ("status in (select value from json_each(?))", _json_list(query.statuses)),
     ):
         if value is not None:
             clauses.append(clause)
@@ -142,6 +142,10 @@ def _conditions(query: DirectoryQuery) -> tuple[str, list[CursorValue]]:
         )
         parameters.append(json.dumps(sorted(query.ids)))
     return " and ".join(clauses), parameters
+
+
+def _json_list(values: frozenset[str] | None) -> str | None:
+    return None if values is None else json.dumps(sorted(values))
 
 
 def _position(cursor: tuple[CursorValue, ...], query: DirectoryQuery) -> list[CursorValue]:

@@ -107,7 +107,7 @@ async def link_identity(info: IdentityInfo, input: LinkIdentityInput) -> LinkIde
 
 async def merge(info: IdentityInfo, input: MergeCustomersInput) -> MergeCustomersPayload | None:  # noqa: A002
     """Merge customers; the ids of the duplicates go on as aliases."""
-    duplicates = [local_customer_id(id_) for id_ in _some(input.duplicate_ids)]
+    duplicates = [local_customer_id(id_) for id_ in _some(input.duplicate_ids, "duplicateIds")]
     answer = await _decide(
         info,
         "mergeCustomers",
@@ -122,7 +122,7 @@ async def merge(info: IdentityInfo, input: MergeCustomersInput) -> MergeCustomer
 
 async def split(info: IdentityInfo, input: SplitCustomerInput) -> SplitCustomerPayload | None:  # noqa: A002
     """Split records off; if they came by a merge, the merged customer gets its id back."""
-    records = [_record(record.system, record.external_id) for record in _some(input.records)]
+    records = [_record(record.system, record.external_id) for record in _some(input.records, "records")]
     answer = await _decide(
         info,
         "splitCustomer",
@@ -218,7 +218,7 @@ def _record(system: str, external_id: str) -> tuple[str, str]:
         raise BadUserInputError(str(error), outcome=Outcome.NOT_APPLIED) from error
 
 
-def _some(values: list[Any]) -> list[Any]:
+def _some(values: list[Any], argument: str) -> list[Any]:
     if not 1 <= len(values) <= _MAX_LIST:
-        raise BadUserInputError(f"Name between 1 and {_MAX_LIST}.", outcome=Outcome.NOT_APPLIED)
+        raise BadUserInputError(f"`{argument}` names between 1 and {_MAX_LIST}.", outcome=Outcome.NOT_APPLIED)
     return values

@@ -11,6 +11,7 @@ from subgraphs.identity.context import IdentityInfo
 from subgraphs.identity.customer_id import local_customer_id
 from subgraphs.identity.customers import RECORD_COLUMNS, StoredRecord, read_record
 from subgraphs.identity.directory import DirectoryField, DirectoryQuery, find_customers
+from subgraphs.identity.terms import CustomerStatus, Segment
 from subgraphs.identity.types import Customer, UnmatchedRecord, find_customer
 from subgraphs.kit.connection import Connection, Edge, PageWindow, encode_cursor, page_of, page_window
 from subgraphs.kit.system_error import BadUserInputError
@@ -25,7 +26,7 @@ class CustomerOrderField(Enum):
     NAME = "NAME"
     SEGMENT = "SEGMENT"
     OWNER = "OWNER"
-    OVERDUE_AMOUNT = "OVERDUE_AMOUNT"
+    OVERDUE_AMOUNT = strawberry.enum_value("OVERDUE_AMOUNT", description="The figure alone, whatever its currency.")
     CREATED = "CREATED"
 
 
@@ -50,9 +51,9 @@ class CustomerFilter:
     """The argument `filter`."""
 
     name_contains: str | None = strawberry.field(default=None, description="In the name as any system writes it.")
-    segment: str | None = None
+    segment: list[Segment] | None = strawberry.field(default=None, description="Any of these.")
     owner_id: strawberry.ID | None = None
-    status: str | None = None
+    status: list[CustomerStatus] | None = strawberry.field(default=None, description="Any of these.")
     overdue: bool | None = strawberry.field(default=None, description="Whether invoices are overdue.")
     ids: list[strawberry.ID] | None = None
 
@@ -117,10 +118,10 @@ def _directory_query(wanted: CustomerFilter, order: CustomerOrder) -> DirectoryQ
     if wanted.ids is not None and len(wanted.ids) > _MAX_IDS:
         raise BadUserInputError(f"Ask for at most {_MAX_IDS} ids.")
     return DirectoryQuery(
-        name_contains=wanted.name_contains,
-        segment=wanted.segment,
+        name_contains=(wanted.name_contains or "").strip() or None,
+        segments=None if wanted.segment is None else frozenset(wanted.segment),
         owner_id=wanted.owner_id,
-        status=wanted.status,
+        statuses=None if wanted.status is None else frozenset(wanted.status),
         overdue=wanted.overdue,
         ids=None if wanted.ids is None else frozenset(map(local_customer_id, wanted.ids)),
         order=DirectoryField[order.field.name],

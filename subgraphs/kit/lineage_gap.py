@@ -9,9 +9,9 @@ import strawberry
 class LineageGap:
     """A link of the revenue lineage that is missing, and why.
 
-    LineageGap(code="NEVER_INVOICED", system="erp", message="No invoice line carries this billed line.")
+    LineageGap(code="NOT_INVOICED", system="erp", message="No invoice line carries this billed line.")
     """
 
-    code: str = strawberry.federation.field(description="Stable name of the kind of gap, such as NEVER_INVOICED.")
+    code: str = strawberry.federation.field(description="Stable name of the kind of gap, such as NOT_INVOICED.")
     system: str = strawberry.federation.field(description="The system where the next link was looked for.")
     message: str = strawberry.federation.field(description="One sentence for a person.")

@@ -161,6 +161,15 @@ async def test_arguments_that_hubspot_would_refuse_are_refused_at_the_field(worl
         assert await refused(name="x") == ("SYSTEM_REJECTED", "NOT_APPLIED")
 
 
+async def test_an_amount_with_parts_of_a_cent_is_refused_instead_of_rounded(world: World, company: Company) -> None:
+    deal_id, _ = deals_with_contract(company)[1]
+    for amount in ("1234.567", "-1"):
+        update = {"id": encode_global_id("Opportunity", deal_id), "version": "any", "amount": amount}
+        error = (await world.ask(DEAL, {"input": update}))["errors"][0]
+        assert error["message"] == "`amount` is not negative and has at most two decimals."
+        assert (error["extensions"]["code"], error["extensions"]["outcome"]) == ("BAD_USER_INPUT", "NOT_APPLIED")
+
+
 async def test_a_write_whose_answer_was_lost_is_not_done_twice(world: World, company: Company) -> None:
     """The reply is cut after HubSpot has written: the outcome is unknown; the retry with the same key looks first."""
     deal_id, _ = deals_with_contract(company)[1]
