@@ -54,3 +54,34 @@ def test_a_field_that_moves_is_named():
         )
     ]
     assert moved == [("FIELD_MOVED", "User.total is resolved by a instead of b.")]
+
+
+def test_every_change_of_an_element_has_its_coordinate():
+    old = (
+        'interface Node { id: ID! } type Query { gone: Int kept(first: Int, after: String = "a.b"): [Thing] } '
+        "type Field implements Node { id: ID! } type Thing { id: ID! } type Other { id: ID! } union Any = Field | Thing "
+        "enum Color { RED GREEN } input Filter { a: Int } "
+    )
+    new = (
+        "interface Node { id: ID! } type Query { kept(first: Int!, last: Int!): [Thing!] any: Any filtered(by: Filter, in: Color): Int } "
+        '"""Says a.b"""\n'
+        "type Field { id: ID! } type Thing { id: ID! } union Any = Thing "
+        "enum Color { RED } input Filter { a: Int b: Int! } "
+    )
+    one = supergraph(
+        old + "extend type Query { any: Any filtered(by: Filter, in: Color): Int field: Field other: Other node: Node }"
+    )
+    two = supergraph(new + "extend type Query { field: Field node: Node }")
+    assert sorted({change.coordinate for change in check(one, two)}, key=str) == [
+        "Any",
+        "Color.GREEN",
+        "Field",
+        "Filter.b",
+        "Other",
+        "Query.gone",
+        "Query.kept",
+        "Query.kept(after:)",
+        "Query.kept(first:)",
+        "Query.kept(last:)",
+        "Query.other",
+    ]

@@ -126,3 +126,21 @@ def test_a_dead_end_shows_a_witness_and_the_ways_tried():
         "locations": [{"subgraph": "erp", "line": 2, "column": 49}],
         "mend": "Add a @key to `User` that both sides have, or resolve `User.balance` there too (@shareable).",
     }
+
+
+def test_hints_about_linked_versions_and_names():
+    federation = '@link(url: "https://specs.apollo.dev/federation/v2.5", import: ["@key", "@composeDirective"])'
+    cost = '@link(url: "https://specs.apollo.dev/cost/v0.1", import: ["@cost"])'
+    marked = '@link(url: "https://acme.example/mark/v1.0", import: ["@mark"]) @composeDirective(name: "@mark")'
+    noted = '@link(url: "https://acme.example/mark/v1.0", import: [{ name: "@mark", as: "@note" }])'
+    composing = (
+        f"extend schema {federation} {cost} {marked} directive @mark on FIELD_DEFINITION "
+        "type Query { a: Int @mark @cost(weight: 2) }"
+    )
+    other = f"extend schema {federation} {noted} directive @note on FIELD_DEFINITION type Query {{ b: Int @note }}"
+    found = compose([SubgraphSource("a", "", composing), SubgraphSource("b", "", other)])
+    assert found.errors == ()
+    assert {(hint.code, hint.subgraphs) for hint in found.hints} == {
+        ("DIRECTIVE_COMPOSITION_WARN", ("b",)),
+        ("IMPLICITLY_UPGRADED_FEDERATION_VERSION", ("a",)),
+    }

@@ -31,11 +31,13 @@ def access_changes(old: Supergraph, new: Supergraph) -> Iterator[Change]:
         if was == now:
             continue
         if not was:
-            yield Change(ChangeLevel.BREAKING, "ACCESS_RESTRICTED", f"{coordinate} now asks for {now}.")
+            yield Change(ChangeLevel.BREAKING, "ACCESS_RESTRICTED", f"{coordinate} now asks for {now}.", coordinate)
         elif not now:
-            yield Change(ChangeLevel.DANGEROUS, "ACCESS_OPENED", f"{coordinate} no longer asks for {was}.")
+            yield Change(ChangeLevel.DANGEROUS, "ACCESS_OPENED", f"{coordinate} no longer asks for {was}.", coordinate)
         else:
-            yield Change(ChangeLevel.BREAKING, "ACCESS_CHANGED", f"{coordinate} asks for {now} instead of {was}.")
+            yield Change(
+                ChangeLevel.BREAKING, "ACCESS_CHANGED", f"{coordinate} asks for {now} instead of {was}.", coordinate
+            )
 
 
 def _access(supergraph: Supergraph) -> _Access:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from graphql.utilities.find_schema_changes import (
@@ -17,6 +18,13 @@ from gateway.federation.composition.changes.moves import move_changes
 from gateway.federation.supergraph import Supergraph, parse_supergraph
 
 _ORDER = tuple(ChangeLevel)
+_MEMBERSHIP = re.compile(r" (?:union type|interfaces implemented by) (?P<coordinate>\w+)\.$")
+_ABOUT = re.compile(
+    r"(?:(?:(?:A required|An optional) (?:argument|field)|Argument|Field|Directive|Enum value|Standard scalar"
+    r"|Description of(?: (?:input-field|enum value|field|argument))?|[\w ]+ was \w+ (?:from|to)(?= @)) "
+    r"(?!was |has |changed |no |added ))?"
+    r"(?P<coordinate>@?\w+(?:\.\w+)?(?:\(\w+:\))?)"
+)
 
 
 def check(old_sdl: str, new_sdl: str) -> tuple[Change, ...]:
@@ -39,4 +47,10 @@ def _schema_changes(old: Supergraph, new: Supergraph) -> Iterator[Change]:
                 level = ChangeLevel.DANGEROUS
             case SafeChange():
                 level = ChangeLevel.SAFE
-        yield Change(level, change.type.name, change.description)
+        yield Change(level, change.type.name, change.description, _coordinate(change.description))
+
+
+def _coordinate(description: str) -> str | None:
+    """What changed, which graphql-core says in words only: `Field User.name was removed.` is about `User.name`."""
+    found = _MEMBERSHIP.search(description) or _ABOUT.match(description)
+    return found["coordinate"] if found else None

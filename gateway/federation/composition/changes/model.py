@@ -25,7 +25,10 @@ class Change:
     code: str
     """What happened, such as `FIELD_REMOVED` or `ACCESS_RESTRICTED`."""
     message: str
+    coordinate: str | None = None
+    """Schema coordinate of what changed, such as `User.name` or `Query.user(id:)`; None for a subgraph."""
 
     def to_json(self) -> Mapping[str, str]:
-        """The change as plain data."""
-        return {"level": str(self.level), "code": self.code, "message": self.message}
+        """The change as plain data, absent parts left out."""
+        parts = {"level": str(self.level), "code": self.code, "message": self.message}
+        return parts if self.coordinate is None else {**parts, "coordinate": self.coordinate}

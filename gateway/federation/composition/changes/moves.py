@@ -19,7 +19,7 @@ def move_changes(old: Supergraph, new: Supergraph) -> Iterator[Change]:
         was, now = before[coordinate], after[coordinate]
         if was != now:
             moved = f"{coordinate} is resolved by {', '.join(now)} instead of {', '.join(was)}."
-            yield Change(ChangeLevel.SAFE, "FIELD_MOVED", moved)
+            yield Change(ChangeLevel.SAFE, "FIELD_MOVED", moved, coordinate)
 
 
 def _resolvers(supergraph: Supergraph) -> Mapping[str, tuple[str, ...]]:

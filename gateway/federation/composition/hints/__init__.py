@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable
 from gateway.federation.composition.hints import (
     contextual_argument_not_contextual_in_all_subgraphs,
     directive_composition_info,
+    directive_composition_warn,
     executable_directives,
+    implicitly_upgraded_federation_version,
     inconsistent_argument_presence,
     inconsistent_but_compatible_argument_type,
     inconsistent_but_compatible_field_type,
@@ -41,6 +43,8 @@ HINTS: tuple[Callable[[Merge], Iterable[CompositionHint]], ...] = (
     executable_directives.find,
     overrides.find,
     directive_composition_info.find,
+    directive_composition_warn.find,
+    implicitly_upgraded_federation_version.find,
     non_repeatable_directive_arguments.find,
 )
 """In the order in which they are reported."""

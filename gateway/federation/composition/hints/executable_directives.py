@@ -1,4 +1,10 @@
-"""INCONSISTENT_EXECUTABLE_DIRECTIVE_…, NO_EXECUTABLE_DIRECTIVE_INTERSECTION: what becomes of clients' directives."""
+"""What becomes of the directives that clients may use.
+
+INCONSISTENT_EXECUTABLE_DIRECTIVE_PRESENCE: clients can't use a directive that some subgraph doesn't define.
+NO_EXECUTABLE_DIRECTIVE_INTERSECTION: clients can't use a directive that has no location common to all subgraphs.
+INCONSISTENT_EXECUTABLE_DIRECTIVE_REPEATABLE: clients can't repeat a directive that is repeatable in some subgraphs only.
+INCONSISTENT_EXECUTABLE_DIRECTIVE_LOCATIONS: clients can use a directive only where all subgraphs allow it.
+"""
 
 from __future__ import annotations
 

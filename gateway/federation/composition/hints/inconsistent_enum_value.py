@@ -1,4 +1,8 @@
-"""INCONSISTENT_ENUM_VALUE_FOR_INPUT_ENUM and …_OUTPUT_ENUM: an enum has a value in some subgraphs only."""
+"""An enum has a value in some subgraphs only.
+
+INCONSISTENT_ENUM_VALUE_FOR_INPUT_ENUM: clients can't send a value that not all subgraphs know.
+INCONSISTENT_ENUM_VALUE_FOR_OUTPUT_ENUM: clients may read a value that not all subgraphs know.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""INCONSISTENT_OBJECT_VALUE_TYPE_FIELD and INCONSISTENT_INTERFACE_VALUE_TYPE_FIELD: a shared type lacks a field here."""
+"""A type without a key lacks a field in some subgraph, so that some paths answer less than others.
+
+INCONSISTENT_OBJECT_VALUE_TYPE_FIELD: an object type without a key lacks a field in some subgraph.
+INCONSISTENT_INTERFACE_VALUE_TYPE_FIELD: an interface without a key lacks a field in some subgraph.
+"""
 
 from __future__ import annotations
 

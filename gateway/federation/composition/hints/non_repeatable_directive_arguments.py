@@ -1,5 +1,7 @@
-"""MERGED_NON_REPEATABLE_DIRECTIVE_ARGUMENTS and INCONSISTENT_NON_REPEATABLE_DIRECTIVE_ARGUMENTS: a directive's
-applications to one element differ between subgraphs.
+"""The applications of a directive to one element differ between subgraphs.
+
+MERGED_NON_REPEATABLE_DIRECTIVE_ARGUMENTS: a known directive's arguments differ and are merged.
+INCONSISTENT_NON_REPEATABLE_DIRECTIVE_ARGUMENTS: a directive's arguments differ, and the most frequent ones are taken.
 """
 
 from __future__ import annotations

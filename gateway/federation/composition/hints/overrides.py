@@ -1,5 +1,9 @@
-"""FROM_SUBGRAPH_DOES_NOT_EXIST, OVERRIDE_DIRECTIVE_CAN_BE_REMOVED, OVERRIDDEN_FIELD_CAN_BE_REMOVED,
-OVERRIDE_MIGRATION_IN_PROGRESS: how far a field has moved.
+"""How far a field has moved that @override takes over.
+
+FROM_SUBGRAPH_DOES_NOT_EXIST: a field is taken over from a subgraph that does not exist.
+OVERRIDE_DIRECTIVE_CAN_BE_REMOVED: the other subgraph no longer has or resolves the field, so @override can go.
+OVERRIDDEN_FIELD_CAN_BE_REMOVED: the subgraph that lost the field can drop it.
+OVERRIDE_MIGRATION_IN_PROGRESS: a label decides which subgraph resolves the field.
 """
 
 from __future__ import annotations

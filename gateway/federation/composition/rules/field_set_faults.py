@@ -103,7 +103,7 @@ def faults(use: FieldSetUse) -> Iterator[_Found]:
         yield (
             Fault.UNSUPPORTED_ON_INTERFACE,
             f"@{use.directive} has no meaning on interfaces here",
-            ("Link federation v2.3 or later." if use.directive == "key" else "Put it on the implementations' fields."),
+            "Put it on the implementations; a @key may stand on an interface from federation v2.3 on.",
         )
     text = use.applied.text("fields")
     if text is None:
