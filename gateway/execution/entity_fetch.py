@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from graphql import FieldNode
 
@@ -94,6 +94,10 @@ class CompiledInput:
                 target["__typename"] = typename
 
 
+PreparedEntity: TypeAlias = tuple[SubgraphRequest, tuple[Collected, ...]]
+"""A request to send, and for each input the objects it asks for."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledEntity:
     """An entity fetch bound to its client."""
@@ -104,7 +108,7 @@ class CompiledEntity:
     profile: SubgraphProfile
     prefix: bytes
 
-    def prepare(self, run: Run) -> tuple[SubgraphRequest, tuple[Collected, ...]] | None:
+    def prepare(self, run: Run) -> PreparedEntity | None:
         """Collect the representations and return the request to send, or None where there is nothing to ask."""
         collected = tuple(each.collected(run) for each in self.inputs)
         if run.ledger:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, assert_never
 
 from gateway.execution.early import PATIENCE, Ancestors, ancestors_of, needless_waits
-from gateway.execution.entity_fetch import CompiledEntity, compile_entity
-from gateway.execution.fetch import load_entity, load_root
+from gateway.execution.entity_fetch import CompiledEntity, PreparedEntity, compile_entity
+from gateway.execution.fetch import load_entity, load_prepared, load_root
 from gateway.execution.located import SubgraphProfile
 from gateway.execution.ports import SubgraphClient
 from gateway.execution.root_fetch import CompiledRoot, compile_root
@@ -44,6 +44,9 @@ class CompiledParallel:
     """Nodes that run at once."""
 
     nodes: tuple[CompiledNode, ...]
+    starts: tuple[CompiledEntity | None, ...]
+    """For each node the entity fetch that it starts with, if it does. These look at the tree together, right after the
+    answer before them was merged: later, other requests would have driven it out of the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +154,22 @@ def _compile(node: PlanNode | None, subgraphs: Subgraphs) -> CompiledNode | None
         case Sequence(nodes):
             return CompiledSequence(_compile_all(nodes, subgraphs), needless_waits(nodes, subgraphs.ancestors))
         case Parallel(nodes):
-            return CompiledParallel(_compile_all(nodes, subgraphs))
+            compiled = _compile_all(nodes, subgraphs)
+            return CompiledParallel(compiled, tuple(map(_start_of, compiled)))
         case Condition(variable, if_true, if_false):
             return CompiledCondition(variable, _compile(if_true, subgraphs), _compile(if_false, subgraphs))
         case _:
             assert_never(node)
+
+
+def _start_of(node: CompiledNode) -> CompiledEntity | None:
+    match node:
+        case CompiledEntity():
+            return node
+        case CompiledSequence((CompiledEntity() as first, *_), hurried) if 0 not in hurried:
+            return first
+        case _:
+            return None
 
 
 def _compile_all(nodes: tuple[PlanNode, ...], subgraphs: Subgraphs) -> tuple[CompiledNode, ...]:
@@ -184,13 +198,15 @@ async def _execute(node: CompiledNode, run: Run) -> None:
             await load_root(node, run)
         case CompiledSequence(nodes, hurried):
             await _execute_sequence(nodes, hurried, 0, run)
-        case CompiledParallel(nodes):
+        case CompiledParallel(nodes, starts):
+            ready = [None if start is None else start.prepare(run) for start in starts]
             async with asyncio.TaskGroup() as group:
-                for each in nodes[:-1]:
-                    group.create_task(_execute(each, run))
+                branches = list(zip(nodes, starts, ready, strict=True))
+                for each, start, prepared in branches[:-1]:
+                    group.create_task(_execute_branch(each, start, prepared, run))
                 # The last branch needs no task of its own.
-                if nodes:
-                    await _execute(nodes[-1], run)
+                for each, start, prepared in branches[-1:]:
+                    await _execute_branch(each, start, prepared, run)
         case CompiledCondition(variable, if_true, if_false):
             chosen = if_true if run.variables.get(variable) else if_false
             if chosen is not None:
@@ -199,19 +215,43 @@ async def _execute(node: CompiledNode, run: Run) -> None:
             assert_never(node)
 
 
-async def _execute_sequence(nodes: Seq[CompiledNode], hurried: frozenset[int], start: int, run: Run) -> None:
-    for index in range(start, len(nodes)):
+async def _execute_branch(
+    node: CompiledNode, start: CompiledEntity | None, prepared: PreparedEntity | None, run: Run
+) -> None:
+    """Run one of several branches; its first fetch is prepared, unless it has nothing to ask."""
+    if start is None:
+        await _execute(node, run)
+        return
+    if prepared is not None:
+        await load_prepared(start, prepared, run)
+    if isinstance(node, CompiledSequence):
+        await _execute_sequence(node.nodes, node.hurried, 1, run)
+
+
+async def _execute_sequence(nodes: Seq[CompiledNode], hurried: frozenset[int], begin: int, run: Run) -> None:
+    for index in range(begin, len(nodes)):
         if index not in hurried or run.is_write:
             await _execute(nodes[index], run)
-            continue
-        left_s = run.context.deadline - asyncio.get_running_loop().time()
-        async with asyncio.TaskGroup() as group:
-            task = group.create_task(_execute(nodes[index], run))
-            done, _ = await asyncio.wait((task,), timeout=max(left_s, 0) * PATIENCE)
-            if not done:
-                if run.sent is None:
-                    run.sent = {}
-                await _execute_sequence(nodes, hurried, index + 1, run)
+        else:
+            await _execute_hurried(nodes, hurried, index, run)
+
+
+async def _execute_hurried(nodes: Seq[CompiledNode], hurried: frozenset[int], index: int, run: Run) -> None:
+    """Run a node of a sequence; where it is slow, run what follows beside it."""
+    loop = asyncio.get_running_loop()
+    left_s = run.context.deadline - loop.time()
+    async with asyncio.TaskGroup() as group:
+
+        def go_on() -> None:
+            if run.sent is None:
+                run.sent = {}
+            group.create_task(_execute_sequence(nodes, hurried, index + 1, run))
+
+        timer = loop.call_later(max(left_s, 0) * PATIENCE, go_on)
+        try:
+            await _execute(nodes[index], run)
+        finally:
+            timer.cancel()
 
 
 async def events(compiled: CompiledPlan, source: Run, new_run: Callable[[], Run]) -> AsyncGenerator[Run, None]:

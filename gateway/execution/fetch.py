@@ -11,7 +11,7 @@ import logging
 
 from gateway.execution.collect import Collected
 from gateway.execution.contexts import split_by_context
-from gateway.execution.entity_fetch import CompiledEntity
+from gateway.execution.entity_fetch import CompiledEntity, PreparedEntity
 from gateway.execution.located import failure_of
 from gateway.execution.ports import SubgraphAnswer, SubgraphClient, SubgraphFailure, SubgraphRequest
 from gateway.execution.root_fetch import CompiledRoot
@@ -34,8 +34,12 @@ async def load_root(compiled: CompiledRoot, run: Run) -> None:
 async def load_entity(compiled: CompiledEntity, run: Run) -> None:
     """Run an entity fetch: its three phases, or nothing where no object needs it."""
     prepared = compiled.prepare(run)
-    if prepared is None:
-        return
+    if prepared is not None:
+        await load_prepared(compiled, prepared, run)
+
+
+async def load_prepared(compiled: CompiledEntity, prepared: PreparedEntity, run: Run) -> None:
+    """Run the other two phases of an entity fetch."""
     request, collected = prepared
     entity_input = compiled.fetch.inputs[0]
     if not entity_input.context_arguments:
