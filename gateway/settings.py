@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_core import ErrorDetails
 
 from gateway.access.csrf import CsrfPolicy
+from gateway.federation.composition.ownership import Ownership, OwnershipInvalidError, parse_ownership
 
 ENVIRONMENT_PREFIX = "CONCORD_"
 DEFAULT_PATH = Path("schema/concord.toml")
@@ -114,9 +115,9 @@ class SubgraphSettings(Table):
     """Name of a graph the gateway carries itself, instead of a `url`; `concord` is the only one."""
     schema_path: Path = Field(alias="schema")
     system: str | None = None
-    """The logical system of record named in errors; the subgraph's own name if absent."""
+    """The logical system of record named in errors; that of the ownership table, or the subgraph's name, if absent."""
     owner: str | None = None
-    """Handle of the team that runs it, named in errors."""
+    """Handle of the team to turn to, named in errors; the team of the ownership table if absent."""
     timeout_s: float = Field(10.0, gt=0)
     max_connections: int = Field(64, ge=1)
     headers: Mapping[str, str] = Field(default_factory=dict)
@@ -182,6 +183,17 @@ def load_settings(path: Path = DEFAULT_PATH, environment: Mapping[str, str] | No
         return Settings.model_validate(document)
     except ValidationError as error:
         raise SettingsRefused(tuple(_sentence(path, details) for details in error.errors())) from error
+
+
+def load_ownership(settings: Settings) -> Ownership | None:
+    """Read the ownership table, where the configuration names one that exists. Raises SettingsRefused if it is wrong."""
+    path = settings.supergraph.ownership
+    if path is None or not path.exists():
+        return None
+    try:
+        return parse_ownership(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, OwnershipInvalidError) as error:
+        raise SettingsRefused((f"ownership {path}: {error}",)) from error
 
 
 def _overrides(environment: Mapping[str, str]) -> Iterator[tuple[list[str], str]]:

@@ -8,16 +8,9 @@ from pathlib import Path
 
 from graphql import print_schema
 
-from gateway.federation.composition import (
-    Composition,
-    Ownership,
-    OwnershipInvalidError,
-    SubgraphSource,
-    compose,
-    parse_ownership,
-)
+from gateway.federation.composition import Composition, SubgraphSource, compose
 from gateway.federation.supergraph import parse_supergraph
-from gateway.settings import Settings, SettingsRefused
+from gateway.settings import Settings, SettingsRefused, load_ownership
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +41,7 @@ def compose_files(settings: Settings) -> Composed:
         sources.append(SubgraphSource(name=name, url=subgraph.url or f"in-process:{subgraph.in_process}", sdl=sdl))
     if problems:
         raise SettingsRefused(tuple(problems))
-    composition = compose(sources, _ownership(settings))
+    composition = compose(sources, load_ownership(settings))
     supergraph_sdl = composition.supergraph_sdl
     return Composed(
         composition=composition,
@@ -56,14 +49,3 @@ def compose_files(settings: Settings) -> Composed:
         api_sdl=None if supergraph_sdl is None else print_schema(parse_supergraph(supergraph_sdl).api_schema) + "\n",
         paths={name: subgraph.schema_path for name, subgraph in settings.subgraphs.items()},
     )
-
-
-def _ownership(settings: Settings) -> Ownership | None:
-    """The ownership table, where the configuration names one that exists."""
-    path = settings.supergraph.ownership
-    if path is None or not path.exists():
-        return None
-    try:
-        return parse_ownership(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, OwnershipInvalidError) as error:
-        raise SettingsRefused((f"ownership {path}: {error}",)) from error

@@ -243,7 +243,7 @@ async def test_nodes_events_and_systems_are_part_of_the_graph(door, take_record,
     response = await door.client.post(f"{door.url}/graphql", json={"query": "{ systems { name owner status } }"})
     assert response.json()["data"] == {
         "systems": [
-            {"name": "identity", "owner": "platform", "status": "UP"},
-            {"name": "gateway", "owner": None, "status": "UP"},
+            {"name": "identity", "owner": "platform", "status": "UP"},  # as configured
+            {"name": "gateway", "owner": "graph-platform", "status": "UP"},  # from schema/ownership.toml
         ]
     }

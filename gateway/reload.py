@@ -1,0 +1,80 @@
+"""The engine of the moment: built from the supergraph's file, and swapped when that changes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from gateway.engine import Engine
+from gateway.federation.supergraph import Supergraph, parse_supergraph
+from gateway.settings import SettingsRefused
+
+_LOG = logging.getLogger("concord.app")
+
+
+def read_supergraph(path: Path) -> Supergraph:
+    """Read the composed schema. Raises SettingsRefused if there is none, or it can't be served."""
+    try:
+        return parse_supergraph(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise SettingsRefused((f"There is no supergraph at {path}; run `concord compose` first.",)) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsRefused((f"{path} can't be read: {error}",)) from error
+    except Exception as error:
+        raise SettingsRefused((f"{path} is not a supergraph: {error}",)) from error
+
+
+class ReloadedEngine:
+    """Call it for the engine that serves a new operation."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._read_at = self._stamp()
+        self._engine: Engine | None = None
+
+    def __call__(self) -> Engine:
+        """Return the engine for a new operation."""
+        assert self._engine is not None, "it serves inside `serving` only"
+        return self._engine
+
+    @asynccontextmanager
+    async def serving(
+        self, supergraph: Supergraph, build: Callable[[Supergraph], Engine], *, interval_s: float
+    ) -> AsyncIterator[None]:
+        """Serve a supergraph, and each new one that appears in the file, until the end of the context."""
+        self._engine = build(supergraph)
+        watching = asyncio.create_task(self._reload_when_changed(build, interval_s), name="supergraph reload")
+        try:
+            yield
+        finally:
+            watching.cancel()
+            self._engine.close()
+
+    async def _reload_when_changed(self, build: Callable[[Supergraph], Engine], interval_s: float) -> None:
+        while True:
+            await asyncio.sleep(interval_s)
+            stamp = self._stamp()
+            if stamp == self._read_at:
+                continue
+            self._read_at = stamp
+            try:
+                supergraph = await asyncio.to_thread(read_supergraph, self._path)
+                engine = build(supergraph)
+            except SettingsRefused as refused:
+                _LOG.error("reload_refused", extra={"problems": refused.problems})
+                continue
+            # Operations that began with the old engine end with it: they hold it themselves.
+            old, self._engine = self._engine, engine
+            if old is not None:
+                old.close()
+            _LOG.info("reloaded", extra={"subgraphs": list(supergraph.subgraphs)})
+
+    def _stamp(self) -> tuple[int, int] | None:
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_size

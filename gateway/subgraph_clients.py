@@ -1,0 +1,109 @@
+"""The clients of all subgraphs: each with its policies around it, kept while supergraphs come and go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from gateway.events.embedded import Events
+from gateway.execution.located import SubgraphProfile
+from gateway.execution.ports import RequestContext, SubgraphClient
+from gateway.federation.composition.ownership import Ownership
+from gateway.federation.supergraph import Supergraph
+from gateway.graph.context import GraphContext, SystemState, SystemStatus
+from gateway.graph.entity_lookup import SubgraphEntityLookup
+from gateway.graph.schema import create_schema
+from gateway.settings import Settings, SubgraphSettings
+from gateway.transport.resume import CURSOR_HEADER
+from gateway.upstream.breaker import CircuitBreaker
+from gateway.upstream.bulkhead import Bulkhead
+from gateway.upstream.coalesce import Coalesced
+from gateway.upstream.deadline import Deadlined
+from gateway.upstream.headers import Headered
+from gateway.upstream.in_process import InProcessSubgraph
+from gateway.upstream.remote import remote_subgraph
+from gateway.upstream.retry import Retried
+from gateway.writes.idempotent import IdempotentWrites
+from gateway.writes.store import WriteStore
+
+
+class SubgraphClients:
+    """Opens a client for each subgraph that a supergraph names, and tells how their systems are."""
+
+    def __init__(self, settings: Settings, ownership: Ownership | None, events: Events, writes: WriteStore) -> None:
+        self._settings = settings
+        self._events = events
+        self._writes = writes
+        self._clients: dict[str, SubgraphClient] = {}
+        self._breakers: dict[str, CircuitBreaker] = {}
+        self._supergraph: Supergraph | None = None
+        self.profiles: Mapping[str, SubgraphProfile] = {
+            name: _profile(name, subgraph, ownership) for name, subgraph in settings.subgraphs.items()
+        }
+        """Subgraph → what errors say about it."""
+
+    def open(self, supergraph: Supergraph) -> Mapping[str, SubgraphClient]:
+        """Return the clients of a supergraph's subgraphs; those known from an earlier one are the same."""
+        self._supergraph = supergraph
+        for name, subgraph in supergraph.subgraphs.items():
+            if name not in self._clients:
+                self._clients[name] = self._client(name, subgraph.url)
+        return {name: self._clients[name] for name in supergraph.subgraphs}
+
+    async def systems(self) -> Sequence[SystemState]:
+        """Return the systems behind the graph, as their circuit breakers see them."""
+        return [
+            SystemState(name=profile.system, owner=profile.owner, status=self._status(name))
+            for name, profile in self.profiles.items()
+        ]
+
+    async def aclose(self) -> None:
+        """Close every client."""
+        for client in self._clients.values():
+            await client.aclose()
+
+    def _status(self, name: str) -> SystemStatus:
+        breaker = self._breakers.get(name)
+        if breaker is None:
+            return SystemStatus.UP if name in self._clients else SystemStatus.UNKNOWN
+        if breaker.is_open or 0 < breaker.fetched == breaker.failures:
+            return SystemStatus.DOWN
+        if breaker.failures:
+            return SystemStatus.DEGRADED
+        return SystemStatus.UP if breaker.fetched else SystemStatus.UNKNOWN
+
+    def _client(self, name: str, url: str) -> SubgraphClient:
+        configured = self._settings.subgraphs.get(name)
+        if configured is not None and configured.in_process is not None:
+            return InProcessSubgraph(create_schema(), make_context=self._graph_context)
+        settings = configured or SubgraphSettings(url=url, schema=self._settings.supergraph.path)
+        # Outermost last: each policy is a client around the one before.
+        client: SubgraphClient = remote_subgraph(settings.url or url, max_connections=settings.max_connections)
+        client = Deadlined(client, timeout_s=settings.timeout_s)
+        client = Bulkhead(client, most=settings.max_connections)
+        client = self._breakers[name] = CircuitBreaker(client)
+        client = Retried(client)
+        client = IdempotentWrites(client, self._writes)
+        client = Coalesced(client)
+        return Headered(client, fixed=settings.headers, forwarded=settings.forward_headers)
+
+    async def _graph_context(self, context: RequestContext) -> GraphContext:
+        """What the gateway's own graph needs: it asks the other subgraphs whether entities exist."""
+        assert self._supergraph is not None
+        return GraphContext(
+            log=self._events.log,
+            streams=self._events.streams,
+            look_up=SubgraphEntityLookup(self._supergraph, self._clients, context),
+            directory=self,
+            resume_after=context.headers.get(CURSOR_HEADER) or None,
+        )
+
+
+def _profile(name: str, subgraph: SubgraphSettings, ownership: Ownership | None) -> SubgraphProfile:
+    """What errors say: the system and team of the ownership table, where the configuration says nothing else."""
+    system = ownership.system_of_subgraph(name) if ownership is not None else None
+    return SubgraphProfile(
+        name=name,
+        system=subgraph.system or (system.name if system else name),
+        owner=subgraph.owner or (system.team if system else None),
+        shown_codes=subgraph.shown_codes,
+    )
