@@ -110,13 +110,15 @@ def parse_cursor(cursor: str) -> tuple[CursorValue, ...]:
 def connection_of(nodes: Sequence[NodeT], window: PageWindow, *, identity: Callable[[NodeT], str]) -> Connection[NodeT]:
     """Return one page of a whole list that is at hand, in the order given.
 
-    A cursor names its item by `identity` and position: when the item has gone, the page goes on from where it was.
+    A cursor names its item by type, `identity` and position: when the item has gone, the page goes on from where it was.
+    Raises BadUserInputError for a cursor of a list of other things.
     """
     positions: dict[str, int] = {}
+    kind = type(nodes[0]).__name__ if nodes else None
 
     def position(cursor: tuple[CursorValue, ...], *, when_gone: int) -> int:
         match cursor:
-            case (str() as name, int() as offset):
+            case (str() as name, int() as offset, str() as of) if kind in {None, of}:
                 if not positions:
                     positions.update({identity(node): place for place, node in enumerate(nodes)})
                 return positions.get(name, offset + when_gone)
@@ -132,7 +134,7 @@ def connection_of(nodes: Sequence[NodeT], window: PageWindow, *, identity: Calla
     else:
         stop = min(stop, start + window.size)
     edges = [
-        Edge(node=node, cursor=encode_cursor(identity(node), place))
+        Edge(node=node, cursor=encode_cursor(identity(node), place, kind))
         for place, node in enumerate(nodes[start:stop], start)
     ]
     return page_of(edges, has_next=stop < len(nodes), has_previous=start > 0, total_count=len(nodes))

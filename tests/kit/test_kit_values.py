@@ -88,6 +88,14 @@ def test_a_page_goes_on_where_it_was_when_its_last_item_has_gone() -> None:
     assert [edge.node for edge in page.edges] == ["c"]
 
 
+def test_a_cursor_of_a_list_of_other_things_is_refused() -> None:
+    of_texts = connection_of(["a", "b"], PageWindow(size=1), identity=str).page_info.end_cursor
+    for window in (page_window(first=1, after=of_texts), page_window(last=1, before=of_texts)):
+        with pytest.raises(BadUserInputError, match="not one of this list"):
+            connection_of([1, 2], window, identity=str)
+        assert connection_of([], window, identity=str).edges == []
+
+
 @given(st.lists(st.none() | st.integers(-(2**53), 2**53) | st.text(st.characters(codec="utf-8")), max_size=4))
 def test_a_cursor_comes_back(values: list[object]) -> None:
     assert parse_cursor(encode_cursor(*values)) == tuple(values)  # type: ignore[arg-type]
