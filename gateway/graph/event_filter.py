@@ -8,6 +8,7 @@ import strawberry
 
 from gateway.events.catalogue import CATALOGUE
 from gateway.events.log import EventFilter
+from gateway.graph.global_id import typename_of
 from gateway.graph.refusal import refusal
 
 _MAX_VALUES = 500
@@ -30,7 +31,8 @@ class LifecycleEventFilter:
 def to_event_filter(wanted: LifecycleEventFilter | None, subjects: frozenset[str] | None = None) -> EventFilter:
     """Return the log's filter, narrowed to types whose name begins with one of `subjects` (`renewal`).
 
-    Raises BAD_USER_INPUT for a type that is unknown or not of these subjects, and for endless lists.
+    Raises BAD_USER_INPUT for a type that is unknown or not of these subjects, for what is no id of its kind (it would wait
+    for ever), and for endless lists.
     """
     types = (
         None if subjects is None else frozenset(row.type for row in CATALOGUE if row.name.partition(".")[0] in subjects)
@@ -47,6 +49,13 @@ def to_event_filter(wanted: LifecycleEventFilter | None, subjects: frozenset[str
         "entitlement": wanted.entitlements,
         "feature": wanted.features,
     }
+    for kind, ids in (
+        ("Customer", wanted.customers),
+        ("Opportunity", wanted.opportunities),
+        ("Entitlement", wanted.entitlements),
+    ):
+        if any(typename_of(each) != kind for each in (ids or ())[: _MAX_VALUES + 1]):
+            raise refusal("BAD_USER_INPUT", f"The id is of another type than {kind}.")
     keys = {name: frozenset(map(str, values)) for name, values in stated.items() if values is not None}
     if any(len(values) > _MAX_VALUES for values in keys.values()):
         raise refusal("BAD_USER_INPUT", f"A filter has at most {_MAX_VALUES} values in a list.")

@@ -13,7 +13,7 @@ _MAX_LENGTH = 400
 def typename_of(global_id: str) -> str:
     """Return the type in an id, base64url without padding of `Type:local`. Raises BAD_USER_INPUT."""
     try:
-        if len(global_id) > _MAX_LENGTH:
+        if len(global_id) > _MAX_LENGTH or global_id.endswith("="):
             raise ValueError
         padded = global_id + "=" * (-len(global_id) % 4)
         typename, colon, local = base64.b64decode(padded, altchars=b"-_", validate=True).decode().partition(":")

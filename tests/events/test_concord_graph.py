@@ -124,7 +124,9 @@ async def test_a_node_is_found_by_asking_its_owner(ask, gid, owners):
     ]
 
 
-@pytest.mark.parametrize("wrong", ["", "12", "Q3VzdG9tZXI", "Q3VzdG9tZXI6", "💥", "/w==", "A" * 1_000])
+@pytest.mark.parametrize(
+    "wrong", ["", "12", "Q3VzdG9tZXI", "Q3VzdG9tZXI6", "Q3VzdG9tZXI6MQ=", "💥", "/w==", "A" * 1_000]
+)
 async def test_an_id_that_is_none_is_the_callers_mistake(ask, wrong):
     assert await ask("query ($id: ID!) { node(id: $id) { id } }", id=wrong) == (
         {"node": None},
@@ -260,7 +262,10 @@ async def test_a_subscription_goes_on_where_its_cursor_says(events, make, contex
     [
         ('cursor: "nonsense"', "EVENT_CURSOR_INVALID"),
         ('filter: {types: ["concord.invoice.paid.v1"]}', "BAD_USER_INPUT"),
-        ("filter: {customers: " + str(["x"] * 2).replace("'", '"') + ', types: ["no"]}', "BAD_USER_INPUT"),
+        ('filter: {types: ["no"]}', "BAD_USER_INPUT"),
+        ('filter: {customers: ["x"]}', "BAD_USER_INPUT"),
+        ('filter: {customers: ["Q29udHJhY3Q6MQ"]}', "BAD_USER_INPUT"),
+        ('filter: {entitlements: ["Q3VzdG9tZXI6MQ"]}', "BAD_USER_INPUT"),
     ],
 )
 async def test_a_subscription_that_can_not_begin_is_refused_with_a_code(context, arguments, code):
