@@ -29,7 +29,6 @@ SECRET = "between ourselves"
 KEY = "sk_test_billing"
 WEBHOOK_SECRET = "whsec_billing"
 CUSTOMERS = 12
-sys.path.insert(0, str(ROOT / "tests" / "systems"))
 
 
 def free_port() -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import socket
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,7 +14,9 @@ from typing import Any
 import httpx2
 import pytest
 import uvicorn
+from served_process import ROOT, ServedProcess, serve_module
 from starlette.applications import Starlette
+from tryton import LOGIN, PASSWORD, serve_tryton
 
 from gateway.events.contracts import EventContracts
 from gateway.events.embedded import Events, embedded_events
@@ -27,11 +28,6 @@ from subgraphs.erp.vendors.tryton_json import decode, encode, to_parameter
 from subgraphs.kit.company.generate import generate
 from subgraphs.kit.company.model import Company
 from subgraphs.kit.vendor_client import VendorClient
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "systems"))
-
-from served_process import ROOT, ServedProcess, serve_module
-from tryton import LOGIN, PASSWORD, serve_tryton
 
 SECRET = "between ourselves"
 KEY = "an-application-key"

@@ -1,14 +1,9 @@
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
-
-sys.path[:0] = [str(Path(__file__).parent)]
-
-from kit_server import ScriptedVendor, served  # noqa: E402 - found through the path above
+from kit_server import ScriptedVendor, served
 
 
 @pytest.fixture(scope="session")
