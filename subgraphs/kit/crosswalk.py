@@ -7,6 +7,7 @@ async with Crosswalk(url=…, signing_secret=…, system="crm") as crosswalk:
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -19,7 +20,10 @@ from cachetools import TTLCache
 from subgraphs.kit import signature
 from subgraphs.kit.system_error import VendorBadResponseError, VendorUnavailableError
 
+_log = logging.getLogger(__name__)
 MAX_RECORDS_PER_CALL = 500
+_LONGEST_TEXT = 500
+"""What identity takes. Customers are found by copies, so the beginning of a longer name is enough; a longer key is none."""
 _CACHE_S = 60.0
 
 
@@ -42,13 +46,18 @@ class CrosswalkRecord:
         entry = {
             "system": system,
             "externalId": self.external_id,
-            "reference": self.reference,
-            "taxId": self.tax_id,
-            "domain": self.domain,
-            "name": self.name,
+            "reference": _key(self.reference),
+            "taxId": _key(self.tax_id),
+            "domain": _key(self.domain),
+            "name": self.name and self.name[:_LONGEST_TEXT],
             "version": self.version,
         }
-        return {**{name: value for name, value in entry.items() if value is not None}, "facets": dict(self.facets)}
+        facets = {name: value and value[:_LONGEST_TEXT] for name, value in self.facets.items()}
+        return {**{name: value for name, value in entry.items() if value is not None}, "facets": facets}
+
+
+def _key(value: str | None) -> str | None:
+    return value if value is not None and len(value) <= _LONGEST_TEXT else None
 
 
 class Crosswalk:
@@ -129,6 +138,8 @@ class Crosswalk:
             answer = None
         match answer:
             case {"customers": dict() as customers} if all(isinstance(value, str) for value in customers.values()):
+                for rejected in answer.get("rejected", ()):
+                    _log.warning("Identity refuses a record of %s: %s", self._system, rejected)
                 return customers
             case _:
                 raise VendorBadResponseError(

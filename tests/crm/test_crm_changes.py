@@ -260,6 +260,17 @@ async def test_what_a_person_does_in_hubspot_arrives_as_events(world: World, com
     assert (await crm_customer(world, company_made["id"]))["name"] == "Brand New"
 
 
+async def test_a_company_with_an_endless_name_is_found_by_its_beginning_and_read_in_full(
+    world: World, company: Company
+) -> None:
+    name = "Endless " + "n" * 60_000
+    made = await world.hubspot(
+        "POST", "/crm/v3/objects/companies", {"properties": {"name": name, "domain": "d" * 600 + ".example"}}
+    )
+    assert await world.eventually(lambda: customer_of(world, "Endless nnn"))
+    assert (await crm_customer(world, made["id"]))["name"] == name
+
+
 def signed(world: World, body: bytes, *, secret: str = WEBHOOK_SECRET, at: float | None = None) -> dict[str, str]:
     timestamp = str(int((time.time() if at is None else at) * 1000))
     text = f"POST{world.crm.url}/webhooks/hubspot".encode() + body + timestamp.encode()
