@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up install install-test test check format schema constraints console bench bench-composition profile clean
+.PHONY: help up install install-test test check format schema constraints console bench bench-composition bench-planning profile clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ bench: install ## measure the gateway against its peers (ARGS="--query single", 
 
 bench-composition: install ## time composition against the size of the graph, up to 200 subgraphs and 5,000 types
 	@$(BIN)/python -m bench.composition $(ARGS)
+
+bench-planning: install ## time the planner on operations and graphs made to be hard, and fit how it grows
+	@$(BIN)/python -m bench.planning $(ARGS)
 
 profile: install ## draw a flame graph of the gateway under load into .concord/bench
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt --editable '.[bench]'

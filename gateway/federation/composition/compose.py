@@ -28,7 +28,7 @@ from gateway.federation.composition.rules import (
 )
 from gateway.federation.composition.rules.whole import Whole
 from gateway.federation.composition.satisfiability import check_satisfiability
-from gateway.federation.composition.uncollected import uncollected
+from gateway.federation.supergraph.uncollected import uncollected
 
 T = TypeVar("T")
 _Errors = tuple[CompositionError, ...]

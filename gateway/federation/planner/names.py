@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from gateway.federation.planner.path import Position, Selections
 from gateway.federation.supergraph import FieldSelection
@@ -18,7 +18,7 @@ class ResponseNames:
     def __init__(self, client: Selections) -> None:
         self._names: dict[Position, dict[str, str | None]] = {}
         self._given: dict[tuple[Position, str], str] = {}
-        self._read(client)
+        self._selected: dict[Position, tuple[Selections, ...]] = {(): (client,)}
 
     def name(self, position: Position, field: FieldSelection) -> str:
         """Return the response name under which a hidden field is fetched at a position."""
@@ -26,7 +26,9 @@ class ResponseNames:
         known = self._given.get((position, signature))
         if known is not None:
             return known
-        names = self._names.setdefault(position, {})
+        names = self._names.get(position)
+        if names is None:
+            names = self._names[position] = self._read(position)
         candidate, attempt = field.name, 0
         while names.get(candidate, signature) != signature:
             candidate = f"_{attempt}_{field.name}"
@@ -35,21 +37,25 @@ class ResponseNames:
         self._given[position, signature] = candidate
         return candidate
 
-    def _read(self, client: Selections) -> None:
-        level: Mapping[Position, list[Selections]] = {(): [client]}
-        while level:
-            deeper: dict[Position, list[Selections]] = {}
-            for position, sets in level.items():
-                names = self._names.setdefault(position, {})
-                for field in _fields(sets):
-                    name = field.response_name
-                    if names.setdefault(name, field.signature) != field.signature:
-                        names[name] = None
-                    if field.selections:
-                        below = deeper.setdefault((*position, name), [])
-                        if not any(field.selections is known for known in below):
-                            below.append(field.selections)
-            level = deeper
+    def _read(self, position: Position) -> dict[str, str | None]:
+        """Return what the client's names mean at a position; None for one that means several things, by type."""
+        names: dict[str, str | None] = {}
+        for field in _fields(self._sets(position)):
+            name = field.response_name
+            if names.setdefault(name, field.signature) != field.signature:
+                names[name] = None
+        return names
+
+    def _sets(self, position: Position) -> tuple[Selections, ...]:
+        """Return the client's selection sets at a position. Only positions that matter are read: there may be many."""
+        known = self._selected.get(position)
+        if known is None:
+            above = self._sets(position[:-1])
+            found = {
+                id(each.selections): each.selections for each in _fields(above) if each.response_name == position[-1]
+            }
+            known = self._selected[position] = tuple(each for each in found.values() if each)
+        return known
 
 
 def _fields(sets: Iterable[Selections]) -> Iterable[FieldSelection]:

@@ -24,6 +24,7 @@ from gateway.federation.supergraph.model import (
     TypeKind,
     TypeReference,
 )
+from gateway.federation.supergraph.uncollected import uncollected
 
 TypeDefinition: TypeAlias = (
     ast.ObjectTypeDefinitionNode
@@ -45,6 +46,7 @@ _KINDS: Mapping[type[ast.Node], TypeKind] = {
 }
 
 
+@uncollected()
 def parse_supergraph(sdl: str) -> Supergraph:
     """Parse a supergraph SDL.
 
