@@ -137,8 +137,8 @@ class Crosswalk:
         except orjson.JSONDecodeError:
             answer = None
         match answer:
-            case {"customers": dict() as customers} if all(isinstance(value, str) for value in customers.values()):
-                for rejected in answer.get("rejected", ()):
+            case {"customers": dict() as customers, **rest} if all(isinstance(v, str) for v in customers.values()):
+                for rejected in rest.get("rejected", ()):
                     _log.warning("Identity refuses a record of %s: %s", self._system, rejected)
                 return customers
             case _:
