@@ -132,13 +132,14 @@ class Crosswalk:
             reply = await self._http.post(path, content=body, headers=headers)
         except httpx2.TransportError as error:
             raise VendorUnavailableError("The crosswalk can't be reached.", system="identity") from error
+        answer: Any
         try:
             answer = orjson.loads(reply.content) if reply.is_success else None
         except orjson.JSONDecodeError:
             answer = None
         match answer:
-            case {"customers": dict() as customers, **rest} if all(isinstance(v, str) for v in customers.values()):
-                for rejected in rest.get("rejected", ()):
+            case {"customers": dict() as customers} if all(isinstance(value, str) for value in customers.values()):
+                for rejected in answer.get("rejected", ()):
                     _log.warning("Identity refuses a record of %s: %s", self._system, rejected)
                 return customers
             case _:
