@@ -144,3 +144,22 @@ def test_hints_about_linked_versions_and_names():
         ("DIRECTIVE_COMPOSITION_WARN", ("b",)),
         ("IMPLICITLY_UPGRADED_FEDERATION_VERSION", ("a",)),
     }
+
+
+SHARED = (
+    'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@shareable"]) '
+    "type Query {{ {query}: Int }} type Mutation {{ add: Cart @shareable }} type Cart {key} {{ id: ID! @shareable {field}: Int }}"
+)
+
+
+@pytest.mark.parametrize(("key", "codes"), [("", {"SATISFIABILITY_ERROR"}), ('@key(fields: "id")', set())])
+def test_what_follows_a_shared_mutation_comes_from_the_subgraph_that_ran_it(key: str, codes: set[str]):
+    sources = [
+        SubgraphSource(name, "", SHARED.format(query=name, key=key, field=field))
+        for name, field in (("a", "total"), ("b", "weight"))
+    ]
+    assert {error.code for error in compose(sources).errors} == codes
+    as_queries = [
+        SubgraphSource(each.name, "", each.sdl.replace("type Mutation", "extend type Query")) for each in sources
+    ]
+    assert compose(as_queries).errors == ()

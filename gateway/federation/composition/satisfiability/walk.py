@@ -150,7 +150,10 @@ class Walk:
             if not disagreement.has_common:
                 return
         contexts = state.contexts | self._contexts.get(parent.name, frozenset())
-        yield State(state.operation, target, nodes, step, contexts)
+        # A mutation runs in one subgraph, so what follows has to come from that one; a query may ask all of them.
+        is_write = parent.name == self._whole.draft.schema.roots.get("mutation")
+        for together in [(node,) for node in nodes] if is_write else [nodes]:
+            yield State(state.operation, target, together, step, contexts)
 
     def _usable_edges(self, state: State, name: str, places: tuple[Node, ...]) -> Iterator[FieldEdge]:
         for node in places:
