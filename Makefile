@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up install install-test test check format schema constraints console bench bench-composition bench-planning profile clean
+.PHONY: help up install install-test test nightly check format schema constraints console bench bench-composition bench-planning profile clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ $(VENV)/.installed-test: $(VENV)/.installed .ci/install-test.sh
 
 test: install-test check ## format, lint, layering, types and every test, on real servers
 	@$(BIN)/pytest $(ARGS)
+
+nightly: install-test ## thousands of random graphs, different ones each time: EXAMPLES=5000
+	@CONCORD_PROPERTY_EXAMPLES=$${EXAMPLES:-5000} $(BIN)/pytest tests/properties $(ARGS)
 
 check: install-test ## the static checks alone
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .

@@ -11,7 +11,14 @@ from split_graph import SplitAbstract, SplitField, SplitGraph, SplitType, parse_
 
 T = TypeVar("T")
 _LEAVES = ["Int", "String", "Int!", "String!", "Boolean", "Color", "[Int]", "[Int!]", "[String!]!", "[[Int!]]", "Float"]
-_ARGUMENTS = ["(x: Int)", "(x: Int = 3)", "(x: Int!)", "(color: Color = RED)", "(choice: Choice)", "(x: [Int!], y: Int = 1)"]
+_ARGUMENTS = [
+    "(x: Int)",
+    "(x: Int = 3)",
+    "(x: Int!)",
+    "(color: Color = RED)",
+    "(choice: Choice)",
+    "(x: [Int!], y: Int = 1)",
+]
 
 
 @lru_cache(maxsize=200)
@@ -268,6 +275,7 @@ class GraphDraw:
                         and one.override != subgraph
                         and not one.override
                         and not one.requires
+                        and not one.arguments
                         and one.name not in target.key_fields(subgraph)
                         and not (one.name == "id" and graph.needs_id(target, subgraph))
                         and one.named not in {**graph.types, **graph.abstracts}
@@ -295,11 +303,7 @@ class GraphDraw:
         graph.subgraphs.append("z")
         interface.extra.append(SplitField("z0", dice.pick(["Int", "String!", "[Int]"]), ["z"]))
         shown = graph.interface_fields(interface)
-        required = [
-            each.name
-            for each in shown
-            if each.name in interface.common and dice.chance(50)
-        ]
+        required = [each.name for each in shown if each.name in interface.common and dice.chance(50)]
         if required:
             for member in interface.members:
                 one = graph.types[member].fields[required[0]]

@@ -221,11 +221,7 @@ class SplitGraph:
                     for extra in each.extra
                 ]
                 lines.append(_block(f'type {each.name} @interfaceObject @key(fields: "id")', fields))
-        roots = [
-            _text(each)
-            for each in self.types["Query"].fields.values()
-            if "z" in each.owners
-        ]
+        roots = [_text(each) for each in self.types["Query"].fields.values() if "z" in each.owners]
         return "\n".join([*lines, _block("type Query", roots)] if roots else lines)
 
     def _local(self, made: SplitType, subgraph: str) -> Iterator[str]:
