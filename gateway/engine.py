@@ -168,8 +168,9 @@ class Engine:
         text, operation_name, labels = key
         limits = self._limits.document
         admit_text(text, limits)
-        admit(parse_document(text), limits)
-        operation = prepare(self.supergraph.api_schema, text, operation_name)
+        document = parse_document(text)
+        admit(document, limits)
+        operation = prepare(self.supergraph.api_schema, text, operation_name, document=document)
         plan = self._planner.plan(operation, labels)
         return compile_answer(operation, compile_plan(plan, self._subgraphs))
 

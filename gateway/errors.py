@@ -116,6 +116,13 @@ REGISTRY: Mapping[str, ErrorCode] = _rows(
     ("AUTH_UNAVAILABLE", 503, _U, True, "Credentials can't be checked at the moment."),
     ("STORE_UNAVAILABLE", 503, _I, True, "The gateway's own store is not available; nothing was done."),
     ("REQUEST_DEADLINE_EXCEEDED", 504, _U, True, "The answer was not complete within the request's deadline."),
+    (
+        "OPERATION_NOT_SATISFIABLE",
+        500,
+        _I,
+        False,
+        "The graph has no way to answer this selection; its owners have to mend the supergraph.",
+    ),
     ("INTERNAL_SERVER_ERROR", 500, _I, False, "An error of our own; quote the correlation id when you report it."),
     ("UNAUTHORIZED_FIELD_OR_TYPE", 403, _A, False, "The caller may not read this field."),
     ("NOT_FOUND", 404, _C, False, "There is no such object."),

@@ -230,3 +230,14 @@ def test_a_mutation_field_named_twice_runs_once() -> None:
     )
     text = "mutation($x: Boolean!, $y: Boolean!) { make @include(if: $x) { price } make @include(if: $y) { id price } }"
     assert plan_text(graph, text).count("fetch a") == 1
+
+
+def test_an_operation_that_no_subgraph_can_answer_is_refused_by_name() -> None:
+    """Such supergraphs exist: not every composition proves that all can be reached."""
+    suite = json.loads(
+        (Path(__file__).parents[1] / "conformance" / "audit" / "non-resolvable-interface-object.json").read_text()
+    )
+    graph = parse_supergraph("\n".join(suite["supergraph"]))
+    with pytest.raises(GatewayError) as refused:
+        Planner(graph).plan(prepare(graph.api_schema, "{ a { field } }"))
+    assert (refused.value.code, refused.value.extensions) == ("OPERATION_NOT_SATISFIABLE", {"coordinate": "Query.a"})

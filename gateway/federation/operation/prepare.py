@@ -23,15 +23,17 @@ def prepare(
     text: str,
     operation_name: str | None = None,
     *,
+    document: ast.DocumentNode | None = None,
     max_tokens: int | None = None,
     max_errors: int = MAX_ERRORS,
 ) -> Operation:
-    """Parse and validate a document, and return the operation to run.
+    """Parse and validate a document, and return the operation to run. `document` is the text's where it is parsed.
 
     Raises GatewayError with GRAPHQL_PARSE_FAILED, MAX_TOKENS_LIMIT or OPERATION_RESOLUTION_FAILURE, and
     RequestRefused with one GRAPHQL_VALIDATION_FAILED for each finding.
     """
-    document = parse_document(text, max_tokens=max_tokens)
+    if document is None:
+        document = parse_document(text, max_tokens=max_tokens)
     definition = select_operation(document, operation_name)
     validate_document(schema, document, max_errors=max_errors)
     fragments = {node.name.value: node for node in document.definitions if isinstance(node, ast.FragmentDefinitionNode)}

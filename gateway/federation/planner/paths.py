@@ -77,8 +77,8 @@ class PathFinder:
     def find_root(self, starts: Sequence[Path], static: str, selections: Selections) -> list[Leaf]:
         """Return the leaves of root selections; introspection and `__typename` need no subgraph and are left out.
 
-        Raises GatewayError with INTERNAL_SERVER_ERROR for a field that no subgraph can answer: the supergraph is not
-        satisfiable.
+        Raises GatewayError with OPERATION_NOT_SATISFIABLE for a field that no subgraph can answer: the supergraph was
+        composed by somebody who doesn't check that.
         """
         level = _Level(self, (), self._alternatives(starts), is_hidden=False, is_local=False)
         leaves: list[Leaf] = []
@@ -89,7 +89,8 @@ class PathFinder:
                 found = level.item(starts, condition, item)
                 if found is None:
                     name = f"{static}.{item.selection.name}"
-                    raise GatewayError("INTERNAL_SERVER_ERROR", f"The supergraph has no way to answer all of {name}.")
+                    message = f"The supergraph has no way to answer all that is selected of {name}."
+                    raise GatewayError("OPERATION_NOT_SATISFIABLE", message, extensions={"coordinate": name})
                 leaves.extend(found)
         return leaves
 
