@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import socket
@@ -12,11 +13,15 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
+_COLLECT_AFTER = (50_000, 20, 20)
+"""Containers made beyond those freed before the young ones are looked through, and how often those are before older ones."""
+
 
 class _AnnouncedServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         if self.started and sockets:
+            _settle_garbage()
             host, port = sockets[0].getsockname()[:2]
             sys.stdout.write(f"ready http://{host}:{port}\n")
             sys.stdout.flush()
@@ -30,6 +35,17 @@ class _AnnouncedServer(uvicorn.Server):
         finally:
             for sig, handler in previous.items():
                 signal.signal(sig, handler)
+
+
+def _settle_garbage() -> None:
+    """Keep what lives from now on (schema, state, projections) out of every later collection, and make those rarer.
+
+    Vendors' answers and ours are trees that reference counting frees. Python's default looks through everything that lives,
+    a sandbox's whole state too, several times while one large answer is made: up to half of the process's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECT_AFTER)
 
 
 def serve(app: ASGIApp, *, host: str, port: int) -> int:

@@ -11,7 +11,7 @@ import dataclasses
 import inspect
 import logging
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, cast
 
 import strawberry
@@ -24,6 +24,7 @@ from strawberry.types import ExecutionContext
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.utils.str_converters import to_snake_case
 
+from subgraphs.kit.lean_resolvers import lean_resolvers
 from subgraphs.kit.money import SCALARS
 from subgraphs.kit.system_error import BadUserInputError, FieldError
 
@@ -60,13 +61,17 @@ class SubgraphSchema(strawberry.federation.Schema):
                 continue
             if name in keys and not isinstance(value, str):
                 return BadUserInputError("The keys of an entity are texts.")
-            fields[to_snake_case(name)] = value
+            fields[_snake_case(name)] = value
         if keys.isdisjoint(name for name, value in representation.items() if value is not None):
             return BadUserInputError("The representation has none of the keys of its type.")
         try:
             return resolve(info=info, **{name: value for name, value in fields.items() if takes_any or name in names})
         except FieldError as error:
             return error
+
+
+# Names come in by request, so that the cache has an end.
+_snake_case = lru_cache(maxsize=_CACHED_DOCUMENTS)(to_snake_case)
 
 
 @cache
@@ -98,6 +103,7 @@ def subgraph_schema(*, query: type, mutation: type | None = None, types: Iterabl
         extensions=[lambda: ParserCache(maxsize=_CACHED_DOCUMENTS), lambda: ValidationCache(maxsize=_CACHED_DOCUMENTS)],
     )
     _describe(schema)
+    lean_resolvers(schema)
     return schema
 
 
