@@ -12,11 +12,13 @@ import strawberry
 from subgraphs.erp.links import CustomerLinks
 from subgraphs.erp.port import Erp, InvoiceQuery, Related
 from subgraphs.erp.records import (
+    ChargeRecord,
     CustomerRecord,
     DeferralRecord,
     InvoiceLineRecord,
     InvoiceRecord,
     JournalEntryRecord,
+    JournalLineRecord,
     PaymentRecord,
     PeriodRecord,
     ProductRecord,
@@ -81,6 +83,11 @@ class ErpContext:
         return record_loader(self.erp.journal_entries)
 
     @cached_property
+    def lines_of_journal_entries(self) -> RecordLoader[Sequence[JournalLineRecord], tuple[()]]:
+        """By journal entry."""
+        return _related(self.erp.lines_of_journal_entries)
+
+    @cached_property
     def periods(self) -> RecordLoader[PeriodRecord, None]:
         """By id."""
         return record_loader(self.erp.periods)
@@ -101,9 +108,9 @@ class ErpContext:
         return _related(self.erp.lines_of_invoices)
 
     @cached_property
-    def lines_of_contracts(self) -> RecordLoader[Sequence[InvoiceLineRecord], tuple[()]]:
+    def charges_of_contracts(self) -> RecordLoader[Sequence[ChargeRecord], tuple[()]]:
         """By contract number."""
-        return _related(self.erp.lines_of_contracts)
+        return _related(self.erp.charges_of_contracts)
 
     @cached_property
     def lines_of_billed_lines(self) -> RecordLoader[Sequence[InvoiceLineRecord], tuple[()]]:
@@ -124,11 +131,6 @@ class ErpContext:
     def deferrals_of_lines(self) -> RecordLoader[Sequence[DeferralRecord], tuple[()]]:
         """By invoice line."""
         return _related(self.erp.deferrals_of_lines)
-
-    @cached_property
-    def deferrals_of_contracts(self) -> RecordLoader[Sequence[DeferralRecord], tuple[()]]:
-        """By contract number."""
-        return _related(self.erp.deferrals_of_contracts)
 
     def invoices_of_customers(self, query: InvoiceQuery) -> RecordLoader[Sequence[InvoiceRecord], tuple[()]]:
         """By customer; equal queries share a loader."""

@@ -9,12 +9,14 @@ from decimal import Decimal
 from typing import Protocol, TypeVar
 
 from subgraphs.erp.records import (
+    ChargeRecord,
     CustomerRecord,
     DeferralRecord,
     InvoiceLineRecord,
     InvoiceRecord,
     InvoiceStatus,
     JournalEntryRecord,
+    JournalLineRecord,
     PaymentRecord,
     PeriodRecord,
     ProductRecord,
@@ -104,6 +106,8 @@ class Erp(Protocol):
     @property
     def journal_entries(self) -> Adaptor[JournalEntryRecord]: ...
     @property
+    def lines_of_journal_entries(self) -> Related[JournalLineRecord]: ...
+    @property
     def periods(self) -> Adaptor[PeriodRecord]: ...
     @property
     def products(self) -> Adaptor[ProductRecord]:
@@ -118,7 +122,7 @@ class Erp(Protocol):
     @property
     def lines_of_invoices(self) -> Related[InvoiceLineRecord]: ...
     @property
-    def lines_of_contracts(self) -> Related[InvoiceLineRecord]:
+    def charges_of_contracts(self) -> Related[ChargeRecord]:
         """By contract number; of posted and paid documents."""
         ...
 
@@ -133,8 +137,6 @@ class Erp(Protocol):
     def credit_memos_of_invoices(self) -> Related[InvoiceRecord]: ...
     @property
     def deferrals_of_lines(self) -> Related[DeferralRecord]: ...
-    @property
-    def deferrals_of_contracts(self) -> Related[DeferralRecord]: ...
     def invoices_of_customers(self, query: InvoiceQuery) -> Related[InvoiceRecord]: ...
     def invoices_of_contracts(self, query: InvoiceQuery) -> Related[InvoiceRecord]: ...
     async def list_invoices(

@@ -96,28 +96,34 @@ class InvoiceRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InvoiceLineRecord:
-    """One line of an invoice or credit memo."""
+class ChargeRecord:
+    """What sums of billed and recognised amounts need of an invoice line."""
 
     id: str
+    amount: Decimal
+    currency: str
+    service_from: dt.date | None
+    invoice_issued_on: dt.date | None
+    invoice_journal_entry_id: str | None
+    contract: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceLineRecord(ChargeRecord):
+    """One line of an invoice or credit memo."""
+
     invoice_id: str
     description: str | None
     quantity: Decimal
     unit: str | None
     unit_price: Decimal
-    amount: Decimal
-    currency: str
     sku: str | None
     revenue_rule: str | None
     billed_line: str | None
     """Reference of the billing platform's line that it carries."""
     tax_names: tuple[str, ...]
-    service_from: dt.date | None
     service_until: dt.date | None
     invoice_status: InvoiceStatus
-    invoice_issued_on: dt.date | None
-    invoice_journal_entry_id: str | None
-    contract: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +182,7 @@ class DeferralRecord:
 class JournalLineRecord:
     """One posting of an entry."""
 
+    entry_id: str
     account: str
     account_name: str
     debit: Decimal
@@ -199,13 +206,10 @@ class JournalEntryRecord:
     currency: str
     period_id: str
     period: str
-    lines: tuple[JournalLineRecord, ...]
     invoice_id: str | None
     """The invoice it was posted for: its own entry, a payment of it, or its cancellation."""
     deferral_id: str | None
     """The deferral it belongs to, if it moves deferred revenue."""
-    is_deferring: bool
-    """Whether it puts the whole amount into deferral, rather than recognising a month of it."""
     version: str
     modified_at: dt.datetime
 

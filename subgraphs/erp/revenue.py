@@ -9,13 +9,13 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
-from subgraphs.erp.records import DeferralRecord, InvoiceLineRecord, RevenueEntryRecord, RevenueStatus
+from subgraphs.erp.records import ChargeRecord, DeferralRecord, InvoiceLineRecord, RevenueEntryRecord, RevenueStatus
 from subgraphs.kit.money import Money
 
 RATABLE = "RATABLE_MONTHLY"
 
 
-def schedule(line: InvoiceLineRecord, deferral: DeferralRecord | None) -> Sequence[RevenueEntryRecord]:
+def schedule(line: ChargeRecord, deferral: DeferralRecord | None) -> Sequence[RevenueEntryRecord]:
     """Return a line's revenue by month; nothing until its invoice is in the books."""
     if deferral is not None:
         return deferral.entries
@@ -24,7 +24,7 @@ def schedule(line: InvoiceLineRecord, deferral: DeferralRecord | None) -> Sequen
     return (with_invoice(line, line.invoice_issued_on),)
 
 
-def with_invoice(line: InvoiceLineRecord, issued_on: dt.date) -> RevenueEntryRecord:
+def with_invoice(line: ChargeRecord, issued_on: dt.date) -> RevenueEntryRecord:
     """Return the one entry of a line whose revenue was recognised by the invoice itself."""
     return RevenueEntryRecord(
         id=f"line:{line.id}",
@@ -41,7 +41,7 @@ def with_invoice(line: InvoiceLineRecord, issued_on: dt.date) -> RevenueEntryRec
 
 
 def contract_schedule(
-    lines: Iterable[InvoiceLineRecord], deferrals: Iterable[DeferralRecord]
+    lines: Iterable[ChargeRecord], deferrals: Iterable[DeferralRecord]
 ) -> Sequence[RevenueEntryRecord]:
     """Return the revenue of all lines, by month, then line."""
     by_line = {deferral.line_id: deferral for deferral in deferrals}

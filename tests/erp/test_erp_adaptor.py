@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from subgraphs.erp.port import CreditLine, InvoiceOrder, InvoiceQuery
-from subgraphs.erp.records import InvoiceRecord, InvoiceStatus, RevenueStatus
+from subgraphs.erp.records import ChargeRecord, InvoiceRecord, InvoiceStatus, RevenueStatus
 from subgraphs.kit.company.model import PaymentStatus, Source
 from subgraphs.kit.system_error import Outcome, VendorConflictError, VendorRejectedError
 
@@ -105,10 +105,15 @@ async def test_payments_are_the_money_received_in_the_invoices_currency(system: 
 
 async def test_a_lines_revenue_adds_up_to_the_line_in_both_currencies(system: Any) -> None:
     contracts = sorted({invoice.contract for invoice in system.company.invoices})
-    lines = {
-        line.id: line for found in (await system.erp.lines_of_contracts.read(contracts)).values() for line in found
+    charges = {
+        charge.id: charge
+        for found in (await system.erp.charges_of_contracts.read(contracts)).values()
+        for charge in found
     }
-    deferrals = await system.erp.deferrals_of_contracts.read(contracts)
+    lines = await system.erp.invoice_lines.read(list(charges))
+    whole = list(ChargeRecord.__dataclass_fields__)
+    assert all(getattr(lines[i], name) == getattr(charges[i], name) for i in charges for name in whole)
+    deferrals = await system.erp.deferrals_of_lines.read([i for i, charge in charges.items() if charge.service_from])
     checked = 0
     for deferral in (d for found in deferrals.values() for d in found if d.line_id in lines):
         line = lines[deferral.line_id]
@@ -125,10 +130,12 @@ async def test_a_lines_revenue_adds_up_to_the_line_in_both_currencies(system: An
         checked += 1
     assert checked > 50
     ids = [e.journal_entry_id for e in next(iter(deferrals.values()))[0].entries if e.journal_entry_id]
-    for entry in (await system.erp.journal_entries.read(ids)).values():
-        assert sum(line.debit - line.credit for line in entry.lines) == 0
-        assert entry.is_posted
-        assert not entry.is_deferring
+    entries = await system.erp.journal_entries.read(ids)
+    postings = await system.erp.lines_of_journal_entries.read(ids)
+    assert set(entries) == set(postings) == set(ids)
+    for posted in postings.values():
+        assert sum(line.debit - line.credit for line in posted) == 0
+    assert all(entry.is_posted for entry in entries.values())
 
 
 async def test_invoices_are_listed_page_by_page_in_both_orders(system: Any) -> None:

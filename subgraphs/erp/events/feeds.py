@@ -144,11 +144,13 @@ class ErpFeeds:
             customers = await self._customers_of(parties)
             events: list[CanonicalEvent] = []
             coming: list[ComingRevenue] = []
+            # The move that puts a whole amount into deferral recognises nothing, so it is no entry of the schedule.
+            recognizing = {entry.journal_entry_id for record in deferrals.values() for entry in record.entries}
             for entry in entries:
                 owner = invoices.get(entry.invoice_id or "") or deferrals.get(entry.deferral_id or "")
                 keys = differences.invoice_keys(owner, customers) if owner else {}
                 events.append(differences.journal_posted(entry, keys))
-                if entry.deferral_id in deferrals and not entry.is_deferring:
+                if entry.deferral_id in deferrals and entry.id in recognizing:
                     coming.append(
                         ComingRevenue(
                             move_id=entry.id, deferral_id=entry.deferral_id, month=f"{entry.date:%Y-%m}", on=entry.date

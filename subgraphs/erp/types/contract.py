@@ -10,7 +10,7 @@ from typing import Self
 import strawberry
 
 from subgraphs.erp.context import Info
-from subgraphs.erp.records import DeferralRecord, InvoiceLineRecord, RevenueEntryRecord, RevenueStatus
+from subgraphs.erp.records import ChargeRecord, RevenueEntryRecord, RevenueStatus
 from subgraphs.erp.revenue import contract_schedule, total
 from subgraphs.erp.types.inputs import InvoiceFilter, InvoiceOrder, ordered, related_query
 from subgraphs.erp.types.invoice import Invoice, invoices_of
@@ -48,7 +48,7 @@ class Contract:
 
     @strawberry.field(description="Invoiced and posted, less credit memos, without tax; null before the first invoice.")
     async def billed_to_date(self, info: Info) -> Money | None:
-        return total((line.amount, line.currency) for line in await self._lines(info))
+        return total((line.amount, line.currency) for line in await self._charges(info))
 
     @strawberry.field(description="The part of what was billed that is revenue already.")
     async def recognized_to_date(self, info: Info) -> Money | None:
@@ -56,10 +56,10 @@ class Contract:
 
     @strawberry.field(description="The part of what was billed that is still to be recognised.")
     async def deferred_balance(self, info: Info) -> Money | None:
-        lines, recognized = await asyncio.gather(self._lines(info), self._recognized(info))
+        charges, recognized = await asyncio.gather(self._charges(info), self._recognized(info))
         # Not the sum of what is scheduled: cents that Tryton leaves behind when it spreads an amount stay deferred.
         return total(
-            [*((line.amount, line.currency) for line in lines), *((-a, currency) for a, currency in recognized)]
+            [*((line.amount, line.currency) for line in charges), *((-a, currency) for a, currency in recognized)]
         )
 
     @strawberry.field(description="Revenue of all invoiced lines by month, booked and to come.")
@@ -82,12 +82,12 @@ class Contract:
             for entry in await self._schedule(info)
         ]
 
-    async def _lines(self, info: Info) -> Sequence[InvoiceLineRecord]:
-        return await info.context.lines_of_contracts.load(self.number)
+    async def _charges(self, info: Info) -> Sequence[ChargeRecord]:
+        return await info.context.charges_of_contracts.load(self.number)
 
     async def _schedule(self, info: Info) -> Sequence[RevenueEntryRecord]:
-        lines, deferrals = await asyncio.gather(self._lines(info), self._deferrals(info))
-        return contract_schedule(lines, deferrals)
-
-    async def _deferrals(self, info: Info) -> Sequence[DeferralRecord]:
-        return await info.context.deferrals_of_contracts.load(self.number)
+        charges = await self._charges(info)
+        # Read by line, as those who ask for the lines' own schedules do, so that each is read once.
+        deferrable = [charge.id for charge in charges if charge.service_from]
+        found = await info.context.deferrals_of_lines.load_many(deferrable)
+        return contract_schedule(charges, [deferral for deferrals in found for deferral in deferrals])

@@ -127,7 +127,6 @@ class JournalEntry(Node):
     posted: bool
     journal: str
     description: str | None
-    lines: list[JournalLine] = strawberry.federation.field(description="Debits and credits add up to the same.")
 
     @classmethod
     def of(cls, record: JournalEntryRecord) -> Self:
@@ -141,7 +140,6 @@ class JournalEntry(Node):
             posted=record.is_posted,
             journal=record.journal,
             description=record.description,
-            lines=[JournalLine.of(line, record.currency) for line in record.lines],
         )
 
     @classmethod
@@ -154,6 +152,11 @@ class JournalEntry(Node):
     async def resolve_reference(cls, info: Info, id: str) -> Self | None:  # noqa: A002 - the key\'s name
         """Find an entry by id."""
         return await cls.load(info, _own_id(id, "JournalEntry"))
+
+    @strawberry.field(description="Debits and credits add up to the same.")
+    async def lines(self, info: Info) -> list[JournalLine]:
+        records = await info.context.lines_of_journal_entries.load(self.record.id)
+        return [JournalLine.of(record, self.record.currency) for record in records]
 
     @strawberry.field
     async def period(self, info: Info) -> AccountingPeriod | None:

@@ -7,24 +7,28 @@ of a line add up to the line exactly. Months without a move yet are spread by da
 
 from __future__ import annotations
 
+import asyncio
 import calendar
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 from subgraphs.erp.records import DeferralRecord, RevenueEntryRecord, RevenueStatus
+from subgraphs.erp.vendors.tryton import Row, Tryton
 from subgraphs.erp.vendors.tryton_mapping import many_to_one, month_of
 
 DEFERRAL = (
     "state", "amount", "start_date", "end_date", "company.currency.code", "invoice_line.amount",
     "invoice_line.invoice.currency.code", "invoice_line.invoice.reference", "invoice_line.invoice.number",
-    "invoice_line.invoice.party", "moves.date", "moves.state",
-    "moves.lines.debit", "moves.lines.credit", "moves.lines.account.type.revenue",
+    "invoice_line.invoice.party", "moves",
 )  # fmt: skip
+_REVENUE_LINE = ("debit", "credit", "move.date", "move.state")
 
 _CENT = Decimal("0.01")
+_MOVES_PER_CALL = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,23 @@ class _Booked:
     on: dt.date
     move_id: str
     is_posted: bool
+
+
+async def with_moves(tryton: Tryton, rows: list[Row]) -> list[Row]:
+    """Return deferrals with their moves, and of those the lines on revenue accounts. Raises VendorError.
+
+    One flat read for all: nested in the deferrals, every line would bring its account, and every account its type.
+    """
+    moves = [move for row in tryton.parsed(rows, lambda row: row["moves"]) for move in row]
+    parts = [moves[start : start + _MOVES_PER_CALL] for start in range(0, len(moves), _MOVES_PER_CALL)]
+    on_revenue = ["account.type.revenue", "=", True]
+    found = await asyncio.gather(
+        *(tryton.search("account.move.line", [["move", "in", part], on_revenue], _REVENUE_LINE) for part in parts)
+    )
+    by_id: dict[int, dict[str, Any]] = {}
+    for move_id, line in tryton.parsed(chain.from_iterable(found), lambda line: (line["move"]["id"], line)):
+        by_id.setdefault(move_id, {**line["move"], "lines": []})["lines"].append(line)
+    return [{**row, "moves": [by_id[move] for move in row["moves"] if move in by_id]} for row in rows]
 
 
 def to_deferral(row: Mapping[str, Any], *, today: dt.date) -> DeferralRecord:
@@ -81,8 +102,7 @@ def _booked(moves: list[Mapping[str, Any]]) -> Mapping[str, _Booked]:
     """Return month → what a move recognises in it; the move that opens the deferral debits revenue and recognises nothing."""
     found: dict[str, _Booked] = {}
     for move in moves:
-        revenue = [line for line in move["lines"] if (line["account"].get("type") or {}).get("revenue")]
-        amount = sum((line["credit"] - line["debit"] for line in revenue), Decimal(0))
+        amount = sum((line["credit"] - line["debit"] for line in move["lines"]), Decimal(0))
         if amount > 0:
             found[month_of(move["date"])] = _Booked(amount, move["date"], str(move["id"]), move["state"] == "posted")
     return found

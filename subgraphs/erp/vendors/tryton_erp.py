@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from subgraphs.erp.port import InvoiceOrder, InvoicePage, InvoiceQuery
 from subgraphs.erp.records import (
+    ChargeRecord,
     CustomerRecord,
     DeferralRecord,
     InvoiceLineRecord,
     InvoiceRecord,
     JournalEntryRecord,
+    JournalLineRecord,
     PaymentRecord,
     PeriodRecord,
     ProductRecord,
@@ -21,7 +24,7 @@ from subgraphs.erp.vendors import tryton_mapping as mapping
 from subgraphs.erp.vendors.tryton import Row, Tryton
 from subgraphs.erp.vendors.tryton_books import BooksShelf
 from subgraphs.erp.vendors.tryton_changes import changed
-from subgraphs.erp.vendors.tryton_deferral import DEFERRAL, to_deferral
+from subgraphs.erp.vendors.tryton_deferral import DEFERRAL, to_deferral, with_moves
 from subgraphs.erp.vendors.tryton_invoice_list import IS_INVOICE, keeper, list_invoices, to_domain
 from subgraphs.erp.vendors.tryton_reads import TrytonRecords, TrytonRelated, ids_in, texts_in
 from subgraphs.erp.vendors.tryton_writes import TrytonWrites
@@ -54,7 +57,12 @@ class TrytonErp(TrytonWrites):
 
         invoice = {"model": "account.invoice", "fields": mapping.INVOICE, "parse": _one(mapping.to_invoice)}
         line = {"model": "account.invoice.line", "fields": mapping.INVOICE_LINE, "parse": _one(mapping.to_invoice_line)}
-        deferral = {"model": "account.invoice.deferred", "fields": DEFERRAL, "parse": _one(self._to_deferral)}
+        deferral = {
+            "model": "account.invoice.deferred",
+            "fields": DEFERRAL,
+            "parse": _one(self._to_deferral),
+            "complete": partial(with_moves, tryton),
+        }
         self.customers: TrytonRecords[CustomerRecord] = records(
             model="party.party",
             fields=mapping.CUSTOMER,
@@ -81,6 +89,13 @@ class TrytonErp(TrytonWrites):
             key=_id,
             domain=ids_in(),
         )
+        self.lines_of_journal_entries: TrytonRelated[JournalLineRecord] = related(
+            model="account.move.line",
+            fields=mapping.JOURNAL_LINE,
+            parse=_one(mapping.to_journal_line),
+            owners=lambda record: (record.entry_id,),
+            domain=ids_in("move"),
+        )
         self.periods: TrytonRecords[PeriodRecord] = records(
             model="account.period", fields=mapping.PERIOD, parse=_one(mapping.to_period), key=_id, domain=ids_in()
         )
@@ -102,8 +117,10 @@ class TrytonErp(TrytonWrites):
             domain=ids_in("invoice", ["type", "=", "line"]),
             order=[["sequence", "ASC NULLS LAST"], ["id", "ASC"]],
         )
-        self.lines_of_contracts: TrytonRelated[InvoiceLineRecord] = related(
-            **line,
+        self.charges_of_contracts: TrytonRelated[ChargeRecord] = related(
+            model="account.invoice.line",
+            fields=mapping.CHARGE,
+            parse=_one(mapping.to_charge),
             owners=lambda record: (record.contract,),
             domain=texts_in("invoice.reference", ["type", "=", "line"], ["invoice.type", "=", "out"], _IN_BOOKS),
         )
@@ -127,9 +144,6 @@ class TrytonErp(TrytonWrites):
         )
         self.deferrals_of_lines: TrytonRelated[DeferralRecord] = related(
             **deferral, owners=lambda record: (record.line_id,), domain=ids_in("invoice_line")
-        )
-        self.deferrals_of_contracts: TrytonRelated[DeferralRecord] = related(
-            **deferral, owners=lambda record: (record.contract,), domain=texts_in("invoice_line.invoice.reference")
         )
 
         def invoices_of(owners: Callable[[InvoiceRecord], Sequence[str]], domain: Any) -> Any:

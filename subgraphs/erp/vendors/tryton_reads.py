@@ -13,6 +13,9 @@ from subgraphs.kit.adaptor import Absence, BatchMode, Capabilities, EventSource,
 RecordT = TypeVar("RecordT")
 _MAX_ID = 2**31 - 1
 
+Complete = Callable[[list[Row]], Awaitable[list[Row]]]
+"""Adds to rows what is read by a request of its own, where nested rows would repeat it."""
+
 CAPABILITIES = Capabilities(
     batch_mode=BatchMode.FILTER,
     # An id costs about ten characters of the URL: 2,000 stay below the 64 KiB that servers commonly take.
@@ -41,6 +44,7 @@ class TrytonRecords(Generic[RecordT]):
     key: Callable[[RecordT], str]
     domain: Callable[[Sequence[str]], Domain]
     context: Callable[[], Awaitable[Mapping[str, Any]]] | None = None
+    complete: Complete | None = None
 
     @property
     def capabilities(self) -> Capabilities:
@@ -54,6 +58,8 @@ class TrytonRecords(Generic[RecordT]):
             return {}
         context = await self.context() if self.context else None
         rows = await self.tryton.search(self.model, domain, self.fields, context=context)
+        if self.complete is not None:
+            rows = await self.complete(rows)
         asked = set(ids)
         found = {self.key(record): record for records in self.tryton.parsed(rows, self.parse) for record in records}
         return {key: record for key, record in found.items() if key in asked}
@@ -71,6 +77,7 @@ class TrytonRelated(Generic[RecordT]):
     domain: Callable[[Sequence[str]], Domain]
     order: Order
     keep: Callable[[RecordT], bool] = lambda _record: True
+    complete: Complete | None = None
 
     @property
     def capabilities(self) -> Capabilities:
@@ -83,6 +90,8 @@ class TrytonRelated(Generic[RecordT]):
         if not domain:
             return {}
         rows = await self.tryton.search(self.model, domain, self.fields, order=self.order)
+        if self.complete is not None:
+            rows = await self.complete(rows)
         asked = set(ids)
         found: dict[str, list[RecordT]] = defaultdict(list)
         for records in self.tryton.parsed(rows, self.parse):
