@@ -105,6 +105,21 @@ async def test_each_change_is_told_once_with_its_keys(small_world: Any) -> None:
     assert await world.events.dead_letters.read(0, 10) == ()
 
 
+async def test_revenue_that_is_deferred_is_told_once_and_recognised_when_its_months_come(small_world: Any) -> None:
+    world = small_world
+    known = await begin(world)
+    change = await world.http.post(f"{world.sandbox.url}/__sandbox/changes", json={"kind": "invoice_posted"})
+    assert change.status_code == 200, change.text
+    (posted,) = await world.eventually(lambda: world.told("invoice.posted"), 30)
+    told = await world.eventually(lambda: world.told("revenue.schedule_created"), 30)
+    contract = posted.event.keys["contract"]
+    assert {e.event.subject for e in told} == {encode_global_id("Contract", contract)}
+    assert {e.event.keys["invoice"] for e in told} == {posted.event.keys["invoice"]}
+    assert {e.event.keys["customer"] for e in told} <= set(known.values())
+    assert all([c.field for c in e.event.changes] == ["startsOn", "endsOn"] for e in told)
+    assert await world.events.dead_letters.read(0, 10) == ()
+
+
 async def test_what_happens_while_the_subgraph_is_stopped_is_told_when_it_is_back(small_world: Any) -> None:
     world = small_world
     await begin(world)

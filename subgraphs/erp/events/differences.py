@@ -136,6 +136,26 @@ def journal_posted(entry: JournalEntryRecord, keys: Mapping[str, str]) -> Canoni
     )
 
 
+def schedule_created(
+    deferral: DeferralRecord, opening: JournalEntryRecord, customers: Customers
+) -> CanonicalEvent | None:
+    """Return the event of revenue that `opening` deferred over its term; None without a contract, which it is about."""
+    if deferral.contract is None:
+        return None
+    return CanonicalEvent(
+        source="erp",
+        type="revenue.schedule_created",
+        subject=encode_global_id("Contract", deferral.contract),
+        identity=("deferral", deferral.id),
+        time=opening.modified_at,
+        keys=_keys(deferral.customer_id, deferral.contract, deferral.invoice, customers),
+        changes=(
+            FieldChange("startsOn", None, deferral.starts_on.isoformat()),
+            FieldChange("endsOn", None, deferral.ends_on.isoformat()),
+        ),
+    )
+
+
 def revenue_recognized(
     deferral: DeferralRecord, month: str, on: dt.date, customers: Customers
 ) -> CanonicalEvent | None:

@@ -142,7 +142,7 @@ class ErpFeeds:
             deferrals = await self._erp.deferrals.read(sorted({e.deferral_id for e in entries if e.deferral_id}))
             parties = {record.customer_id for record in invoices.values()} | {d.customer_id for d in deferrals.values()}
             customers = await self._customers_of(parties)
-            events: list[CanonicalEvent] = []
+            events: list[CanonicalEvent | None] = []
             coming: list[ComingRevenue] = []
             # The move that puts a whole amount into deferral recognises nothing, so it is no entry of the schedule.
             recognizing = {entry.journal_entry_id for record in deferrals.values() for entry in record.entries}
@@ -150,12 +150,12 @@ class ErpFeeds:
                 owner = invoices.get(entry.invoice_id or "") or deferrals.get(entry.deferral_id or "")
                 keys = differences.invoice_keys(owner, customers) if owner else {}
                 events.append(differences.journal_posted(entry, keys))
-                if entry.deferral_id in deferrals and entry.id in recognizing:
-                    coming.append(
-                        ComingRevenue(
-                            move_id=entry.id, deferral_id=entry.deferral_id, month=f"{entry.date:%Y-%m}", on=entry.date
-                        )
-                    )
+                deferral = deferrals.get(entry.deferral_id or "")
+                if deferral is not None and entry.id in recognizing:
+                    month = f"{entry.date:%Y-%m}"
+                    coming.append(ComingRevenue(move_id=entry.id, deferral_id=deferral.id, month=month, on=entry.date))
+                elif deferral is not None:
+                    events.append(differences.schedule_created(deferral, entry, customers))
             ids = [entry.id for entry in entries]
             await self._store(events, partial(Seen.put_entries, ids=ids, coming=coming))
         await self._tell_revenue()
