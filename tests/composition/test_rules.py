@@ -163,3 +163,17 @@ def test_what_follows_a_shared_mutation_comes_from_the_subgraph_that_ran_it(key:
         SubgraphSource(each.name, "", each.sdl.replace("type Mutation", "extend type Query")) for each in sources
     ]
     assert compose(as_queries).errors == ()
+
+
+def test_one_subgraph_that_can_do_all_is_enough_for_a_shared_mutation():
+    little = SHARED.format(query="a", key="", field="total")
+    all_of_it = SHARED.format(query="b", key="", field="weight: Int total").replace(
+        "total: Int", "total: Int @shareable"
+    )
+    result = compose(
+        [
+            SubgraphSource("a", "", little.replace("total: Int", "total: Int @shareable")),
+            SubgraphSource("b", "", all_of_it),
+        ]
+    )
+    assert result.errors == ()

@@ -7,7 +7,7 @@ operation that fails at some field is a shortest one; equal states are visited o
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway.federation.composition.model.element import Field, InterfaceType, ObjectType, UnionType
@@ -81,9 +81,12 @@ class Walk:
 
     def run(self) -> Iterator[Finding]:
         """Everything that was found; one finding for each field of a state."""
-        pending: deque[State] = deque()
-        for kind, name in self._whole.draft.schema.roots.items():
-            pending.append(State(kind, name, self._graph.roots(kind), None))
+        roots = self._whole.draft.schema.roots
+        yield from self.explore(State(kind, name, self._graph.roots(kind), None) for kind, name in roots.items())
+
+    def explore(self, starts: Iterable[State]) -> Iterator[Finding]:
+        """Everything that is found from these states on."""
+        pending = deque(starts)
         while pending:
             state = pending.popleft()
             if state.key in self._seen:
@@ -150,10 +153,16 @@ class Walk:
             if not disagreement.has_common:
                 return
         contexts = state.contexts | self._contexts.get(parent.name, frozenset())
-        # A mutation runs in one subgraph, so what follows has to come from that one; a query may ask all of them.
-        is_write = parent.name == self._whole.draft.schema.roots.get("mutation")
-        for together in [(node,) for node in nodes] if is_write else [nodes]:
-            yield State(state.operation, target, together, step, contexts)
+        if len(nodes) > 1 and parent.name == self._whole.draft.schema.roots.get("mutation"):
+            yield from self._run_by_one([State(state.operation, target, (node,), step, contexts) for node in nodes])
+            return
+        yield State(state.operation, target, nodes, step, contexts)
+
+    def _run_by_one(self, states: Sequence[State]) -> Iterator[Finding]:
+        """A shared mutation runs in one of its subgraphs: one has to be enough for whatever clients ask for after it."""
+        attempts = [tuple(Walk(self._whole, self._reach).explore([state])) for state in states]
+        enough = next((found for found in attempts if not any(isinstance(each, DeadEnd) for each in found)), None)
+        yield from attempts[0] if enough is None else enough
 
     def _usable_edges(self, state: State, name: str, places: tuple[Node, ...]) -> Iterator[FieldEdge]:
         for node in places:
