@@ -42,9 +42,16 @@ async def begin(world: Any) -> dict[str, str]:
     return dict(await world.eventually(lambda: customers(world), 30))
 
 
-def posted_draft(party: int, contract: str, product: int) -> dict[str, Any]:
+def posted_draft(party: int, contract: str, product: int, **more: Any) -> dict[str, Any]:
     line = {"type": "line", "product": product, "quantity": 2.0, "unit_price": Decimal("40.00"), "description": "Seats"}
-    return {"type": "out", "party": party, "reference": contract, "invoice_date": TODAY, "lines": [["create", [line]]]}
+    return {
+        "type": "out",
+        "party": party,
+        "reference": contract,
+        "invoice_date": TODAY,
+        "lines": [["create", [line]]],
+        **more,
+    }
 
 
 async def test_each_change_is_told_once_with_its_keys(small_world: Any) -> None:
@@ -103,6 +110,30 @@ async def test_each_change_is_told_once_with_its_keys(small_world: Any) -> None:
     journal = await world.told("journal.posted")
     assert {e.event.keys.get("invoice") for e in journal} >= {paid.number, voided.number, number}
     assert await world.events.dead_letters.read(0, 10) == ()
+
+
+async def test_what_is_overdue_in_one_currency_has_a_sum_whatever_else_is_open(small_world: Any) -> None:
+    world = small_world
+    await begin(world)
+    async with world.tryton() as system:
+        late = next(i for i in await system.erp.changed_invoices(None) if i.is_overdue(TODAY))
+        (product, *_) = await system.rows("product.product", [], "code")
+        codes = {row["code"]: row["id"] for row in await system.rows("currency.currency", [], "code")}
+        other = next(code for code in ("USD", "EUR") if code != late.currency)
+        draft = posted_draft(int(late.customer_id), "CON-2026-9998", product["id"], currency=codes[other])
+        created = (await system.rest("POST", "account.invoice", body=draft, fields=("number",))).json()
+        await system.rest("POST", f"account.invoice/{created['id']}/post", body={})
+    query = """query($of: [_Any!]!) { _entities(representations: $of) { ... on Customer {
+        openBalance { currency } overdueBalance { currency } openBalances { currency } } } }"""
+    of = [{"__typename": "Customer", "erpRef": late.customer_id}]
+    answer = await world.http.post(f"{world.erp.url}/graphql", json={"query": query, "variables": {"of": of}})
+    assert answer.json()["data"]["_entities"] == [
+        {
+            "openBalance": None,
+            "overdueBalance": {"currency": late.currency},
+            "openBalances": [{"currency": code} for code in sorted((late.currency, other))],
+        }
+    ]
 
 
 async def test_revenue_that_is_deferred_is_told_once_and_recognised_when_its_months_come(small_world: Any) -> None:

@@ -67,7 +67,9 @@ class Customer:
     async def open_balance(self, info: Info) -> Money | None:
         return await self._owed(info, overdue_on=None)
 
-    @strawberry.field(description="The part of the open balance that is past its due date.")
+    @strawberry.field(
+        description="The part of the open balance that is past its due date; null when that is in several currencies."
+    )
     async def overdue_balance(self, info: Info) -> Money | None:
         return await self._owed(info, overdue_on=info.context.today())
 
@@ -82,12 +84,13 @@ class Customer:
 
     async def _owed(self, info: Info, *, overdue_on: dt.date | None) -> Money | None:
         documents, records = await asyncio.gather(self._open(info), self._records(info))
-        if not documents:
-            return Money.of(Decimal(0), records[0].books_currency) if records else None
-        counted = (
-            (r.balance if overdue_on is None or r.is_overdue(overdue_on) else Decimal(0), r.currency) for r in documents
-        )
-        return total(counted)
+        counted = [r for r in documents if overdue_on is None or r.is_overdue(overdue_on)]
+        if counted:
+            return total((r.balance, r.currency) for r in counted)
+        currencies = {r.currency for r in documents} or {r.books_currency for r in records[:1]}
+        books = records[0].books_currency if records else None
+        currency = currencies.pop() if len(currencies) == 1 else books
+        return None if currency is None else Money.of(Decimal(0), currency)
 
     @strawberry.field(description="Its invoices, the newest first unless ordered otherwise.")
     async def invoices(

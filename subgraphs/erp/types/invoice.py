@@ -239,7 +239,9 @@ class Payment(Node):
     record: Private[PaymentRecord]
     received_on: dt.date
     reference: str | None = strawberry.federation.field(description="The bank's or payer's reference.")
-    method: str | None
+    method: str | None = strawberry.federation.field(
+        description="Name of the journal it was booked in, which several payment methods may share."
+    )
 
     @classmethod
     def of(cls, record: PaymentRecord) -> Self:
