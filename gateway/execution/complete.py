@@ -19,6 +19,7 @@ from gateway.execution.shape import (
     RawShape,
     Shape,
     TypenameShape,
+    TypeNeededShape,
 )
 from gateway.execution.walk import ConcretePath
 
@@ -58,11 +59,17 @@ class Completer:
                     completed[field.name] = type_name
                 elif isinstance(field.shape, PlaceShape):
                     completed[field.name] = None
+                elif isinstance(field.shape, TypeNeededShape):
+                    raise AssertionError("an object is completed without the type that it needs")
                 else:
                     completed[field.name] = self._position(
                         field.shape, field.is_nullable, value.get(field.name), (*path, field.name)
                     )
         return completed
+
+    def _needs_type(self, fields: tuple[FieldShape, ...]) -> bool:
+        first = fields[0] if fields else None
+        return first is not None and isinstance(first.shape, TypeNeededShape) and first.is_included(self._variables)
 
     def _position(self, shape: Shape, is_nullable: bool, value: Any, path: ConcretePath) -> Any:
         """Complete the value of one field or list item: the positions at which a null may stop."""
@@ -94,14 +101,14 @@ class Completer:
                 if value.__class__ is dict:
                     type_name = value.get("__typename") if shape.is_abstract else shape.type_name
                     fields = shape.fields_of(type_name)
-                    if fields is not None:
+                    if fields is not None and not self._needs_type(fields):
                         return self._fields(fields, type_name, value, path)
                 self._errors.add(path, self._owner_of(path))
                 return None
             case RawShape():
                 return value
-            case TypenameShape() | PlaceShape():
-                raise AssertionError("only a field of an object is a type name or a place")
+            case TypenameShape() | PlaceShape() | TypeNeededShape():
+                raise AssertionError("only a field of an object is a type name, a place or a need")
             case _:
                 assert_never(shape)
 

@@ -38,6 +38,7 @@ from gateway.execution.shape import (
     RawShape,
     Shape,
     TypenameShape,
+    TypeNeededShape,
 )
 from gateway.execution.sharing import Place
 from gateway.federation.supergraph import Conditions
@@ -170,6 +171,9 @@ class _Writer:
         entries: list[str] = []
         late: list[str] = []
         for field in fields:
+            if isinstance(field.shape, TypeNeededShape):
+                body.append(f"if {self._condition(field)}: raise Irregular")
+                continue
             if isinstance(field.shape, TypenameShape):
                 value = self.constant(type_name)
                 code: list[str] = []
@@ -182,8 +186,7 @@ class _Writer:
                 # From the first field that may be left out on, the order needs one statement for each field.
                 assign = [*code, f"d[{field.name!r}] = {value}"]
                 if field.conditions:
-                    condition = self.conditions.setdefault(field.conditions, f"if{len(self.conditions)}")
-                    assign = [f"if {condition}:", *_indented(assign)]
+                    assign = [f"if {self._condition(field)}:", *_indented(assign)]
                 late.extend(assign)
             else:
                 body.extend(code)
@@ -193,6 +196,10 @@ class _Writer:
         self.lines.extend([f"def {function}(v{self._more}):", *_indented(body)])
         return function
 
+    def _condition(self, field: FieldShape) -> str:
+        """Return the name that tells whether a field is included."""
+        return self.conditions.setdefault(field.conditions, f"if{len(self.conditions)}")
+
     def _value(self, shape: Shape, value: str, is_nullable: bool) -> list[str]:
         """Return statements that complete the value in a variable, in place."""
         match shape:
@@ -200,8 +207,8 @@ class _Writer:
                 return self._leaf(kind, values, value, is_nullable)
             case RawShape():
                 return []
-            case TypenameShape() | PlaceShape():
-                raise AssertionError("only a field of an object is a type name or a place")
+            case TypenameShape() | PlaceShape() | TypeNeededShape():
+                raise AssertionError("only a field of an object is a type name, a place or a need")
             case ObjectShape():
                 code = [
                     f"if {value}.__class__ is not dict: raise Irregular",

@@ -77,6 +77,11 @@ class PlaceShape:
     """
 
 
+@dataclass(frozen=True, slots=True)
+class TypeNeededShape:
+    """No value: if its field's conditions hold, the object can't be completed without knowing its type."""
+
+
 @dataclass(slots=True, eq=False)
 class ObjectShape:
     """A selection on an object, interface or union."""
@@ -87,7 +92,8 @@ class ObjectShape:
     by_type: dict[str, tuple[FieldShape, ...]]
     """Object type → what the client selected of it, in order."""
     common: tuple[FieldShape, ...] | None = None
-    """What was selected where it is the same for every type and names none: an object of unknown type completes too."""
+    """What was selected whatever the type, so that an object of unknown type completes too; None where that never is
+    all. Conditions under which more depends on the type come first, on a `TypeNeededShape`."""
     abstract_names: frozenset[str] = frozenset()
     """Names of the schema's interfaces and unions."""
 
@@ -115,7 +121,7 @@ class ObjectShape:
         return False
 
 
-Shape: TypeAlias = LeafShape | ListShape | RawShape | TypenameShape | PlaceShape | ObjectShape
+Shape: TypeAlias = LeafShape | ListShape | RawShape | TypenameShape | PlaceShape | TypeNeededShape | ObjectShape
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +149,10 @@ _ANY: Final = LeafShape(LeafKind.ANY)
 _TYPENAME: Final = TypenameShape()
 _RAW: Final = RawShape()
 _PLACE: Final = PlaceShape()
+_TYPE_NEEDED: Final = TypeNeededShape()
 _ALWAYS: Final[Conditions] = frozenset()
 
+_Composite: TypeAlias = GraphQLObjectType | GraphQLInterfaceType
 _Occurrence: TypeAlias = tuple[FieldSelection, Conditions]
 
 
@@ -179,7 +187,7 @@ class _Compiler:
         self._objects[key] = shape
         by_fields: dict[tuple[object, ...], tuple[FieldShape, ...]] = {}
         for object_type in possible:
-            assert isinstance(object_type, GraphQLObjectType | GraphQLInterfaceType)
+            assert isinstance(object_type, _Composite)
             occurrences: list[_Occurrence] = []
             for each, conditions in selections:
                 self._collect(object_type, each, conditions, occurrences)
@@ -191,15 +199,58 @@ class _Compiler:
                 fields = self._fields(object_type, occurrences)
                 by_fields[distinct, types] = fields
             shape.by_type[object_type.name] = fields
-        if len(by_fields) == 1:
-            (common,) = by_fields.values()
-            if not any(isinstance(field.shape, TypenameShape) for field in common):
-                shape.common = common
+        one = next(iter(by_fields.values()))
+        if len(by_fields) == 1 and not any(isinstance(field.shape, TypenameShape) for field in one):
+            shape.common = one
+        elif is_abstract:
+            shape.common = self._common([each for each in possible if isinstance(each, _Composite)], selections)
         return shape
+
+    def _common(
+        self, possible: Sequence[_Composite], selections: Sequence[tuple[tuple[Selection, ...], Conditions]]
+    ) -> tuple[FieldShape, ...] | None:
+        """Return what is selected of every type alike, if conditions can leave the rest out."""
+        shared: list[_Occurrence] = []
+        typed: list[Conditions] = []
+        for each, conditions in selections:
+            self._share(possible, each, conditions, shared, typed)
+        if any(not each for each in typed):
+            return None
+        fields = self._fields(possible[0], shared)
+        if not typed:
+            return fields
+        return (FieldShape("", "", _TYPE_NEEDED, is_nullable=True, conditions=tuple(dict.fromkeys(typed))), *fields)
+
+    def _share(
+        self,
+        possible: Sequence[_Composite],
+        selections: Iterable[Selection],
+        conditions: Conditions,
+        shared: list[_Occurrence],
+        typed: list[Conditions],
+    ) -> None:
+        """Sort what is selected into what all types share and what, under some conditions, depends on the type."""
+        for selection in selections:
+            joined = conditions | selection.conditions
+            match selection:
+                case FieldSelection():
+                    types = {str(self._type_of(each, selection)) for each in possible}
+                    if selection.name == "__typename" or len(types) > 1:
+                        typed.append(joined)
+                    else:
+                        shared.append((selection, joined))
+                case FragmentSelection(type_condition=condition, selections=inner):
+                    fitting = [each for each in possible if condition is None or self._applies(condition, each)]
+                    if len(fitting) == len(possible):
+                        self._share(possible, inner, joined, shared, typed)
+                    for each in fitting if len(fitting) < len(possible) else ():
+                        found: list[_Occurrence] = []
+                        self._collect(each, inner, joined, found)
+                        typed.extend(every for _, every in found)
 
     def _collect(
         self,
-        object_type: GraphQLObjectType | GraphQLInterfaceType,
+        object_type: _Composite,
         selections: Iterable[Selection],
         conditions: Conditions,
         occurrences: list[_Occurrence],
@@ -214,21 +265,17 @@ class _Compiler:
                     if condition is None or self._applies(condition, object_type):
                         self._collect(object_type, inner, joined, occurrences)
 
-    def _applies(self, condition: str, object_type: GraphQLObjectType | GraphQLInterfaceType) -> bool:
+    def _applies(self, condition: str, object_type: _Composite) -> bool:
         if condition == object_type.name:
             return True
         named = self._schema.get_type(condition)
         return is_abstract_type(named) and self._schema.is_sub_type(named, object_type)
 
-    def _type_of(
-        self, object_type: GraphQLObjectType | GraphQLInterfaceType, selection: FieldSelection
-    ) -> GraphQLOutputType | None:
+    def _type_of(self, object_type: _Composite, selection: FieldSelection) -> GraphQLOutputType | None:
         definition = object_type.fields.get(selection.name)
         return definition.type if definition else None
 
-    def _fields(
-        self, object_type: GraphQLObjectType | GraphQLInterfaceType, occurrences: Sequence[_Occurrence]
-    ) -> tuple[FieldShape, ...]:
+    def _fields(self, object_type: _Composite, occurrences: Sequence[_Occurrence]) -> tuple[FieldShape, ...]:
         """Merge occurrences by response name, with a place wherever conditions decide which of them comes first."""
         by_name: dict[str, list[_Occurrence]] = {}
         for occurrence in occurrences:
@@ -243,9 +290,7 @@ class _Compiler:
             for index, (name, conditions) in enumerate(places)
         )
 
-    def _field(
-        self, object_type: GraphQLObjectType | GraphQLInterfaceType, name: str, found: list[_Occurrence]
-    ) -> FieldShape:
+    def _field(self, object_type: _Composite, name: str, found: list[_Occurrence]) -> FieldShape:
         first = found[0][0]
         conditions = () if any(not each for _, each in found) else tuple(dict.fromkeys(each for _, each in found))
         if first.name == "__typename":

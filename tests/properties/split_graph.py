@@ -222,7 +222,7 @@ class SplitGraph:
                 ]
                 lines.append(_block(f'type {each.name} @interfaceObject @key(fields: "id")', fields))
         roots = [_text(each) for each in self.types["Query"].fields.values() if "z" in each.owners]
-        return "\n".join([*lines, _block("type Query", roots)] if roots else lines)
+        return "\n".join(_with_inputs([*lines, _block("type Query", roots)] if roots else lines))
 
     def _local(self, made: SplitType, subgraph: str) -> Iterator[str]:
         keyed = made.key_fields(subgraph)
