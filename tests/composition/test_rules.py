@@ -3,6 +3,7 @@
 import pytest
 
 from gateway.federation.composition import SubgraphSource, compose
+from gateway.federation.supergraph import parse_supergraph
 
 LINK = (
     'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@external", "@requires", '
@@ -177,3 +178,25 @@ def test_one_subgraph_that_can_do_all_is_enough_for_a_shared_mutation():
         ]
     )
     assert result.errors == ()
+
+
+def test_one_of_is_kept_where_it_is_composed_and_told_about_where_it_is_not():
+    one_of = (
+        "directive @oneOf on INPUT_OBJECT input By @oneOf { id: ID name: String } type Query { find(by: By!): Int }"
+    )
+    federation = '@link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@composeDirective"])'
+    carried = (
+        '@link(url: "https://spec.graphql.org/specified/v1.6", import: ["@oneOf"]) @composeDirective(name: "@oneOf")'
+    )
+    composed = compose([SubgraphSource("a", "", f"extend schema {federation} {carried} {one_of}")])
+    assert composed.supergraph_sdl is not None
+    assert is_one_of(composed.supergraph_sdl)
+    assert composed.hints == ()
+    lost = compose([SubgraphSource("a", "", f"extend schema {federation} {one_of}")])
+    assert lost.supergraph_sdl is not None
+    assert not is_one_of(lost.supergraph_sdl)
+    assert [(hint.code, hint.coordinate) for hint in lost.hints] == [("ONE_OF_NOT_COMPOSED", "By")]
+
+
+def is_one_of(supergraph: str) -> bool:
+    return parse_supergraph(supergraph).api_schema.type_map["By"].is_one_of

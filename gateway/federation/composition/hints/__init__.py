@@ -21,6 +21,7 @@ from gateway.federation.composition.hints import (
     inconsistent_union_member,
     inconsistent_value_type_field,
     non_repeatable_directive_arguments,
+    one_of_not_composed,
     overrides,
     unused_enum_type,
 )
@@ -46,5 +47,6 @@ HINTS: tuple[Callable[[Merge], Iterable[CompositionHint]], ...] = (
     directive_composition_warn.find,
     implicitly_upgraded_federation_version.find,
     non_repeatable_directive_arguments.find,
+    one_of_not_composed.find,
 )
 """In the order in which they are reported."""

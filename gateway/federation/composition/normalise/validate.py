@@ -65,7 +65,11 @@ def _unknown_one_of(document: DocumentNode) -> Iterator[GraphQLError]:
     for node in document.definitions:
         for applied in getattr(node, "directives", None) or ():
             if applied.name.value == "oneOf":
-                yield GraphQLError('Unknown directive "@oneOf": federation does not carry it.', applied)
+                yield GraphQLError(
+                    'Unknown directive "@oneOf": federation does not carry it by itself. '
+                    "Define `directive @oneOf on INPUT_OBJECT`, and compose it with @composeDirective.",
+                    applied,
+                )
 
 
 def _fits(node: ValueNode, expected: GraphQLInputType) -> bool:
