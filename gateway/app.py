@@ -112,6 +112,7 @@ def _build_engine(supergraph: Supergraph, *, settings: Settings, clients: Subgra
             deadline_s=settings.request.deadline_s,
             document=Limits(introspection=settings.request.introspection),
         ),
+        turns=clients.turns,
     )
 
 

@@ -34,6 +34,7 @@ from gateway.federation.planner import Planner
 from gateway.federation.supergraph import Supergraph
 from gateway.records.provenance import FetchLog, Wanted, told, wanted
 from gateway.telemetry.correlation import correlation_id
+from gateway.upstream.turns import Turns
 from gateway.writes.keys import write_keys
 
 __all__ = ["ABSENT", "ANONYMOUS", "Caller", "Engine", "EngineLimits", "GraphQLRequest", "GraphQLResponse", "refusal"]
@@ -76,16 +77,19 @@ class Engine:
         documents: PersistedDocuments | None = None,
         choose_labels: ChooseLabels = active_by_percent,
         limits: EngineLimits = EngineLimits(),
+        turns: Turns | None = None,
     ) -> None:
         """Build an engine. `clients` has one for each subgraph; whoever made them closes them.
 
-        `profiles` name subgraphs to clients; a subgraph without one is its own system.
+        `profiles` name subgraphs to clients; a subgraph without one is its own system. `turns` decide when a request may
+        start; without them it does at once.
         """
         self.supergraph = supergraph
         self._planner = planner or Planner(supergraph)
         self._documents = documents
         self._choose_labels = choose_labels
         self._limits = limits
+        self._turns = turns
         given = profiles or {}
         self._subgraphs = Subgraphs(
             clients=clients,
@@ -112,6 +116,8 @@ class Engine:
         correlation = correlation_id(request.headers.get("x-correlation-id"))
         try:
             context = self._context(request, caller, correlation)
+            if self._turns is not None:
+                await self._turns.start()
             compiled = await self._prepare(request, context)
             if compiled.operation.kind is OperationKind.SUBSCRIPTION:
                 raise GatewayError("BAD_REQUEST", "A subscription needs a stream: a WebSocket or text/event-stream.")

@@ -22,6 +22,7 @@ from gateway.upstream.headers import Headered
 from gateway.upstream.in_process import InProcessSubgraph
 from gateway.upstream.remote import remote_subgraph
 from gateway.upstream.retry import Retried
+from gateway.upstream.turns import Turns
 from gateway.writes.idempotent import IdempotentWrites
 from gateway.writes.store import WriteStore
 
@@ -36,6 +37,8 @@ class SubgraphClients:
         self._clients: dict[str, SubgraphClient] = {}
         self._breakers: dict[str, CircuitBreaker] = {}
         self._supergraph: Supergraph | None = None
+        self.turns = Turns()
+        """Lets requests start when no subgraph's answer waits to be worked on."""
         self.profiles: Mapping[str, SubgraphProfile] = {
             name: _profile(name, subgraph, ownership) for name, subgraph in settings.subgraphs.items()
         }
@@ -77,7 +80,9 @@ class SubgraphClients:
             return InProcessSubgraph(create_schema(), make_context=self._graph_context)
         settings = configured or SubgraphSettings(url=url, schema=self._settings.supergraph.path)
         # Outermost last: each policy is a client around the one before.
-        client: SubgraphClient = remote_subgraph(settings.url or url, max_connections=settings.max_connections)
+        client: SubgraphClient = remote_subgraph(
+            settings.url or url, max_connections=settings.max_connections, turns=self.turns
+        )
         client = Deadlined(client, timeout_s=settings.timeout_s)
         client = Bulkhead(client, most=settings.max_connections)
         client = self._breakers[name] = CircuitBreaker(client)

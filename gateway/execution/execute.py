@@ -16,7 +16,7 @@ from gateway.execution.located import SubgraphProfile
 from gateway.execution.ports import SubgraphClient
 from gateway.execution.root_fetch import CompiledRoot, compile_root
 from gateway.execution.run import Run
-from gateway.execution.sharing import Mentions, Place, mentions_of
+from gateway.execution.sharing import Mentions, Place, mentions_of, shared_places
 from gateway.execution.split_writes import split_writes
 from gateway.federation.plan import (
     Condition,
@@ -108,14 +108,15 @@ def compile_plan(plan: QueryPlan, subgraphs: Subgraphs) -> CompiledPlan:
         ancestors=ancestors_of(plan),
         mentions=mentions_of(plan.root) if is_sharing else {},
     )
+    shared = shared_places(plan.root, subgraphs.mentions)
     match plan.root:
         case None:
             return CompiledPlan(plan, None)
         case SubscriptionPlan(primary=primary, rest=rest):
             compiled = _compile_root(primary, subgraphs)
-            return CompiledPlan(plan, CompiledSubscription(compiled, _compile(rest, subgraphs)), subgraphs.mentions)
+            return CompiledPlan(plan, CompiledSubscription(compiled, _compile(rest, subgraphs)), shared)
         case node:
-            return CompiledPlan(plan, _compile(node, subgraphs), subgraphs.mentions)
+            return CompiledPlan(plan, _compile(node, subgraphs), shared)
 
 
 def _reads_ancestors(node: PlanNode | SubscriptionPlan | None) -> bool:

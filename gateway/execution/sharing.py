@@ -85,6 +85,18 @@ def is_shared(mentions: Mentions, entity_input: EntityInput, path: Path) -> bool
     return names <= sources
 
 
+def shared_places(root: PlanNode | SubscriptionPlan | None, mentions: Mentions) -> frozenset[Place]:
+    """Return the places at which the tree will hold one object more than once."""
+    return frozenset(
+        static_path(path)
+        for fetch in _fetches(root)
+        if isinstance(fetch, EntityFetch)
+        for each in fetch.inputs
+        for path in each.paths
+        if is_shared(mentions, each, path)
+    )
+
+
 def _fetches(node: PlanNode | SubscriptionPlan | None) -> Iterator[RootFetch | EntityFetch]:
     match node:
         case None:

@@ -13,6 +13,7 @@ from typing import cast
 import httptools
 
 from gateway.upstream.transport import HttpReply, NoAnswer, TooLarge
+from gateway.upstream.turns import Turns
 
 _MAX_HEAD_BYTES = 64 << 10
 
@@ -54,10 +55,11 @@ class KnownHeads:
 class Connection(asyncio.Protocol):
     """Sends a request's bytes and reads the answer. Idle between requests."""
 
-    def __init__(self, max_bytes: int, on_lost: Callable[[Connection], None], known: KnownHeads) -> None:
+    def __init__(self, max_bytes: int, on_lost: Callable[[Connection], None], known: KnownHeads, turns: Turns) -> None:
         self._max_bytes = max_bytes
         self._on_lost = on_lost
         self._known = known
+        self._turns = turns
         self._transport: asyncio.Transport | None = None
         self._answer: asyncio.Future[HttpReply] | None = None
         self._parser: httptools.HttpResponseParser | None = None
@@ -102,6 +104,8 @@ class Connection(asyncio.Protocol):
         assert self._answer is not None
         if not self._answer.done() or self._answer.cancelled() or self._answer.exception() is not None:
             self.close()
+        else:
+            self._turns.answer_taken()
         self._answer = None
 
     def fail(self, error: Exception) -> None:
@@ -152,6 +156,7 @@ class Connection(asyncio.Protocol):
             assert self._answer is not None
             body = b"".join([*self._chunks, data]) if self._chunks else data
             self._answer.set_result(HttpReply(head.status, head.headers, body[: head.length]))
+            self._turns.answer_came()
             if self._size > head.length:
                 # Bytes that nobody asked for: they would be taken for the next answer.
                 self.close()
@@ -215,6 +220,7 @@ class Connection(asyncio.Protocol):
         if self._answer is not None and not self._answer.done():
             body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
             self._answer.set_result(HttpReply(status, self._headers, body))
+            self._turns.answer_came()
             self._remember(status, len(body))
         if not self._parser.should_keep_alive():
             self.close()

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from gateway.upstream.connection import Connection, KnownHeads
 from gateway.upstream.transport import HeaderPairs, HttpReply, NoAnswer, NotSent
+from gateway.upstream.turns import Turns
 
 _EARLY_S = 0.005
 
@@ -25,7 +26,13 @@ class LeanTransport:
     """Posts to one URL over kept connections, the one used last first, so that the others can grow old and close."""
 
     def __init__(
-        self, url: str, *, max_connections: int = 64, max_bytes: int = 64 << 20, keep_alive_s: float = 4.0
+        self,
+        url: str,
+        *,
+        max_connections: int = 64,
+        max_bytes: int = 64 << 20,
+        keep_alive_s: float = 4.0,
+        turns: Turns | None = None,
     ) -> None:
         """`keep_alive_s` should be less than the server's own (uvicorn: 5), or requests meet connections that close.
 
@@ -46,6 +53,7 @@ class LeanTransport:
         self._open: set[Connection] = set()
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._known = KnownHeads()
+        self._turns = turns or Turns()
         self._sweeper: asyncio.TimerHandle | None = None
 
     async def post(self, headers: HeaderPairs, body: bytes, timeout_s: float) -> HttpReply:
@@ -128,7 +136,7 @@ class LeanTransport:
         self._free -= 1
         try:
             _, connection = await asyncio.get_running_loop().create_connection(
-                lambda: Connection(self._max_bytes, self._lost, self._known), self._host, self._port
+                lambda: Connection(self._max_bytes, self._lost, self._known, self._turns), self._host, self._port
             )
         except BaseException:
             self._free += 1

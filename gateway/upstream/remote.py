@@ -7,16 +7,17 @@ from gateway.upstream.httpx_transport import HttpxTransport
 from gateway.upstream.lean_transport import LeanTransport
 from gateway.upstream.subscribe import RemoteStreams
 from gateway.upstream.transport import HttpTransport
+from gateway.upstream.turns import Turns
 
 MAX_STREAMS = 1_000
 """Subscriptions over server-sent events at once. They last, so they have connections of their own."""
 
 
-def remote_subgraph(url: str, *, max_connections: int = 64) -> HttpSubgraph:
-    """Return a client for the subgraph at an http or https URL; policies go around it."""
+def remote_subgraph(url: str, *, max_connections: int = 64, turns: Turns | None = None) -> HttpSubgraph:
+    """Return a client for the subgraph at an http or https URL; policies go around it, `turns` are told of answers."""
     transport: HttpTransport
     if url.startswith("http://"):
-        transport = LeanTransport(url, max_connections=max_connections)
+        transport = LeanTransport(url, max_connections=max_connections, turns=turns)
     else:
         transport = HttpxTransport(url, max_connections=max_connections)
     streams = HttpxTransport(url, max_connections=MAX_STREAMS)
