@@ -69,6 +69,7 @@ class GraphDraw:
         self._require()
         self._provide()
         self._hide()
+        self._tighten()
         self._extend_interfaces()
         self.graph.settle()
         self._drop_idle()
@@ -229,8 +230,9 @@ class GraphDraw:
     def _required_field(self, each: SplitField, subgraph: str) -> str:
         target = self.graph.types.get(each.named)
         if target is None:
-            if each.named in self.graph.abstracts:
-                return ""
+            abstract = self.graph.abstracts.get(each.named)
+            if abstract is not None:
+                return f"{each.name} {{ id }}" if abstract.is_interface and subgraph in abstract.homes else ""
             if each.arguments.startswith("(x: Int") and self.dice.chance(50):
                 return f"{each.name}(x: {self.dice.count(0, 3)})"
             return each.name
@@ -292,6 +294,15 @@ class GraphDraw:
             for each in self.graph.types[name].fields.values():
                 if each.name[0] in "fc" and not each.override and self.dice.chance(8):
                     each.is_inaccessible = True
+
+    def _tighten(self) -> None:
+        """Let some of a shared field's subgraphs promise never to give null; as a whole it may be null."""
+        for name in self.entities:
+            for each in self.graph.types[name].fields.values():
+                is_leaf = each.named not in {**self.graph.types, **self.graph.abstracts}
+                is_free = not each.is_non_null and not each.external and not each.is_provided
+                if is_leaf and is_free and len(each.owners) > 1 and self.dice.chance(40):
+                    each.never_null_in = set(self.dice.some(each.owners[1:]))
 
     def _extend_interfaces(self) -> None:
         """Let the subgraph `z`, which knows no member, add fields to the interface of entities."""

@@ -62,7 +62,7 @@ class World:
     def _value(self, each: SplitField, which: str) -> Any:
         if each.requires:
             return {"=": f"str([{', '.join(parse_tree(each.requires))}])"}
-        if not each.is_safe and self._errors and self._random.random() < 0.08:
+        if not each.is_safe and not each.never_null_in and self._errors and self._random.random() < 0.08:
             return {"$error": "It fails."}
         if each.name.startswith("bump"):
             return {"=": "x"}
@@ -78,10 +78,11 @@ class World:
 
     def _of(self, text: str, each: SplitField, which: str) -> Any:
         if text.endswith("!"):
-            if not each.is_safe and self._errors and self._random.random() < 0.05:
+            is_safe = each.is_safe or bool(each.never_null_in)
+            if not is_safe and self._errors and self._random.random() < 0.05:
                 return None
             text = text[:-1]
-        elif self._nulls and self._random.random() < 0.15:
+        elif self._nulls and not (each.never_null_in and text == each.type) and self._random.random() < 0.15:
             return None
         if text.startswith("["):
             return [self._of(text[1:-1], each, which) for _ in range(self._random.randint(0, 2))]

@@ -34,6 +34,8 @@ class SplitField:
     is_provided: bool = False
     override: str = ""
     """The subgraph that used to resolve it and still defines it."""
+    never_null_in: set[str] = field(default_factory=set)
+    """Subgraphs that promise more than the whole does."""
     is_inaccessible: bool = False
     is_safe: bool = False
     """Never null against its type and never failing: keys, and what others require."""
@@ -234,7 +236,8 @@ class SplitGraph:
             elif each.name in keyed:
                 yield f"{text}{_inaccessible(each)}"
             elif subgraph in each.owners:
-                yield text + "".join(self._directives(each, subgraph))
+                bang = "!" if subgraph in each.never_null_in else ""
+                yield text + bang + "".join(self._directives(each, subgraph))
             elif subgraph == each.override:
                 yield text
             elif subgraph in each.external:
