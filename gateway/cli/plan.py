@@ -13,9 +13,9 @@ from rich.console import Console
 
 from gateway.cli.options import CONFIG, ConfigOption, JsonOption
 from gateway.errors import GatewayError, RequestRefused
-from gateway.federation.operation import prepare
-from gateway.federation.plan import plan_to_json, print_plan
-from gateway.federation.planner import Planner
+from gateway.federation.operation import prepare, print_operation
+from gateway.federation.plan import draw_plan, draw_svg, plan_to_json, print_plan
+from gateway.federation.planner import Planner, Trace
 from gateway.federation.supergraph import parse_supergraph
 from gateway.settings import SettingsRefused, load_settings
 
@@ -28,26 +28,55 @@ def plan(
     ] = None,
     operation: Annotated[str | None, typer.Option("--operation", "-o", help="Which operation of the document.")] = None,
     as_json: JsonOption = False,
+    stages: Annotated[bool, typer.Option("--stages", help="Print every stage on the way to the plan as well.")] = False,
+    draw: Annotated[bool, typer.Option("--draw", help="Print the plan as a graph in Graphviz's language.")] = False,
+    svg: Annotated[
+        Path | None, typer.Option("--svg", help="Write the plan as a picture to this file.", dir_okay=False)
+    ] = None,
 ) -> None:
     """Print the query plan of an operation. Exits with 1 when it is refused.
 
-    Example: `concord plan schema/documents/customer_view.graphql`
+    Example: `concord plan schema/documents/customer_view.graphql --stages`
     """
+    if as_json + draw + stages > 1:
+        raise typer.BadParameter("Choose one of --json, --draw and --stages.")
     path = supergraph or load_settings(config).supergraph.path
     try:
         graph = parse_supergraph(_read(path))
     except (GraphQLError, ValueError, TypeError) as error:
         raise SettingsRefused((f"{path} is not a supergraph: {error}",)) from error
     text = sys.stdin.read() if str(file) == "-" else _read(file)
+    trace = Trace()
     try:
-        planned = Planner(graph).plan(prepare(graph.api_schema, text, operation))
+        prepared = prepare(graph.api_schema, text, operation)
+        if stages:
+            _print_stage("operation", print_operation(prepared))
+        planned = Planner(graph).plan(prepared, trace=trace if stages else None)
     except (GatewayError, RequestRefused) as refused:
         console = Console(stderr=True)
         for each in refused.errors if isinstance(refused, RequestRefused) else (refused,):
             at = "".join(f" {file}:{line}:{column}" for line, column in each.locations)
             console.print(f"[red]✗[/red] [bold]{each.code}[/bold]{at}\n    {each.message}", highlight=False)
         raise typer.Exit(1) from None
-    sys.stdout.write((json.dumps(plan_to_json(planned), indent=2) if as_json else print_plan(planned)) + "\n")
+    if svg is not None:
+        try:
+            svg.write_text(draw_svg(planned), encoding="utf-8")
+        except OSError as error:
+            raise SettingsRefused((str(error),)) from error
+    for stage, told in trace.stages:
+        _print_stage(stage, told)
+    if as_json:
+        sys.stdout.write(json.dumps(plan_to_json(planned), indent=2) + "\n")
+    elif draw:
+        sys.stdout.write(draw_plan(planned))
+    elif stages:
+        _print_stage("plan", print_plan(planned))
+    elif svg is None:
+        sys.stdout.write(print_plan(planned) + "\n")
+
+
+def _print_stage(name: str, text: str) -> None:
+    sys.stdout.write(f"── {name}\n{text}\n")
 
 
 def _read(path: Path) -> str:

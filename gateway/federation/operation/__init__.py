@@ -8,6 +8,7 @@ from gateway.federation.operation.prepare import (
     select_operation,
     validate_document,
 )
+from gateway.federation.operation.text import print_operation
 from gateway.federation.operation.variables import coerce_variables
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "expanded_field_count",
     "parse_document",
     "prepare",
+    "print_operation",
     "select_operation",
     "validate_document",
 ]

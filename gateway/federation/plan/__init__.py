@@ -2,6 +2,7 @@
 
 from gateway.federation.operation import OperationKind
 from gateway.federation.plan.as_json import plan_to_json
+from gateway.federation.plan.draw import draw_plan, draw_svg
 from gateway.federation.plan.model import (
     Condition,
     EachItem,
@@ -42,6 +43,8 @@ __all__ = [
     "RootFetch",
     "Sequence",
     "SubscriptionPlan",
+    "draw_plan",
+    "draw_svg",
     "plan_to_json",
     "print_path",
     "print_plan",

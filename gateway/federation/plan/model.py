@@ -11,7 +11,6 @@ from typing import TypeAlias
 
 from gateway.federation.operation import OperationKind
 
-
 Conditions: TypeAlias = tuple[tuple[str, bool], ...]
 """`(("withPrice", True),)`: variables of `@skip`/`@include` and the values they must have."""
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Sequence
+from typing import Protocol
 
 from gateway.federation.planner.stages import earliest_stages, settle_stages
 from gateway.federation.planner.step import Step
+from gateway.federation.planner.trace import Trace
 
-Pass: TypeAlias = Callable[[list[Step]], list[Step]]
+
+class Pass(Protocol):
+    """Takes steps and returns as few or fewer; its name says what it does."""
+
+    __name__: str
+
+    def __call__(self, steps: list[Step], /) -> list[Step]:
+        """Return the steps after the pass."""
 
 
 def merge_entries(steps: list[Step]) -> list[Step]:
@@ -58,10 +66,12 @@ def order_steps(steps: list[Step]) -> list[Step]:
 PASSES: tuple[Pass, ...] = (earliest_stages, merge_entries, settle_stages, merge_entries, order_steps)
 
 
-def run_passes(steps: list[Step], passes: Sequence[Pass] = PASSES) -> list[Step]:
+def run_passes(steps: list[Step], passes: Sequence[Pass] = PASSES, trace: Trace | None = None) -> list[Step]:
     """Run the passes in order."""
     for apply in passes:
         steps = apply(steps)
+        if trace is not None:
+            trace.steps(f"after {apply.__name__}", steps)
     return steps
 
 

@@ -19,6 +19,7 @@ from gateway.federation.planner.query_tree import Branch, query_tree
 from gateway.federation.planner.reach import Reach
 from gateway.federation.planner.schedule import Scheduler
 from gateway.federation.planner.step import Step
+from gateway.federation.planner.trace import Trace
 from gateway.federation.query_graph import QueryGraph
 from gateway.federation.supergraph import FieldSelection, FragmentSelection, Supergraph
 
@@ -47,14 +48,16 @@ class Planner:
         self._budget = budget
         self._knowledge: dict[frozenset[str], _Knowledge] = {}
 
-    def plan(self, operation: Operation, active_labels: frozenset[str] = frozenset()) -> QueryPlan:
-        """Return the operation's plan.
+    def plan(
+        self, operation: Operation, active_labels: frozenset[str] = frozenset(), *, trace: Trace | None = None
+    ) -> QueryPlan:
+        """Return the operation's plan; `trace` gets every stage on the way to it.
 
         `active_labels` are the progressive override labels that hold for this request, chosen by the caller out of
         `Supergraph.override_labels`; a plan cache has to key on them.
         Raises GatewayError with PLAN_BUDGET_EXCEEDED where the search grows beyond the budget.
         """
-        planning = _Planning(self._supergraph, self._know(active_labels), operation, Budget(self._budget))
+        planning = _Planning(self._supergraph, self._know(active_labels), operation, Budget(self._budget), trace)
         return QueryPlan(kind=operation.kind, root=planning.run())
 
     def _know(self, active_labels: frozenset[str]) -> _Knowledge:
@@ -71,11 +74,14 @@ class Planner:
 class _Planning:
     """One operation being planned."""
 
-    def __init__(self, supergraph: Supergraph, knowledge: _Knowledge, operation: Operation, budget: Budget) -> None:
+    def __init__(
+        self, supergraph: Supergraph, knowledge: _Knowledge, operation: Operation, budget: Budget, trace: Trace | None
+    ) -> None:
         self._supergraph = supergraph
         self._graph = knowledge.graph
         self._operation = operation
         self._budget = budget
+        self._trace = trace
         self._collector = Collector(supergraph)
         self._finder = PathFinder(self._graph, self._collector, knowledge.reach, budget)
         knowledge.reach.use(self._finder)
@@ -136,10 +142,15 @@ class _Planning:
         """Run the first four calls for some root selections."""
         leaves = self._leaves(selections)
         chosen = best_paths(leaves, self._budget)
+        trees = self._trees(chosen)
         builder = FetchGraphBuilder(self._graph, self._names)
-        for tree in self._trees(chosen):
+        for tree in trees:
             builder.add_root(tree)
-        return run_passes(builder.steps)
+        if self._trace is not None:
+            self._trace.paths(leaves, chosen)
+            self._trace.trees(trees)
+            self._trace.steps("fetch graph", builder.steps)
+        return run_passes(builder.steps, trace=self._trace)
 
     def _leaves(self, selections: Selections) -> list[Leaf]:
         kind = self._operation.kind.value
