@@ -11,6 +11,7 @@ from pathlib import Path
 from gateway.engine import Engine
 from gateway.federation.supergraph import Supergraph, parse_supergraph
 from gateway.settings import SettingsRefused
+from gateway.transport.garbage import is_settled, settle_garbage
 
 _LOG = logging.getLogger("concord.app")
 
@@ -70,6 +71,8 @@ class ReloadedEngine:
             old, self._engine = self._engine, engine
             if old is not None:
                 old.close()
+            if is_settled():
+                settle_garbage()
             _LOG.info("reloaded", extra={"subgraphs": list(supergraph.subgraphs)})
 
     def _stamp(self) -> tuple[int, int] | None:

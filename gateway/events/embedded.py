@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from gateway.events.dead_letters import DEAD_LETTER_TABLES, DeadLetters, SqliteDeadLetters
+from gateway.events.dead_letters import DeadLetters
 from gateway.events.log import EventLog, StoreUnavailable
 from gateway.events.source_stream import EventStreams
+from gateway.events.sqlite_dead_letters import DEAD_LETTER_TABLES, SqliteDeadLetters
 from gateway.events.sqlite_log import EVENT_TABLES, SqliteEventLog
 from gateway.events.sqlite_store import SqliteStore
 

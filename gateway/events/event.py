@@ -98,14 +98,6 @@ def print_event(event: Event) -> dict[str, Any]:
     return envelope
 
 
-def print_recorded_event(recorded: RecordedEvent) -> dict[str, Any]:
-    """Return the CloudEvent with the attributes that the log adds: `sequence` and `recordedtime`."""
-    envelope = print_event(recorded.event)
-    envelope["sequence"] = str(recorded.sequence)
-    envelope["recordedtime"] = print_instant(recorded.recorded_at)
-    return envelope
-
-
 def parse_instant(text: str) -> datetime:
     """Return an RFC 3339 instant in UTC."""
     return datetime.fromisoformat(text).astimezone(UTC)

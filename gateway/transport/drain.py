@@ -13,11 +13,6 @@ class Drain:
     def __init__(self) -> None:
         self._event = asyncio.Event()
 
-    @property
-    def has_begun(self) -> bool:
-        """Whether new work is refused."""
-        return self._event.is_set()
-
     def begin(self) -> None:
         """Refuse new work and end streams; requests in flight go on."""
         self._event.set()

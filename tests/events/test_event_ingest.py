@@ -7,6 +7,7 @@ import time
 import orjson
 import pytest
 
+from gateway.events.event import print_event
 from gateway.events.log import EventFilter
 
 EVERYTHING = EventFilter()
@@ -87,10 +88,8 @@ async def test_an_event_that_breaks_its_contract_is_put_aside_and_the_others_go_
 
 async def test_what_the_gateway_says_of_itself_fits_its_contract_too(ingest, contracts):
     await ingest.post({"type": "x" * 5_000, "id": 7})
-    from gateway.events.event import print_recorded_event
-
     (told,) = (await ingest.events.log.read(0, EVERYTHING, 10)).events
-    assert contracts.parse(print_recorded_event(told)) == told.event
+    assert contracts.parse(print_event(told.event)) == told.event
 
 
 def refused(response):
