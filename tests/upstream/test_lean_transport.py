@@ -6,7 +6,7 @@ import pytest
 from scripted_subgraph import hangs, reply, sends
 
 from gateway.upstream.lean_transport import LeanTransport
-from gateway.upstream.transport import NoAnswer, NotSent
+from gateway.upstream.transport import NoAnswer, NotSent, TooLarge
 
 HEADERS = [("content-type", "application/json")]
 BODY = b'{"query":"{a}"}'
@@ -123,3 +123,77 @@ async def test_a_header_can_not_start_another(lean, subgraphs):
     with pytest.raises(NotSent):
         await lean().post([("x", "1\r\nx-injected: 2")], BODY, 5)
     assert subgraphs["a"].requests == []
+
+
+def in_pieces(*pieces):
+    async def behave(writer, _):
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.005)
+
+    return behave
+
+
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 5\r\n\r\n"
+
+
+async def test_an_answer_whose_head_is_known_is_read_like_any_other(lean, subgraphs):
+    transport = lean()
+
+    async def read(*pieces):
+        subgraphs["a"].behave = in_pieces(*pieces)
+        answer = await transport.post(HEADERS, BODY, 5)
+        await asyncio.sleep(0.02)  # for the end of the connection, which its head did not announce
+        return answer.status, answer.headers["content-type"], answer.body
+
+    assert await read(HEAD + b'"new"') == (200, "application/json", b'"new"')
+    for pieces in ([HEAD, b'"abc"'], [HEAD + b'"a', b"b", b'c"'], [HEAD[:9], HEAD[9:] + b'"abc"']):
+        assert await read(*pieces) == (200, "application/json", b'"abc"')
+    assert await read(HEAD + b'"abc"rubbish') == (200, "application/json", b'"abc"')
+    subgraphs["a"].behave = in_pieces(HEAD + b'"a')
+    with pytest.raises(NoAnswer, match="closed"):
+        await transport.post(HEADERS, BODY, 5)
+    subgraphs["a"].behave, subgraphs["a"].say = None, lambda request: "right"
+    assert (await transport.post(HEADERS, BODY, 5)).body == b'"right"'
+
+
+async def test_a_known_head_that_announces_too_much_is_refused(lean, subgraphs):
+    transport = lean(max_bytes=100)
+    head = HEAD.replace(b"length: 5", b"length: 99")
+    subgraphs["a"].behave = in_pieces(head + b"1" * 99)
+    with pytest.raises(TooLarge):
+        await transport.post(HEADERS, BODY, 5)  # with its head the answer is too large
+    assert (await lean(max_bytes=1000).post(HEADERS, BODY, 5)).body == b"1" * 99
+
+
+async def test_time_that_is_over_is_noticed_whatever_trickles_in(lean, subgraphs):
+    async def trickles(writer, _):
+        writer.write(HEAD.replace(b"length: 5", b"length: 500"))
+        for _ in range(400):
+            writer.write(b"1")
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    subgraphs["a"].behave = trickles
+    with pytest.raises(NoAnswer) as late:
+        await lean().post(HEADERS, BODY, 0.1)
+    assert late.value.is_timeout
+    await asyncio.wait_for(subgraphs["a"].closed_by_peer.wait(), 2)
+
+
+async def test_ipv6_addresses_are_reached():
+    hosts = []
+
+    async def serve(reader, writer):
+        hosts.append(b"host: [::1]:" in await reader.readuntil(b"\r\n\r\n"))
+        writer.write(HEAD + b'"abc"')
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "::1", 0)
+    transport = LeanTransport(f"http://[::1]:{server.sockets[0].getsockname()[1]}/")
+    assert (await transport.post(HEADERS, BODY, 5)).body == b'"abc"'
+    assert hosts == [True]
+    await transport.aclose()
+    server.close()
