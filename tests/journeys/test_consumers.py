@@ -26,10 +26,12 @@ def amount(money: dict[str, str] | None) -> Decimal:
     return Decimal(money["amount"])
 
 
-def test_the_portal_sees_one_customer_of_three_systems(ask, overdue_customer):
+def test_the_portal_sees_one_customer_of_three_systems(ask, product, overdue_customer):
+    listed = "query($ids: [ID!]) { customers(filter: { ids: $ids }) { edges { node { name } } } }"
+    named = product.data(listed, {"ids": [overdue_customer["id"]]})["customers"]["edges"][0]["node"]["name"]
     customer = ask("customer_view", id=overdue_customer["id"])["customer"]
     assert {each["system"] for each in customer["identities"]} == {"crm", "billing", "erp"}
-    assert customer["name"] == overdue_customer["name"]
+    assert customer["name"] == named
     assert customer["owner"]["name"]
     assert customer["contacts"]["edges"]
     contracts = [edge["node"] for edge in customer["contracts"]["edges"]]
