@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.errors import GatewayError
 from gateway.execution.message import refusal
-from gateway.transport.asgi import Send
+from gateway.transport.asgi import Send, write_headers
 
 
 async def refuse_handshake(send: Send, error: GatewayError, correlation_id: str) -> None:
@@ -18,7 +18,7 @@ async def refuse_handshake(send: Send, error: GatewayError, correlation_id: str)
         {
             "type": "websocket.http.response.start",
             "status": response.http_status,
-            "headers": [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()],
+            "headers": write_headers(headers),
         }
     )
     await send({"type": "websocket.http.response.body", "body": response.body()})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import orjson
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -16,6 +15,7 @@ from websockets.http11 import Request
 from gateway.errors import GatewayError
 from gateway.execution.message import refusal
 from gateway.telemetry.correlation import correlation_id
+from gateway.transport.asgi import write_headers
 from gateway.transport.settings import TransportSettings
 
 
@@ -132,16 +132,14 @@ def http_protocol(settings: TransportSettings) -> type[asyncio.Protocol]:
                 cycle.disconnected = True  # the application learns that there is nobody left to answer
                 cycle.message_event.set()
             response = refusal(error, correlation_id(None))
-            body = orjson.dumps(response.payload())
-            head = b"".join(
-                b"%b: %b\r\n" % (name.lower().encode(), value.encode())
-                for name, value in {
-                    **response.headers,
-                    "Content-Type": "application/json; charset=utf-8",
-                    "Content-Length": str(len(body)),
-                    "Connection": "close",
-                }.items()
-            )
+            body = response.body()
+            headers = {
+                **response.headers,
+                "Content-Type": "application/json; charset=utf-8",
+                "Content-Length": str(len(body)),
+                "Connection": "close",
+            }
+            head = b"".join(b"%b: %b\r\n" % header for header in write_headers(headers))
             self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[response.http_status], head, body))
             self.transport.close()
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from gateway.errors import GatewayError, RequestRefused
 from gateway.execution.message import ABSENT, GraphQLResponse, refusal
-from gateway.transport.asgi import Send
+from gateway.transport.asgi import Send, write_headers
 from gateway.transport.exchange import Exchange
 from gateway.transport.media_type import Answer, negotiate
 
@@ -39,8 +39,7 @@ async def respond(
     body = response.body()
     # Answers hold customers' data: nobody on the way keeps them unless the answer itself says so.
     headers = {"Cache-Control": "no-store", "X-Correlation-Id": exchange.correlation_id, **response.headers}
-    raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-    raw += exchange.cors
+    raw = [*write_headers(headers), *exchange.cors]
     if compress_from_bytes is not None and len(body) >= compress_from_bytes:
         raw.append((b"vary", b"accept-encoding"))
         if accepts_gzip(exchange.headers):
