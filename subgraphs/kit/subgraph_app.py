@@ -164,7 +164,9 @@ def _request_code(error: GraphQLError) -> str:
         return "BAD_USER_INPUT" if error.nodes and "argument" in error.message.lower() else "INTERNAL_SERVER_ERROR"
     if error.message.startswith("Syntax Error"):
         return "GRAPHQL_PARSE_FAILED"
-    return "BAD_USER_INPUT" if error.message.startswith("Variable ") else "GRAPHQL_VALIDATION_FAILED"
+    # graphql-core names the place of whatever breaks its rules; a scalar that refuses a literal names none.
+    is_value = error.nodes is None or error.message.startswith("Variable ")
+    return "BAD_USER_INPUT" if is_value else "GRAPHQL_VALIDATION_FAILED"
 
 
 def _current_request(headers: Mapping[str, str]) -> CurrentRequest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -42,6 +43,10 @@ class Shop:
 @strawberry.type
 class Query:
     shop: Shop | None = None
+
+    @strawberry.field
+    def open_on(self, day: dt.date) -> bool:
+        return day.weekday() < 6
 
 
 @asynccontextmanager
@@ -105,3 +110,14 @@ async def test_a_wrong_path_or_method_is_answered_with_a_code(subgraph):
         "message": "Use POST.",
         "extensions": {"code": "METHOD_NOT_ALLOWED", "system": "shops", "retryable": False},
     }
+
+
+async def test_a_value_that_its_scalar_refuses_is_the_callers_mistake_as_literal_and_as_variable(subgraph):
+    literal = await subgraph.post("/graphql", json={"query": '{ openOn(day: "2026-02-30") }'})
+    variable = {"query": "query($day: Date!) { openOn(day: $day) }", "variables": {"day": "2026-02-30"}}
+    for told in (literal, await subgraph.post("/graphql", json=variable)):
+        (error,) = told.json()["errors"]
+        assert error["message"].endswith('A Date is written as year, month and day, such as "2026-01-31".')
+        assert error["extensions"] == {"code": "BAD_USER_INPUT", "system": "shops", "retryable": False}
+    unknown = (await subgraph.post("/graphql", json={"query": "{ closedOn }"})).json()
+    assert unknown["errors"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
