@@ -192,6 +192,7 @@ class GraphDraw:
                 if each.name[0] in "fc" and len(each.owners) == 1 and others and self.dice.chance(12):
                     each.override = each.owners[0]
                     each.owners = [self.dice.pick(others)]
+                    each.label = self.dice.pick(["", "", "percent(0)", "percent(100)"])
 
     def _require(self) -> None:
         for name in self.entities:

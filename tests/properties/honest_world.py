@@ -309,7 +309,7 @@ class HonestSubgraph:
 
     def _knows(self, type_name: str, each: SplitField, source: Seen) -> bool:
         made = self._graph.types.get(type_name)
-        if self.name in each.owners or each.name in source.provided:
+        if self.name in each.resolvers or each.name in source.provided:
             return True
         if made is None:
             return False

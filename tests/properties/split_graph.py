@@ -34,6 +34,8 @@ class SplitField:
     is_provided: bool = False
     override: str = ""
     """The subgraph that used to resolve it and still defines it."""
+    label: str = ""
+    """Of a progressive override: `percent(0)` or `percent(100)`."""
     never_null_in: set[str] = field(default_factory=set)
     """Subgraphs that promise more than the whole does."""
     is_inaccessible: bool = False
@@ -43,6 +45,11 @@ class SplitField:
     @property
     def named(self) -> str:
         return self.type.strip("[]!")
+
+    @property
+    def resolvers(self) -> list[str]:
+        """The subgraphs that may be asked for it, as the override's label says."""
+        return [self.override] if self.label == "percent(0)" else self.owners
 
     @property
     def is_non_null(self) -> bool:
@@ -254,7 +261,8 @@ class SplitGraph:
         if subgraph in each.provides:
             yield f' @provides(fields: "{each.provides[subgraph]}")'
         if each.override:
-            yield f' @override(from: "{each.override}")'
+            label = f', label: "{each.label}"' if each.label else ""
+            yield f' @override(from: "{each.override}"{label})'
         yield _inaccessible(each)
 
 
