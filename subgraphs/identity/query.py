@@ -14,6 +14,7 @@ from subgraphs.identity.directory import DirectoryField, DirectoryQuery, find_cu
 from subgraphs.identity.terms import CustomerStatus, Segment
 from subgraphs.identity.types import Customer, UnmatchedRecord, find_customer
 from subgraphs.kit.connection import Connection, Edge, PageWindow, encode_cursor, page_of, page_window
+from subgraphs.kit.global_id import local_id
 from subgraphs.kit.system_error import BadUserInputError
 
 _MAX_IDS = 500
@@ -52,7 +53,7 @@ class CustomerFilter:
 
     name_contains: str | None = strawberry.field(default=None, description="In the name as any system writes it.")
     segment: list[Segment] | None = strawberry.field(default=None, description="Any of these.")
-    owner_id: strawberry.ID | None = None
+    owner_id: strawberry.ID | None = strawberry.field(default=None, description="Global id of the account owner.")
     status: list[CustomerStatus] | None = strawberry.field(default=None, description="Any of these.")
     overdue: bool | None = strawberry.field(default=None, description="Whether invoices are overdue.")
     ids: list[strawberry.ID] | None = None
@@ -120,13 +121,20 @@ def _directory_query(wanted: CustomerFilter, order: CustomerOrder) -> DirectoryQ
     return DirectoryQuery(
         name_contains=(wanted.name_contains or "").strip() or None,
         segments=None if wanted.segment is None else frozenset(wanted.segment),
-        owner_id=wanted.owner_id,
+        owner_id=_owner_id(wanted.owner_id),
         statuses=None if wanted.status is None else frozenset(wanted.status),
         overdue=wanted.overdue,
         ids=None if wanted.ids is None else frozenset(map(local_customer_id, wanted.ids)),
         order=DirectoryField[order.field.name],
         descending=order.direction is OrderDirection.DESC,
     )
+
+
+def _owner_id(wanted: str | None) -> str | None:
+    """Return the id as the directory has it: whole, since its owner is free to call its people anything."""
+    if wanted is not None:
+        local_id(wanted, "AccountOwner")
+    return wanted
 
 
 def _find_held(

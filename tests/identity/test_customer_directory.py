@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from subgraphs.kit.global_id import encode_global_id
+
 CUSTOMERS = """query ($filter: CustomerFilter, $orderBy: CustomerOrder, $first: Int, $after: String, $last: Int, $before: String) {
   customers(filter: $filter, orderBy: $orderBy, first: $first, after: $after, last: $last, before: $before) {
     totalCount pageInfo { hasNextPage hasPreviousPage startCursor endCursor } edges { node { id identities { externalId } } } } }"""
@@ -23,7 +25,7 @@ async def known(identity, record):
                 name=name,
                 facets={
                     "segment": ["SMB", "ENTERPRISE", "SMB"][n % 3],
-                    "ownerId": str(n % 2),
+                    "ownerId": encode_global_id("AccountOwner", str(n % 2)),
                     "ownerName": ["Zoe", "Ann"][n % 2],
                     "status": "ACTIVE" if n else "CHURNED",
                 },
@@ -58,7 +60,7 @@ async def test_customers_are_found_by_what_the_directory_knows(identity, known, 
         ({"nameContains": "%"}, "4"),
         ({"nameContains": "ALPHA\nleg"}, ""),
         ({"segment": "SMB"}, "3205"),
-        ({"segment": "SMB", "ownerId": "1"}, "35"),
+        ({"segment": "SMB", "ownerId": encode_global_id("AccountOwner", "1")}, "35"),
         ({"segment": ["SMB", "ENTERPRISE"], "nameContains": "  "}, "132045"),
         ({"segment": []}, ""),
         ({"status": "CHURNED"}, "0"),
@@ -108,6 +110,8 @@ async def test_a_page_that_can_not_be_is_refused(identity, known):
         {"after": "nonsense"},
         {"after": by_name, "orderBy": {"field": "CREATED"}},
         {"filter": {"ids": ["Q29udHJhY3Q6MQ"]}},
+        {"filter": {"ownerId": "Hugo Klein"}},
+        {"filter": {"ownerId": "Q29udHJhY3Q6MQ"}},
         {"filter": {"ids": ["x"] * 501}},
     ):
         answer = await identity.ask(CUSTOMERS, **variables)
