@@ -147,7 +147,7 @@ async def test_revenue_that_is_deferred_is_told_once_and_recognised_when_its_mon
     assert {e.event.subject for e in told} == {encode_global_id("Contract", contract)}
     assert {e.event.keys["invoice"] for e in told} == {posted.event.keys["invoice"]}
     assert {e.event.keys["customer"] for e in told} <= set(known.values())
-    assert all([c.field for c in e.event.changes] == ["startsOn", "endsOn"] for e in told)
+    assert all([c.field for c in e.event.changes] == ["amount", "startsOn", "endsOn"] for e in told)
     assert await world.events.dead_letters.read(0, 10) == ()
 
 

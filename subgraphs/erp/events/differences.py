@@ -15,6 +15,7 @@ from subgraphs.erp.records import (
     JournalEntryRecord,
     PaymentRecord,
 )
+from subgraphs.erp.revenue import totals
 from subgraphs.kit.canonical_event import CanonicalEvent, FieldChange
 from subgraphs.kit.global_id import encode_global_id
 
@@ -142,6 +143,7 @@ def schedule_created(
     """Return the event of revenue that `opening` deferred over its term; None without a contract, which it is about."""
     if deferral.contract is None:
         return None
+    amount = totals((entry.amount, entry.currency) for entry in deferral.entries)
     return CanonicalEvent(
         source="erp",
         type="revenue.schedule_created",
@@ -150,6 +152,7 @@ def schedule_created(
         time=opening.modified_at,
         keys=_keys(deferral.customer_id, deferral.contract, deferral.invoice, customers),
         changes=(
+            FieldChange("amount", None, " ".join(f"{money.amount} {money.currency}" for money in amount)),
             FieldChange("startsOn", None, deferral.starts_on.isoformat()),
             FieldChange("endsOn", None, deferral.ends_on.isoformat()),
         ),
