@@ -111,32 +111,28 @@ def main(
 
     The exponent is the slope of log(cold time) over log(size), fitted to the larger half of the sizes that were planned.
     """
-    console = Console(width=110)
+    console = Console(width=110, stderr=as_json)
     found: list[Measurement] = []
-    table = Table(title="Planning, one core", title_justify="left")
-    table.add_column("family")
-    for heading in ("size", "characters", "read ms", "plan ms", "again ms", "exponent"):
-        table.add_column(heading, justify="right")
-    said: list[str] = []
     for family in FAMILIES:
-        if only and family.name not in only:
-            continue
-        measured = list(measure(family))
-        found += measured
-        planned = [(each.size, each.cold_ms) for each in measured if each.code is None]
-        slope = exponent(planned[len(planned) // 2 - 1 :])
-        for each in measured:
-            is_last = each is measured[-1]
-            last = ("" if slope is None else f"{slope:.2f}") if is_last else ""
-            figures = (f"{each.read_ms:.0f}", f"{each.cold_ms:.1f}", f"{each.warm_ms:.1f}")
-            table.add_row(family.name, str(each.size), str(each.characters), *figures, each.code or last)
-        table.add_section()
-        said.append(f"{family.name}: size counts {family.grows}")
+        if not only or family.name in only:
+            measured = list(measure(family))
+            found += measured
+            console.print(_table(family, measured))
     if as_json:
         print(json.dumps([asdict(each) for each in found], indent=1))
-    else:
-        console.print(table)
-        console.print("\n".join(said))
+
+
+def _table(family: Family, measured: Sequence[Measurement]) -> Table:
+    planned = [(each.size, each.cold_ms) for each in measured if each.code is None]
+    slope = exponent(planned[len(planned) // 2 - 1 :]) if len(planned) > 1 else None
+    told = "" if slope is None else f", exponent {slope:.2f}"
+    table = Table(title=f"{family.name}: {family.grows}{told}", title_justify="left")
+    for heading in ("size", "characters", "read ms", "plan ms", "again ms", "refused"):
+        table.add_column(heading, justify="right")
+    for each in measured:
+        figures = (f"{each.read_ms:.0f}", f"{each.cold_ms:.1f}", f"{each.warm_ms:.1f}")
+        table.add_row(str(each.size), str(each.characters), *figures, each.code or "")
+    return table
 
 
 if __name__ == "__main__":

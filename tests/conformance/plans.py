@@ -90,6 +90,7 @@ class Compared:
         """Whether ours is smaller than the best of both others in one figure and larger in none."""
         return (
             self.best is not None
+            and self.ours.error is None
             and not self.is_worse
             and (self.ours.requests < self.best[0] or self.ours.depth < self.best[1])
         )

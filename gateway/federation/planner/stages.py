@@ -20,6 +20,9 @@ Stages = dict[Step, int]
 _MOST_WAITING = 256
 """Operations of more steps than this run each as early as it can: looking for better would no longer be cheap."""
 
+_MOST_TRIED = 12
+"""Subgraphs tried one by one before all are tried together."""
+
 
 def stages_of(steps: Sequence[Step]) -> Stages:
     """Return how many steps have to run before each one, at least; in an order that has parents first."""
@@ -52,8 +55,8 @@ def settle_stages(steps: list[Step]) -> list[Step]:
         plan = _Stages(earliest)
         cost = plan.cost(best)
         patient: frozenset[str] = frozenset()
-        subgraphs = sorted({step.subgraph for step in steps if step.entry is not None})
-        for more in (*([name] for name in subgraphs), subgraphs):
+        subgraphs = plan.divided()
+        for more in (*([name] for name in subgraphs[:_MOST_TRIED]), subgraphs):
             tried = plan.settle(patient.union(more))
             if plan.cost(tried) < cost:
                 patient, best, cost = patient.union(more), tried, plan.cost(tried)
@@ -82,6 +85,14 @@ class _Stages:
             self._latest[step] = min((self._latest[child] - 1 for child in following), default=self._depth - 1)
             self._below[step] = frozenset(following).union(*(self._below[child] for child in following))
 
+    def divided(self) -> list[str]:
+        """Return the subgraphs that get requests at several stages."""
+        found: dict[str, set[int]] = {}
+        for step, stage in self._earliest.items():
+            if can_share(step):
+                found.setdefault(step.subgraph, set()).add(stage)
+        return sorted(name for name, stages in found.items() if len(stages) > 1)
+
     def cost(self, stages: Stages) -> tuple[int, int]:
         """Return how many requests there are, and how long steps wait altogether."""
         requests = {(step.subgraph, stage) if can_share(step) else step for step, stage in stages.items()}
@@ -97,9 +108,10 @@ class _Stages:
                 if self._is_ready(step, stage, stages):
                     ready.setdefault(step.subgraph, []).append(step)
             for subgraph, steps in ready.items():
-                others = [step for step in waiting if step.subgraph == subgraph and step not in steps]
-                if subgraph in patient and all(self._can_wait(step, stage, others) for step in steps):
-                    continue
+                if subgraph in patient:
+                    others = [step for step in waiting if step.subgraph == subgraph and step not in steps]
+                    if all(self._can_wait(step, stage, others) for step in steps):
+                        continue
                 stages.update((step, stage) for step in steps)
             waiting = [step for step in waiting if step not in stages]
         return self._hurry(stages)
