@@ -39,6 +39,7 @@ class Reach:
         self._growing: dict[_Place, dict[int, Reached]] = {}
         self._touched: set[_Place] = set()
         self._asked: set[tuple[int, str]] = set()
+        self._dividing: set[tuple[int, str]] = set()
         self._roots = {name: graph.roots(kind) for kind, name in graph.supergraph.root_types.items()}
 
     def closure(self, start: Node, without: frozenset[str] = _NOWHERE) -> tuple[Reached, ...]:
@@ -171,6 +172,18 @@ class Reach:
         return None if below is None else entered | below
 
     def _select_by_type(self, node: Node, selection: FieldSelection, without: frozenset[str]) -> frozenset[str] | None:
+        question = (node.id, selection.name)
+        if question in self._dividing:  # the way from a type led back to its interface, which has nothing new to say
+            return None
+        self._dividing.add(question)
+        try:
+            return self._select_from_each(node, selection, without)
+        finally:
+            self._dividing.discard(question)
+
+    def _select_from_each(
+        self, node: Node, selection: FieldSelection, without: frozenset[str]
+    ) -> frozenset[str] | None:
         entered: set[str] = set()
         for name in sorted(node.type.possible_types):
             member = self.graph.narrow(node, name)
