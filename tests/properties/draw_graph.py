@@ -70,13 +70,14 @@ class GraphDraw:
         self._provide()
         self._hide()
         self._tighten()
+        self._divide_values()
         self._extend_interfaces()
         self.graph.settle()
         self._drop_idle()
         return self.graph
 
     def _owners(self, where: list[str]) -> list[str]:
-        return self.dice.some(where) if self.dice.chance(25) else [self.dice.pick(where)]
+        return self.dice.some(where) if self.dice.chance(35) else [self.dice.pick(where)]
 
     def _add_types(self) -> None:
         dice, graph = self.dice, self.graph
@@ -158,7 +159,9 @@ class GraphDraw:
         if target in self.graph.abstracts:
             where = [each for each in where if each in self.graph.abstracts[target].homes]
         if where:
-            made.add(SplitField(name, self._wrapped(target), self._owners(where)))
+            is_shared = target in self.values and self.dice.chance(60)
+            owners = self.dice.some(where, 2) if is_shared else self._owners(where)
+            made.add(SplitField(name, self._wrapped(target), owners))
 
     def _wrapped(self, target: str) -> str:
         return self.dice.pick(["{}", "[{}]", "{}!", "[{}!]!", "[{}!]", "[[{}]]"]).format(target)
@@ -214,6 +217,7 @@ class GraphDraw:
             for each in made.fields.values()
             if subgraph not in each.owners
             and each.override != subgraph
+            and not each.label
             and each.name not in made.key_fields(subgraph)
             and each.owners
             and not (each.name == "id" and self.graph.needs_id(made, subgraph))
@@ -244,6 +248,7 @@ class GraphDraw:
                 if subgraph in target.keys
                 and subgraph not in target.stubs
                 and not one.requires
+                and not one.label
                 and not one.arguments
                 and one.named not in {**self.graph.types, **self.graph.abstracts}
                 and (one.owners or one.name in target.key_fields(subgraph))
@@ -305,6 +310,18 @@ class GraphDraw:
                 if is_leaf and is_free and len(each.owners) > 1 and self.dice.chance(40):
                     each.never_null_in = set(self.dice.some(each.owners[1:]))
 
+    def _divide_values(self) -> None:
+        """Let each of a shared field's subgraphs know a part of its value."""
+        types = self.graph.types
+        for name in self.values:
+            leading = [each for made in types.values() for each in made.fields.values() if each.named == name]
+            is_member = any(name in each.members for each in self.graph.abstracts.values())
+            if is_member or len(leading) != 1 or leading[0].external or len(leading[0].owners) < 2:
+                continue
+            for each in types[name].fields.values():
+                if each.name != "id" and self.dice.chance(70):
+                    each.known_in = set(self.dice.some(leading[0].owners))
+
     def _extend_interfaces(self) -> None:
         """Let the subgraph `z`, which knows no member, add fields to the interface of entities."""
         dice, graph = self.dice, self.graph
@@ -315,7 +332,14 @@ class GraphDraw:
         graph.subgraphs.append("z")
         interface.extra.append(SplitField("z0", dice.pick(["Int", "String!", "[Int]"]), ["z"]))
         shown = graph.interface_fields(interface)
-        required = [each.name for each in shown if each.name in interface.common and dice.chance(50)]
+        # A field that moves by a label can't be required.
+        required = [
+            name
+            for name in interface.common
+            if any(each.name == name for each in shown)
+            and not any(graph.types[member].fields[name].label for member in interface.members)
+            and dice.chance(50)
+        ]
         if required:
             for member in interface.members:
                 one = graph.types[member].fields[required[0]]

@@ -314,7 +314,7 @@ class HonestSubgraph:
         if made is None:
             return False
         if made.is_value:
-            return self.name in made.values_in
+            return self.name in (each.known_in or made.values_in)
         by_interface = each.name == "id" and self._graph.needs_id(made, self.name)
         return each.name in made.key_fields(self.name) or by_interface
 

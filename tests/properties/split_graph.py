@@ -34,6 +34,8 @@ class SplitField:
     is_provided: bool = False
     override: str = ""
     """The subgraph that used to resolve it and still defines it."""
+    known_in: set[str] = field(default_factory=set)
+    """Of a value type's field: the subgraphs that know it; empty for all that know the type."""
     label: str = ""
     """Of a progressive override: `percent(0)` or `percent(100)`."""
     never_null_in: set[str] = field(default_factory=set)
@@ -238,7 +240,7 @@ class SplitGraph:
         for each in made.fields.values():
             text = _text(each)
             if made.is_value:
-                if subgraph in made.values_in:
+                if subgraph in made.values_in and subgraph in (each.known_in or made.values_in):
                     yield f"{text} @shareable{_inaccessible(each)}"
             elif each.name in keyed:
                 yield f"{text}{_inaccessible(each)}"
