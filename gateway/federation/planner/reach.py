@@ -98,6 +98,9 @@ class Reach:
             heap.extend((len(jumps), next(order), target, jumps) for target, jumps in reached.values())
             heapq.heapify(heap)
         done: set[int] = set()
+        most = self._most_reached(node)
+        cheapest = {node.id: 0} | {target.id: cost for cost, _, target, _ in heap}
+        is_settled = False
         while heap:
             cost, _, here, jumps = heapq.heappop(heap)
             if here.id in done:
@@ -105,6 +108,10 @@ class Reach:
             done.add(here.id)
             if here is not node and here.id not in reached:
                 reached[here.id] = (here, jumps)
+            # Between hundreds of subgraphs all know ways to each other; none of them is shorter than those known.
+            is_settled = is_settled or (len(cheapest) == most and max(cheapest.values()) <= cost + 1)
+            if is_settled:
+                continue
             for edge in self._graph.keys(here):
                 target = edge.target
                 if target.id in done or target is node or (not is_local and target.id in reached):
@@ -112,7 +119,21 @@ class Reach:
                 requirement = self.requirement(here, edge.key, is_local=is_local)
                 if requirement is not None:
                     jump = Jump(here, target, edge.key, None, requirement)
-                    heapq.heappush(heap, (cost + 1 + len(requirement.fetches), next(order), target, (*jumps, jump)))
+                    total = cost + 1 + len(requirement.fetches)
+                    if total < cheapest.get(target.id, total + 1):
+                        cheapest[target.id] = total
+                        heapq.heappush(heap, (total, next(order), target, (*jumps, jump)))
+
+    def _most_reached(self, node: Node) -> int | None:
+        """Return how many nodes there are to be reached, the first included; None where that can't be told at once."""
+        targets = {edge.target for edge in self._graph.keys(node)}
+        if any(target.type.name != node.type.name for target in targets):
+            # An interface object leads on to what its interface is elsewhere.
+            return None
+        own = self._graph.node(node.subgraph, node.type.name)
+        if own is not node and targets and self._graph.entry_keys(own):
+            targets.add(own)
+        return len(targets) + 1
 
     def _plain_ways(self, node: Node, field: str) -> Iterator[tuple[Jumps, FieldEdge]]:
         for target, jumps in self.everywhere(node):
