@@ -152,7 +152,8 @@ class QueryGraph:
         return own is not None and bool(own) and own <= possible.get(condition, frozenset())
 
     def _find_partial_unions(self) -> Iterable[str]:
-        for name, possible in self.supergraph.possible_types.items():
+        for name in self.abstract_types:
+            possible = self.supergraph.possible_types[name]
             found = [info.types[name] for info in self.supergraph.subgraphs.values() if name in info.types]
             if any(each.kind is TypeKind.UNION and each.possible_types != possible for each in found):
                 yield name
