@@ -1,8 +1,8 @@
 """Set Python's cyclic garbage collector for a server.
 
 Answers are trees that reference counting frees the moment they are sent. By default the collector looks through the
-young ones after every 700 new containers, which one large answer makes many times over, and finds nothing: a third of
-the process's time. What does make cycles (tasks with their exceptions, replaced schemas) is still collected, but later.
+young ones after every 700 new containers, which one large answer makes many times over, and finds nothing. What does
+make cycles (tasks with their exceptions, replaced schemas) is still collected, but later.
 """
 
 from __future__ import annotations
