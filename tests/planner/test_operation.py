@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -82,9 +81,8 @@ def test_deep_nesting_is_refused_not_crashed() -> None:
 def test_expanded_fields_are_counted_once_per_fragment() -> None:
     fragments = " ".join(f"fragment F{i} on Query {{ ...F{i + 1} ...F{i + 1} }}" for i in range(60))
     operation = prepare(SCHEMA, f"{{ ...F0 }} {fragments} fragment F60 on Query {{ name other }}")
-    start = time.perf_counter()
+    # Counting one by one would never end.
     assert expanded_field_count(operation.definition, operation.fragments) == 2**61
-    assert time.perf_counter() - start < 0.1
 
 
 OPERATION = prepare(

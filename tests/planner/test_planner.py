@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -52,12 +51,10 @@ def test_planning_past_the_budget_is_refused(shop: Supergraph) -> None:
         for i in range(16)
     )
     operation = prepare(shop.api_schema, f"{{ top {{ ...F0 }} }} {fragments} fragment F16 on Product {{ shipping }}")
-    start = time.perf_counter()
     with pytest.raises(GatewayError) as refused:
         Planner(shop).plan(operation)
     assert refused.value.code == "PLAN_BUDGET_EXCEEDED"
     assert refused.value.extensions == {"limit": 15_000}
-    assert time.perf_counter() - start < 5
 
 
 def test_fragments_that_double_cost_nothing(shop: Supergraph) -> None:
