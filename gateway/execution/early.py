@@ -7,21 +7,18 @@ nothing is slow and each fetch is sent once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, assert_never
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from gateway.execution.collect import Collected
 from gateway.federation.plan import (
-    Condition,
     EntityFetch,
     EntityInput,
-    Parallel,
     PlanNode,
     QueryPlan,
     RootFetch,
-    SubscriptionPlan,
+    fetches_of,
 )
-from gateway.federation.plan import Sequence as SequenceNode
 
 PATIENCE = 0.25
 """The share of the time left to the deadline after which a fetch counts as slow."""
@@ -33,7 +30,7 @@ Ancestors = Mapping[int, frozenset[int]]
 def ancestors_of(plan: QueryPlan) -> Ancestors:
     """Return what each fetch of a plan needs, however far back."""
     found: dict[int, frozenset[int]] = {}
-    for node in _fetches(plan.root):
+    for node in fetches_of(plan.root):
         direct = {each for entity_input in _inputs(node) for needed in entity_input.needs for each in needed}
         found[node.id] = frozenset(direct).union(*(found.get(each, frozenset()) for each in direct))
     return found
@@ -43,8 +40,8 @@ def needless_waits(nodes: Sequence[PlanNode], ancestors: Ancestors) -> frozenset
     """Return the indices of a sequence's nodes behind which something waits that doesn't need all of the node."""
     found: set[int] = set()
     for index, node in enumerate(nodes[:-1]):
-        fetches = {fetch.id for fetch in _fetches(node)}
-        following = (fetch for later in nodes[index + 1 :] for fetch in _fetches(later))
+        fetches = {fetch.id for fetch in fetches_of(node)}
+        following = (fetch for later in nodes[index + 1 :] for fetch in fetches_of(later))
         for entity_input in (each for fetch in following for each in _inputs(fetch)):
             for needed in entity_input.needs:
                 if fetches - set(needed).union(*(ancestors.get(each, frozenset()) for each in needed)):
@@ -65,26 +62,6 @@ def only_new(found: Collected, sent: dict[int, Any]) -> Collected:
         kept.groups.append(([each for each, _ in new], [numbers[slot] for _, slot in new]))
     sent.update((id(each), each) for objects, _ in kept.groups for each in objects)
     return kept
-
-
-def _fetches(node: PlanNode | SubscriptionPlan | None) -> Iterator[RootFetch | EntityFetch]:
-    """Yield fetches in an order that has those which a fetch needs before it."""
-    match node:
-        case None:
-            return
-        case RootFetch() | EntityFetch():
-            yield node
-        case SequenceNode(nodes) | Parallel(nodes):
-            for each in nodes:
-                yield from _fetches(each)
-        case Condition(_, if_true, if_false):
-            yield from _fetches(if_true)
-            yield from _fetches(if_false)
-        case SubscriptionPlan(primary=primary, rest=rest):
-            yield primary
-            yield from _fetches(rest)
-        case _:
-            assert_never(node)
 
 
 def _inputs(fetch: RootFetch | EntityFetch) -> tuple[EntityInput, ...]:

@@ -15,17 +15,15 @@ from graphql import FieldNode, FragmentDefinitionNode, FragmentSpreadNode, Inlin
 from gateway.execution.merge import read_selection
 from gateway.execution.walk import static_path
 from gateway.federation.plan import (
-    Condition,
     EntityFetch,
     EntityInput,
     FieldRewrite,
-    Parallel,
     Path,
     PlanNode,
     RepresentationField,
     RootFetch,
-    Sequence,
     SubscriptionPlan,
+    fetches_of,
 )
 
 Place = tuple[str, ...]
@@ -51,7 +49,7 @@ class _Written:
 def mentions_of(root: PlanNode | SubscriptionPlan | None) -> Mentions:
     """Return the places at which entities are mentioned and objects can be shared."""
     written = _Written()
-    for fetch in _fetches(root):
+    for fetch in fetches_of(root):
         selection, fragments = read_selection(fetch.document)
         if isinstance(fetch, RootFetch):
             _note(written, selection, fragments, ())
@@ -89,29 +87,12 @@ def shared_places(root: PlanNode | SubscriptionPlan | None, mentions: Mentions) 
     """Return the places at which the tree will hold one object more than once."""
     return frozenset(
         static_path(path)
-        for fetch in _fetches(root)
+        for fetch in fetches_of(root)
         if isinstance(fetch, EntityFetch)
         for each in fetch.inputs
         for path in each.paths
         if is_shared(mentions, each, path)
     )
-
-
-def _fetches(node: PlanNode | SubscriptionPlan | None) -> Iterator[RootFetch | EntityFetch]:
-    match node:
-        case None:
-            return
-        case RootFetch() | EntityFetch():
-            yield node
-        case Sequence(nodes) | Parallel(nodes):
-            for each in nodes:
-                yield from _fetches(each)
-        case Condition(_, if_true, if_false):
-            yield from _fetches(if_true)
-            yield from _fetches(if_false)
-        case SubscriptionPlan(primary=primary, rest=rest):
-            yield primary
-            yield from _fetches(rest)
 
 
 def _is_uniform(written: _Written, path: Path) -> bool:

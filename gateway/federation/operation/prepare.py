@@ -12,7 +12,7 @@ from graphql.language import ast
 
 from gateway.errors import GatewayError, RequestRefused
 from gateway.federation.operation.model import Operation, OperationKind
-from gateway.federation.supergraph.selection import SelectionReader, print_value
+from gateway.federation.supergraph.selection import SelectionReader, print_type_node, print_value
 
 MAX_ERRORS = 20
 """Validation stops at this many errors: the rest are usually echoes, and their number is the client's to choose."""
@@ -127,22 +127,10 @@ def _locations(error: GraphQLError) -> tuple[tuple[int, int], ...]:
 
 def _variable_types(definition: ast.OperationDefinitionNode) -> Mapping[str, str]:
     return {
-        node.variable.name.value: _type_text(node.type)
+        node.variable.name.value: print_type_node(node.type)
         + (f"={print_value(node.default_value)}" if node.default_value else "")
         for node in definition.variable_definitions or ()
     }
-
-
-def _type_text(node: ast.TypeNode) -> str:
-    match node:
-        case ast.ListTypeNode():
-            return f"[{_type_text(node.type)}]"
-        case ast.NonNullTypeNode():
-            return f"{_type_text(node.type)}!"
-        case ast.NamedTypeNode():
-            return node.name.value
-        case _:  # pragma: no cover - the grammar has no other type
-            raise TypeError(node.kind)
 
 
 def expanded_field_count(

@@ -3,6 +3,7 @@
 from gateway.federation.operation import OperationKind
 from gateway.federation.plan.as_json import plan_to_json
 from gateway.federation.plan.draw import draw_plan, draw_svg
+from gateway.federation.plan.fetches import fetches_of
 from gateway.federation.plan.model import (
     Condition,
     EachItem,
@@ -45,6 +46,7 @@ __all__ = [
     "SubscriptionPlan",
     "draw_plan",
     "draw_svg",
+    "fetches_of",
     "plan_to_json",
     "print_path",
     "print_plan",

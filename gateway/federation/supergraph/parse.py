@@ -24,6 +24,7 @@ from gateway.federation.supergraph.model import (
     TypeKind,
     TypeReference,
 )
+from gateway.federation.supergraph.selection import print_type_node
 from gateway.federation.supergraph.uncollected import uncollected
 
 TypeDefinition: TypeAlias = (
@@ -84,18 +85,6 @@ def _applied(node: Any, name: str) -> list[Applied]:
 
 def _reference(text: str) -> TypeReference:
     return TypeReference(re.sub(r"[\[\]!\s]", "", text), text)
-
-
-def _type_text(node: ast.TypeNode) -> str:
-    match node:
-        case ast.ListTypeNode():
-            return f"[{_type_text(node.type)}]"
-        case ast.NonNullTypeNode():
-            return f"{_type_text(node.type)}!"
-        case ast.NamedTypeNode():
-            return node.name.value
-        case _:  # pragma: no cover - the grammar has no other type
-            raise TypeError(node.kind)
 
 
 class _Reader:
@@ -208,7 +197,7 @@ class _Reader:
     ) -> SubgraphField | None:
         applications = _applied(node, "join__field")
         name = node.name.value
-        reference = _type_text(node.type)
+        reference = print_type_node(node.type)
         if not applications:
             present = not owners or graph in owners or name in key_fields
             return SubgraphField(name=name, type=_reference(reference)) if present else None

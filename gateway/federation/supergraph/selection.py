@@ -166,3 +166,16 @@ def _quote(text: str) -> str:
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
 _NONE: frozenset[str] = frozenset()
 _NO_CONDITIONS: Conditions = frozenset()
+
+
+def print_type_node(node: ast.TypeNode) -> str:
+    """Return the text of a type reference: `[User!]!`."""
+    match node:
+        case ast.ListTypeNode():
+            return f"[{print_type_node(node.type)}]"
+        case ast.NonNullTypeNode():
+            return f"{print_type_node(node.type)}!"
+        case ast.NamedTypeNode():
+            return node.name.value
+        case _:  # pragma: no cover - the grammar has no other type
+            raise TypeError(node.kind)
