@@ -37,7 +37,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-async def until(is_true: Callable[[], Any], limit_s: float = 15.0) -> Any:
+async def until(is_true: Callable[[], Any], limit_s: float = 60.0) -> Any:
     """Wait for what another process brings about."""
     async with asyncio.timeout(limit_s):
         while True:
@@ -112,7 +112,7 @@ class Process:
     async def stop(self) -> int:
         if self.process.returncode is None:
             self.process.terminate()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             return await self.process.wait()
 
 

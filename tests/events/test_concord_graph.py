@@ -238,7 +238,7 @@ async def test_a_subscription_goes_on_where_its_cursor_says(events, make, contex
     async def take(count, **variables):
         results = []
         stream = await SCHEMA.subscribe(document, variable_values=variables, context_value=context())
-        async with asyncio.timeout(5), aclosing(stream):
+        async with asyncio.timeout(30), aclosing(stream):
             async for result in stream:
                 event = result.data["contractEvents"]
                 assert result.extensions == {"concord": {"cursor": event["cursor"]}}

@@ -24,7 +24,7 @@ def make(activated):
 async def take(stream, count):
     """The next `count` events; the stream is closed after them."""
     taken = []
-    async with asyncio.timeout(10), aclosing(stream):
+    async with asyncio.timeout(60), aclosing(stream):
         async for event in stream:
             taken.append(event)
             if len(taken) == count:

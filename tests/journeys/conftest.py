@@ -80,7 +80,7 @@ class Product:
         command = [sys.executable, "-m", "gateway.cli.main", *arguments, "--config", str(self.config)]
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
-    async def eventually(self, look: Callable[[], Any], within_s: float = 20.0) -> Any:
+    async def eventually(self, look: Callable[[], Any], within_s: float = 60.0) -> Any:
         """Return what `look` finds, as soon as it is true."""
         deadline = time.monotonic() + within_s
         while not (found := await asyncio.to_thread(look)):

@@ -63,7 +63,7 @@ async def test_each_change_arrives_at_a_subscriber_as_what_it_means(changing_pro
     query = gql(f"subscription {{ event: {stream_name} {{ type source customer {{ id }} }} }}")
 
     async def first(stream: Any) -> dict[str, Any]:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             async for answer in stream:
                 event = answer["event"]
                 # Identity goes on telling of the records that it linked at the start.

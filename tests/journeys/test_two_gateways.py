@@ -132,7 +132,7 @@ async def test_a_subscriber_on_one_gateway_sees_what_the_other_took_in_and_resum
         query = gql(WATCH)
         query.variable_values = {"filter": {"contracts": [contract["number"]]}, "cursor": cursor}
         async with (
-            asyncio.timeout(20),
+            asyncio.timeout(60),
             Client(
                 transport=WebsocketsTransport(url=f"{pair.urls[gateway]}/graphql".replace("http:", "ws:"))
             ) as session,
@@ -205,6 +205,6 @@ async def test_a_subscriber_of_a_killed_gateway_goes_on_at_the_other_with_nothin
         await asyncio.to_thread(pair.publish, 1, paused(contract, name))
         if number == 8:
             pair.processes[0].kill()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await following
     assert seen == names

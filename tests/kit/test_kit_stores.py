@@ -55,7 +55,7 @@ def event(number: int) -> CanonicalEvent:
 
 
 async def until(check: Any) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not await check():  # noqa: ASYNC110 - a file has no event
             await asyncio.sleep(0.02)
 

