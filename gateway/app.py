@@ -11,6 +11,8 @@ from functools import partial
 from gateway.access.authenticate import allow_anonymous
 from gateway.access.limits import Limits
 from gateway.access.persisted import RememberedDocuments
+from gateway.cache.known_documents import DocumentFile
+from gateway.cache.warm_plans import WarmPlans
 from gateway.console import console
 from gateway.engine import Engine, EngineLimits
 from gateway.events.contracts import EventContracts
@@ -67,7 +69,8 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
             stack.push_async_callback(clients.aclose)
             build = partial(_build_engine, settings=settings, clients=clients)
             interval_s = settings.supergraph.reload_interval_s
-            await stack.enter_async_context(engine.serving(supergraph, build, interval_s=interval_s))
+            plans = _warm_plans(settings)
+            await stack.enter_async_context(engine.serving(supergraph, build, plans, interval_s=interval_s))
             ingest.app = EventIngest(events.log, events.dead_letters, contracts, secret=internal_secret)
             yield
 
@@ -114,6 +117,11 @@ def _build_engine(supergraph: Supergraph, *, settings: Settings, clients: Subgra
         ),
         turns=clients.turns,
     )
+
+
+def _warm_plans(settings: Settings) -> WarmPlans:
+    file = DocumentFile(settings.state.directory / "gateway" / "documents.json", most=settings.plans.remembered)
+    return WarmPlans(file, shipped=settings.plans.documents, warm_s=settings.plans.warm_s)
 
 
 def _open_events(settings: Settings) -> AbstractAsyncContextManager[Events]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -20,6 +20,7 @@ from gateway.access.caller import ANONYMOUS, Caller
 from gateway.access.limits import Limits
 from gateway.access.override import ChooseLabels, active_by_percent
 from gateway.access.persisted import PersistedDocuments, resolve_document
+from gateway.cache.known_documents import KnownDocument
 from gateway.cache.single_flight import SingleFlightCache
 from gateway.errors import REGISTRY, GatewayError, RequestRefused
 from gateway.execution.answer import CompiledOperation, answer, compile_answer, stream_refusal
@@ -62,6 +63,10 @@ class PlansOperations(Protocol):
 
     def plan(self, operation: Operation, active_labels: frozenset[str]) -> QueryPlan:
         """Return the operation's plan under some override labels; raises GatewayError where that takes too much."""
+
+
+_DocumentKey = tuple[str, str | None, frozenset[str]]
+"""Text, name of the operation and override labels: what a plan is found by."""
 
 
 class Engine:
@@ -107,6 +112,36 @@ class Engine:
     def close(self) -> None:
         """End the planning thread once what waits for it is planned. Requests in flight, and late ones, are answered."""
         self._compiler.shutdown(wait=False)
+
+    async def plan_ahead(self, documents: Sequence[KnownDocument], *, until: float) -> Sequence[KnownDocument]:
+        """Plan documents, one at a time and in this order, so that those who ask for them later need not wait.
+
+        Returns those that were left at `until` (event loop's clock). Documents that this graph refuses are passed by.
+        """
+        clock = asyncio.get_running_loop().time
+        planned: list[_DocumentKey] = []
+        stale = 0
+        for number, each in enumerate(documents):
+            if clock() >= until:
+                return documents[number:]
+            key = (each.text, each.operation_name, each.labels & self.supergraph.override_labels)
+            try:
+                if self._operations.get(key) is None:
+                    await self._operations.make(key)
+                planned.append(key)
+            except (GatewayError, RequestRefused):
+                stale += 1
+            except Exception as error:  # noqa: BLE001 - a bug that one document wakes must not keep the process from starting
+                _LOG.error("document_not_planned", exc_info=error)
+        for key in reversed(planned):
+            self._operations.get(key)  # the first of them counts as used last
+        if documents:
+            _LOG.info("planned_ahead", extra={"documents": len(planned), "refused": stale})
+        return ()
+
+    def known_documents(self) -> Sequence[KnownDocument]:
+        """Return the documents whose plans are kept, last used first."""
+        return [KnownDocument(*key) for key in self._operations.keys()]  # noqa: SIM118 - a cache, no dictionary
 
     async def execute(self, request: GraphQLRequest, caller: Caller = ANONYMOUS) -> GraphQLResponse:
         """Answer a query or mutation. Expected failures are in the response, never raised.
@@ -169,7 +204,7 @@ class Engine:
             raise GatewayError("METHOD_NOT_ALLOWED", "Send a mutation by POST.", headers={"Allow": "POST"})
         return compiled
 
-    def _compile(self, key: tuple[str, str | None, frozenset[str]]) -> CompiledOperation:
+    def _compile(self, key: _DocumentKey) -> CompiledOperation:
         """Document → operation → plan → functions: pure, once per document."""
         text, operation_name, labels = key
         limits = self._limits.document

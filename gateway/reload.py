@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from gateway.cache.warm_plans import WarmPlans
 from gateway.engine import Engine
 from gateway.federation.supergraph import Supergraph, parse_supergraph
 from gateway.settings import SettingsRefused
@@ -43,18 +44,31 @@ class ReloadedEngine:
 
     @asynccontextmanager
     async def serving(
-        self, supergraph: Supergraph, build: Callable[[Supergraph], Engine], *, interval_s: float
+        self, supergraph: Supergraph, build: Callable[[Supergraph], Engine], plans: WarmPlans, *, interval_s: float
     ) -> AsyncIterator[None]:
-        """Serve a supergraph, and each new one that appears in the file, until the end of the context."""
+        """Serve a supergraph, and each new one that appears in the file, until the end of the context.
+
+        Each is warmed with `plans` before it serves.
+        """
         self._engine = build(supergraph)
-        watching = asyncio.create_task(self._reload_when_changed(build, interval_s), name="supergraph reload")
+        await plans.warm(self._engine)
+        reloading = self._reload_when_changed(build, plans, interval_s)
+        tasks = (
+            asyncio.create_task(reloading, name="supergraph reload"),
+            asyncio.create_task(plans.keep(self), name="plans kept warm"),
+        )
         try:
             yield
         finally:
-            watching.cancel()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            plans.remember(self._engine)
             self._engine.close()
 
-    async def _reload_when_changed(self, build: Callable[[Supergraph], Engine], interval_s: float) -> None:
+    async def _reload_when_changed(
+        self, build: Callable[[Supergraph], Engine], plans: WarmPlans, interval_s: float
+    ) -> None:
         while True:
             await asyncio.sleep(interval_s)
             stamp = self._stamp()
@@ -67,6 +81,7 @@ class ReloadedEngine:
             except SettingsRefused as refused:
                 _LOG.error("reload_refused", extra={"problems": refused.problems})
                 continue
+            await plans.warm(engine, self._engine)
             # Operations that began with the old engine end with it: they hold it themselves.
             old, self._engine = self._engine, engine
             if old is not None:

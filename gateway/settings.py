@@ -75,6 +75,17 @@ class RequestSettings(Table):
     introspection: bool = True
 
 
+class PlansSettings(Table):
+    """Plans made before anybody asks for them: at the start and before a new supergraph is swapped in."""
+
+    documents: Path | None = None
+    """A folder of `*.graphql` operations that are always planned ahead; those used last are remembered anyway."""
+    warm_s: float = Field(3.0, ge=0)
+    """How long a start or a swap may wait for it; what is left is planned afterwards, beside the requests."""
+    remembered: int = Field(500, ge=0)
+    """Documents used last that a new process knows of, kept in the state directory."""
+
+
 class EventsSettings(Table):
     """The event log and its door."""
 
@@ -155,6 +166,7 @@ class Settings(Table):
     state: StateSettings = StateSettings()
     supergraph: SupergraphSettings = SupergraphSettings()
     request: RequestSettings = RequestSettings()
+    plans: PlansSettings = PlansSettings()
     events: EventsSettings = EventsSettings()
     writes: WritesSettings = WritesSettings(postgres_url=None)
     console: ConsoleSettings = ConsoleSettings()

@@ -35,6 +35,10 @@ class SingleFlightCache(Generic[KeyT, ValueT]):
     def __len__(self) -> int:
         return len(self._values)
 
+    def keys(self) -> list[KeyT]:
+        """Return the keys whose values are kept, last used first."""
+        return list(reversed(self._values))
+
     def get(self, key: KeyT) -> ValueT | None:
         """Return the value if it is there."""
         value = self._values.get(key)
