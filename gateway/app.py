@@ -16,6 +16,7 @@ from gateway.cache.warm_plans import WarmPlans
 from gateway.console import console
 from gateway.engine import Engine, EngineLimits
 from gateway.events.contracts import EventContracts
+from gateway.events.dead_letter_desk import DeadLetterDesk
 from gateway.events.embedded import Events, embedded_events
 from gateway.events.ingest import EventIngest
 from gateway.events.shared import shared_events
@@ -65,7 +66,8 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
             events = await stack.enter_async_context(_open_events(settings))
             writes = await _open_writes(settings)
             stack.push_async_callback(writes.aclose)
-            clients = SubgraphClients(settings, ownership, events, writes)
+            desk = DeadLetterDesk(events.dead_letters, events.log, contracts)
+            clients = SubgraphClients(settings, ownership, events, desk, writes)
             stack.push_async_callback(clients.aclose)
             build = partial(_build_engine, settings=settings, clients=clients)
             interval_s = settings.supergraph.reload_interval_s

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from gateway.errors import REGISTRY
+from gateway.events.dead_letter_desk import DeadLetterDesk
 from gateway.events.embedded import Events
 from gateway.execution.located import SubgraphProfile
 from gateway.execution.ports import RequestContext, SubgraphClient
@@ -30,9 +32,12 @@ from gateway.writes.store import WriteStore
 class SubgraphClients:
     """Opens a client for each subgraph that a supergraph names, and tells how their systems are."""
 
-    def __init__(self, settings: Settings, ownership: Ownership | None, events: Events, writes: WriteStore) -> None:
+    def __init__(
+        self, settings: Settings, ownership: Ownership | None, events: Events, desk: DeadLetterDesk, writes: WriteStore
+    ) -> None:
         self._settings = settings
         self._events = events
+        self._desk = desk
         self._writes = writes
         self._clients: dict[str, SubgraphClient] = {}
         self._breakers: dict[str, CircuitBreaker] = {}
@@ -97,6 +102,7 @@ class SubgraphClients:
         return GraphContext(
             log=self._events.log,
             streams=self._events.streams,
+            desk=self._desk,
             look_up=SubgraphEntityLookup(self._supergraph, self._clients, context),
             directory=self,
             resume_after=context.headers.get(CURSOR_HEADER) or None,
@@ -110,5 +116,6 @@ def _profile(name: str, subgraph: SubgraphSettings, ownership: Ownership | None)
         name=name,
         system=subgraph.system or (system.name if system else name),
         owner=subgraph.owner or (system.team if system else None),
-        shown_codes=subgraph.shown_codes,
+        # What this process says itself is safe to show as it is.
+        shown_codes=frozenset(REGISTRY) if subgraph.in_process else subgraph.shown_codes,
     )

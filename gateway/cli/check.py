@@ -14,7 +14,8 @@ from rich.markup import escape
 
 from gateway.cli.composed import compose_files
 from gateway.cli.options import CONFIG, ConfigOption, JsonOption
-from gateway.federation.composition import ChangeLevel
+from gateway.events.contract_changes import contract_changes
+from gateway.federation.composition import Change, ChangeLevel
 from gateway.federation.composition import check as compare
 from gateway.settings import SettingsRefused, load_settings
 
@@ -30,17 +31,23 @@ def check(
     new: Annotated[
         Path | None, typer.Argument(help="The supergraph to come; by default what the configured subgraphs compose to.")
     ] = None,
+    old_events: Annotated[
+        Path | None,
+        typer.Option(
+            "--old-events", help="The event contracts that consumers know, to compare the configured ones with."
+        ),
+    ] = None,
     config: ConfigOption = CONFIG,
     as_json: JsonOption = False,
 ) -> None:
-    """List what changes between two supergraphs. Exits with 1 if a client could break.
+    """List what changes between two supergraphs, and two sets of event contracts. Exits with 1 if a client could break.
 
-    Example: `git show main:schema/supergraph.graphql > old.graphql && concord check old.graphql`
+    Example: `git archive main schema | tar -x -C old && concord check old/schema/supergraph.graphql --old-events old/schema/events`
     """
     before = _read(old)
     after = _read(new) if new is not None else _composed(config)
     try:
-        changes = compare(before, after)
+        changes = [*compare(before, after), *_contract_changes(old_events, config)]
     except (GraphQLError, ValueError, TypeError) as error:
         raise SettingsRefused((f"These are not two supergraphs: {error}",)) from error
     if as_json:
@@ -55,6 +62,15 @@ def check(
         console.print(summary if changes else "No changes.", highlight=False)
     if any(change.level is ChangeLevel.BREAKING for change in changes):
         raise typer.Exit(1)
+
+
+def _contract_changes(old: Path | None, config: Path) -> tuple[Change, ...]:
+    if old is None:
+        return ()
+    try:
+        return contract_changes(old, load_settings(config).events.contracts)
+    except (OSError, ValueError) as error:
+        raise SettingsRefused((f"The event contracts can't be compared: {error}",)) from error
 
 
 def _read(path: Path) -> str:

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from gateway.cli.check import check
 from gateway.cli.compose import compose
+from gateway.cli.events import app as events
 from gateway.cli.plan import plan
 from gateway.cli.serve import serve
 from gateway.cli.simulate import simulate
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 for command in (up, serve, compose, check, plan, simulate):
     app.command()(command)
+app.add_typer(events, name="events")
 
 
 def main() -> None:

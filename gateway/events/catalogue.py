@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-MINOR = 0
+MINOR = 1
 """Minor version of the contracts; raised with each compatible change."""
 
 KEY_NAMES = (
@@ -144,3 +144,6 @@ CATALOGUE: tuple[EventType, ...] = (
 )
 # fmt: on
 """All types, in the order of the documentation."""
+
+SUBJECTS: tuple[str, ...] = tuple(dict.fromkeys(row.name.partition(".")[0] for row in CATALOGUE))
+"""The first words of the types' names: `customer`, `opportunity` …"""

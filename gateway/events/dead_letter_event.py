@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 from datetime import UTC, datetime
 
+from gateway.events.dead_letter_desk import dead_letter_id
 from gateway.events.dead_letters import RejectedEvent
 from gateway.events.event import Change, Event
 
@@ -13,7 +13,7 @@ _NAME = "dead_letter.created"
 
 def dead_letter_created(rejected: RejectedEvent, number: int, *, now: datetime | None = None) -> Event:
     """Return the event that tells of a dead letter; the same letter gives the same id."""
-    subject = base64.urlsafe_b64encode(f"DeadLetter:{number}".encode()).decode().rstrip("=")
+    subject = dead_letter_id(number)
     return Event(
         id=f"gateway:dead_letter:{number}:{_NAME}",
         type=f"concord.{_NAME}.v1",

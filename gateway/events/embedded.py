@@ -33,9 +33,10 @@ async def embedded_events(path: Path, *, retention: timedelta = timedelta(days=3
     try:
         log = SqliteEventLog(store)
         await log.start()
-        trimming = asyncio.create_task(keep_trimmed(log, retention), name="event retention")
+        events = Events(log=log, dead_letters=SqliteDeadLetters(store), streams=EventStreams(log))
+        trimming = asyncio.create_task(keep_trimmed(events, retention), name="event retention")
         try:
-            yield Events(log=log, dead_letters=SqliteDeadLetters(store), streams=EventStreams(log))
+            yield events
         finally:
             trimming.cancel()
             await asyncio.gather(trimming, return_exceptions=True)
@@ -43,9 +44,11 @@ async def embedded_events(path: Path, *, retention: timedelta = timedelta(days=3
         await store.close()
 
 
-async def keep_trimmed(log: EventLog, retention: timedelta, *, every_s: float = 600) -> None:
-    """Forget events older than `retention`, again and again; a store that fails is tried again next time."""
+async def keep_trimmed(events: Events, retention: timedelta, *, every_s: float = 600) -> None:
+    """Forget events and settled dead letters older than `retention`, again and again; a store that fails is tried again next time."""
     while True:
         with suppress(StoreUnavailable):
-            await log.trim(datetime.now(UTC) - retention)
+            oldest = datetime.now(UTC) - retention
+            await events.log.trim(oldest)
+            await events.dead_letters.trim(oldest)
         await asyncio.sleep(every_s)

@@ -34,6 +34,8 @@ class Event:
     data_schema: str | None = None
     correlation_id: str | None = None
     causation_id: str | None = None
+    replay_of: str | None = None
+    """Global id of the dead letter that it was, if it was one."""
     keys: Mapping[str, str]
     """Names of entities to the keys that find them: `{"customer": "<global id>", "contract": "CON-2025-0001"}`."""
     version: str | None = None
@@ -65,6 +67,7 @@ def parse_event(envelope: Mapping[str, Any]) -> Event:
         data_schema=envelope.get("dataschema"),
         correlation_id=envelope.get("correlationid"),
         causation_id=envelope.get("causationid"),
+        replay_of=envelope.get("replayof"),
         keys=dict(data["keys"]),
         version=data.get("version"),
         changes=tuple(
@@ -88,6 +91,7 @@ def print_event(event: Event) -> dict[str, Any]:
         "dataschema": event.data_schema,
         "correlationid": event.correlation_id,
         "causationid": event.causation_id,
+        "replayof": event.replay_of,
     }
     envelope.update({name: value for name, value in optional.items() if value is not None})
     data: dict[str, Any] = {"keys": dict(event.keys)}

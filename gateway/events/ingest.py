@@ -119,7 +119,7 @@ class EventIngest:
                 case Event() as event:
                     events.append(event)
                 case BrokenContract() as broken:
-                    rejected.append(_rejected(envelope, broken))
+                    rejected.append(rejected_event(envelope, broken))
                 case other:
                     assert_never(other)
             if number % _CHECKED_AT_ONCE == 0:
@@ -144,7 +144,8 @@ def _parse_batch(body: bytes, max_events: int) -> list[object]:
     return batch
 
 
-def _rejected(envelope: object, broken: BrokenContract) -> RejectedEvent:
+def rejected_event(envelope: object, broken: BrokenContract) -> RejectedEvent:
+    """Return what can be told of a batch's element that breaks its contract."""
     fields = envelope if isinstance(envelope, dict) else {}
     return RejectedEvent(
         event_id=_text(fields.get("id")),

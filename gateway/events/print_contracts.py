@@ -43,6 +43,7 @@ def event_schema(row: EventType) -> dict[str, Any]:
             "dataschema": {"type": "string", "pattern": f"^urn:concord:event:{row.name}:{row.major}\\.[0-9]+$"},
             "correlationid": _NAME,
             "causationid": _NAME,
+            "replayof": {**_NAME, "description": "Set where a dead letter is replayed: the letter's id."},
             "sequence": {"type": "string", "pattern": "^[0-9]+$", "description": "Set by the log."},
             "recordedtime": {"type": "string", "format": "date-time", "description": "Set by the log."},
             "data": _data(row),
@@ -147,6 +148,7 @@ only grows: what was valid stays valid.
 | `datacontenttype` | `application/json` |
 | `dataschema` | `urn:concord:event:<name>:1.{MINOR}`: the exact contract (optional) |
 | `correlationid`, `causationid` | the workflow, and the event that caused this one |
+| `replayof` | the dead letter that the event was until somebody replayed it |
 | `sequence`, `recordedtime` | set by the log: count within the subject, and when the event arrived; `recordedtime - time` is the event lag |
 | `data.keys` | how to find the entities concerned: contracts and invoices by number, the others by global id |
 | `data.version` | the entity's version after the event |

@@ -22,12 +22,13 @@ async def shared_events(url: str, *, retention: timedelta = timedelta(days=30)) 
         await store.warn_if_forgetful()
         log = RedisEventLog(store)
         await log.start()
+        events = Events(log=log, dead_letters=RedisDeadLetters(store), streams=EventStreams(log))
         tasks = (
             asyncio.create_task(log.follow(), name="event log reader"),
-            asyncio.create_task(keep_trimmed(log, retention), name="event retention"),
+            asyncio.create_task(keep_trimmed(events, retention), name="event retention"),
         )
         try:
-            yield Events(log=log, dead_letters=RedisDeadLetters(store), streams=EventStreams(log))
+            yield events
         finally:
             for task in tasks:
                 task.cancel()

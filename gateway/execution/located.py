@@ -13,7 +13,7 @@ from gateway.execution.walk import ConcretePath
 FIELD_CODES = frozenset(
     code
     for code, row in REGISTRY.items()
-    if row.error_class in (ErrorClass.UPSTREAM, ErrorClass.CONFLICT) or code.startswith("EVENT_CURSOR_")
+    if row.error_class in (ErrorClass.UPSTREAM, ErrorClass.CONFLICT) or code.startswith("EVENT_")
 ) - {"REQUEST_DEADLINE_EXCEEDED", "AUTH_UNAVAILABLE"} | {
     "BAD_USER_INPUT",
     "FORBIDDEN",

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, TypeAlias
 
+import strawberry
 from aiodataloader import DataLoader
 
+from gateway.events.dead_letter_desk import DeadLetterDesk
 from gateway.events.log import EventLog
 from gateway.events.source_stream import EventStreams
 
@@ -73,6 +75,7 @@ class GraphContext:
 
     log: EventLog
     streams: EventStreams
+    desk: DeadLetterDesk
     look_up: EntityLookup
     directory: SystemDirectory
     resume_after: str | None = None
@@ -104,3 +107,6 @@ class GraphContext:
             else:
                 answers.update(zip(group, found, strict=True))
         return [answers[asked] for asked in questions]
+
+
+GraphInfo: TypeAlias = strawberry.Info[GraphContext, None]

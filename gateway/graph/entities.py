@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 import strawberry
 from strawberry.federation.schema_directives import Key
 from strawberry.federation.types import FieldSet
 
 from gateway.errors import GatewayError
-from gateway.graph.context import GraphContext
+from gateway.graph.context import GraphInfo
+from gateway.graph.node import Node
 from gateway.graph.refusal import refusal, to_graphql_error
-
-GraphInfo: TypeAlias = strawberry.Info[GraphContext, None]
 
 _ID = Key(fields=FieldSet("id"), resolvable=False)
 _NUMBER = Key(fields=FieldSet("number"), resolvable=False)
-
-
-@strawberry.interface(description="Anything with an id of its own in the whole graph.")
-class Node:
-    """Anything with a global id."""
-
-    id: strawberry.ID
 
 
 @strawberry.federation.type(keys=[_ID])

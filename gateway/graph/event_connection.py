@@ -12,22 +12,13 @@ from gateway.events.cursor import parse_cursor, print_cursor
 from gateway.events.event import RecordedEvent
 from gateway.events.log import EventFilter, EventLog, PositionExpired, StoreUnavailable
 from gateway.events.source_stream import StreamedEvent
-from gateway.graph.entities import GraphInfo
+from gateway.graph.context import GraphInfo
 from gateway.graph.lifecycle_event import LifecycleEvent
+from gateway.graph.page_info import PageInfo
 from gateway.graph.refusal import refusal, to_graphql_error
 
 DEFAULT_PAGE_SIZE = 50
 MAX_PAGE_SIZE = 200
-
-
-@strawberry.federation.type(shareable=True, description="Where a page stands in its list.")
-class PageInfo:
-    """Equal to the type of the other subgraphs."""
-
-    has_next_page: bool
-    has_previous_page: bool
-    start_cursor: str | None
-    end_cursor: str | None
 
 
 @strawberry.type

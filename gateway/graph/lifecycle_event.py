@@ -40,6 +40,9 @@ class LifecycleEvent:
     cursor: str = strawberry.field(description="A subscription that starts with it goes on with the next event.")
     correlation_id: str | None = strawberry.field(description="The workflow that it belongs to.")
     causation_id: str | None = strawberry.field(description="The event that caused it.")
+    replay_of: strawberry.ID | None = strawberry.field(
+        description="The dead letter that it was until somebody replayed it; null for what came by itself."
+    )
     source: str = strawberry.field(description="Such as `concord/billing`.")
     changes: list[FieldChange]
     customer: Customer | None
@@ -64,6 +67,7 @@ class LifecycleEvent:
             cursor=streamed.cursor,
             correlation_id=event.correlation_id,
             causation_id=event.causation_id,
+            replay_of=None if event.replay_of is None else strawberry.ID(event.replay_of),
             source=event.source,
             changes=[FieldChange.of(change) for change in event.changes],
             customer=Customer(id=strawberry.ID(keys["customer"])) if "customer" in keys else None,

@@ -15,13 +15,33 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
 from gateway.errors import GatewayError
+from gateway.events.catalogue import SUBJECTS
+from gateway.events.dead_letter_desk import dead_letter_number
+from gateway.events.log import StoreUnavailable
 from gateway.events.source_stream import StreamedEvent
-from gateway.graph.context import GraphContext, SystemStatus
-from gateway.graph.entities import NODES, GraphInfo, Node, entity_stub
+from gateway.graph.context import GraphContext, GraphInfo, SystemStatus
+from gateway.graph.dead_letter import (
+    DeadLetter,
+    DeadLetterCause,
+    DeadLetterConnection,
+    resolve_dead_letter_causes,
+    resolve_dead_letters,
+)
+from gateway.graph.dead_letter_mutation import (
+    DeadLetterPayload,
+    DiscardDeadLettersPayload,
+    ReplayDeadLettersPayload,
+    discard_dead_letter,
+    discard_dead_letters,
+    replay_dead_letter,
+    replay_dead_letters,
+)
+from gateway.graph.entities import NODES, entity_stub
 from gateway.graph.event_connection import LifecycleEventConnection, event_page
 from gateway.graph.event_filter import LifecycleEventFilter, to_event_filter
 from gateway.graph.global_id import typename_of
 from gateway.graph.lifecycle_event import LifecycleEvent
+from gateway.graph.node import Node
 from gateway.graph.refusal import refusal, to_graphql_error
 
 _MAX_NODES = 200
@@ -42,6 +62,8 @@ class System:
 async def resolve_node(info: GraphInfo, id: strawberry.ID) -> Node | None:  # noqa: A002 - the argument's name
     """Return the stub of an entity that exists. Raises BAD_USER_INPUT and what its owner raises."""
     typename = typename_of(id)
+    if typename == DeadLetter.__name__:
+        return await find_dead_letter(info, id)
     if entity_stub(typename, id) is None:
         return None
     try:
@@ -50,6 +72,16 @@ async def resolve_node(info: GraphInfo, id: strawberry.ID) -> Node | None:  # no
     except GatewayError as error:
         raise to_graphql_error(error) from error
     return None if current is None else entity_stub(typename, current)
+
+
+async def find_dead_letter(info: GraphInfo, id: strawberry.ID) -> DeadLetter | None:  # noqa: A002 - the argument's name
+    """Return a dead letter, or None. Raises STORE_UNAVAILABLE."""
+    number = dead_letter_number(id)
+    try:
+        letter = None if number is None else await info.context.desk.letters.get(number)
+    except StoreUnavailable as error:
+        raise refusal("STORE_UNAVAILABLE") from error
+    return None if letter is None else DeadLetter.of(letter)
 
 
 async def resolve_nodes(info: GraphInfo, ids: list[strawberry.ID]) -> list[Node | None]:
@@ -125,8 +157,36 @@ class Query:
     events: LifecycleEventConnection | None = strawberry.field(
         resolver=resolve_events, description="What happened, oldest first, as far back as events are kept."
     )
+    dead_letters: DeadLetterConnection | None = strawberry.field(
+        resolver=resolve_dead_letters,
+        description="Events that broke their contract, oldest first; those that wait, unless another state is asked for.",
+    )
+    dead_letter_causes: list[DeadLetterCause] | None = strawberry.field(
+        resolver=resolve_dead_letter_causes,
+        description="The dead letters that wait, grouped by what is wrong with them.",
+    )
     systems: list[System] | None = strawberry.field(
         resolver=resolve_systems, description="The systems behind the graph, who owns them and how they do."
+    )
+
+
+@strawberry.type
+class Mutation:
+    """What operations can do about what the gateway itself keeps."""
+
+    replay_dead_letter: DeadLetterPayload | None = strawberry.field(
+        resolver=replay_dead_letter,
+        description="Send a dead letter that fits its contract by now on to all consumers, flagged as a replay.",
+    )
+    replay_dead_letters: ReplayDeadLettersPayload | None = strawberry.field(
+        resolver=replay_dead_letters,
+        description="Replay the dead letters of a cause, oldest first and throttled, for up to 20 seconds a call.",
+    )
+    discard_dead_letter: DeadLetterPayload | None = strawberry.field(
+        resolver=discard_dead_letter, description="Put a dead letter away for good, saying why."
+    )
+    discard_dead_letters: DiscardDeadLettersPayload | None = strawberry.field(
+        resolver=discard_dead_letters, description="Put the dead letters of a cause away for good, saying why."
     )
 
 
@@ -146,12 +206,19 @@ class Subscription:
         description="What happens to contracts, from creation to their end, and to the revenue from them.",
     )
     invoice_events = strawberry.subscription(
-        resolver=stream_of("invoice", "payment", "credit_memo"),
-        description="What happens to invoices, their payments and credit memos.",
+        resolver=stream_of("invoice", "payment", "credit_memo", "journal"),
+        description="What happens to invoices, their payments and credit memos, and in the ledger.",
     )
     entitlement_changes = strawberry.subscription(
         resolver=stream_of("entitlement", "usage"),
         description="What customers may use, and how much of it they have used.",
+    )
+    operations_updates = strawberry.subscription(
+        resolver=stream_of("workflow", "drift", "source", "dead_letter"),
+        description="What operations should know: workflows, drift, systems in trouble, dead letters.",
+    )
+    lifecycle_events = strawberry.subscription(
+        resolver=stream_of(*SUBJECTS), description="Everything that happens, of every type."
     )
 
 
@@ -190,8 +257,9 @@ def create_schema() -> GraphSchema:
     """Return the schema; its operations are executed with a `GraphContext` as context value."""
     return GraphSchema(
         query=Query,
+        mutation=Mutation,
         subscription=Subscription,
-        types=NODES,
+        types=(*NODES, DeadLetter),
         config=StrawberryConfig(scalar_map={dt.datetime: _DATE_TIME}),
         extensions=[
             CursorBesideEvent,

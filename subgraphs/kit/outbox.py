@@ -24,6 +24,7 @@ from subgraphs.kit.database import Database
 
 _log = logging.getLogger(__name__)
 _BATCH = 200
+_TOO_LARGE = 413
 _MAX_BACKOFF_S = 30.0
 _IDLE_S = 5.0
 
@@ -39,10 +40,12 @@ class Outbox:
     """
 
     def __init__(self, database: Database, *, events_url: str, signing_secret: str, timeout_s: float = 10.0) -> None:
+        """`events_url` names one address of the event log, or several with commas between: any of them will do."""
         self._database = database
-        self._events_url = events_url
+        self._addresses = [address.strip() for address in events_url.split(",")]
         self._secret = signing_secret
         self._timeout_s = timeout_s
+        self._most = _BATCH
         self._added = asyncio.Event()
 
     async def add(self, events: Sequence[CanonicalEvent]) -> None:
@@ -71,17 +74,25 @@ class Outbox:
         return int(row[0])
 
     async def deliver_forever(self) -> None:
-        """Deliver in order, one batch at a time; failures back off up to 30 s and are tried until they succeed."""
-        backoff_s = 0.2
+        """Deliver in order, one batch at a time, to the address that took the last one.
+
+        Where it fails, the next address is asked at once. While none takes anything, the outbox backs off up to 30 s.
+        """
+        backoff_s, failures = 0.2, 0
         async with httpx2.AsyncClient(trust_env=False, timeout=self._timeout_s) as http:
             while True:
                 self._added.clear()
-                batch = await self._database.run(_next_batch)
+                most = self._most
+                batch = await self._database.run(lambda connection, most=most: _next_batch(connection, most))  # type: ignore[misc]  # bound now
                 if not batch:
                     await _wait(self._added, _IDLE_S)
                 elif await self._deliver(http, batch):
-                    backoff_s = 0.2
+                    backoff_s, failures = 0.2, 0
                 else:
+                    failures += 1
+                    self._addresses.append(self._addresses.pop(0))
+                    if failures % len(self._addresses):
+                        continue
                     # Not woken by new events: the log would be asked in a busy loop while it is down.
                     await asyncio.sleep(backoff_s)
                     backoff_s = min(backoff_s * 2, _MAX_BACKOFF_S)
@@ -93,11 +104,17 @@ class Outbox:
             signature.HEADER: signature.sign(self._secret, body),
         }
         try:
-            reply = await http.post(self._events_url, content=body, headers=headers)
+            reply = await http.post(self._addresses[0], content=body, headers=headers)
             answer = orjson.loads(reply.content) if reply.is_success else None
         except (httpx2.TransportError, orjson.JSONDecodeError) as error:
             _log.info("The event log can't be reached: %s", type(error).__name__)
             return False
+        if reply.status_code == _TOO_LARGE:
+            # Smaller batches pass; an event that is too large alone must not hold up the rest.
+            self._most = max(1, len(batch) // 2)
+            if len(batch) > 1:
+                return True
+            answer = {"rejected": [{"id": orjson.loads(batch[0][1])["id"], "code": "PAYLOAD_TOO_LARGE"}]}
         if not isinstance(answer, dict):
             _log.warning("The event log answered %s to %d events.", reply.status_code, len(batch))
             return False
@@ -107,12 +124,13 @@ class Outbox:
         for entry in refused.values():
             _log.error("The event log refused event %s: %s", entry["id"], entry.get("code"))
         await self._database.run(lambda connection: _settle(connection, [position for position, _ in batch], refused))
+        self._most = min(_BATCH, max(self._most, len(batch)) * 2)
         return True
 
 
-def _next_batch(connection: sqlite3.Connection) -> list[tuple[int, bytes]]:
+def _next_batch(connection: sqlite3.Connection, most: int) -> list[tuple[int, bytes]]:
     rows = connection.execute(
-        "select position, event from outbox where refused is null order by position limit ?", (_BATCH,)
+        "select position, event from outbox where refused is null order by position limit ?", (most,)
     )
     return [(int(position), bytes(event)) for position, event in rows]
 

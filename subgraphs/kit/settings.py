@@ -29,6 +29,7 @@ class SubgraphSettings(BaseSettings):
     """The address under which the vendor calls us, where its signature covers it; empty: the address it used."""
     crosswalk_url: str = "http://127.0.0.1:4001"
     events_url: str = "http://127.0.0.1:4000/events"
+    """Where events go: a gateway's address, or those of several with commas between, so that another takes them."""
     signing_secret: SecretStr = SecretStr("concord-development-secret")
     """Shared by our own processes."""
     poll_interval_s: float = Field(default=5.0, gt=0)

@@ -20,6 +20,7 @@ import orjson
 import pytest
 import uvicorn
 from redis.asyncio import Redis
+from running_gateway import Door, running_door
 from starlette.applications import Starlette
 
 from gateway.events.contracts import EventContracts
@@ -163,3 +164,31 @@ async def ingest(events: Events, contracts: EventContracts) -> AsyncIterator[Ing
     app = Starlette(routes=[events_route(EventIngest(events.log, events.dead_letters, contracts, secret=SECRET))])
     async with serve(app) as url, httpx2.AsyncClient(trust_env=False) as client:
         yield Ingest(f"{url}/events", events, client)
+
+
+@pytest.fixture
+async def door(tmp_path: Path, schemas: Path) -> AsyncIterator[Door]:
+    async with running_door(tmp_path, schemas, serve) as running:
+        yield running
+
+
+@pytest.fixture
+def post(door, sign):
+    async def post(url: str, message: Any, media_type: str) -> Any:
+        body = orjson.dumps(message)
+        headers = {"content-type": media_type, "x-concord-signature": sign(body)}
+        response = await door.client.post(url, content=body, headers=headers)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    return post
+
+
+@pytest.fixture
+def take_record(door, post):
+    async def take_record(system: str, external_id: str) -> str:
+        record = {"system": system, "externalId": external_id, "reference": "CUST-0001", "name": "Acme"}
+        taken = await post(f"{door.identity_url}/records", {"records": [record]}, "application/json")
+        return taken["customers"][external_id]
+
+    return take_record

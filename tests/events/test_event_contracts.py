@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -115,3 +121,136 @@ def test_an_event_that_breaks_its_contract_is_told_which_rule(path, value, rule,
 def test_extension_attributes_of_cloudevents_are_let_through(contracts, activated):
     assert isinstance(contracts.parse(activated(1, traceparent="00-1-2-01")), Event)
     assert isinstance(contracts.parse(activated(1, Not_An_Attribute=1)), BrokenContract)
+
+
+ROOT = Path(__file__).parents[2]
+PAUSED = "concord.contract.paused.v1"
+
+
+@pytest.fixture
+def check(tmp_path, schemas):
+    """Run `concord check` on the product's contracts and a changed copy of them; `edit` changes one contract's schema."""
+    folder = tmp_path / "events"
+    shutil.copytree(schemas, folder)
+
+    def check(edit=None, *, version="1.9"):
+        path = folder / f"{PAUSED}.json"
+        if edit is not None:
+            contract = json.loads(path.read_text())
+            contract["$id"] = f"urn:concord:event:contract.paused:{version}"
+            edit(contract)
+            path.write_text(json.dumps(contract))
+        command = ["check", "schema/supergraph.graphql", "schema/supergraph.graphql", "--old-events", str(schemas)]
+        told = subprocess.run(
+            [sys.executable, "-m", "gateway.cli.main", *command, "--json"],
+            cwd=ROOT,
+            env={**os.environ, "CONCORD_EVENTS__CONTRACTS": str(folder)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        changes = [(each["level"], each["code"], each["coordinate"]) for each in json.loads(told.stdout)]
+        return told.returncode, changes
+
+    check.folder = folder
+    return check
+
+
+def edit_data(change):
+    return lambda contract: change(contract["properties"]["data"]["properties"], contract)
+
+
+@pytest.mark.parametrize(
+    ("edit", "code", "change"),
+    [
+        (lambda c: c["required"].append("correlationid"), 1, ("BREAKING", "EVENT_FIELD_REQUIRED", ".correlationid")),
+        (
+            edit_data(lambda data, _: data["keys"]["required"].append("customer")),
+            1,
+            ("BREAKING", "EVENT_FIELD_REQUIRED", ".data.keys.customer"),
+        ),
+        (
+            edit_data(lambda data, _: data["keys"]["properties"].pop("feature")),
+            1,
+            ("BREAKING", "EVENT_FIELD_REMOVED", ".data.keys.feature"),
+        ),
+        (
+            edit_data(lambda data, _: data["version"].update(type="string")),
+            1,
+            ("BREAKING", "EVENT_FIELD_TYPE_NARROWED", ".data.version"),
+        ),
+        (
+            edit_data(lambda data, _: data["changes"].update(maxItems=5)),
+            1,
+            ("BREAKING", "EVENT_FIELD_BOUND_NARROWED", ".data.changes"),
+        ),
+        (
+            edit_data(lambda data, _: data["changes"]["items"]["properties"]["field"].update(pattern="^x")),
+            1,
+            ("BREAKING", "EVENT_FIELD_CONDITION_NARROWED", ".data.changes[].field"),
+        ),
+        (
+            edit_data(lambda data, _: data["changes"]["contains"]["properties"]["field"].update(const="state")),
+            1,
+            ("BREAKING", "EVENT_FIELD_CONDITION_NARROWED", ".data.changes"),
+        ),
+        (
+            edit_data(lambda data, _: data.update(amount={"type": "string"})),
+            0,
+            ("SAFE", "EVENT_FIELD_ADDED", ".data.amount"),
+        ),
+        (
+            edit_data(lambda data, _: data["version"].update(maxLength=400)),
+            0,
+            ("DANGEROUS", "EVENT_FIELD_BOUND_WIDENED", ".data.version"),
+        ),
+        (
+            lambda c: c["properties"]["source"].update(pattern="^concord/(billing|erp)(/[a-z0-9_-]{1,40})?$"),
+            0,
+            ("DANGEROUS", "EVENT_FIELD_CONDITION_WIDENED", ".source"),
+        ),
+        (
+            lambda c: c["required"].remove("datacontenttype"),
+            0,
+            ("DANGEROUS", "EVENT_FIELD_OPTIONAL", ".datacontenttype"),
+        ),
+    ],
+    ids=[
+        "attribute required",
+        "key required",
+        "key removed",
+        "type",
+        "bound",
+        "pattern",
+        "contains",
+        "field added",
+        "bound widened",
+        "emitter added",
+        "attribute optional",
+    ],
+)
+def test_an_incompatible_change_of_a_contract_is_refused(check, edit, code, change):
+    level, name, coordinate = change
+    assert check(edit) == (code, [(level, name, f"{PAUSED}{coordinate}")])
+
+
+def test_contracts_that_did_not_change_pass_and_gone_new_or_unversioned_ones_are_told(check):
+    assert check() == (0, [])
+    path = check.folder / f"{PAUSED}.json"
+    shutil.copy(path, check.folder / "concord.contract.paused.v2.json")
+    second = check.folder / "concord.contract.paused.v2.json"
+    second.write_text(path.read_text().replace(PAUSED, "concord.contract.paused.v2"))
+    (check.folder / "concord.contract.resumed.v1.json").unlink()
+    grown = json.loads(path.read_text())
+    version = grown["$id"].rpartition(":")[2]
+    returncode, changes = check(lambda c: c["properties"]["data"]["properties"].update(more={}), version=version)
+    assert (returncode, changes) == (
+        1,
+        [
+            ("BREAKING", "EVENT_CONTRACT_VERSION_KEPT", PAUSED),
+            ("BREAKING", "EVENT_CONTRACT_REMOVED", "concord.contract.resumed.v1"),
+            ("SAFE", "EVENT_FIELD_ADDED", f"{PAUSED}.data.more"),
+            ("SAFE", "EVENT_CONTRACT_ADDED", "concord.contract.paused.v2"),
+        ],
+    )

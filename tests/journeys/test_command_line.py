@@ -22,9 +22,23 @@ def concord(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False, env=environment)
 
 
-@pytest.mark.parametrize("command", ["up", "serve", "compose", "check", "plan", "simulate"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "up",
+        "serve",
+        "compose",
+        "check",
+        "plan",
+        "simulate",
+        "events tail",
+        "events dead-letters",
+        "events replay",
+        "events discard",
+    ],
+)
 def test_every_command_helps_with_an_example(command):
-    shown = concord(command, "--help")
+    shown = concord(*command.split(), "--help")
     assert shown.returncode == 0
     assert f"concord {command}" in shown.stdout
 

@@ -1,0 +1,138 @@
+"""A gateway wired as the product is, over a running identity subgraph, and clients that listen to it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from pydantic import SecretStr
+from websockets.asyncio.client import connect
+
+from gateway.app import create_gateway
+from gateway.federation.composition import SubgraphSource, compose
+from gateway.settings import EventsSettings, Settings, StateSettings, SubgraphSettings, SupergraphSettings
+from gateway.transport.server import server
+from subgraphs.identity.app import start as start_identity
+from subgraphs.identity.schema import create_schema as create_identity_schema
+from subgraphs.identity.settings import IdentitySettings
+from subgraphs.kit.subgraph_app import create_app
+
+ROOT = Path(__file__).parents[2]
+SDL = ROOT / "schema" / "subgraphs"
+SECRET = "between ourselves"
+
+
+@dataclass
+class Door:
+    """A running gateway."""
+
+    url: str
+    client: httpx2.AsyncClient
+    identity_url: str
+
+
+@asynccontextmanager
+async def gateway_on(port: int, settings: Settings):
+    gateway = create_gateway(settings, internal_secret=SECRET)
+    process = server(gateway.app, drain=gateway.drain, settings=gateway.transport, port=port, drain_s=0.2)
+    task = asyncio.create_task(process.serve())
+    await process.ready.wait()
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.should_exit = True
+        await task
+
+
+def compose_at(identity_url: str) -> str:
+    """The supergraph of identity and the gateway's own graph."""
+    composition = compose(
+        [
+            SubgraphSource(name=name, url=url, sdl=(SDL / f"{name}.graphql").read_text())
+            for name, url in (("identity", identity_url), ("concord", "http://concord.invalid"))
+        ]
+    )
+    assert composition.supergraph_sdl is not None, composition.errors
+    return composition.supergraph_sdl
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@asynccontextmanager
+async def running_door(tmp_path: Path, schemas: Path, serve: Any, **settings: Any) -> AsyncIterator[Door]:
+    """A gateway wired as the product is, over a running identity subgraph that tells it of events."""
+    port = free_port()
+    identity_settings = IdentitySettings(
+        state_dir=tmp_path / "identity", signing_secret=SecretStr(SECRET), events_url=f"http://127.0.0.1:{port}/events"
+    )
+    identity_app = create_app("identity", create_identity_schema(), identity_settings, start_identity)
+    async with (
+        serve(identity_app, lifespan="on") as identity,
+        httpx2.AsyncClient(trust_env=False, timeout=60) as client,
+    ):
+        supergraph = tmp_path / "supergraph.graphql"
+        supergraph.write_text(compose_at(f"{identity}/graphql"))
+        events = settings.pop("events", {})
+        configured = Settings(
+            state=StateSettings(directory=tmp_path),
+            supergraph=SupergraphSettings(path=supergraph),
+            events=EventsSettings(contracts=schemas, **events),
+            subgraphs={
+                "identity": SubgraphSettings(
+                    url=f"{identity}/graphql", schema=SDL / "identity.graphql", owner="platform"
+                ),
+                "concord": SubgraphSettings(in_process="concord", schema=SDL / "concord.graphql", system="gateway"),
+            },
+            **settings,
+        )
+        async with gateway_on(port, configured) as url:
+            yield Door(url, client, identity)
+
+
+@asynccontextmanager
+async def subscribed(door, query: str, **variables: Any):
+    """A graphql-transport-ws subscription: an async function that reads the next message."""
+    async with connect(
+        door.url.replace("http", "ws") + "/graphql", subprotocols=["graphql-transport-ws"], proxy=None
+    ) as connection:
+
+        async def read() -> Any:
+            return json.loads(await asyncio.wait_for(connection.recv(), 30))
+
+        await connection.send(json.dumps({"type": "connection_init"}))
+        assert (await read())["type"] == "connection_ack"
+        payload = {"query": query, "variables": variables}
+        await connection.send(json.dumps({"type": "subscribe", "id": "1", "payload": payload}))
+        yield read
+
+
+async def read_sse(door, query: str, count: int, headers: dict[str, str] | None = None) -> list[dict[str, str]]:
+    """The first events of an SSE subscription, as fields."""
+    found: list[dict[str, str]] = []
+    accept = {"accept": "text/event-stream", **(headers or {})}
+    async with (
+        asyncio.timeout(60),
+        door.client.stream("POST", f"{door.url}/graphql", json={"query": query}, headers=accept) as response,
+    ):
+        fields: dict[str, str] = {}
+        async for line in response.aiter_lines():
+            if line and not line.startswith(":"):
+                name, _, value = line.partition(": ")
+                fields[name] = value
+            elif not line and fields:
+                found.append(fields)
+                fields = {}
+                if len(found) == count:
+                    break
+    return found
