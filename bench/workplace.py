@@ -106,6 +106,8 @@ def write_inputs(ports: Ports, *, max_connections: int) -> None:
 
 def _concord_settings(urls: dict[str, str], max_connections: int) -> str:
     lines = [
+        "[access]",
+        'policy = "development"',
         "[server]",
         'host = "127.0.0.1"',
         "[state]",

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 
-from gateway.access.authenticate import allow_anonymous
+from gateway.access.authenticate import Credentials
 from gateway.access.limits import Limits
 from gateway.access.persisted import RememberedDocuments
+from gateway.access.revocations import Revocations, RevocationsUnreadable
+from gateway.access.settings import AccessPolicy, AccessSettings
 from gateway.cache.known_documents import DocumentFile
 from gateway.cache.warm_plans import WarmPlans
 from gateway.console import console
@@ -32,6 +35,8 @@ from gateway.transport.settings import CorsSettings, TransportSettings
 from gateway.writes.sqlite_store import SqliteWriteStore
 from gateway.writes.store import WriteStore
 
+_LOG = logging.getLogger("concord.app")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gateway:
@@ -45,7 +50,7 @@ class Gateway:
 def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
     """Wire a gateway: one process, its stores, its subgraph clients and an engine that reloads.
 
-    Raises SettingsRefused if the supergraph can't be served.
+    Raises SettingsRefused if the supergraph can't be served, or nobody could call.
     """
     engine = ReloadedEngine(settings.supergraph.path)
     supergraph = read_supergraph(settings.supergraph.path)
@@ -57,6 +62,7 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
         compress_from_bytes=settings.server.compress_from_bytes,
     )
     drain = Drain()
+    credentials = _credentials(settings.access)
     ingest = _Later()
     page = console(query=_read_query(settings))
 
@@ -67,7 +73,8 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
             writes = await _open_writes(settings)
             stack.push_async_callback(writes.aclose)
             desk = DeadLetterDesk(events.dead_letters, events.log, contracts)
-            clients = SubgraphClients(settings, ownership, events, desk, writes)
+            await stack.enter_async_context(credentials.running())
+            clients = SubgraphClients(settings, ownership, events, desk, writes, internal_secret=internal_secret)
             stack.push_async_callback(clients.aclose)
             build = partial(_build_engine, settings=settings, clients=clients)
             interval_s = settings.supergraph.reload_interval_s
@@ -83,7 +90,7 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
             "/graphql": graphql_app(
                 engine,
                 settings=transport,
-                authenticate=allow_anonymous,
+                authenticate=credentials,
                 drain=drain,
                 page=page.page,
             ),
@@ -124,6 +131,18 @@ def _build_engine(supergraph: Supergraph, *, settings: Settings, clients: Subgra
 def _warm_plans(settings: Settings) -> WarmPlans:
     file = DocumentFile(settings.state.directory / "gateway" / "documents.json", most=settings.plans.remembered)
     return WarmPlans(file, shipped=settings.plans.documents, warm_s=settings.plans.warm_s)
+
+
+def _credentials(settings: AccessSettings) -> Credentials:
+    if not settings.lets_somebody_in:
+        mend = 'name an issuer or a key, or say `policy = "development"` for a sandbox'
+        raise SettingsRefused((f"`access`: nobody could call; {mend}.",))
+    if settings.policy is AccessPolicy.DEVELOPMENT:
+        _LOG.warning("access_development", extra={"meaning": "whoever has no credentials may see and do everything"})
+    try:
+        return Credentials(settings, Revocations(settings.revoked))
+    except RevocationsUnreadable as error:
+        raise SettingsRefused((f"`access.revoked`: {error}.",)) from error
 
 
 def _open_events(settings: Settings) -> AbstractAsyncContextManager[Events]:

@@ -10,12 +10,13 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from gateway.access.csrf import CsrfPolicy
+from gateway.access.settings import AccessSettings
 from gateway.federation.composition.ownership import Ownership, OwnershipInvalidError, parse_ownership
 
 ENVIRONMENT_PREFIX = "CONCORD_"
@@ -135,6 +136,8 @@ class SubgraphSettings(Table):
     """Fixed headers sent with every request."""
     forward_headers: tuple[str, ...] = ()
     """Names of client headers passed on unchanged."""
+    tell_caller: bool = True
+    """Whether it is told for whom it is asked, by a signed X-Concord-Caller."""
     shown_codes: frozenset[str] = frozenset()
     """Error codes whose messages clients may read as the subgraph wrote them; others get a fixed sentence."""
 
@@ -170,6 +173,7 @@ class Settings(Table):
     events: EventsSettings = EventsSettings()
     writes: WritesSettings = WritesSettings(postgres_url=None)
     console: ConsoleSettings = ConsoleSettings()
+    access: AccessSettings = Field(default_factory=AccessSettings)
     secrets: SecretsSettings = SecretsSettings(internal=None)
     subgraphs: Mapping[str, SubgraphSettings] = Field(default_factory=dict)
     processes: Mapping[str, ProcessSettings] = Field(default_factory=dict)
@@ -240,12 +244,20 @@ def _sentence(path: Path, details: ErrorDetails) -> str:
 
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    """Return the keys of the table at a place, such as `access.issuers.company`; names of a table's own count as any."""
     model: type[BaseModel] = Settings
-    named: Mapping[str, type[BaseModel]] = {"subgraphs": SubgraphSettings, "processes": ProcessSettings}
-    if location and location[0] in named:
-        model = named[str(location[0])]
-    elif location:
-        annotation: Any = Settings.model_fields[str(location[0])].annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            model = annotation
+    steps = iter(location)
+    for step in steps:
+        fields = {field.alias or name: field for name, field in model.model_fields.items()}
+        annotation: Any = fields[str(step)].annotation if str(step) in fields else None
+        inner = [each for each in (annotation, *get_args(annotation)) if _is_table(each)]
+        if not inner:
+            continue
+        if inner[0] is not annotation:
+            next(steps, None)  # the name in a table of tables
+        model = inner[0]
     return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _is_table(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from gateway.access.identity import CallerSigner
 from gateway.errors import REGISTRY
 from gateway.events.dead_letter_desk import DeadLetterDesk
 from gateway.events.embedded import Events
@@ -33,9 +34,18 @@ class SubgraphClients:
     """Opens a client for each subgraph that a supergraph names, and tells how their systems are."""
 
     def __init__(
-        self, settings: Settings, ownership: Ownership | None, events: Events, desk: DeadLetterDesk, writes: WriteStore
+        self,
+        settings: Settings,
+        ownership: Ownership | None,
+        events: Events,
+        desk: DeadLetterDesk,
+        writes: WriteStore,
+        *,
+        internal_secret: str,
     ) -> None:
+        """`internal_secret` signs for whom subgraphs are asked."""
         self._settings = settings
+        self._internal_secret = internal_secret
         self._events = events
         self._desk = desk
         self._writes = writes
@@ -86,7 +96,10 @@ class SubgraphClients:
         settings = configured or SubgraphSettings(url=url, schema=self._settings.supergraph.path)
         # Outermost last: each policy is a client around the one before.
         client: SubgraphClient = remote_subgraph(
-            settings.url or url, max_connections=settings.max_connections, turns=self.turns
+            settings.url or url,
+            max_connections=settings.max_connections,
+            turns=self.turns,
+            identify=CallerSigner(self._internal_secret, name) if settings.tell_caller else None,
         )
         client = Deadlined(client, timeout_s=settings.timeout_s)
         client = Bulkhead(client, most=settings.max_connections)

@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import hmac
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from hashlib import sha256
 from typing import Protocol
 
-from gateway.access.caller import ANONYMOUS, Caller
+from gateway.access.caller import ANONYMOUS, DEVELOPER, Caller
+from gateway.access.claims import caller_of
+from gateway.access.jwks import Keys, KeysAtUrl, KeysInFile, KeyTimes
+from gateway.access.revocations import Credential, RevocableLease, Revocations
+from gateway.access.settings import AccessPolicy, AccessSettings, IssuerSettings
+from gateway.access.token import TokenRefused, check_claims, read_token, verify_signature
+from gateway.errors import GatewayError
+
+_LOG = logging.getLogger("concord.access")
+
+KEY_HEADER = "x-api-key"
+
+_MOST_VERIFIED = 10_000
 
 
 class Authenticate(Protocol):
@@ -21,6 +41,161 @@ class Authenticate(Protocol):
         """
 
 
-async def allow_anonymous(headers: Mapping[str, str]) -> Caller:  # noqa: ARG001 - the development policy asks for nothing
-    """Let everybody in as nobody in particular: the development policy."""
+async def allow_anonymous(headers: Mapping[str, str]) -> Caller:  # noqa: ARG001 - this policy asks for nothing
+    """Let everybody in as nobody in particular, with no rights beyond what the schema leaves open."""
     return ANONYMOUS
+
+
+@dataclass(frozen=True, slots=True)
+class _Issuer:
+    name: str
+    settings: IssuerSettings
+    keys: Keys
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """A token that was accepted, and what that rests on."""
+
+    caller: Caller
+    issuer: _Issuer
+    generation: int
+    revocations: int
+    not_before: float
+
+
+class Credentials:
+    """The door's policy by configuration: tokens of known issuers, service keys, and what happens without either.
+
+    A token's signature is verified once; until it expires, its keys change or something is revoked, the hash of the
+    token is enough.
+    """
+
+    def __init__(self, settings: AccessSettings, revocations: Revocations) -> None:
+        self._nobody = DEVELOPER if settings.policy is AccessPolicy.DEVELOPMENT else ANONYMOUS
+        self._asks_everybody = not (settings.anonymous or settings.policy is AccessPolicy.DEVELOPMENT)
+        self._revocations = revocations
+        self._issuers = {each.issuer: _Issuer(name, each, _keys(name, each)) for name, each in settings.issuers.items()}
+        self._machines = [
+            (
+                each.sha256,
+                Caller(
+                    subject=name,
+                    issuer="service-key",
+                    tenant=each.tenant,
+                    scopes=frozenset(each.scopes),
+                    roles=frozenset(each.roles),
+                    filters=each.filters,
+                    contract=each.contract,
+                    expires_at=each.expires_at,
+                    lease=self._lease(Credential(subject=name, key=name)),
+                ),
+            )
+            for name, each in settings.keys.items()
+        ]
+        self._verified: OrderedDict[bytes, _Verified] = OrderedDict()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Follow revocations, and release what reads keys at the end."""
+        async with self._revocations.followed():
+            try:
+                yield
+            finally:
+                for issuer in self._issuers.values():
+                    await issuer.keys.aclose()
+
+    async def __call__(self, headers: Mapping[str, str]) -> Caller:
+        """Return the caller; see `Authenticate`."""
+        given = headers.get("authorization")
+        key = headers.get(KEY_HEADER)
+        if given is not None:
+            if key is not None:
+                raise _refused("Send one kind of credentials, a token or a key.", error="invalid_request")
+            scheme, _, token = given.partition(" ")
+            if scheme.lower() != "bearer":
+                raise _refused("Send a token as `Authorization: Bearer …`.", error="invalid_request")
+            return await self._by_token(token.strip())
+        if key is not None:
+            return self._by_key(key)
+        if self._asks_everybody:
+            raise _refused("Credentials are missing.")
+        return self._nobody
+
+    async def _by_token(self, text: str) -> Caller:
+        digest = sha256(text.encode("utf-8", "surrogatepass")).digest()
+        known = self._verified.get(digest)
+        if known is not None:
+            now = time.time()
+            if (
+                known.generation == known.issuer.keys.generation
+                and known.revocations == self._revocations.version
+                and known.issuer.keys.are_trusted(asyncio.get_running_loop().time())
+                and known.not_before <= now < (known.caller.expires_at or 0.0)
+            ):
+                self._verified.move_to_end(digest)
+                return known.caller
+            del self._verified[digest]
+        try:
+            verified = await self._verify(text)
+        except TokenRefused as refused:
+            raise _refused(str(refused), error="invalid_token") from None
+        self._verified[digest] = verified
+        if len(self._verified) > _MOST_VERIFIED:
+            self._verified.popitem(last=False)
+        return verified.caller
+
+    async def _verify(self, text: str) -> _Verified:
+        token = read_token(text)
+        issuer = self._issuers.get(token.issuer)
+        if issuer is None:
+            raise TokenRefused("The token is of an issuer that isn't known here.")
+        if token.algorithm not in issuer.settings.algorithms:
+            raise TokenRefused("The token is signed in a way that isn't accepted.")
+        # Before the keys are asked for: what is written on the token must not be able to change in between.
+        version = self._revocations.version
+        key = await issuer.keys.find(token.kid, token.algorithm)
+        if key is None:
+            raise TokenRefused("The token is signed by a key that isn't known.")
+        generation = issuer.keys.generation
+        claims = verify_signature(token, key, issuer.settings)
+        now = time.time()
+        expires_at = check_claims(claims, issuer.settings, now)
+        identity, issued_at = claims.get("jti"), claims.get("iat")
+        credential = Credential(
+            subject=claims["sub"], token_id=identity if isinstance(identity, str) else None, issued_at=issued_at
+        )
+        if self._revocations.holds(credential):
+            raise TokenRefused("The token was revoked.")
+        caller = caller_of(
+            claims, issuer.name, issuer.settings, token=text, expires_at=expires_at, lease=self._lease(credential)
+        )
+        return _Verified(caller, issuer, generation, version, now - issuer.settings.leeway_s)
+
+    def _by_key(self, key: str) -> Caller:
+        digest = sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+        found: Caller | None = None
+        for known, caller in self._machines:
+            if hmac.compare_digest(known, digest):
+                found = caller
+        if found is None or (found.expires_at is not None and time.time() >= found.expires_at):
+            raise _refused("The service key is not valid.", error="invalid_token")
+        if found.lease is not None and found.lease.is_revoked:
+            raise _refused("The service key was revoked.", error="invalid_token")
+        return found
+
+    def _lease(self, credential: Credential) -> RevocableLease | None:
+        return RevocableLease(credential, self._revocations) if self._revocations.can_change else None
+
+
+def _keys(name: str, settings: IssuerSettings) -> Keys:
+    times = KeyTimes(settings.refresh_s, settings.cool_down_s, settings.stale_s)
+    if settings.jwks is not None:
+        return Keys(name, KeysInFile(settings.jwks), times)
+    assert settings.jwks_url is not None
+    return Keys(name, KeysAtUrl(settings.jwks_url), times)
+
+
+def _refused(message: str, *, error: str | None = None) -> GatewayError:
+    challenge = 'Bearer realm="concord"' + (f', error="{error}"' if error else "")
+    return GatewayError("UNAUTHENTICATED", message, headers={"WWW-Authenticate": challenge})

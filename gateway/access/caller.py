@@ -7,33 +7,62 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
+from gateway.access.lease import Lease
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """Whoever sent a request, as far as its credentials prove. Frozen, so one may be kept per token."""
 
     subject: str | None = None
-    """Who: the token's `sub`, or the name of an API key. None for an anonymous caller."""
+    """Who: the token's `sub`, or the name of a service key. None for an anonymous caller."""
     tenant: str | None = None
     scopes: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
+    filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What the caller's data is confined to, by dimension: `{"region": ("EU",)}`. A dimension that is absent confines
+    nothing; one without values leaves nothing."""
     claims: Mapping[str, Any] = field(default_factory=dict)
-    """The verified claims as they came, for policies and rate limits."""
+    """The verified claims as they came, for policies."""
     token: str | None = field(default=None, repr=False)
     """The credential itself, for subgraphs to which it is configured to be forwarded."""
     expires_at: float | None = None
     """Unix seconds after which a long-lived connection of this caller is closed."""
+    issuer: str | None = None
+    """Configured name of the issuer that vouches for the subject: two issuers may know an `ada` each."""
+    contract: str | None = None
+    """The one variant of the graph that the caller may use; None: any."""
+    is_unrestricted: bool = False
+    """Whether everything is allowed, as in the development policy. No claim of a token gives this."""
+    lease: Lease | None = field(default=None, compare=False, repr=False)
+    """Tells when the credentials are revoked; None where they can't be."""
     rights: str = field(init=False)
-    """Equal exactly where two requests may share an answer: same subject, tenant and credential."""
+    """Equal exactly where two requests may share an answer: same issuer, subject, tenant, credential and grants."""
 
     def __post_init__(self) -> None:
-        if self.subject is None and self.token is None:
-            rights = ""
-        else:
-            parts = (self.subject or "", self.tenant or "", self.token or "", *sorted(self.scopes), *sorted(self.roles))
-            rights = hashlib.sha256("\0".join(parts).encode()).hexdigest()
-        object.__setattr__(self, "rights", rights)
+        object.__setattr__(self, "rights", self._digest())
+
+    def _digest(self) -> str:
+        if self.subject is None and self.token is None and not (self.is_unrestricted or self.filters or self.scopes):
+            return ""
+        parts = (
+            self.issuer,
+            self.subject,
+            self.tenant,
+            self.token,
+            sorted(self.scopes),
+            sorted(self.roles),
+            sorted((name, list(values)) for name, values in self.filters.items()),
+            self.is_unrestricted,
+            self.contract,
+        )
+        return hashlib.sha256(orjson.dumps(parts)).hexdigest()
 
 
 ANONYMOUS = Caller()
 """A caller without credentials."""
+
+DEVELOPER = Caller(is_unrestricted=True)
+"""Whoever asks without credentials in the development policy: everything is allowed."""

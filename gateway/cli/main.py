@@ -7,6 +7,7 @@ import sys
 import typer
 from rich.console import Console
 
+from gateway.cli.access import access
 from gateway.cli.check import check
 from gateway.cli.compose import compose
 from gateway.cli.events import app as events
@@ -26,6 +27,7 @@ app = typer.Typer(
 for command in (up, serve, compose, check, plan, simulate):
     app.command()(command)
 app.add_typer(events, name="events")
+app.add_typer(access, name="access")
 
 
 def main() -> None:

@@ -14,6 +14,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from gateway.access.settings import AccessPolicy
+from gateway.cli.local_issuer import local_issuer, make_keys
 from gateway.cli.options import CONFIG, ConfigOption
 from gateway.cli.processes import ProcessFailed, ProcessPlan, Supervisor
 from gateway.cli.secrets import internal_secret, local_secret
@@ -43,6 +45,9 @@ def up(
 def _run(settings: Settings, config: Path, sandbox: dict[str, int | None]) -> None:
     console = Console()
     directory = settings.state.directory
+    issuer = local_issuer(settings)
+    if issuer is not None:
+        make_keys(issuer)
     plans = tuple(_process_plans(settings, config, sandbox))
     status = console.status(f"Starting {len(plans)} processes…")
 
@@ -60,7 +65,7 @@ def _run(settings: Settings, config: Path, sandbox: dict[str, int | None]) -> No
 
     def all_ready() -> None:
         status.stop()
-        console.print(_welcome(supervisor.urls["gateway"], directory))
+        console.print(_welcome(supervisor.urls["gateway"], settings))
 
     async def run() -> None:
         stop = asyncio.Event()
@@ -141,11 +146,13 @@ def _forget(directory: Path) -> None:
             path.unlink()
 
 
-def _welcome(url: str, directory: Path) -> Table:
+def _welcome(url: str, settings: Settings) -> Table:
     table = Table(title="Concord is up", show_header=False, title_justify="left")
     table.add_row("Query page", f"{url}/")
     table.add_row("GraphQL", f"{url}/graphql")
-    table.add_row("Logs", str(directory / "logs"))
+    table.add_row("Logs", str(settings.state.directory / "logs"))
+    if settings.access.policy is AccessPolicy.DEVELOPMENT:
+        table.add_row("Access", "development policy: without credentials, everything is allowed")
     table.add_row("Make something happen", "concord simulate")
     table.add_row("Stop", "Ctrl-C")
     return table

@@ -107,7 +107,7 @@ async def _serve(exchange: Exchange, door: Door) -> None:
             return
         result = one(result)
     wire = EventStream() if acceptable.streaming is Answer.EVENTS else MultipartStream()
-    await stream(exchange, door, result, wire, expires_at=caller.expires_at)
+    await stream(exchange, door, result, wire, caller=caller)
 
 
 async def _options(exchange: Exchange, door: Door) -> None:

@@ -11,9 +11,10 @@ import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from gateway.access.caller import Caller
 from gateway.errors import GatewayError
 from gateway.execution.message import GraphQLResponse, refusal
-from gateway.transport.paced import close
+from gateway.transport.paced import close, held_by
 
 _LOG = logging.getLogger("concord.transport")
 
@@ -32,7 +33,9 @@ class OperationEvent:
 class Reservation:
     """One connection, promised or open, and the operations that answer through it."""
 
-    def __init__(self) -> None:
+    def __init__(self, owner: tuple[str | None, ...]) -> None:
+        self.owner = owner
+        """Whose it is."""
         self.events: asyncio.Queue[OperationEvent] = asyncio.Queue(_WAITING_EVENTS)
         self._operations: dict[str, asyncio.Task[None] | None] = {}
         self._group: asyncio.TaskGroup | None = None
@@ -77,18 +80,22 @@ class Reservation:
         if operation is not None:
             operation.cancel()
 
-    async def run(self, identity: str, answers: AsyncIterator[GraphQLResponse], correlation_id: str) -> None:
+    async def run(
+        self, identity: str, answers: AsyncIterator[GraphQLResponse], correlation_id: str, caller: Caller
+    ) -> None:
         """Send an operation's answers through the connection, once it is open. The id must have been claimed."""
         await self._opened.wait()
         if self._group is None or identity not in self._operations:  # stopped or gone in the meantime
             await close(answers)
             return
-        self._operations[identity] = self._group.create_task(self._forward(identity, answers, correlation_id))
+        self._operations[identity] = self._group.create_task(self._forward(identity, answers, correlation_id, caller))
 
-    async def _forward(self, identity: str, answers: AsyncIterator[GraphQLResponse], correlation_id: str) -> None:
+    async def _forward(
+        self, identity: str, answers: AsyncIterator[GraphQLResponse], correlation_id: str, caller: Caller
+    ) -> None:
         this = asyncio.current_task()
         try:
-            async for response in answers:
+            async for response in held_by(caller, answers, correlation_id):
                 await self.events.put(OperationEvent(identity, response))
             await self.events.put(OperationEvent(identity, None))
         except Exception:  # noqa: BLE001 - an operation's edge: a bug of ours is logged whole and shown masked
@@ -110,19 +117,19 @@ class Reservations:
         self._limit = limit
         self._unopened_s = unopened_s
 
-    def reserve(self) -> str:
+    def reserve(self, owner: tuple[str | None, ...]) -> str:
         """Return the token of a new reservation. Raises `GatewayError` with OVERLOADED."""
         if len(self._by_token) >= self._limit:
             raise GatewayError("OVERLOADED", retry_after_ms=1_000)
         token = secrets.token_urlsafe(24)
-        self._by_token[token] = Reservation()
+        self._by_token[token] = Reservation(owner)
         asyncio.get_running_loop().call_later(self._unopened_s, self._end_unopened, token)
         return token
 
-    def find(self, token: str) -> Reservation:
-        """Return the token's reservation. Raises `GatewayError` with NOT_FOUND."""
+    def find(self, token: str, owner: tuple[str | None, ...]) -> Reservation:
+        """Return the owner's reservation under a token. Raises `GatewayError` with NOT_FOUND."""
         reservation = self._by_token.get(token)
-        if reservation is None:
+        if reservation is None or reservation.owner != owner:
             raise GatewayError("NOT_FOUND", "There is no such stream; reserve one with PUT.")
         return reservation
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from urllib.parse import parse_qs
 
+from gateway.access.caller import Caller
 from gateway.access.csrf import prevent_csrf
 from gateway.errors import GatewayError
 from gateway.execution.message import ABSENT, GraphQLResponse
@@ -37,48 +38,51 @@ def stream_token(exchange: Exchange) -> str | None:
 async def reserve(exchange: Exchange, door: Door) -> None:
     """Answer PUT: promise a connection, 201 with its token."""
     door.drain.check()
-    await door.authenticate(exchange.headers)
-    token = door.reservations.reserve()
+    caller = await door.authenticate(exchange.headers)
+    token = door.reservations.reserve(_owner(caller))
     await _answer(exchange, 201, token.encode())
 
 
 async def serve_single(exchange: Exchange, door: Door, token: str) -> None:
     """Answer GET, POST and DELETE under a token."""
-    reservation = door.reservations.find(token)
+    caller = await door.authenticate(exchange.headers)
+    reservation = door.reservations.find(token, _owner(caller))
     match exchange.method:
         case "GET":
-            await _read(exchange, door, token, reservation)
+            await _read(exchange, door, token, reservation, caller)
         case "POST":
-            await _start(exchange, door, reservation)
+            await _start(exchange, door, reservation, caller)
         case "DELETE":
-            await door.authenticate(exchange.headers)
             reservation.release(_operation_id(_parameter(exchange, "operationId")))
             await _answer(exchange, 200)
         case _:
             raise GatewayError("METHOD_NOT_ALLOWED", headers={"Allow": "GET, POST, PUT, DELETE"})
 
 
-async def _read(exchange: Exchange, door: Door, token: str, reservation: Reservation) -> None:
+def _owner(caller: Caller) -> tuple[str | None, ...]:
+    """Return whose a connection is: a new token of the same subject may go on with it, nobody else's."""
+    return (caller.issuer, caller.subject, caller.tenant)
+
+
+async def _read(exchange: Exchange, door: Door, token: str, reservation: Reservation, caller: Caller) -> None:
     if negotiate(exchange.headers.get("accept", "")).streaming is not Answer.EVENTS:
         raise GatewayError("NOT_ACCEPTABLE")
     prevent_csrf(exchange.headers, door.settings.csrf)
-    caller = await door.authenticate(exchange.headers)
     if reservation.is_open:
         raise GatewayError("CONFLICT", "This stream is already open.")
     async with asyncio.TaskGroup() as operations:
         reservation.open(operations)
         try:
-            await stream(exchange, door, reservation.drawn(), SharedEventStream(), expires_at=caller.expires_at)
+            await stream(exchange, door, reservation.drawn(), SharedEventStream(), caller=caller)
         except ClientDisconnected:
             pass
         finally:
             door.reservations.end(token)
 
 
-async def _start(exchange: Exchange, door: Door, reservation: Reservation) -> None:
+async def _start(exchange: Exchange, door: Door, reservation: Reservation, caller: Caller) -> None:
     door.drain.check()
     check_content_type(exchange.headers)
-    caller = await door.authenticate(exchange.headers)
     body = await receive_body(exchange.receive, exchange.headers, door.settings)
     request = read_post(body, exchange.headers, door.settings)
     identity = _operation_id(request.extensions.get("operationId"))
@@ -92,7 +96,7 @@ async def _start(exchange: Exchange, door: Door, reservation: Reservation) -> No
             else:
                 refused = None
                 answers = one(result) if isinstance(result, GraphQLResponse) else result
-                await reservation.run(identity, answers, exchange.correlation_id)
+                await reservation.run(identity, answers, exchange.correlation_id, caller)
                 is_running = True
     finally:
         if not is_running:

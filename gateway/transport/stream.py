@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
+from gateway.access.caller import Caller
 from gateway.errors import GatewayError
 from gateway.execution.message import GraphQLResponse, refusal
 from gateway.transport.asgi import abort
@@ -30,7 +31,7 @@ async def stream(
     answers: AsyncIterator[Item],
     wire: StreamFormat[Item],
     *,
-    expires_at: float | None,
+    caller: Caller,
 ) -> None:
     """Send all answers; close them when the client leaves, reads too slowly, or its credentials end.
 
@@ -47,7 +48,7 @@ async def stream(
     def refused(code: str) -> GraphQLResponse:
         return refusal(GatewayError(code), exchange.correlation_id)
 
-    parts = paced(answers, heartbeat_s=door.settings.stream.heartbeat_s, drain=door.drain, expires_at=expires_at)
+    parts = paced(answers, heartbeat_s=door.settings.stream.heartbeat_s, drain=door.drain, caller=caller)
     last = wire.completion()
     try:
         async with CancelOnDisconnect(exchange.receive), aclosing(parts):

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Mapping
 from enum import Enum
 from typing import assert_never
 
 from gateway.access.caller import ANONYMOUS, Caller
 from gateway.access.csrf import CsrfPolicy
+from gateway.access.lease import can_end, credentials_end
 from gateway.errors import GatewayError
 from gateway.execution.message import ABSENT, GraphQLResponse, refusal
 from gateway.telemetry.correlation import correlation_id
@@ -243,8 +243,8 @@ class _Session:
         raise _Closed(CloseCode.GOING_AWAY)
 
     async def _end_with_credentials(self) -> None:
-        if self._caller is not None and self._caller.expires_at is not None:
-            await asyncio.sleep(max(0.0, self._caller.expires_at - time.time()))
+        if self._caller is not None and can_end(self._caller):
+            await credentials_end(self._caller)
             raise _Closed(CloseCode.TOKEN_EXPIRED)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -13,6 +14,8 @@ from gateway.errors import GatewayError
 SUBPROTOCOL = "graphql-transport-ws"
 
 _MAX_ID = 256
+_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}\Z")
+"""A header's name. <https://www.rfc-editor.org/rfc/rfc9110#name-tokens>"""
 
 _OF_ONE_OPERATION = frozenset({"idempotency-key", "last-event-id"})
 """Headers that mean something for one operation only, and so can't come with a connection."""
@@ -97,8 +100,13 @@ def credentials(payload: Mapping[str, Any]) -> dict[str, str]:
     return {
         name.lower(): value
         for name, value in merged.items()
-        if isinstance(value, str) and name.lower() not in _OF_ONE_OPERATION
+        if isinstance(value, str) and _is_header(name, value) and name.lower() not in _OF_ONE_OPERATION
     }
+
+
+def _is_header(name: str, value: str) -> bool:
+    """Whether these could have come as a header: what a JSON text may hold beyond that must not be passed on as one."""
+    return bool(_NAME.match(name)) and value.isprintable() and value.isascii()
 
 
 def print_message(kind: str, identity: str | None = None, payload: object = None) -> str:

@@ -21,6 +21,8 @@ _OURS = frozenset(
     | {"x-correlation-id", "x-concord-deadline-ms", "idempotency-key", "te", "trailer", "expect", "keep-alive"}
 )
 """Never forwarded: they describe this hop, or the gateway sets them."""
+_OURS_BY_PREFIX = ("x-concord-", "proxy-", "sec-")
+"""Never forwarded either. What a client calls `X-Concord-Caller` must not reach a subgraph that believes it."""
 
 
 class Headered:
@@ -29,7 +31,9 @@ class Headered:
     def __init__(self, inner: SubgraphClient, *, fixed: Mapping[str, str], forwarded: Iterable[str]) -> None:
         self._inner = inner
         self._fixed = tuple((name.lower(), value) for name, value in fixed.items())
-        self._forwarded = tuple(name.lower() for name in forwarded if name.lower() not in _OURS)
+        self._forwarded = tuple(
+            name for name in map(str.lower, forwarded) if name not in _OURS and not name.startswith(_OURS_BY_PREFIX)
+        )
 
     def fetch(self, request: SubgraphRequest, context: RequestContext) -> Coroutine[Any, Any, SubgraphAnswer]:
         """Fetch with the headers. Hands the client's own coroutine on: one of its own would only be in the way."""

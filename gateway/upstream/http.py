@@ -9,10 +9,13 @@ from typing import Any
 
 from gateway.errors import Outcome
 from gateway.execution.located import FIELD_CODES
-from gateway.execution.ports import RequestContext, SubgraphAnswer, SubgraphFailure, SubgraphRequest
+from gateway.execution.ports import CallerView, RequestContext, SubgraphAnswer, SubgraphFailure, SubgraphRequest
 from gateway.upstream.transport import HttpReply, HttpTransport, NoAnswer, NotSent, StreamTransport, TooLarge
 
 ACCEPT = "application/graphql-response+json, application/json;q=0.9"
+
+Identify = Callable[[CallerView], tuple[str, str]]
+"""Returns the header, name in lower case and value, that tells the subgraph for whom it is asked."""
 
 Subscribe = Callable[[SubgraphRequest, RequestContext], AsyncGenerator[SubgraphAnswer, None]]
 
@@ -21,9 +24,15 @@ class HttpSubgraph:
     """Sends fetches to one URL."""
 
     def __init__(
-        self, transport: HttpTransport, *, subscribe: Subscribe, owned: tuple[StreamTransport, ...] = ()
+        self,
+        transport: HttpTransport,
+        *,
+        subscribe: Subscribe,
+        owned: tuple[StreamTransport, ...] = (),
+        identify: Identify | None = None,
     ) -> None:
         """`subscribe` carries subscriptions, over whatever protocol the subgraph speaks; `owned` is closed as well."""
+        self._identify = identify
         self._transport = transport
         self._owned = owned
         self._subscribe = subscribe
@@ -33,14 +42,19 @@ class HttpSubgraph:
         left_s = (request.deadline or context.deadline) - asyncio.get_running_loop().time()
         if left_s <= 0:
             raise SubgraphFailure("SYSTEM_TIMEOUT", "no time left to ask", is_sent=False, trips_breaker=False)
+        headers = wire_headers(request, context, left_s)
+        if self._identify is not None:
+            headers.append(self._identify(context.caller))
         try:
-            reply = await self._transport.post(wire_headers(request, context, left_s), request.body, left_s)
+            reply = await self._transport.post(headers, request.body, left_s)
         except (NotSent, NoAnswer, TooLarge) as error:
             raise failure_of_transport(error) from error
         return read_reply(reply, request)
 
     def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SubgraphAnswer, None]:
         """Start a subscription."""
+        if self._identify is not None:
+            request.headers = (*request.headers, self._identify(context.caller))
         return self._subscribe(request, context)
 
     async def aclose(self) -> None:

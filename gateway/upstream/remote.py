@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.upstream.http import HttpSubgraph
+from gateway.upstream.http import HttpSubgraph, Identify
 from gateway.upstream.httpx_transport import HttpxTransport
 from gateway.upstream.lean_transport import LeanTransport
 from gateway.upstream.subscribe import RemoteStreams
@@ -13,12 +13,18 @@ MAX_STREAMS = 1_000
 """Subscriptions over server-sent events at once. They last, so they have connections of their own."""
 
 
-def remote_subgraph(url: str, *, max_connections: int = 64, turns: Turns | None = None) -> HttpSubgraph:
-    """Return a client for the subgraph at an http or https URL; policies go around it, `turns` are told of answers."""
+def remote_subgraph(
+    url: str, *, max_connections: int = 64, turns: Turns | None = None, identify: Identify | None = None
+) -> HttpSubgraph:
+    """Return a client for the subgraph at an http or https URL; policies go around it, `turns` are told of answers.
+
+    `identify` makes the header that names the caller.
+    """
     transport: HttpTransport
     if url.startswith("http://"):
         transport = LeanTransport(url, max_connections=max_connections, turns=turns)
     else:
         transport = HttpxTransport(url, max_connections=max_connections)
     streams = HttpxTransport(url, max_connections=MAX_STREAMS)
-    return HttpSubgraph(transport, subscribe=RemoteStreams(url, streams).subscribe, owned=(streams,))
+    subscribe = RemoteStreams(url, streams).subscribe
+    return HttpSubgraph(transport, subscribe=subscribe, owned=(streams,), identify=identify)

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from subgraphs.kit.caller import Caller
+
 
 @dataclass(slots=True)
 class CurrentRequest:
@@ -22,6 +24,8 @@ class CurrentRequest:
     correlation_id: str | None = None
     idempotency_key: str | None = None
     authorization: str | None = None
+    caller: Caller | None = None
+    """For whom the gateway asks; None where nobody said so, as in a background loop."""
     vendor_requests: Counter[str] = field(default_factory=Counter)
     """Vendor name → requests sent to it for this request."""
 

@@ -32,6 +32,8 @@ class SubgraphSettings(BaseSettings):
     """Where events go: a gateway's address, or those of several with commas between, so that another takes them."""
     signing_secret: SecretStr = SecretStr("concord-development-secret")
     """Shared by our own processes."""
+    require_caller: bool = False
+    """Whether requests that don't come through the gateway, which says for whom they are, are refused."""
     poll_interval_s: float = Field(default=5.0, gt=0)
     vendor_timeout_s: float = Field(default=10.0, gt=0)
     max_body_bytes: int = Field(default=4_000_000, gt=0)

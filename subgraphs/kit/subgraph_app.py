@@ -29,6 +29,8 @@ from pydantic import ValidationError
 from starlette.routing import BaseRoute
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
+from subgraphs.kit.caller import HEADER as CALLER_HEADER
+from subgraphs.kit.caller import Caller, CallerInvalidError, CallerReader
 from subgraphs.kit.current_request import CurrentRequest, serving
 from subgraphs.kit.graphql_request import GraphQLRequest, RequestRefusedError, parse_graphql_request, read_body
 from subgraphs.kit.process import serve
@@ -58,6 +60,7 @@ Start = Callable[[SettingsT], AbstractAsyncContextManager[Running]]
 def create_app(name: str, schema: SubgraphSchema, settings: SettingsT, start: Start[SettingsT]) -> FastAPI:
     """Return the subgraph's application. `start` is entered before the first request and left after the last."""
     running: Running | None = None
+    callers = CallerReader(settings.signing_secret.get_secret_value(), name)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -76,11 +79,12 @@ def create_app(name: str, schema: SubgraphSchema, settings: SettingsT, start: St
     async def graphql(request: Request) -> Response:
         assert running is not None
         try:
+            caller = _caller(request.headers.get(CALLER_HEADER), callers, is_required=settings.require_caller)
             body = await read_body(request, max_bytes=settings.max_body_bytes)
             operation = parse_graphql_request(request.headers.get("content-type", ""), body)
         except RequestRefusedError as refusal:
             return _json({"errors": [refusal.to_graphql_error(name)]}, status=refusal.status)
-        current = _current_request(request.headers)
+        current = _current_request(request.headers, caller)
         with serving(current):
             return _json(*await _execute(name, schema, operation, running.context(), current))
 
@@ -169,7 +173,19 @@ def _request_code(error: GraphQLError) -> str:
     return "BAD_USER_INPUT" if is_value else "GRAPHQL_VALIDATION_FAILED"
 
 
-def _current_request(headers: Mapping[str, str]) -> CurrentRequest:
+def _caller(header: str | None, callers: CallerReader, *, is_required: bool) -> Caller | None:
+    """Return for whom the gateway asks. A header that isn't the gateway's is refused, required or not."""
+    if header is None and not is_required:
+        return None
+    try:
+        return callers.read(header or "")
+    except CallerInvalidError as error:
+        raise RequestRefusedError(
+            401, "UNAUTHENTICATED", "The gateway's X-Concord-Caller is missing or not valid."
+        ) from error
+
+
+def _current_request(headers: Mapping[str, str], caller: Caller | None) -> CurrentRequest:
     left = headers.get("x-concord-deadline-ms", "")
     known = left.isascii() and left.isdigit() and len(left) < 10
     return CurrentRequest(
@@ -177,6 +193,7 @@ def _current_request(headers: Mapping[str, str]) -> CurrentRequest:
         correlation_id=headers.get("x-correlation-id"),
         idempotency_key=headers.get("idempotency-key"),
         authorization=headers.get("authorization"),
+        caller=caller,
     )
 
 

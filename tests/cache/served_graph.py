@@ -99,7 +99,14 @@ class Graph:
 
     def _configuration(self) -> str:
         (self.folder / "ownership.toml").write_text(self.ownership)
-        lines = ["[server]", "port = 0", "[supergraph]", f'path = "{self.folder / "supergraph.graphql"}"']
+        lines = [
+            "[access]",
+            'policy = "development"',
+            "[server]",
+            "port = 0",
+            "[supergraph]",
+            f'path = "{self.folder / "supergraph.graphql"}"',
+        ]
         lines += ["reload_interval_s = 0.1", f"ownership = {json.dumps(str(self.folder / 'ownership.toml'))}"]
         lines += ["[events]", f'contracts = "{ROOT / "schema/events"}"']
         if not self.ownership:

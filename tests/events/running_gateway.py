@@ -15,6 +15,7 @@ import httpx2
 from pydantic import SecretStr
 from websockets.asyncio.client import connect
 
+from gateway.access.settings import AccessPolicy, AccessSettings
 from gateway.app import create_gateway
 from gateway.federation.composition import SubgraphSource, compose
 from gateway.settings import EventsSettings, Settings, StateSettings, SubgraphSettings, SupergraphSettings
@@ -74,7 +75,10 @@ async def running_door(tmp_path: Path, schemas: Path, serve: Any, **settings: An
     """A gateway wired as the product is, over a running identity subgraph that tells it of events."""
     port = free_port()
     identity_settings = IdentitySettings(
-        state_dir=tmp_path / "identity", signing_secret=SecretStr(SECRET), events_url=f"http://127.0.0.1:{port}/events"
+        state_dir=tmp_path / "identity",
+        signing_secret=SecretStr(SECRET),
+        events_url=f"http://127.0.0.1:{port}/events",
+        require_caller=True,
     )
     identity_app = create_app("identity", create_identity_schema(), identity_settings, start_identity)
     async with (
@@ -85,6 +89,7 @@ async def running_door(tmp_path: Path, schemas: Path, serve: Any, **settings: An
         supergraph.write_text(compose_at(f"{identity}/graphql"))
         events = settings.pop("events", {})
         configured = Settings(
+            access=AccessSettings(policy=AccessPolicy.DEVELOPMENT),
             state=StateSettings(directory=tmp_path),
             supergraph=SupergraphSettings(path=supergraph),
             events=EventsSettings(contracts=schemas, **events),

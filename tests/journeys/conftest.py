@@ -107,6 +107,7 @@ def written_config(folder: Path) -> tuple[Path, dict[str, int]]:
     for before, after in zip(old, free_ports(len(old)), strict=True):
         text = re.sub(rf"\b{before}\b", str(after), text)
     text = text.replace('directory = ".concord"', f"directory = {json.dumps(str(folder / 'state'))}")
+    text = text.replace('".concord/', f'"{folder}/state/')
     config = folder / "concord.toml"
     config.write_text(text)
     names = re.findall(r"^\[(?:processes\.)?([\w-]+)\]$(?:\n(?!\[).*)*?\nport = (\d+)", text, re.MULTILINE)

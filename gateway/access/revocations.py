@@ -1,0 +1,167 @@
+"""Credentials taken back before they expire: a file that is looked at again and again.
+
+# one a line; everything after a # is a comment
+token 6f1c0e42                                  a token, by its `jti`
+subject ada                                     every token and connection of a subject
+subject ada before 2026-01-31T09:30:00Z         those issued before an instant, so that new ones hold
+key nightly-export                              a service key, by its name
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+_LOG = logging.getLogger("concord.access")
+
+
+class RevocationsUnreadable(Exception):  # noqa: N818 - reads as what it is
+    """The file can't be read or holds a line that says nothing; the message names it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """What a revocation may name."""
+
+    subject: str
+    token_id: str | None = None
+    key: str | None = None
+    issued_at: float | None = None
+    """Unix seconds; None: unknown, and so before any instant."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Revoked:
+    tokens: frozenset[str] = frozenset()
+    keys: frozenset[str] = frozenset()
+    subjects: Mapping[str, float] = field(default_factory=dict)
+    """Subject → unix seconds before which its credentials were issued; infinity for all."""
+
+    def holds(self, credential: Credential) -> bool:
+        """Whether the credential is named."""
+        if credential.token_id in self.tokens or credential.key in self.keys:
+            return True
+        before = self.subjects.get(credential.subject)
+        return before is not None and (credential.issued_at is None or credential.issued_at < before)
+
+
+class Revocations:
+    """What is revoked at the moment. One for each process."""
+
+    def __init__(self, path: Path | None = None, *, interval_s: float = 1.0) -> None:
+        """Read the file, where there is one. Raises RevocationsUnreadable."""
+        self._path = path
+        self._interval_s = interval_s
+        self._stamp = self._look()
+        self._revoked = _Revoked() if path is None else _parse(path)
+        self._changed = asyncio.Event()
+        self.version = 0
+        """Rises with every change."""
+
+    @property
+    def can_change(self) -> bool:
+        """Whether there is a file to revoke credentials in."""
+        return self._path is not None
+
+    def holds(self, credential: Credential) -> bool:
+        """Whether the credential is revoked."""
+        return self._revoked.holds(credential)
+
+    async def changed(self) -> None:
+        """Wait for the next change."""
+        await self._changed.wait()
+
+    @asynccontextmanager
+    async def followed(self) -> AsyncIterator[None]:
+        """Follow the file's changes within the block."""
+        watching = asyncio.create_task(self._follow(), name="revocations") if self._path is not None else None
+        try:
+            yield
+        finally:
+            if watching is not None:
+                watching.cancel()
+
+    async def _follow(self) -> None:
+        assert self._path is not None
+        while True:
+            await asyncio.sleep(self._interval_s)
+            stamp = self._look()
+            if stamp == self._stamp:
+                continue
+            self._stamp = stamp
+            try:
+                self._revoked = await asyncio.to_thread(_parse, self._path)
+            except RevocationsUnreadable as error:
+                # What was revoked stays so: a slip of the pen must let nobody in again.
+                _LOG.error("revocations_refused", extra={"reason": str(error)})
+                continue
+            self.version += 1
+            self._changed.set()
+            self._changed = asyncio.Event()
+
+    def _look(self) -> tuple[int, int] | None:
+        try:
+            status = self._path.stat() if self._path is not None else None
+        except OSError:
+            return None
+        return None if status is None else (status.st_mtime_ns, status.st_size)
+
+
+@dataclass(slots=True)
+class RevocableLease:
+    """A credential's hold on its connections."""
+
+    credential: Credential
+    revocations: Revocations
+
+    @property
+    def is_revoked(self) -> bool:
+        """Whether it has ended."""
+        return self.revocations.holds(self.credential)
+
+    async def revoked(self) -> None:
+        """Wait until it ends."""
+        while not self.is_revoked:
+            await self.revocations.changed()
+
+
+def _parse(path: Path) -> _Revoked:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return _Revoked()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RevocationsUnreadable(f"{path} can't be read: {error}") from error
+    tokens: set[str] = set()
+    keys: set[str] = set()
+    subjects: dict[str, float] = {}
+    for number, line in enumerate(lines, 1):
+        match line.partition("#")[0].split():
+            case []:
+                pass
+            case ["token", name]:
+                tokens.add(name)
+            case ["key", name]:
+                keys.add(name)
+            case ["subject", name]:
+                subjects[name] = float("inf")
+            case ["subject", name, "before", instant]:
+                subjects[name] = max(subjects.get(name, 0.0), _instant(instant, path, number))
+            case _:
+                raise RevocationsUnreadable(f"{path}:{number}: a line starts with token, subject or key and a name")
+    return _Revoked(frozenset(tokens), frozenset(keys), subjects)
+
+
+def _instant(text: str, path: Path, number: int) -> float:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise RevocationsUnreadable(f"{path}:{number}: {text!r} is no instant such as 2026-01-31T09:30:00Z") from error
+    if moment.tzinfo is None:
+        raise RevocationsUnreadable(f"{path}:{number}: {text!r} lacks its offset from UTC, such as Z")
+    return moment.timestamp()
