@@ -101,7 +101,7 @@ class Graph:
         (self.folder / "ownership.toml").write_text(self.ownership)
         lines = [
             "[access]",
-            'policy = "development"',
+            "anonymous = true",
             "[server]",
             "port = 0",
             "[supergraph]",
