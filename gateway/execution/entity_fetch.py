@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -40,6 +41,8 @@ class CompiledInput:
     """Names of the supergraph's object types: a `__typename` that is one of them is final."""
     is_sharing: bool
     """Whether objects may share what a result holds. Not where ancestors set arguments further down."""
+    is_root: bool = False
+    """Whether the objects are of the query's root type, and the whole answer is the one result."""
 
     @property
     def moves_objects(self) -> bool:
@@ -53,6 +56,18 @@ class CompiledInput:
                 return Collected(groups=[([], []) for _ in self.entity_input.paths])
         # While a slow fetch is passed by, objects are told apart by their identity: none may stand for another.
         return self.collect(run.data, run.reached, run.sent is None)
+
+    def results(self, data: Any) -> Any:
+        """Return what an answer's `data` holds of results, one for each representation."""
+        if not isinstance(data, dict):
+            return None
+        return [data] if self.is_root else data.get(self.entity_input.response_name)
+
+    def place(self, path: ConcretePath) -> ConcretePath | None:
+        """Return an error's path from the list of results on, or None where it leads elsewhere."""
+        if self.is_root:
+            return (0, *path) if path else None
+        return path[1:] if path[:1] == (self.entity_input.response_name,) else None
 
     def merge(self, collected: Collected, results: list[Any]) -> None:
         """Merge each result into every object that stands for it.
@@ -124,7 +139,10 @@ class CompiledEntity:
         given = run.variables
         variables: dict[str, Any] = {name: given[name] for name in self.fetch.variables if name in given}
         for each, found in zip(self.inputs, collected, strict=True):
-            variables[each.entity_input.variable] = found.representations
+            if each.is_root:
+                entities = 0
+            else:
+                variables[each.entity_input.variable] = found.representations
         request = SubgraphRequest(
             subgraph=self.fetch.subgraph,
             kind=OperationKind.QUERY,
@@ -145,15 +163,17 @@ class CompiledEntity:
         whole = failure_from_entry(entries[0], self.profile, write=outcome) if entries else None
         located: set[int] = set()
         for each, found in zip(self.inputs, collected, strict=True):
-            name = each.entity_input.response_name
-            results = data.get(name) if isinstance(data, dict) else None
+            results = each.results(data)
             if not isinstance(results, list) or len(results) != len(found.representations):
                 failure = bad_response(self.profile, outcome) if results or whole is None else whole
-                _fail_objects(run, each.entity_input, found, None, failure)
+                if each.is_root:
+                    # A null where none may be, anywhere in the answer, leaves nothing of it but its errors.
+                    self._locate(run, each, found, entries, located)
+                _fail_objects(run, each.entity_input, found, None, failure, spares_explained=each.is_root)
                 located.update(
                     at
                     for at, entry in enumerate(entries)
-                    if not isinstance(data, dict) or path_of(entry)[:1] == (name,)
+                    if not isinstance(data, dict) or each.place(path_of(entry)) is not None
                 )
                 continue
             broken = {
@@ -165,15 +185,20 @@ class CompiledEntity:
             each.merge(found, results)
             if each.moves_objects:
                 run.reached.clear()
-            for at, entry in enumerate(entries):
-                path = path_of(entry)
-                if path[:1] == (name,):
-                    located.add(at)
-                    _locate(
-                        run, each.entity_input, found, path[1:], failure_from_entry(entry, self.profile, write=outcome)
-                    )
+            self._locate(run, each, found, entries, located)
         if whole is not None and not located:
             self._report_unlocated(run, whole)
+
+    def _locate(
+        self, run: Run, each: CompiledInput, found: Collected, entries: Sequence[Any], located: set[int]
+    ) -> None:
+        """Translate the errors of an input's results to the places of its objects, and note which have one."""
+        outcome = Outcome.APPLIED if run.is_write else None
+        for at, entry in enumerate(entries):
+            path = each.place(path_of(entry))
+            if path is not None:
+                located.add(at)
+                _locate(run, each.entity_input, found, path, failure_from_entry(entry, self.profile, write=outcome))
 
     def fail(self, run: Run, collected: tuple[Collected, ...], failure: Failure) -> None:
         """Note that nothing this fetch was to add could be had."""
@@ -219,11 +244,18 @@ def _places(
 
 
 def _fail_objects(
-    run: Run, entity_input: EntityInput, found: Collected, only: set[int] | None, failure: Failure
+    run: Run,
+    entity_input: EntityInput,
+    found: Collected,
+    only: set[int] | None,
+    failure: Failure,
+    *,
+    spares_explained: bool = False,
 ) -> None:
     for concrete, target in _places(run, entity_input, found, only):
         for name in entity_input.fields:
-            run.fail_field(concrete, target, name, failure)
+            if not (spares_explained and run.errors.explains((*concrete, name))):
+                run.fail_field(concrete, target, name, failure)
 
 
 def _locate(run: Run, entity_input: EntityInput, found: Collected, path: ConcretePath, failure: Failure) -> None:
@@ -252,7 +284,7 @@ def compile_entity(
     top = {(node.alias or node.name).value: node for node in selection.selections if isinstance(node, FieldNode)}
     inputs = []
     for entity_input in fetch.inputs:
-        inner = top[entity_input.response_name].selection_set
+        inner = selection if entity_input.is_root else top[entity_input.response_name].selection_set
         composites = composites_of((inner,) if inner else (), fragments)
         rename_composites(composites, entity_input.output_rewrites)
         inputs.append(
@@ -263,6 +295,7 @@ def compile_entity(
                 has_typename="__typename" in fetch.document,
                 object_types=object_types,
                 is_sharing=is_sharing,
+                is_root=entity_input.is_root,
             )
         )
     prefix = body_prefix(fetch.document, fetch.operation_name)

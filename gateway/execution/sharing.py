@@ -57,7 +57,7 @@ def mentions_of(root: PlanNode | SubscriptionPlan | None) -> Mentions:
             continue
         top = {(node.alias or node.name).value: node for node in selection.selections if isinstance(node, FieldNode)}
         for each in fetch.inputs:
-            inner = top[each.response_name].selection_set
+            inner = selection if each.is_root else top[each.response_name].selection_set
             for path in each.paths:
                 written.paths.append(path)
                 if inner is not None:

@@ -95,6 +95,8 @@ class Resolver:
             return value
         fields = {key: each for key, each in value.items() if key != "__typename"}
         typename = value.get("__typename", "")
+        if typename in _ROOTS:
+            return Object(typename, self._records.root(typename), None)
         found = self._records.find(typename, fields) if typename in self._records._data else None
         return Object(found[0], found[1], None) if found else Object(typename, fields, None)
 

@@ -210,6 +210,7 @@ def test_plans_as_json(shop: Supergraph) -> None:
                                 "contextArguments": {},
                                 "needs": [[0]],
                                 "conditions": {},
+                                "isRoot": False,
                             }
                         ],
                     },

@@ -65,6 +65,7 @@ class GraphDraw:
         self._add_abstracts()
         self._add_references()
         self._add_roots()
+        self._lead_back()
         self._override()
         self._require()
         self._provide()
@@ -185,6 +186,17 @@ class GraphDraw:
                     mutation.add(SplitField(f"make{number}", target, [dice.pick(sorted(graph.types[target].keys))]))
                 else:
                     mutation.add(SplitField(f"bump{number}", "Int!", owner, "(x: Int = 1)"))
+
+    def _lead_back(self) -> None:
+        """Let fields lead back to the root, as mutations' payloads often do."""
+        dice, graph = self.dice, self.graph
+        if not dice.chance(30):
+            return
+        graph.types["Query"].add(SplitField("total", "Int", [dice.pick(graph.subgraphs)]))
+        for name in dice.some([*self.entities, *self.values, *(each for each in ("Mutation",) if each in graph.types)]):
+            made = graph.types[name]
+            where = [] if made.is_value else self._owners(sorted(made.keys) or graph.subgraphs)
+            made.add(SplitField("root", self._wrapped("Query"), where[:1] if name == "Mutation" else where))
 
     def _override(self) -> None:
         """Let another subgraph take a field over; the old one goes on defining it."""

@@ -124,7 +124,7 @@ class SplitGraph:
             is_new = subgraph not in target.values_in
             target.values_in.add(subgraph)
             return is_new
-        if subgraph in target.keys:
+        if subgraph in target.keys or not target.keys:
             return False
         target.keys[subgraph] = [next(iter(target.keys.values()))[0]]
         target.stubs.add(subgraph)
@@ -201,6 +201,8 @@ class SplitGraph:
         for each in self.abstracts.values():
             if subgraph in each.homes:
                 lines.append(self._abstract(each, subgraph))
+        if any("Query" in line for line in lines) and not any(line.startswith("type Query ") for line in lines):
+            lines.append("type Query")
         return "\n".join([_HEADER, *_with_inputs(lines)])
 
     def _abstract(self, each: SplitAbstract, subgraph: str) -> str:

@@ -87,6 +87,7 @@ def _input(entity_input: EntityInput) -> Json:
         "outputRewrites": [_rewrite(item) for item in entity_input.output_rewrites],
         "contextArguments": {variable: print_path(path) for variable, path in entity_input.context_arguments},
         "conditions": dict(entity_input.conditions),
+        "isRoot": entity_input.is_root,
     }
 
 

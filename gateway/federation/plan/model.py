@@ -129,11 +129,17 @@ class EntityInput:
     stand in a sequence behind other fetches too, so that requests are saved: those it waits for, but not for ever."""
     conditions: Conditions = ()
     """Values that Boolean variables must have for anything to be sent: others in the request may be wanted without."""
+    is_root: bool = False
+    """Whether the objects are of the query's root type, reached as a field: `mutation { pay { query { … } } }`. Then
+    nothing is sent, the fetch's document is an ordinary query, and its `data` is merged into every object found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntityFetch:
-    """One request of `_entities` fields to one subgraph: usually one input, several where siblings were merged."""
+    """One request of `_entities` fields to one subgraph: usually one input, several where siblings were merged.
+
+    Or one of root fields, for objects of the root type further down (`EntityInput.is_root`): a single input then.
+    """
 
     subgraph: str
     document: str

@@ -20,6 +20,7 @@ from gateway.federation.plan.model import (
     PlanNode,
     QueryPlan,
     RepresentationField,
+    RepresentationFragment,
     RepresentationSelection,
     RootFetch,
     Sequence,
@@ -83,6 +84,11 @@ def _print_node(node: PlanNode) -> Iterator[str]:
             yield f"fetch {node.subgraph}"
             yield from _indented(_print_document(node.document))
             yield from _indented(_print_rewrites("answer", node.output_rewrites))
+        case EntityFetch(inputs=(EntityInput(is_root=True) as root,)):
+            of_type = f" as {root.type_condition}" if isinstance(root.representation[0], RepresentationFragment) else ""
+            yield f"fetch {node.subgraph} at {', '.join(print_path(path) for path in root.paths)}{of_type}"
+            yield from _indented(_print_document(node.document))
+            yield from _indented(_print_rewrites("answer", root.output_rewrites))
         case EntityFetch():
             yield f"enter {node.subgraph}"
             for entity_input in node.inputs:

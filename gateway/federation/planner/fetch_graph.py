@@ -123,6 +123,7 @@ class FetchGraphBuilder:
             representation,
             self._contexts(jump, place, touched, inherited),
             frozenset({inherited}),
+            is_root=self._graph.is_query_root(jump.target),
         )
         entered = self._new_step(jump.target.subgraph, Selected(jump.target), entry)
         entered.parents = touched

@@ -249,6 +249,9 @@ class _Level:
         """Return paths that take the field after entering the entity in another subgraph, or again in the same one."""
         found: list[Path] = []
         for view in views:
+            if self._is_operation_root(view):
+                # The operation starts in every subgraph anyway.
+                continue
             for jumps, edge in self._finder.reach.ways_to(view.node, item.selection.name):
                 self._finder.budget.spend()
                 if edge.field.context_arguments:
@@ -258,6 +261,9 @@ class _Level:
                     jumps = (*jumps[:-1], replace(jumps[-1], contexts=contexts))  # noqa: PLW2901
                 found.append(_take(self._jump(view, jumps), item, edge))
         return found
+
+    def _is_operation_root(self, path: Path) -> bool:
+        return path.parent is None and not self._is_hidden
 
     def _jump(self, path: Path, jumps: Iterable[Jump]) -> Path:
         for jump in jumps:

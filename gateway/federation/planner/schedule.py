@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence as Seq
+from dataclasses import replace
 
 from gateway.federation.plan import (
     EachItem,
@@ -56,6 +57,8 @@ class Scheduler:
         self._fetch_of.update((step, identity) for step in steps)
         if steps[0].entry is None:
             return Request(self._root_fetch(steps[0], printed[0], identity), (steps[0],), conditions)
+        if steps[0].entry.is_root:
+            return Request(self._nested_root_fetch(steps, printed[0], identity), tuple(steps), conditions)
         return Request(self._entity_fetch(steps, printed, identity, conditions), tuple(steps), conditions)
 
     def _root_fetch(self, step: Step, printed: PrintedSelections, identity: int) -> RootFetch:
@@ -67,6 +70,18 @@ class Scheduler:
             variables=tuple(printed.variables),
             output_rewrites=printed.rewrites,
             root_fields=tuple(step.selected.response_names()),
+            id=identity,
+        )
+
+    def _nested_root_fetch(self, steps: list[Step], printed: PrintedSelections, identity: int) -> EntityFetch:
+        entry = steps[0].entry
+        assert entry is not None
+        return EntityFetch(
+            subgraph=steps[0].subgraph,
+            document=f"query{self._declare(printed.variables)}{printed.text}",
+            inputs=(replace(self._entity_input(printed, steps, "", "", settled_conditions(steps[0])), is_root=True),),
+            operation_name=None,
+            variables=tuple(printed.variables),
             id=identity,
         )
 
@@ -163,8 +178,8 @@ def _frozen(entry: Entry) -> RepresentationSelection:
 
 
 def _input_rewrites(entry: Entry) -> tuple[FieldRewrite, ...]:
-    """Send the interface's name where one of the two subgraphs knows no other."""
-    if entry.source.is_interface_object or entry.target.is_interface_object:
+    """Send the interface's name where one of the two subgraphs knows no other; subgraphs may name root types anyhow."""
+    if entry.source.is_interface_object or entry.target.is_interface_object or entry.is_root:
         return (FieldRewrite((PathKey("__typename"),), set_value=entry.type_condition),)
     return ()
 
@@ -188,8 +203,12 @@ def _common(selected: Selected) -> Conditions | None:
 
 
 def _batches(steps: Seq[Step]) -> list[list[Step]]:
-    """Group the steps that share a request: one subgraph, one stage."""
+    """Group the steps that share a request: one subgraph, one stage. Root fields share one with equal root fields only."""
     groups: dict[object, list[Step]] = {}
     for step in steps:
-        groups.setdefault((step.subgraph, step.stage) if can_share(step) else step, []).append(step)
+        key: object = (step.subgraph, step.stage) if can_share(step) else step
+        if step.entry is not None and step.entry.is_root:
+            settled = settled_conditions(step)
+            key = (step.subgraph, step.stage, settled, print_step_selections(step.selected, settled).text)
+        groups.setdefault(key, []).append(step)
     return list(groups.values())

@@ -66,8 +66,8 @@ def settle_stages(steps: list[Step]) -> list[Step]:
 
 
 def can_share(step: Step) -> bool:
-    """Whether a step may share its request: ancestors' arguments are one set of values for each."""
-    return step.entry is not None and not step.entry.contexts
+    """Whether a step may share its request: ancestors' arguments are one set of values for each, and so are root fields."""
+    return step.entry is not None and not step.entry.contexts and not step.entry.is_root
 
 
 class _Stages:

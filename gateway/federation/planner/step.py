@@ -133,6 +133,8 @@ class Entry:
     """(Field, argument) → where its value comes from, for arguments that ancestors set."""
     wanted: frozenset[Conditions]
     """When all that the representation needs is fetched: whenever one of these holds."""
+    is_root: bool = False
+    """Whether the objects are of the query's root type: they are entered by an ordinary query."""
 
 
 @dataclass(slots=True, eq=False)

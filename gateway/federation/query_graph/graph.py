@@ -4,7 +4,8 @@ A node is a type in a subgraph. From a node one can
 
 * take a field that the subgraph resolves (`QueryGraph.field`, `common_field`),
 * narrow an abstract type to one of its object types (`QueryGraph.narrow`),
-* enter the same entity in another subgraph by a key (`QueryGraph.keys`).
+* enter the same entity in another subgraph by a key (`QueryGraph.keys`); the query's root type is an entity too, of
+  which there is one, so that its `__typename` is key enough.
 
 Example, for `type Product @key(fields: "upc")` in `products` (name) and `reviews` (reviews):
 
@@ -30,9 +31,11 @@ from gateway.federation.supergraph import (
     SubgraphField,
     Supergraph,
     TypeKind,
+    parse_field_set,
 )
 
 _COMPOSITE = (TypeKind.OBJECT, TypeKind.INTERFACE, TypeKind.UNION)
+_ROOT_KEY = parse_field_set("__typename")
 
 
 class QueryGraph:
@@ -114,7 +117,10 @@ class QueryGraph:
         return cache[type_name]
 
     def keys(self, node: Node) -> tuple[KeyEdge, ...]:
-        """Return all ways to enter the node's entity in another subgraph, resolvable keys only."""
+        """Return all ways to enter the node's entity in another subgraph, resolvable keys only.
+
+        From the query's root type, reached as a field, one can go to that of any other subgraph.
+        """
         cache = self._cache[node.id]
         if cache.keys is None:
             cache.keys = tuple(self._find_keys(node))
@@ -123,6 +129,10 @@ class QueryGraph:
     def entry_keys(self, node: Node) -> tuple[FieldSet, ...]:
         """Return the resolvable keys by which a node's own subgraph can be entered, as `@requires` needs."""
         return tuple(key.fields for key in node.type.keys if key.is_resolvable)
+
+    def is_query_root(self, node: Node) -> bool:
+        """Whether objects found here are of the type that queries start at: every subgraph that has it has the object."""
+        return node.type.name == self.supergraph.root_types["query"]
 
     def possible_types(self, node: Node) -> frozenset[str]:
         """Return the object types that may be found at a node; for interface objects, all implementations."""
@@ -235,6 +245,11 @@ class QueryGraph:
 
     def _find_keys(self, node: Node) -> Iterable[KeyEdge]:
         if node.type.kind is TypeKind.UNION:
+            return
+        if self.is_query_root(node):
+            for root in self.roots("query"):
+                if root.subgraph != node.subgraph:
+                    yield KeyEdge(node, root, _ROOT_KEY)
             return
         names = [node.type.name]
         if not node.is_abstract and not node.is_interface_object:
