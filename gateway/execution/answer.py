@@ -145,7 +145,7 @@ def _as_selected(shape: ObjectShape, run: Run) -> ErrorList:
         if run.is_write and not run.context.write_keys and found.outcome is not Outcome.NOT_APPLIED:
             # Repeating the request would repeat the write: only a key makes that safe.
             failure = replace(found, retryable=False)
-        visible = visible_path(shape, path, run.data)
+        visible = visible_path(shape, path, run.data, run.variables)
         if visible == path:
             selected.add(path, failure)
         else:

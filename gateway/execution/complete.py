@@ -139,8 +139,10 @@ def coerce_leaf(kind: LeafKind, values: frozenset[str], value: Any) -> Any:
             assert_never(kind)
 
 
-def visible_path(shape: ObjectShape, path: ConcretePath, data: Mapping[str, Any]) -> ConcretePath:
-    """Return the longest part of a tree path that the client selected.
+def visible_path(
+    shape: ObjectShape, path: ConcretePath, data: Mapping[str, Any], variables: Mapping[str, Any]
+) -> ConcretePath:
+    """Return the longest part of a tree path that the client selected, `@skip` and `@include` considered.
 
     Keys and required fields are fetched for the gateway's own use; an error there belongs to the object that needs them.
     """
@@ -151,7 +153,7 @@ def visible_path(shape: ObjectShape, path: ConcretePath, data: Mapping[str, Any]
             current = current.item if isinstance(current, ListShape) else None
             value = value[step] if isinstance(value, list) and 0 <= step < len(value) else None
         elif isinstance(current, ObjectShape):
-            current, value = _follow(current, step, value)
+            current, value = _follow(current, step, value, variables)
         else:
             current = None
         if current is None:
@@ -159,11 +161,11 @@ def visible_path(shape: ObjectShape, path: ConcretePath, data: Mapping[str, Any]
     return path
 
 
-def _follow(shape: ObjectShape, name: str, value: Any) -> tuple[Shape | None, Any]:
+def _follow(shape: ObjectShape, name: str, value: Any, variables: Mapping[str, Any]) -> tuple[Shape | None, Any]:
     holder = value if isinstance(value, dict) else {}
     known = shape.fields_of(holder.get("__typename", shape.type_name))
     for fields in (known,) if known is not None else shape.by_type.values():
         for field in fields:
-            if field.name == name and not isinstance(field.shape, PlaceShape):
+            if field.name == name and not isinstance(field.shape, PlaceShape) and field.is_included(variables):
                 return field.shape, holder.get(name)
     return None, None

@@ -44,7 +44,7 @@ class OperationDraw:
     declared: dict[str, str] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
     meanings: dict[tuple[str, str], str] = field(default_factory=dict)
-    """(Object type, response name) → field with its arguments."""
+    """(Object type, response name) → field with its arguments; without a type where it is said of an abstract one."""
     shapes: dict[str, str] = field(default_factory=dict)
     """Response name → type of its values."""
     fresh: int = 0
@@ -120,9 +120,13 @@ class OperationDraw:
         if self.shapes.get(alias, shape) != shape:
             return False
         types = [each.name for each in self.schema.get_possible_types(on)] if is_abstract_type(on) else [on.name]
-        if any(self.meanings.get((name, alias), called) != called for name in types):
+        # Fields differ freely only between two object types: https://spec.graphql.org/draft/#FieldsInSetCanMerge()
+        others = [known for (_, name), known in self.meanings.items() if name == alias] if is_abstract_type(on) else []
+        if any(self.meanings.get((name, alias), called) != called for name in (*types, "")) or {*others} - {called}:
             return False
         self.shapes[alias] = shape
+        if is_abstract_type(on):
+            self.meanings["", alias] = called
         self.meanings.update({(name, alias): called for name in types})
         return True
 

@@ -97,6 +97,9 @@ class FetchGraphBuilder:
             name = self._names.name(place.position, item.selection)
         conditions = _ALWAYS if is_plain else item.conditions | inherited
         selection = item.selection
+        if selection.name == "__typename":
+            # Under its own name, where the executor looks for an object's type; the answer has it under the client's.
+            name, selection = selection.name, TYPENAME
         if taken.edge is not None and taken.edge.field.context_arguments and step.entry is not None:
             selection = _with_contexts(selection, taken.edge.field, step.entry)
         entry = selected.add(name, selection, conditions, taken.edge)
@@ -122,7 +125,7 @@ class FetchGraphBuilder:
             jump.target,
             representation,
             self._contexts(jump, place, touched, inherited),
-            frozenset({inherited}),
+            frozenset({inherited | place.conditions}),
             is_root=self._graph.is_query_root(jump.target),
         )
         entered = self._new_step(jump.target.subgraph, Selected(jump.target), entry)

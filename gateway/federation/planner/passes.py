@@ -96,9 +96,12 @@ def _enter_alike(kept: Step, gone: Step) -> bool:
 def _merge(kept: Step, gone: Step) -> None:
     assert kept.entry is not None
     assert gone.entry is not None
+    common = kept.conditions & gone.conditions
+    kept.selected.restrict(kept.conditions - common)
+    gone.selected.restrict(gone.conditions - common)
     kept.selected.absorb(gone.selected)
     kept.entry.representation.absorb(gone.entry.representation)
     kept.entry.contexts |= gone.entry.contexts
     kept.entry.wanted |= gone.entry.wanted
     kept.parents |= gone.parents
-    kept.conditions &= gone.conditions
+    kept.conditions = common

@@ -56,6 +56,20 @@ class Selected:
         for name, below in other.fragments.items():
             self.fragment(name, below.node).absorb(below)
 
+    def restrict(self, conditions: Conditions) -> None:
+        """Let everything selected depend on more conditions."""
+        if not conditions:
+            return
+        entries, self.fields = self.fields, {}
+        for entry in entries.values():
+            entry.conditions |= conditions
+            key = (entry.response_name, entry.selection.signature, entry.conditions)
+            known = self.fields.setdefault(key, entry)
+            if known is not entry and known.below is not None and entry.below is not None:
+                known.below.absorb(entry.below)
+        for below in self.fragments.values():
+            below.restrict(conditions)
+
     def response_names(self) -> dict[str, None]:
         """Return the names selected on the object itself, in order, whatever its type; `__typename` aside."""
         names = {entry.response_name: None for entry in self.fields.values() if entry.edge is not None}
