@@ -23,67 +23,96 @@ RecordT = TypeVar("RecordT", records.Company, records.Deal)
 ChangeT = TypeVar("ChangeT", CompanyChange, DealChange)
 
 
-@strawberry.input(description="Fields left out or null stay as they are.")
+@strawberry.input(
+    description="New values of a customer's profile in the CRM; what is left out or null stays, and changing nothing is refused."
+)
 class UpdateCustomerProfileInput:
     """New values of a customer's profile."""
 
-    customer_id: strawberry.ID
-    version: str = strawberry.field(description="The customer's `version` as it was read.")
-    name: str | None = None
-    segment: terms.Segment | None = None
-    owner_id: strawberry.ID | None = None
-    industry: str | None = None
-    client_mutation_id: str | None = None
-
-
-@strawberry.type
-class UpdateCustomerProfilePayload:
-    """The customer as it is now."""
-
-    customer: Customer | None
-    client_mutation_id: str | None
-
-
-@strawberry.input(description="Fields left out or null stay as they are.")
-class UpdateOpportunityInput:
-    """New values of an opportunity."""
-
-    id: strawberry.ID
-    version: str = strawberry.field(description="The opportunity's `version` as it was read.")
-    name: str | None = None
-    stage: terms.OpportunityStage | None = None
-    amount: Decimal | None = strawberry.field(default=None, description="In the opportunity's currency.")
-    close_on: dt.date | None = None
-    owner_id: strawberry.ID | None = None
-    client_mutation_id: str | None = None
-
-
-@strawberry.type
-class UpdateOpportunityPayload:
-    """The opportunity as it is now."""
-
-    opportunity: Opportunity | None
-    client_mutation_id: str | None
-
-
-@strawberry.input
-class SetRenewalStageInput:
-    """Where the renewal of a contract stands."""
-
-    contract_number: str
-    stage: terms.RenewalStage
-    risk: terms.RenewalRisk | None = None
-    version: str | None = strawberry.field(
-        default=None, description="The contract's `renewalVersion` as it was read; null: whatever it is."
+    customer_id: strawberry.ID = strawberry.field(
+        description="Global id of the customer; one that the CRM has no record of is refused."
+    )
+    version: str = strawberry.field(
+        description="The customer's `version` as it was read; a stale one is refused with CONFLICT."
+    )
+    name: str | None = strawberry.field(
+        default=None, description="What sales is to call the customer, 1 to 200 characters."
+    )
+    segment: terms.Segment | None = strawberry.field(default=None, description="The size class to put the customer in.")
+    owner_id: strawberry.ID | None = strawberry.field(
+        default=None, description="Global id of the account owner who is to look after the customer; it has to exist."
+    )
+    industry: str | None = strawberry.field(
+        default=None, description="Line of business, 1 to 200 characters; the CRM may refuse one that it does not know."
     )
     client_mutation_id: str | None = None
 
 
-@strawberry.type
+@strawberry.type(description="What `updateCustomerProfile` did.")
+class UpdateCustomerProfilePayload:
+    """The customer as it is now."""
+
+    customer: Customer | None = strawberry.field(description="The customer as it is after the change.")
+    client_mutation_id: str | None
+
+
+@strawberry.input(description="New values of a deal; what is left out or null stays, and changing nothing is refused.")
+class UpdateOpportunityInput:
+    """New values of an opportunity."""
+
+    id: strawberry.ID = strawberry.field(description="Global id of the deal.")
+    version: str = strawberry.field(
+        description="The deal's `version` as it was read; a stale one is refused with CONFLICT."
+    )
+    name: str | None = strawberry.field(
+        default=None, description="What sales is to call the deal, 1 to 200 characters."
+    )
+    stage: terms.OpportunityStage | None = strawberry.field(default=None, description="How far it has come.")
+    amount: Decimal | None = strawberry.field(
+        default=None, description="What it is worth, in the deal's own currency; not negative, at most two decimals."
+    )
+    close_on: dt.date | None = strawberry.field(default=None, description="Day on which it closed or is expected to.")
+    owner_id: strawberry.ID | None = strawberry.field(
+        default=None, description="Global id of the account owner who is to sell it; it has to exist."
+    )
+    client_mutation_id: str | None = None
+
+
+@strawberry.type(description="What `updateOpportunity` did.")
+class UpdateOpportunityPayload:
+    """The opportunity as it is now."""
+
+    opportunity: Opportunity | None = strawberry.field(description="The deal as it is after the change.")
+    client_mutation_id: str | None
+
+
+@strawberry.input(
+    description="Where the renewal of a contract stands; it is kept on the deal that the contract came from."
+)
+class SetRenewalStageInput:
+    """Where the renewal of a contract stands."""
+
+    contract_number: str = strawberry.field(
+        description="Number of the contract, such as `CON-2025-0001`; one that no deal in the CRM names is refused."
+    )
+    stage: terms.RenewalStage = strawberry.field(description="How far the renewal has come.")
+    risk: terms.RenewalRisk | None = strawberry.field(
+        default=None, description="How likely it is to fail; left out, the last judgement stays."
+    )
+    version: str | None = strawberry.field(
+        default=None,
+        description="The contract's `renewalVersion` as it was read; a stale one is refused, left out it is not checked.",
+    )
+    client_mutation_id: str | None = None
+
+
+@strawberry.type(description="What `setRenewalStage` did.")
 class SetRenewalStagePayload:
     """The contract whose renewal it is."""
 
-    contract: Contract | None
+    contract: Contract | None = strawberry.field(
+        description="The contract whose renewal it is, as it is after the change."
+    )
     client_mutation_id: str | None
 
 
@@ -97,7 +126,7 @@ class Mutation:
         info: Info,
         input: UpdateCustomerProfileInput,  # noqa: A002 - the argument's name
     ) -> UpdateCustomerProfilePayload | None:
-        """Change a customer's profile in the CRM, which owns it."""
+        """Change a customer's profile in the CRM, which owns name, segment, owner and industry."""
         context = info.context
         _check_name(input.name)
         _check_name(input.industry)
@@ -133,7 +162,7 @@ class Mutation:
 
     @strawberry.mutation
     async def update_opportunity(self, info: Info, input: UpdateOpportunityInput) -> UpdateOpportunityPayload | None:  # noqa: A002 - the argument's name
-        """Change an opportunity in the CRM, which owns it."""
+        """Change a deal in the CRM, which owns it."""
         context = info.context
         _check_name(input.name)
         if input.amount is not None and (input.amount < 0 or input.amount != round(input.amount, 2)):
@@ -161,7 +190,7 @@ class Mutation:
 
     @strawberry.mutation
     async def set_renewal_stage(self, info: Info, input: SetRenewalStageInput) -> SetRenewalStagePayload | None:  # noqa: A002 - the argument's name
-        """Say how far the renewal of a contract has come. It is kept on the deal that the contract came from."""
+        """Say how far sales has come with renewing a contract; kept in the CRM, on the deal that the contract came from."""
         context = info.context
         origin = await context.origin_of(input.contract_number)
         if origin is None:

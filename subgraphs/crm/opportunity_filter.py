@@ -14,30 +14,44 @@ from subgraphs.kit.order import OrderDirection
 from subgraphs.kit.system_error import BadUserInputError
 
 _MAX_TEXT = 200
-strawberry.enum(DealOrder, name="OpportunityOrderField", description="What opportunities are ordered by.")
 
 
-@strawberry.input(description="All conditions given hold.")
+@strawberry.input(description="Opportunities that meet all stated conditions.")
 class OpportunityFilter:
     """Which opportunities."""
 
-    stage: list[OpportunityStage] | None = strawberry.field(default=None, description="Any of these.")
-    owner_id: strawberry.ID | None = None
-    name_contains: str | None = strawberry.field(
-        default=None, description="Every word of this occurs within a word of the name."
+    stage: list[OpportunityStage] | None = strawberry.field(
+        default=None, description="In any of these stages; an empty list doesn't narrow."
     )
-    contract_number: str | None = None
-    closes_from: dt.date | None = None
-    closes_until: dt.date | None = None
-    min_amount: Decimal | None = None
+    owner_id: strawberry.ID | None = strawberry.field(
+        default=None, description="Sold by the account owner with this global id; an id of anything else is refused."
+    )
+    name_contains: str | None = strawberry.field(
+        default=None,
+        description="Each word of this occurs within a word of the name, in any case; 1 to 200 characters, one of them a letter or digit.",
+    )
+    contract_number: str | None = strawberry.field(
+        default=None, description="The contract that the deal led to, such as `CON-2025-0001`, exactly."
+    )
+    closes_from: dt.date | None = strawberry.field(
+        default=None, description="Closed, or expected to, on this day or later."
+    )
+    closes_until: dt.date | None = strawberry.field(
+        default=None, description="Closed, or expected to, on this day or earlier."
+    )
+    min_amount: Decimal | None = strawberry.field(
+        default=None, description="Worth at least this figure, whatever its currency."
+    )
 
 
 @strawberry.input
 class OpportunityOrder:
     """In which order."""
 
-    field: DealOrder = DealOrder.CLOSE_ON
-    direction: OrderDirection = OrderDirection.ASC
+    field: DealOrder = strawberry.field(
+        default=DealOrder.CLOSE_ON, description="What to order by; the closing day unless told."
+    )
+    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="Ascending unless told.")
 
 
 def to_query(condition: OpportunityFilter | None, order: OpportunityOrder | None) -> DealQuery:

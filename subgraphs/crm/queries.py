@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import strawberry
 
 from subgraphs.crm.context import Info
@@ -16,8 +18,12 @@ class Query:
     """What can be asked of the CRM itself."""
 
     @strawberry.field
-    async def opportunity(self, info: Info, id: strawberry.ID) -> Opportunity | None:  # noqa: A002 - the argument's name
-        """One opportunity, or null."""
+    async def opportunity(
+        self,
+        info: Info,
+        id: Annotated[strawberry.ID, strawberry.argument(description="Global id of the deal.")],  # noqa: A002 - the argument's name
+    ) -> Opportunity | None:
+        """The deal with this global id; null if there is none."""
         return await Opportunity.resolve_reference(info, id=id)
 
     @strawberry.field
@@ -31,7 +37,7 @@ class Query:
         last: int | None = None,
         before: str | None = None,
     ) -> Connection[Opportunity] | None:
-        """All opportunities. The CRM finds them by an index that follows changes within seconds; 10,000 at most."""
+        """Deals of all customers, by closing day unless ordered otherwise. The CRM finds them by an index that follows changes within seconds; 10,000 at most."""
         window = page_window(first=first, after=after, last=last, before=before)
         query = to_query(filter, order_by)
         crm = info.context.crm
@@ -53,7 +59,7 @@ class Query:
 
     @strawberry.field
     async def account_owners(self, info: Info) -> list[AccountOwner] | None:
-        """Everybody of ours who looks after customers, by name."""
+        """Every colleague who looks after customers or sells, by name."""
         owners = await info.context.crm.all_owners()
         return [AccountOwner.of(owner) for owner in sorted(owners, key=lambda owner: (owner.name or "", owner.id))]
 

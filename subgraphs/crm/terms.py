@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-import strawberry
+from subgraphs.kit.described_enum import described_enum
 
 
-@strawberry.enum(description="How large a customer is.")
+@described_enum(
+    "How large a customer is, by the classes that sales works with.",
+    ENTERPRISE="The largest companies, with an agreement of their own.",
+    MID_MARKET="Between the small ones and the enterprises.",
+    SMB="Small and medium-sized businesses.",
+    STARTUP="Young companies that may grow fast.",
+)
 class Segment(StrEnum):
     """How large a customer is."""
 
@@ -17,7 +23,12 @@ class Segment(StrEnum):
     STARTUP = "STARTUP"
 
 
-@strawberry.enum(description="Where the relationship with a customer stands.")
+@described_enum(
+    "Where the relationship with a customer stands.",
+    PROSPECT="Has bought nothing yet.",
+    ACTIVE="Has bought and is a customer now.",
+    CHURNED="Was a customer and has left.",
+)
 class CustomerStatus(StrEnum):
     """Where the relationship with a customer stands."""
 
@@ -26,7 +37,11 @@ class CustomerStatus(StrEnum):
     CHURNED = "CHURNED"
 
 
-@strawberry.enum(description="Why there is a deal.")
+@described_enum(
+    "Why there is a deal.",
+    NEW_BUSINESS="The customer buys for the first time.",
+    EXPANSION="An existing customer buys more.",
+)
 class OpportunityKind(StrEnum):
     """Why there is a deal."""
 
@@ -34,7 +49,15 @@ class OpportunityKind(StrEnum):
     EXPANSION = "EXPANSION"
 
 
-@strawberry.enum(description="How far a deal has come.")
+@described_enum(
+    "How far a deal has come.",
+    QUALIFICATION="Sales finds out whether there is a need and a budget.",
+    DISCOVERY="There is; sales finds out what the customer wants.",
+    PROPOSAL="The customer has an offer.",
+    NEGOTIATION="Terms are being agreed on, or the contract is out for signature.",
+    WON="Closed: the customer buys.",
+    LOST="Closed: the customer does not buy.",
+)
 class OpportunityStage(StrEnum):
     """How far a deal has come."""
 
@@ -46,7 +69,15 @@ class OpportunityStage(StrEnum):
     LOST = "LOST"
 
 
-@strawberry.enum(description="How far the renewal of a contract has come.")
+@described_enum(
+    "How far the renewal of a contract has come.",
+    NOT_STARTED="Nobody has begun.",
+    IN_REVIEW="The account manager looks at use and terms.",
+    QUOTED="The customer has an offer for the next term.",
+    COMMITTED="The customer has agreed, the next term is not booked yet.",
+    RENEWED="The next term is agreed and booked.",
+    LOST="The customer will not renew.",
+)
 class RenewalStage(StrEnum):
     """How far the renewal of a contract has come."""
 
@@ -58,7 +89,12 @@ class RenewalStage(StrEnum):
     LOST = "LOST"
 
 
-@strawberry.enum(description="How likely the renewal is to fail.")
+@described_enum(
+    "How likely the renewal is to fail, as sales judges.",
+    LOW="Nothing speaks against it.",
+    MEDIUM="There are doubts to be dealt with.",
+    HIGH="It is expected to fail unless something is done.",
+)
 class RenewalRisk(StrEnum):
     """How likely the renewal is to fail."""
 
@@ -67,7 +103,14 @@ class RenewalRisk(StrEnum):
     HIGH = "HIGH"
 
 
-@strawberry.enum(name="OpportunityOrderField", description="What opportunities are ordered by.")
+@described_enum(
+    "What opportunities can be ordered by; those without a value come first when ascending.",
+    called="OpportunityOrderField",
+    NAME="Name of the deal, in any case.",
+    AMOUNT="What it is worth: the figure alone, whatever its currency.",
+    CLOSE_ON="Day on which it closed or is expected to.",
+    CREATED="When sales opened it.",
+)
 class DealOrder(StrEnum):
     """What deals are ordered by."""
 

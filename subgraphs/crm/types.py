@@ -20,13 +20,15 @@ from subgraphs.kit.node import Node
 from subgraphs.kit.record_copy import RecordCopy, RecordField
 
 
-@strawberry.federation.type(keys=["id"], description="A person of ours who looks after customers.")
+@strawberry.federation.type(
+    keys=["id"], description="A colleague of ours who looks after customers or sells to them: a user of the CRM."
+)
 class AccountOwner(Node):
     """A person of ours who looks after customers."""
 
     id: strawberry.ID
-    name: str | None
-    email: str | None
+    name: str | None = strawberry.field(description="First and last name; null where the CRM has neither.")
+    email: str | None = strawberry.field(description="Work address; null where the CRM has none.")
 
     @classmethod
     def of(cls, owner: records.Owner) -> AccountOwner:
@@ -44,7 +46,7 @@ async def _owner(info: Info, owner_id: str | None) -> AccountOwner | None:
     return AccountOwner.of(owner) if owner else None
 
 
-@strawberry.federation.type(keys=["id"], description="A person at a customer.")
+@strawberry.federation.type(keys=["id"], description="A person who works at a customer, as the CRM knows them.")
 class Contact(Node):
     """A person at a customer."""
 
@@ -64,32 +66,34 @@ class Contact(Node):
 
     @strawberry.field
     def name(self) -> str | None:
-        """First and last name."""
+        """First and last name; null where the CRM has neither."""
         names = (self.record.first_name, self.record.last_name)
         return " ".join(name for name in names if name) or None
 
     @strawberry.field
     def email(self) -> str | None:
-        """Address for mail."""
+        """Address for mail; null where the CRM has none."""
         return self.record.email
 
     @strawberry.field
     def phone(self) -> str | None:
-        """Telephone number as the CRM has it."""
+        """Telephone number as somebody typed it into the CRM, in no fixed format."""
         return self.record.phone
 
     @strawberry.field
     def job_title(self) -> str | None:
-        """What the person does there."""
+        """What the person does there, in free text."""
         return self.record.job_title
 
     @strawberry.field
     async def customer(self, info: Info) -> Customer | None:
-        """Where the person works."""
+        """Where the person works; of several companies the CRM's first, null for a contact without one."""
         return _first_customer(await info.context.companies_of_people.load(self.record.id))
 
 
-@strawberry.federation.type(keys=["id"], description="A deal with a customer.")
+@strawberry.federation.type(
+    keys=["id"], description="A deal that sales is working on, has won or has lost; the CRM owns it."
+)
 class Opportunity(Node):
     """A deal with a customer."""
 
@@ -109,66 +113,66 @@ class Opportunity(Node):
 
     @strawberry.field
     def name(self) -> str | None:
-        """What sales calls it."""
+        """What sales calls the deal, in free text."""
         return self.record.name
 
     @strawberry.field
     def kind(self) -> terms.OpportunityKind | None:
-        """New business or more of it."""
+        """New business, or more for an existing customer; null for a type that only this CRM has."""
         return self.record.kind
 
     @strawberry.field
     def stage(self) -> terms.OpportunityStage | None:
-        """Null for a stage that only this CRM's pipeline has."""
+        """How far the deal has come; null for a stage that only this CRM's own pipeline has."""
         return self.record.stage
 
     @strawberry.field
     def amount(self) -> Money | None:
-        """What the deal is worth."""
+        """What sales expects the deal to be worth; null until amount and currency are entered."""
         if self.record.amount is None or self.record.currency is None:
             return None
         return Money.of(self.record.amount, self.record.currency)
 
     @strawberry.field
     def close_on(self) -> dt.date | None:
-        """When it was closed, or is expected to be."""
+        """Day on which it was won or lost; as long as it is open, the day on which sales expects that."""
         return self.record.close_on
 
     @strawberry.field
     def probability(self) -> Decimal | None:
-        """0 to 1."""
+        """Chance of winning by the CRM's pipeline, from 0 to 1."""
         return self.record.probability
 
     @strawberry.field
     def created_at(self) -> dt.datetime:
-        """When sales opened it."""
+        """When sales opened the deal in the CRM."""
         return self.record.created_at
 
     @strawberry.field
     def version(self) -> str:
-        """To be sent with an update; a stale one is refused."""
+        """Opaque, changes with every change in the CRM; send it with `updateOpportunity`, which refuses a stale one."""
         return self.record.version
 
     @strawberry.field
     async def owner(self, info: Info) -> AccountOwner | None:
-        """Who sells it."""
+        """The colleague who sells it; null where nobody is assigned."""
         return await _owner(info, self.record.owner_id)
 
     @strawberry.field
     async def customer(self, info: Info) -> Customer | None:
-        """Who buys it."""
+        """Who would buy; of several companies the CRM's first, null for a deal without one."""
         return _first_customer(await info.context.companies_of_deals.load(self.record.id))
 
     @strawberry.field
     def contract(self) -> Contract | None:
-        """What it led to."""
+        """The recurring agreement that the won deal led to; null until sales notes a contract number."""
         number = self.record.contract_number
         return Contract(number=number) if number else None
 
 
 @strawberry.federation.type(keys=["number"])
 class Contract:
-    """A recurring agreement, as sales sees it: where it came from and how its renewal goes."""
+    """A recurring agreement with a customer: what vendors call a subscription."""
 
     number: str
 
@@ -179,43 +183,46 @@ class Contract:
 
     @strawberry.field
     async def opportunity(self, info: Info) -> Opportunity | None:
-        """The deal it came from."""
+        """The deal that this contract came from, found by the contract number that the CRM keeps on it; null if no deal names it."""
         deal = await info.context.origin_of(self.number)
         return Opportunity.of(deal) if deal else None
 
     @strawberry.field
     async def account_manager(self, info: Info) -> AccountOwner | None:
-        """Who looks after it."""
+        """The colleague who looks after it: the owner of the deal it came from; null without such a deal."""
         deal = await info.context.origin_of(self.number)
         return await _owner(info, deal.owner_id) if deal else None
 
     @strawberry.field
     async def renewal_stage(self, info: Info) -> terms.RenewalStage | None:
-        """How far the renewal has come."""
+        """How far sales has come with renewing it; kept on the deal it came from, null without one."""
         deal = await info.context.origin_of(self.number)
         return deal.renewal_stage if deal else None
 
     @strawberry.field
     async def renewal_risk(self, info: Info) -> terms.RenewalRisk | None:
-        """How likely the renewal is to fail."""
+        """How likely sales thinks the renewal is to fail; null where nobody has judged."""
         deal = await info.context.origin_of(self.number)
         return deal.renewal_risk if deal else None
 
     @strawberry.field
     async def renewal_version(self, info: Info) -> str | None:
-        """To be sent with `setRenewalStage`; a stale one is refused."""
+        """Version of the deal that keeps the renewal; send it with `setRenewalStage`, which refuses a stale one."""
         deal = await info.context.origin_of(self.number)
         return deal.version if deal else None
 
     @strawberry.field
     async def origin_gap(self, info: Info) -> LineageGap | None:
-        """Why there is no opportunity, if there is none."""
+        """Says that no deal in the CRM names this contract; null where there is one."""
         if await info.context.origin_of(self.number) is not None:
             return None
         return LineageGap(code="NO_OPPORTUNITY", system="crm", message="No deal in the CRM names this contract.")
 
 
-@strawberry.federation.type(keys=["crmRef"])
+@strawberry.federation.type(
+    keys=["crmRef"],
+    description="A company we sell to: one customer over all systems, each field from the system that owns it.",
+)
 class Customer:
     """A company we sell to, as sales knows it."""
 
@@ -243,49 +250,49 @@ class Customer:
 
     @strawberry.field
     async def name(self, info: Info) -> str | None:
-        """What sales calls the customer."""
+        """What sales calls the customer; for the name on invoices see `legalName`."""
         company = await self.company(info)
         return company.name if company else None
 
     @strawberry.field
     async def segment(self, info: Info) -> terms.Segment | None:
-        """How large the customer is."""
+        """Size class that sales has put the customer in; null where there is none or only this CRM has it."""
         company = await self.company(info)
         return company.segment if company else None
 
     @strawberry.field
     async def status(self, info: Info) -> terms.CustomerStatus | None:
-        """Where the relationship stands."""
+        """Where the relationship stands, by the CRM's lifecycle stage; null for a stage that only this CRM has."""
         company = await self.company(info)
         return company.status if company else None
 
     @strawberry.field
     async def industry(self, info: Info) -> str | None:
-        """What the customer does."""
+        """Line of business, as the CRM has it."""
         company = await self.company(info)
         return company.industry if company else None
 
     @strawberry.field
     async def employees(self, info: Info) -> int | None:
-        """How many people work there."""
+        """How many people work there, as sales last noted."""
         company = await self.company(info)
         return company.employees if company else None
 
     @strawberry.field
     async def owner(self, info: Info) -> AccountOwner | None:
-        """Who looks after the customer."""
+        """The colleague who looks after the customer; null where nobody is assigned."""
         company = await self.company(info)
         return await _owner(info, company.owner_id) if company else None
 
     @strawberry.field
     async def version(self, info: Info) -> str | None:
-        """To be sent with `updateCustomerProfile`; a stale one is refused."""
+        """Version of the CRM's record; send it with `updateCustomerProfile`, which refuses a stale one."""
         company = await self.company(info)
         return company.version if company else None
 
     @strawberry.field
     async def parent(self, info: Info) -> Customer | None:
-        """The customer this one belongs to."""
+        """The company that this one belongs to, by the CRM's hierarchy; null at the top."""
         links = await info.context.links_of.load_many(self.company_ids())
         own = set(self.company_ids())
         return _first_customer([parent for link in links for parent in link.parents if parent not in own])
@@ -299,7 +306,7 @@ class Customer:
         last: int | None = None,
         before: str | None = None,
     ) -> Connection[Customer] | None:
-        """The customers that belong to this one."""
+        """The companies that belong directly to this one, by the CRM's hierarchy."""
         window = page_window(first=first, after=after, last=last, before=before)
         links = await info.context.links_of.load_many(self.company_ids())
         own = set(self.company_ids())
@@ -316,7 +323,7 @@ class Customer:
         last: int | None = None,
         before: str | None = None,
     ) -> Connection[Contact] | None:
-        """The people there, by name."""
+        """The people who work there, by last name."""
         window = page_window(first=first, after=after, last=last, before=before)
         ids = dict.fromkeys(i for found in await info.context.people_of.load_many(self.company_ids()) for i in found)
         people = [person for person in await info.context.people.load_many(list(ids)) if person is not None]
@@ -334,7 +341,7 @@ class Customer:
         last: int | None = None,
         before: str | None = None,
     ) -> Connection[Opportunity] | None:
-        """The deals with the customer."""
+        """The deals with the customer, open, won and lost, by closing day unless ordered otherwise."""
         window = page_window(first=first, after=after, last=last, before=before)
         query = to_query(filter, order_by)
         ids = dict.fromkeys(i for found in await info.context.deals_of.load_many(self.company_ids()) for i in found)
@@ -344,7 +351,7 @@ class Customer:
 
     @strawberry.field
     async def crm_record(self, info: Info) -> RecordCopy | None:
-        """What the CRM itself holds, fields that other systems own included."""
+        """What the CRM itself holds of the customer, copies of fields that other systems own included; null where it has no record."""
         company = await self.company(info)
         if company is None:
             return None

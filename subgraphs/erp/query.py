@@ -10,7 +10,7 @@ from subgraphs.erp import port
 from subgraphs.erp.context import Info
 from subgraphs.erp.port import InvoiceQuery
 from subgraphs.erp.records import InvoiceRecord
-from subgraphs.erp.types.enums import InvoiceOrderField, OrderDirection
+from subgraphs.erp.types.enums import InvoiceOrderField
 from subgraphs.erp.types.inputs import InvoiceFilter, InvoiceOrder, ordered, to_query
 from subgraphs.erp.types.invoice import Invoice, invoices_of
 from subgraphs.erp.types.ledger import AccountingPeriod
@@ -24,6 +24,7 @@ from subgraphs.kit.connection import (
     page_window,
 )
 from subgraphs.kit.global_id import local_id
+from subgraphs.kit.order import OrderDirection
 from subgraphs.kit.system_error import BadUserInputError
 
 _SCAN = 1000

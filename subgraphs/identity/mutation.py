@@ -23,70 +23,96 @@ _MAX_LIST = 100
 _MAX_REASON = 500
 
 
-@strawberry.input(description="A record of a system.")
+@strawberry.input(description="One record of a system, named as that system names it.")
 class RecordInput:
     """A system's name and its own id."""
 
-    system: str
-    external_id: str
+    system: str = strawberry.field(description="Which system holds it, as `Identity.system` says.")
+    external_id: str = strawberry.field(description="That system's own id of the record.")
 
 
-@strawberry.input
+@strawberry.input(description="Whose a record is. The link holds for good: no rule changes it.")
 class LinkIdentityInput:
     """Input of `linkIdentity`."""
 
-    customer_id: strawberry.ID
-    version: str = strawberry.field(description="The customer's `identityVersion` as it was read.")
-    system: str
-    external_id: str
-    reason: str | None = None
+    customer_id: strawberry.ID = strawberry.field(
+        description="Global id of the customer as read from the graph; an unknown one is refused with NOT_FOUND."
+    )
+    version: str = strawberry.field(
+        description="The customer's `identityVersion` as it was read; a stale one is refused with CONFLICT."
+    )
+    system: str = strawberry.field(description="Which system holds the record, as `Identity.system` says.")
+    external_id: str = strawberry.field(
+        description="That system's own id of the record; refused if no system has told of it, or if it is the only one of another customer."
+    )
+    reason: str | None = strawberry.field(
+        default=None, description="Why, for `Customer.history`; at most 500 characters."
+    )
     client_mutation_id: str | None = None
 
 
-@strawberry.input
+@strawberry.input(description="Customers that are one and the same.")
 class MergeCustomersInput:
     """Input of `mergeCustomers`."""
 
-    customer_id: strawberry.ID = strawberry.field(description="The customer that stays.")
-    version: str = strawberry.field(description="Its `identityVersion` as it was read.")
-    duplicate_ids: list[strawberry.ID] = strawberry.field(description="The customers that are it, too.")
-    reason: str | None = None
+    customer_id: strawberry.ID = strawberry.field(
+        description="Global id of the customer that stays; an unknown one is refused with NOT_FOUND."
+    )
+    version: str = strawberry.field(
+        description="The `identityVersion` of the one that stays, as it was read; a stale one is refused with CONFLICT."
+    )
+    duplicate_ids: list[strawberry.ID] = strawberry.field(
+        description="Global ids of the customers that are it too, 1 to 100; they go on as aliases of the one that stays."
+    )
+    reason: str | None = strawberry.field(
+        default=None, description="Why, for `Customer.history`; at most 500 characters."
+    )
     client_mutation_id: str | None = None
 
 
-@strawberry.input
+@strawberry.input(description="Records of a customer that are really another one.")
 class SplitCustomerInput:
     """Input of `splitCustomer`."""
 
-    customer_id: strawberry.ID
-    version: str = strawberry.field(description="The customer's `identityVersion` as it was read.")
-    records: list[RecordInput] = strawberry.field(description="The records that are another customer.")
-    reason: str | None = None
+    customer_id: strawberry.ID = strawberry.field(
+        description="Global id of the customer as read from the graph; an unknown one is refused with NOT_FOUND."
+    )
+    version: str = strawberry.field(
+        description="The customer's `identityVersion` as it was read; a stale one is refused with CONFLICT."
+    )
+    records: list[RecordInput] = strawberry.field(
+        description="The records to take away, 1 to 100 and not all that the customer has."
+    )
+    reason: str | None = strawberry.field(
+        default=None, description="Why, for `Customer.history`; at most 500 characters."
+    )
     client_mutation_id: str | None = None
 
 
-@strawberry.type
+@strawberry.type(description="What `linkIdentity` did.")
 class LinkIdentityPayload:
     """Answer of `linkIdentity`."""
 
-    customer: Customer
+    customer: Customer = strawberry.field(description="The customer with the record linked.")
     client_mutation_id: str | None
 
 
-@strawberry.type
+@strawberry.type(description="What `mergeCustomers` did.")
 class MergeCustomersPayload:
     """Answer of `mergeCustomers`."""
 
-    customer: Customer
+    customer: Customer = strawberry.field(description="The customer that stays, with the records of all.")
     client_mutation_id: str | None
 
 
-@strawberry.type
+@strawberry.type(description="What `splitCustomer` did.")
 class SplitCustomerPayload:
     """Answer of `splitCustomer`."""
 
-    customer: Customer
-    new_customer: Customer = strawberry.field(description="The customer that the records are now.")
+    customer: Customer = strawberry.field(description="The customer with the records that it keeps.")
+    new_customer: Customer = strawberry.field(
+        description="The customer that the records are now: the one once merged with just these, else a new one."
+    )
     client_mutation_id: str | None
 
 
@@ -142,13 +168,16 @@ class Mutation:
     """What a person can decide about identities."""
 
     link_identity: LinkIdentityPayload | None = strawberry.mutation(
-        resolver=link_identity, description="Say whose a record is. CONFLICT if the customer changed meanwhile."
+        resolver=link_identity,
+        description="Say whose a record is, for good. CONFLICT if the customer changed meanwhile.",
     )
     merge_customers: MergeCustomersPayload | None = strawberry.mutation(
-        resolver=merge, description="Say that customers are one. CONFLICT if the one that stays changed meanwhile."
+        resolver=merge,
+        description="Say that customers are one; the others' ids go on as aliases. CONFLICT if the one that stays changed meanwhile.",
     )
     split_customer: SplitCustomerPayload | None = strawberry.mutation(
-        resolver=split, description="Say that some records are another customer. CONFLICT if it changed meanwhile."
+        resolver=split,
+        description="Say that some of a customer's records are another customer. CONFLICT if it changed meanwhile.",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from enum import Enum
+from typing import Annotated
 
 import strawberry
 
@@ -14,52 +15,69 @@ from subgraphs.identity.directory import DirectoryField, DirectoryQuery, find_cu
 from subgraphs.identity.terms import CustomerStatus, Segment
 from subgraphs.identity.types import Customer, UnmatchedRecord, find_customer
 from subgraphs.kit.connection import Connection, Edge, PageWindow, encode_cursor, page_of, page_window
+from subgraphs.kit.described_enum import described_enum
 from subgraphs.kit.global_id import local_id
+from subgraphs.kit.order import OrderDirection
 from subgraphs.kit.system_error import BadUserInputError
 
 _MAX_IDS = 500
 
 
-@strawberry.enum(description="What customers can be ordered by.")
+@described_enum(
+    "What customers can be ordered by.",
+    NAME="The name, in any case: sales' own, else what another system writes.",
+    SEGMENT="The size class, by its name.",
+    OWNER="Name of the colleague who looks after the customer.",
+    OVERDUE_AMOUNT="What is past its due date: the figure alone, whatever its currency.",
+    CREATED="When the graph first knew the customer.",
+)
 class CustomerOrderField(Enum):
     """Names of the directory's columns."""
 
     NAME = "NAME"
     SEGMENT = "SEGMENT"
     OWNER = "OWNER"
-    OVERDUE_AMOUNT = strawberry.enum_value("OVERDUE_AMOUNT", description="The figure alone, whatever its currency.")
+    OVERDUE_AMOUNT = "OVERDUE_AMOUNT"
     CREATED = "CREATED"
 
 
-@strawberry.enum
-class OrderDirection(Enum):
-    """Which end comes first."""
-
-    ASC = "ASC"
-    DESC = "DESC"
-
-
-@strawberry.input
+@strawberry.input(description="How customers are ordered; equal ones stay in one order.")
 class CustomerOrder:
     """The argument `orderBy`."""
 
-    field: CustomerOrderField
-    direction: OrderDirection = OrderDirection.ASC
+    field: CustomerOrderField = strawberry.field(description="What to order by.")
+    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="Ascending unless told.")
 
 
 @strawberry.input(description="Customers that meet all stated conditions.")
 class CustomerFilter:
     """The argument `filter`."""
 
-    name_contains: str | None = strawberry.field(default=None, description="In the name as any system writes it.")
-    segment: list[Segment] | None = strawberry.field(default=None, description="Any of these.")
-    owner_id: strawberry.ID | None = strawberry.field(default=None, description="Global id of the account owner.")
-    status: list[CustomerStatus] | None = strawberry.field(default=None, description="Any of these.")
-    overdue: bool | None = strawberry.field(default=None, description="Whether invoices are overdue.")
-    ids: list[strawberry.ID] | None = None
+    name_contains: str | None = strawberry.field(
+        default=None, description="A part of the name as any of the systems writes it, in any case."
+    )
+    segment: list[Segment] | None = strawberry.field(
+        default=None, description="In any of these size classes; an empty list finds nobody."
+    )
+    owner_id: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="Looked after by the account owner with this global id; an id of anything else is refused.",
+    )
+    status: list[CustomerStatus] | None = strawberry.field(
+        default=None, description="In any of these states; an empty list finds nobody."
+    )
+    overdue: bool | None = strawberry.field(
+        default=None, description="True: with invoices past their due date; false: without any."
+    )
+    ids: list[strawberry.ID] | None = strawberry.field(
+        default=None, description="Any of these global ids, those merged away included; at most 500."
+    )
 
 
-async def resolve_customer(info: IdentityInfo, id: strawberry.ID) -> Customer | None:  # noqa: A002 - the argument's name
+async def resolve_customer(
+    info: IdentityInfo,
+    id: Annotated[strawberry.ID, strawberry.argument(description="Global id of the customer.")],  # noqa: A002 - the argument's name
+) -> Customer | None:
     """Return one customer; an id merged away gives the customer it went into."""
     return await find_customer(info, id)
 
@@ -87,7 +105,12 @@ async def resolve_customers(
 
 
 async def resolve_unmatched_records(
-    info: IdentityInfo, system: str | None = None, first: int | None = None, after: str | None = None
+    info: IdentityInfo,
+    system: Annotated[
+        str | None, strawberry.argument(description="Only this system's, as `Identity.system` says; without it, all.")
+    ] = None,
+    first: int | None = None,
+    after: str | None = None,
 ) -> Connection[UnmatchedRecord]:
     """Return records on hold, by system and external id. Raises BadUserInputError."""
     window = page_window(first=first, after=after)
@@ -105,13 +128,16 @@ class Query:
     """What identity can be asked."""
 
     customer: Customer | None = strawberry.field(
-        resolver=resolve_customer, description="The customer with this id, or with an id that was merged into it."
+        resolver=resolve_customer,
+        description="The customer with this id, or with an id that was merged into it; null if there is none.",
     )
     customers: Connection[Customer] | None = strawberry.field(
-        resolver=resolve_customers, description="Customers by what the directory knows of them."
+        resolver=resolve_customers,
+        description="Customers of all systems, by name unless ordered otherwise, found in copies that follow their owners within seconds.",
     )
     unmatched_records: Connection[UnmatchedRecord] | None = strawberry.field(
-        resolver=resolve_unmatched_records, description="Records that wait for a person to say whose they are."
+        resolver=resolve_unmatched_records,
+        description="Records that wait for a person to say whose they are, by system and id.",
     )
 
 

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-import strawberry
+from subgraphs.kit.described_enum import described_enum
 
 
-@strawberry.enum(description="How large a customer is.")
+@described_enum(
+    "How large a customer is, by the classes that sales works with.",
+    ENTERPRISE="The largest companies, with an agreement of their own.",
+    MID_MARKET="Between the small ones and the enterprises.",
+    SMB="Small and medium-sized businesses.",
+    STARTUP="Young companies that may grow fast.",
+)
 class Segment(StrEnum):
     """How large a customer is."""
 
@@ -17,7 +23,12 @@ class Segment(StrEnum):
     STARTUP = "STARTUP"
 
 
-@strawberry.enum(description="Where the relationship with a customer stands.")
+@described_enum(
+    "Where the relationship with a customer stands.",
+    PROSPECT="Has bought nothing yet.",
+    ACTIVE="Has bought and is a customer now.",
+    CHURNED="Was a customer and has left.",
+)
 class CustomerStatus(StrEnum):
     """Where the relationship with a customer stands."""
 

@@ -14,33 +14,62 @@ from subgraphs.identity.customer_id import global_customer_id, local_customer_id
 from subgraphs.identity.customers import StoredCustomer, StoredRecord
 from subgraphs.identity.history import ChangeKind, IdentityEntry
 from subgraphs.identity.match import HoldReason, Rule, Suggestion
+from subgraphs.kit.described_enum import described_enum
+from subgraphs.kit.node import Node
 from subgraphs.kit.system_error import BadUserInputError
 
-strawberry.enum(Rule, name="LinkRule", description="Why a record belongs to a customer, strongest first.")
-strawberry.enum(ChangeKind, name="IdentityChangeKind", description="What happened to an identity.")
-strawberry.enum(HoldReason, name="UnmatchedReason", description="Why a record waits for a person.")
+described_enum(
+    "Why a record belongs to a customer, strongest first; where several would do, the first one decides.",
+    called="LinkRule",
+    REFERENCE="It carries the same business key, such as `CUST-0001`.",
+    TAX_ID="It carries the same tax id.",
+    DOMAIN="It is of another system and carries the same web domain.",
+    NAME="It is of another system and its name is at least 92 % alike.",
+    FOUNDING="The customer was made from this record, since no other one fitted.",
+    MANUAL="A person said so; no rule changes it.",
+)(Rule)
+described_enum(
+    "What happened to a customer's identity.",
+    called="IdentityChangeKind",
+    CREATED="The customer was made from a record that fitted no other.",
+    LINKED="A record was found to be this customer.",
+    UNLINKED="A record was taken to another customer by hand.",
+    MERGED_IN="Another customer was found to be this one.",
+    MERGED_AWAY="This customer was found to be another one; its id goes on as an alias.",
+    SPLIT_OFF="A record was split off into another customer.",
+    SPLIT_FROM="A record came here from another customer by a split.",
+)(ChangeKind)
+described_enum(
+    "Why a record waits for a person.",
+    called="UnmatchedReason",
+    AMBIGUOUS="Several customers fit equally well.",
+    NEEDS_REVIEW="A customer has a similar name, and nothing else speaks for or against it.",
+    NO_IDENTIFIER="The record has neither reference, tax id, domain nor name.",
+    CONFLICT="It is linked by one rule while another rule points to somebody else.",
+)(HoldReason)
 
 
-@strawberry.interface(description="Anything with an id of its own in the whole graph.")
-class Node:
-    """Anything with a global id."""
-
-    id: strawberry.ID
-
-
-@strawberry.type(description="A record of a system that is this customer.")
+@strawberry.type(description="One record of a system of record that is this customer.")
 class Identity:
     """One entry of `identities`."""
 
-    system: str
-    external_id: str
-    linked_by: Rule
-    score: float = strawberry.field(description="How sure the rule is, from 0 to 1.")
-    linked_at: dt.datetime
-    name: str | None = strawberry.field(description="As that system writes it.")
-    reference: str | None
-    tax_id: str | None
-    domain: str | None
+    system: str = strawberry.field(
+        description="Which system holds the record: `crm`, `billing`, `erp`, or one of several such as `erp/eu`."
+    )
+    external_id: str = strawberry.field(description="The id by which that system itself knows the record.")
+    linked_by: Rule = strawberry.field(description="What showed that the record is this customer.")
+    score: float = strawberry.field(description="How sure that is, from 0 to 1; 1 for everything but a similar name.")
+    linked_at: dt.datetime = strawberry.field(description="When the record became this customer's.")
+    name: str | None = strawberry.field(description="The customer's name as that system writes it.")
+    reference: str | None = strawberry.field(
+        description="The business key that all systems should share, such as `CUST-0001`; null where the record carries none."
+    )
+    tax_id: str | None = strawberry.field(
+        description="The tax id as that system writes it; null where the record carries none."
+    )
+    domain: str | None = strawberry.field(
+        description="The web domain as that system writes it; null where the record carries none."
+    )
 
     @classmethod
     def of(cls, record: StoredRecord) -> Self:
@@ -60,19 +89,23 @@ class Identity:
         )
 
 
-@strawberry.type(description="A change of what belongs to a customer.")
+@strawberry.type(description="One time that something changed about which records are this customer.")
 class IdentityChange:
     """One entry of `history`."""
 
-    kind: ChangeKind
-    at: dt.datetime
-    system: str | None
-    external_id: str | None
-    other_customer_id: strawberry.ID | None = strawberry.field(
-        description="The customer merged, split or moved from or to."
+    kind: ChangeKind = strawberry.field(description="What happened.")
+    at: dt.datetime = strawberry.field(description="When it was decided.")
+    system: str | None = strawberry.field(
+        description="The system of the record that it was about; null in MERGED_IN, which is about a whole customer."
     )
-    rule: Rule | None
-    reason: str | None = strawberry.field(description="What the person who did it said.")
+    external_id: str | None = strawberry.field(
+        description="That system's own id of the record; null in MERGED_IN, which is about a whole customer."
+    )
+    other_customer_id: strawberry.ID | None = strawberry.field(
+        description="Global id of the customer merged, split, or moved from or to; null where no other was involved."
+    )
+    rule: Rule | None = strawberry.field(description="The rule that decided it, or MANUAL where a person did.")
+    reason: str | None = strawberry.field(description="What the person who did it said; null for what a rule did.")
 
     @classmethod
     def of(cls, entry: IdentityEntry) -> Self:
@@ -99,29 +132,29 @@ async def _history(self: Customer, info: IdentityInfo) -> list[IdentityChange]:
 
 @strawberry.federation.type(
     keys=[Key(fields=FieldSet(name), resolvable=strawberry.UNSET) for name in ("id", "crmRef", "billingRef", "erpRef")],
-    description="A customer of the company, one over all systems.",
+    description="A company we sell to: one customer over all systems, each field from the system that owns it.",
 )
 class Customer(Node):
     """The canonical customer and the records that are it."""
 
     stored: strawberry.Private[StoredCustomer]
     crm_ref: strawberry.ID | None = strawberry.federation.field(
-        inaccessible=True, description="Its records in the CRM, joined by +."
+        inaccessible=True, description="Ids of the CRM's records of this customer, joined by `+`."
     )
     billing_ref: strawberry.ID | None = strawberry.federation.field(
-        inaccessible=True, description="Its records in billing, joined by +."
+        inaccessible=True, description="Ids of billing's records of this customer, joined by `+`."
     )
     erp_ref: strawberry.ID | None = strawberry.federation.field(
-        inaccessible=True, description="Its records in the ERP, joined by +."
+        inaccessible=True, description="Ids of the ERP's records of this customer, joined by `+`."
     )
     identity_version: str = strawberry.field(
-        description="Changes with every link, merge and split; to be sent with them."
+        description="Changes with every link, merge and split; send it with those, which refuse a stale one."
     )
     identities: list[Identity] = strawberry.field(
-        resolver=_identities, description="The records of all systems that are this customer, first linked first."
+        resolver=_identities, description="The records of all systems that are this customer, the first linked first."
     )
     history: list[IdentityChange] = strawberry.field(
-        resolver=_history, description="How the records came together and apart, oldest first."
+        resolver=_history, description="How its records came together and apart, oldest first."
     )
 
     @classmethod
@@ -162,13 +195,13 @@ async def find_customer(info: IdentityInfo, global_id: str) -> Customer | None:
     return None if stored is None else Customer.of(stored)
 
 
-@strawberry.type(description="A customer that a record may belong to.")
+@strawberry.type(description="A customer that an unplaced record may belong to.")
 class MatchCandidate:
     """One suggestion."""
 
-    customer: Customer
-    rule: Rule
-    score: float
+    customer: Customer = strawberry.field(description="The customer in question.")
+    rule: Rule = strawberry.field(description="What speaks for it.")
+    score: float = strawberry.field(description="How alike they are, from 0 to 1; a similar name is 0.8 or more.")
 
 
 async def _linked_customer(self: UnmatchedRecord, info: IdentityInfo) -> Customer | None:
@@ -193,20 +226,31 @@ class UnmatchedRecord:
     """A record on hold."""
 
     record: strawberry.Private[StoredRecord]
-    system: str
-    external_id: str
-    reason: HoldReason
-    name: str | None
-    reference: str | None
-    tax_id: str | None
-    domain: str | None
-    first_seen: dt.datetime
-    last_seen: dt.datetime
+    system: str = strawberry.field(
+        description="Which system holds the record: `crm`, `billing`, `erp`, or one of several such as `erp/eu`."
+    )
+    external_id: str = strawberry.field(
+        description="The id by which that system itself knows the record; give it to `linkIdentity`."
+    )
+    reason: HoldReason = strawberry.field(description="Why no rule could place it.")
+    name: str | None = strawberry.field(description="The name on the record; null where it carries none.")
+    reference: str | None = strawberry.field(
+        description="The business key on the record, such as `CUST-0001`; null where it carries none."
+    )
+    tax_id: str | None = strawberry.field(
+        description="The tax id as that system writes it; null where the record carries none."
+    )
+    domain: str | None = strawberry.field(
+        description="The web domain as that system writes it; null where the record carries none."
+    )
+    first_seen: dt.datetime = strawberry.field(description="When a system first told of the record.")
+    last_seen: dt.datetime = strawberry.field(description="When a system last told of the record.")
     customer: Customer | None = strawberry.field(
-        resolver=_linked_customer, description="The customer it is linked to, where another rule disagrees."
+        resolver=_linked_customer,
+        description="The customer it is linked to though another rule disagrees; null for a record linked to nobody.",
     )
     candidates: list[MatchCandidate] = strawberry.field(
-        resolver=_candidates, description="Customers it may belong to, likeliest first."
+        resolver=_candidates, description="Customers it may belong to, the likeliest first; at most five."
     )
 
     @classmethod

@@ -34,27 +34,39 @@ CursorValue = str | int | bool | None
 class PageInfo:
     """Where a page stands in its list."""
 
-    has_next_page: bool
-    has_previous_page: bool
-    start_cursor: str | None
-    end_cursor: str | None
+    has_next_page: bool = strawberry.field(description="Whether items follow this page.")
+    has_previous_page: bool = strawberry.field(description="Whether items stand before this page.")
+    start_cursor: str | None = strawberry.field(
+        description="Cursor of the page's first item, for `before`; null if the page is empty."
+    )
+    end_cursor: str | None = strawberry.field(
+        description="Cursor of the page's last item, for `after`; null if the page is empty."
+    )
 
 
 @strawberry.federation.type(shareable=True)
 class Edge(Generic[NodeT]):
     """One item of a page."""
 
-    node: NodeT
-    cursor: str
+    node: NodeT = strawberry.field(description="The item itself.")
+    cursor: str = strawberry.field(
+        description="Opaque position of the item in this list and order, for `after` and `before`."
+    )
 
 
 @strawberry.federation.type(shareable=True)
 class Connection(Generic[NodeT]):
     """One page of a list."""
 
-    edges: list[Edge[NodeT]]
-    page_info: PageInfo
-    total_count: int | None
+    edges: list[Edge[NodeT]] = strawberry.field(
+        description="The items of this page in the list's order, each with its cursor."
+    )
+    page_info: PageInfo = strawberry.field(
+        description="Whether the list goes on before and after this page, and where."
+    )
+    total_count: int | None = strawberry.field(
+        description="How many items the whole list has over all pages, filter applied; null where the owner can't count them."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -103,8 +103,12 @@ SCALARS: Mapping[object, Any] = {
 class Money:
     """An exact amount in one currency."""
 
-    amount: Decimal
-    currency: Currency
+    amount: Decimal = strawberry.field(
+        description="In the currency's major unit, so `12.50` is twelve and a half dollars. Negative where money goes back."
+    )
+    currency: Currency = strawberry.field(
+        description="The currency the amount is in; nothing in the graph converts between currencies."
+    )
 
     @classmethod
     def of(cls, amount: Decimal, currency: str) -> Money:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import strawberry
 
 
-@strawberry.interface(description="Anything that `node(id:)` finds.")
+@strawberry.interface(description="Anything with an id of its own in the whole graph.")
 class Node:
     """Anything that `node(id:)` finds."""
 
-    id: strawberry.ID
+    id: strawberry.ID = strawberry.field(
+        description="Opaque id, unique in the whole graph and the same whichever system answers; `node(id:)` reads the object by it."
+    )

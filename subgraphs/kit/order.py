@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-import strawberry
+from subgraphs.kit.described_enum import described_enum
 
 
-@strawberry.enum(description="Which way a list is ordered.")
+@described_enum(
+    "Which way a list is ordered.",
+    ASC="From the smallest, the earliest, or A.",
+    DESC="From the largest, the latest, or Z.",
+)
 class OrderDirection(StrEnum):
     """Which way a list is ordered."""
 

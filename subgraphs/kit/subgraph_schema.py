@@ -21,9 +21,9 @@ from strawberry.federation.schema import FederationAny
 from strawberry.federation.schema_directives import Key
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
-from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.utils.str_converters import to_snake_case
 
+from subgraphs.kit.descriptions import describe
 from subgraphs.kit.lean_resolvers import lean_resolvers
 from subgraphs.kit.money import SCALARS
 from subgraphs.kit.system_error import BadUserInputError, FieldError
@@ -93,7 +93,8 @@ def _parameters(function: Any) -> tuple[frozenset[str], bool]:
 def subgraph_schema(*, query: type, mutation: type | None = None, types: Iterable[type] = ()) -> SubgraphSchema:
     """Return the schema of a subgraph. `types`: entities that no root field reaches.
 
-    Types and fields without a description of their own are described by their docstrings.
+    Types and fields without a description of their own are described by their docstrings, and what all subgraphs share
+    (connections, ids, paging) by the kit's words.
     """
     schema = SubgraphSchema(
         query=query,
@@ -102,35 +103,19 @@ def subgraph_schema(*, query: type, mutation: type | None = None, types: Iterabl
         config=StrawberryConfig(scalar_map=cast("dict[object, Any]", dict(SCALARS))),
         extensions=[lambda: ParserCache(maxsize=_CACHED_DOCUMENTS), lambda: ValidationCache(maxsize=_CACHED_DOCUMENTS)],
     )
-    _describe(schema)
+    describe(schema)
+    _forget_null_defaults(schema)
     lean_resolvers(schema)
     return schema
 
 
-def _describe(schema: SubgraphSchema) -> None:
-    for name, concrete in schema.schema_converter.type_map.items():
-        definition = concrete.definition
-        drawn = schema._schema.type_map.get(name)  # noqa: SLF001 - strawberry offers no other way to the built schema
-        if not isinstance(definition, StrawberryObjectDefinition) or drawn is None:
-            continue
-        # A root type is composed of many subgraphs' fields: no one of them has words for the whole.
-        is_root = drawn in (schema._schema.query_type, schema._schema.mutation_type)  # noqa: SLF001
-        drawn.description = None if is_root else drawn.description or _sentence(definition.origin)
+def _forget_null_defaults(schema: SubgraphSchema) -> None:
+    """Python's `= None` says that an argument may be left away, which a nullable type says already."""
+    for drawn in schema._schema.type_map.values():  # noqa: SLF001 - strawberry offers no other way to the built schema
         for field in getattr(drawn, "fields", {}).values():
             for optional in (field, *getattr(field, "args", {}).values()):
-                # Python's `= None` says that an argument may be left away, which a nullable type says already.
                 if getattr(optional, "default_value", Undefined) is None:
                     optional.default_value = Undefined
-        for entry in definition.fields:
-            field = getattr(drawn, "fields", {}).get(schema.config.name_converter.from_field(entry))
-            if field is not None and not field.description and entry.base_resolver is not None:
-                field.description = _sentence(entry.base_resolver.wrapped_func)
-
-
-def _sentence(documented: object) -> str | None:
-    """Return the docstring, unless it is what a dataclass generates."""
-    text = inspect.cleandoc(getattr(documented, "__doc__", None) or "")
-    return None if not text or text.startswith(f"{getattr(documented, '__name__', '')}(") else text
 
 
 _FEDERATION_NAMES = frozenset({"_Any", "_Entity", "_Service", "_entities", "_service"})

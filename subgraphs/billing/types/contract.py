@@ -18,7 +18,6 @@ from subgraphs.billing.derivation import (
 from subgraphs.billing.renewals import notice_by, renewal_due_on
 from subgraphs.billing.types.billed_line import BilledLine
 from subgraphs.billing.types.catalog import Price, Product
-from subgraphs.billing.types.node import Node
 from subgraphs.billing.types.values import (
     ContractAmendment,
     ContractCancellation,
@@ -32,6 +31,7 @@ from subgraphs.billing.types.values import (
 from subgraphs.kit.connection import Connection, connection_of, page_window
 from subgraphs.kit.global_id import encode_global_id, local_id
 from subgraphs.kit.money import Currency, Money
+from subgraphs.kit.node import Node
 
 if TYPE_CHECKING:
     from subgraphs.billing.types.customer import Customer

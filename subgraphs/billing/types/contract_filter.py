@@ -11,7 +11,8 @@ import strawberry
 
 from subgraphs.billing import records
 from subgraphs.billing.renewals import renewal_due_on
-from subgraphs.billing.types.values import ContractStatus, OrderDirection
+from subgraphs.billing.types.values import ContractStatus
+from subgraphs.kit.order import OrderDirection
 from subgraphs.kit.system_error import BadUserInputError
 
 

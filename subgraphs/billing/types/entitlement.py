@@ -15,12 +15,12 @@ from subgraphs.billing.derivation import (
     decide,
 )
 from subgraphs.billing.types.contract import Contract
-from subgraphs.billing.types.node import Node
 from subgraphs.billing.types.values import (
     EntitlementDecision,
     EntitlementState,
 )
 from subgraphs.kit.global_id import encode_global_id, local_id
+from subgraphs.kit.node import Node
 
 if TYPE_CHECKING:
     from subgraphs.billing.types.customer import Customer

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
-from enum import StrEnum
 
 import strawberry
 
@@ -30,14 +29,6 @@ strawberry.enum(
 )
 strawberry.enum(CancellationReason, description="Why a customer leaves.")
 strawberry.enum(DecisionReason, name="EntitlementReason", description="Why a feature may be used or not.")
-
-
-@strawberry.enum(description="Which way a list is ordered.")
-class OrderDirection(StrEnum):
-    """Which way a list is ordered."""
-
-    ASC = "ASC"
-    DESC = "DESC"
 
 
 def money(amount: Decimal, currency: str) -> Money:

@@ -8,19 +8,11 @@ import strawberry
 
 from subgraphs.erp.records import InvoiceStatus, PeriodStatus, RevenueStatus
 
-__all__ = ["InvoiceOrderField", "InvoiceStatus", "OrderDirection", "PeriodStatus", "RevenueStatus"]
+__all__ = ["InvoiceOrderField", "InvoiceStatus", "PeriodStatus", "RevenueStatus"]
 
 strawberry.enum(InvoiceStatus, description="State of an invoice or credit memo in the ERP.")
 strawberry.enum(RevenueStatus, description="Whether revenue is in the books or still to come.")
 strawberry.enum(PeriodStatus, description="Whether an accounting period takes entries.")
-
-
-@strawberry.enum(description="Which way a list runs.")
-class OrderDirection(Enum):
-    """Which way a list runs."""
-
-    ASC = "ASC"
-    DESC = "DESC"
 
 
 @strawberry.enum(description="What invoices can be ordered by.")

@@ -11,7 +11,8 @@ import strawberry
 
 from subgraphs.erp.port import InvoiceQuery
 from subgraphs.erp.records import InvoiceRecord, InvoiceStatus
-from subgraphs.erp.types.enums import InvoiceOrderField, OrderDirection
+from subgraphs.erp.types.enums import InvoiceOrderField
+from subgraphs.kit.order import OrderDirection
 from subgraphs.kit.system_error import BadUserInputError
 
 

@@ -15,11 +15,11 @@ from subgraphs.erp.records import InvoiceLineRecord, InvoiceRecord, PaymentRecor
 from subgraphs.erp.revenue import schedule
 from subgraphs.erp.types.enums import InvoiceStatus
 from subgraphs.erp.types.ledger import JournalEntry, RevenueEntry
-from subgraphs.erp.types.node import Node
 from subgraphs.erp.types.product import Product
 from subgraphs.kit.connection import Connection, connection_of, page_window
 from subgraphs.kit.global_id import encode_global_id, parse_global_id
 from subgraphs.kit.money import Currency, Money
+from subgraphs.kit.node import Node
 from subgraphs.kit.system_error import BadUserInputError
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from subgraphs.erp.context import Info
 from subgraphs.erp.records import JournalEntryRecord, JournalLineRecord, PeriodRecord, RevenueEntryRecord
 from subgraphs.erp.revenue import with_invoice
 from subgraphs.erp.types.enums import PeriodStatus, RevenueStatus
-from subgraphs.erp.types.node import Node
 from subgraphs.kit.global_id import encode_global_id, parse_global_id
 from subgraphs.kit.money import Money
+from subgraphs.kit.node import Node
 from subgraphs.kit.system_error import BadUserInputError
 
 if TYPE_CHECKING:
