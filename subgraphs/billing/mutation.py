@@ -15,121 +15,157 @@ from subgraphs.billing.types.values import CancellationReason
 from subgraphs.kit.global_id import encode_global_id, local_id
 
 
-@strawberry.input
+@strawberry.input(description="Use of a metered feature.")
 class RecordUsageInput:
     """Use of a metered feature."""
 
-    contract_id: strawberry.ID
-    feature: str = strawberry.field(description="Key of a metered feature.")
-    quantity: Decimal = strawberry.field(description="Above 0; seats: how many are in use.")
+    contract_id: strawberry.ID = strawberry.field(
+        description="Global id of a contract that runs; one that is over, or only a draft, is refused with CONFLICT."
+    )
+    feature: str = strawberry.field(description="Key of a metered feature that the customer has a right to.")
+    quantity: Decimal = strawberry.field(
+        description="How much was used, above 0 with at most six decimals; for seats and the like, how many are in use."
+    )
     occurred_at: dt.datetime | None = strawberry.field(
-        default=None, description="When it was used, at most 35 days ago; now by default."
+        default=None, description="When it was used, at most 35 days ago and not ahead; now by default."
     )
     client_mutation_id: str | None = None
 
 
-@strawberry.type
+@strawberry.type(description="What `recordUsage` did.")
 class RecordUsagePayload:
     """The use is counted."""
 
-    entitlement: Entitlement | None
-    contract: Contract | None
+    entitlement: Entitlement | None = strawberry.field(description="The right with the use counted.")
+    contract: Contract | None = strawberry.field(description="The contract that it was used under.")
     client_mutation_id: str | None
 
 
-@strawberry.input
+@strawberry.input(description="A right outside of contracts, in addition to what they give.")
 class GrantEntitlementInput:
     """A right outside of contracts, in addition to what they give."""
 
-    customer_id: strawberry.ID
-    feature: str
-    limit: int | None = strawberry.field(default=None, description="Without one the feature is unlimited.")
-    valid_until: dt.date | None = strawberry.field(default=None, description="Last day; without one until revoked.")
-    reason: str | None = None
+    customer_id: strawberry.ID = strawberry.field(
+        description="Global id of the customer; one that billing has no record of is refused with NOT_FOUND."
+    )
+    feature: str = strawberry.field(description="Key of the feature; an unknown one is refused.")
+    limit: int | None = strawberry.field(
+        default=None, description="How much may be used in a month, above 0; left out, the feature is unlimited."
+    )
+    valid_until: dt.date | None = strawberry.field(
+        default=None, description="Last day of the right, today or later; left out, it holds until revoked."
+    )
+    reason: str | None = strawberry.field(default=None, description="Why it is given, kept with the grant.")
     client_mutation_id: str | None = None
 
 
-@strawberry.type
+@strawberry.type(description="What `grantEntitlement` did.")
 class GrantEntitlementPayload:
     """The right is given."""
 
-    entitlement: Entitlement | None
-    customer: Customer | None
+    entitlement: Entitlement | None = strawberry.field(
+        description="The customer's whole right to the feature, with the grant."
+    )
+    customer: Customer | None = strawberry.field(description="The customer who was given it.")
     client_mutation_id: str | None
 
 
-@strawberry.input
+@strawberry.input(description="A contract to pause: nothing is collected meanwhile, and its features rest.")
 class PauseContractInput:
     """A contract to pause: nothing is collected meanwhile, and its features rest."""
 
-    contract_id: strawberry.ID
-    version: str
-    resumes_on: dt.date | None = strawberry.field(default=None, description="Day to resume by itself.")
+    contract_id: strawberry.ID = strawberry.field(
+        description="Global id of an active contract; any other state is refused with CONFLICT."
+    )
+    version: str = strawberry.field(
+        description="The contract's `version` as it was read; a stale one is refused with CONFLICT."
+    )
+    resumes_on: dt.date | None = strawberry.field(
+        default=None,
+        description="Day on which to resume by itself, tomorrow or later; left out, until somebody resumes it.",
+    )
     client_mutation_id: str | None = None
 
 
-@strawberry.type
+@strawberry.type(description="What `pauseContract` did.")
 class PauseContractPayload:
     """The contract is paused."""
 
-    contract: Contract | None
+    contract: Contract | None = strawberry.field(description="The contract as it is after the pause began.")
     client_mutation_id: str | None
 
 
-@strawberry.input
+@strawberry.input(description="A paused contract to resume.")
 class ResumeContractInput:
     """A paused contract to resume."""
 
-    contract_id: strawberry.ID
-    version: str
+    contract_id: strawberry.ID = strawberry.field(
+        description="Global id of a paused contract; any other state is refused with CONFLICT."
+    )
+    version: str = strawberry.field(
+        description="The contract's `version` as it was read; a stale one is refused with CONFLICT."
+    )
     client_mutation_id: str | None = None
 
 
-@strawberry.type
+@strawberry.type(description="What `resumeContract` did.")
 class ResumeContractPayload:
     """The contract goes on."""
 
-    contract: Contract | None
+    contract: Contract | None = strawberry.field(description="The contract, active again.")
     client_mutation_id: str | None
 
 
-@strawberry.input
+@strawberry.input(description="A contract that is to end.")
 class ScheduleCancellationInput:
     """A contract to end."""
 
-    contract_id: strawberry.ID
-    version: str
-    effective_on: dt.date | None = strawberry.field(
-        default=None, description="First day without the contract; by default the day after its term."
+    contract_id: strawberry.ID = strawberry.field(
+        description="Global id of a contract that runs; one that is over, or only a draft, is refused with CONFLICT."
     )
-    reason: CancellationReason | None = None
-    comment: str | None = None
+    version: str = strawberry.field(
+        description="The contract's `version` as it was read; a stale one is refused with CONFLICT."
+    )
+    effective_on: dt.date | None = strawberry.field(
+        default=None,
+        description="First day without the contract, tomorrow or later; left out, the day after its term, which it must have then.",
+    )
+    reason: CancellationReason | None = strawberry.field(default=None, description="Why the customer leaves.")
+    comment: str | None = strawberry.field(
+        default=None, description="What the customer said about it; at most 500 characters."
+    )
     client_mutation_id: str | None = None
 
 
-@strawberry.type
+@strawberry.type(description="What `scheduleCancellation` did.")
 class ScheduleCancellationPayload:
     """The contract will end."""
 
-    contract: Contract | None
+    contract: Contract | None = strawberry.field(description="The contract with its planned end.")
     client_mutation_id: str | None
 
 
-@strawberry.input
+@strawberry.input(description="Whether another term follows by itself. True also withdraws a planned cancellation.")
 class SetAutoRenewInput:
     """Whether another term follows by itself. True also withdraws a planned cancellation."""
 
-    contract_id: strawberry.ID
-    version: str
-    auto_renews: bool
+    contract_id: strawberry.ID = strawberry.field(
+        description="Global id of a contract that runs and has an agreed term; any other is refused."
+    )
+    version: str = strawberry.field(
+        description="The contract's `version` as it was read; a stale one is refused with CONFLICT."
+    )
+    auto_renews: bool = strawberry.field(
+        description="True: another term follows; false: the contract ends with its term."
+    )
     client_mutation_id: str | None = None
 
 
-@strawberry.type
+@strawberry.type(description="What `setAutoRenew` did.")
 class SetAutoRenewPayload:
     """The renewal is set."""
 
-    contract: Contract | None
+    contract: Contract | None = strawberry.field(description="The contract as it is after the change.")
     client_mutation_id: str | None
 
 
@@ -148,7 +184,9 @@ async def _entitlement(info: Info, local: str) -> Entitlement | None:
 class Mutation:
     """Billing's mutations."""
 
-    @strawberry.mutation(description="Counts use of a metered feature.")
+    @strawberry.mutation(
+        description="Count use of a metered feature, so that it is charged and counts against the limit."
+    )
     async def record_usage(self, info: Info, input: RecordUsageInput) -> RecordUsagePayload | None:  # noqa: A002 - Relay's name
         """Count use."""
         local = await info.context.writes.record_usage(
@@ -161,7 +199,7 @@ class Mutation:
             client_mutation_id=input.client_mutation_id,
         )
 
-    @strawberry.mutation(description="Gives a customer a right outside of contracts.")
+    @strawberry.mutation(description="Give a customer a right to a feature outside of contracts.")
     async def grant_entitlement(self, info: Info, input: GrantEntitlementInput) -> GrantEntitlementPayload | None:  # noqa: A002 - Relay's name
         """Give a right."""
         local = await info.context.writes.grant(
@@ -173,7 +211,9 @@ class Mutation:
             client_mutation_id=input.client_mutation_id,
         )
 
-    @strawberry.mutation(description="Pauses a contract.")
+    @strawberry.mutation(
+        description="Pause an active contract: nothing is collected, and its features rest until it resumes."
+    )
     async def pause_contract(self, info: Info, input: PauseContractInput) -> PauseContractPayload | None:  # noqa: A002 - Relay's name
         """Pause a contract."""
         number = await info.context.writes.pause(
@@ -181,7 +221,7 @@ class Mutation:
         )
         return PauseContractPayload(contract=await _contract(info, number), client_mutation_id=input.client_mutation_id)
 
-    @strawberry.mutation(description="Resumes a paused contract.")
+    @strawberry.mutation(description="Resume a paused contract.")
     async def resume_contract(self, info: Info, input: ResumeContractInput) -> ResumeContractPayload | None:  # noqa: A002 - Relay's name
         """Resume a contract."""
         number = await info.context.writes.resume(input.contract_id, input.version, input.client_mutation_id)
@@ -189,7 +229,7 @@ class Mutation:
             contract=await _contract(info, number), client_mutation_id=input.client_mutation_id
         )
 
-    @strawberry.mutation(description="Ends a contract on a day, or with its term.")
+    @strawberry.mutation(description="End a contract on a day, or with its term.")
     async def schedule_cancellation(
         self,
         info: Info,
@@ -208,7 +248,7 @@ class Mutation:
             contract=await _contract(info, number), client_mutation_id=input.client_mutation_id
         )
 
-    @strawberry.mutation(description="Lets a contract renew by itself, or end with its term.")
+    @strawberry.mutation(description="Let a contract renew by itself, or end with its term.")
     async def set_auto_renew(self, info: Info, input: SetAutoRenewInput) -> SetAutoRenewPayload | None:  # noqa: A002 - Relay's name
         """Set whether a contract renews."""
         number = await info.context.writes.set_auto_renew(

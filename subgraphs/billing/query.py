@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import strawberry
 
 from subgraphs.billing.context import Info
@@ -17,12 +19,16 @@ class Query:
     """Billing's root query fields."""
 
     @strawberry.field(description="The contract with that global id; null if there is none.")
-    async def contract(self, info: Info, id: strawberry.ID) -> Contract | None:  # noqa: A002 - the argument's name in the graph
+    async def contract(
+        self,
+        info: Info,
+        id: Annotated[strawberry.ID, strawberry.argument(description="Global id of the contract.")],  # noqa: A002 - the argument's name in the graph
+    ) -> Contract | None:
         """The contract with that global id."""
         record = await info.context.contracts.load(local_id(id, "Contract"))
         return None if record is None else Contract.of(record)
 
-    @strawberry.field(description="Contracts of all customers, by number unless told otherwise.")
+    @strawberry.field(description="Contracts of all customers, past ones too, by number unless ordered otherwise.")
     async def contracts(
         self,
         info: Info,
@@ -44,11 +50,14 @@ class Query:
         found = arranged(contracts, filter, order_by)
         return connection_of([Contract.of(c) for c in found], window, identity=lambda contract: contract.number)
 
-    @strawberry.field(description="What is sold, by SKU.")
+    @strawberry.field(description="What is sold or was, by SKU.")
     async def products(
         self,
         info: Info,
-        active: bool | None = None,
+        active: Annotated[
+            bool | None,
+            strawberry.argument(description="True: what is still sold; false: what no longer is; without it, both."),
+        ] = None,
         first: int | None = None,
         after: str | None = None,
         last: int | None = None,

@@ -63,9 +63,9 @@ def _of_type(definition: StrawberryObjectDefinition, name: str) -> str | None:
     if definition.concrete_of is None:
         return _sentence(definition.origin)
     # The generic types of lists: `ContactConnection`, `ContactEdge`.
-    of, kind = re.fullmatch(r"(.+?)(Connection|Edge|)", name).groups()  # type: ignore[union-attr] - it matches any name
-    words = re.sub(r"(?<!^)(?=[A-Z])", " ", of).lower()
-    return f"A page of {_plural(words)}." if kind == "Connection" else f"One of a page of {_plural(words)}."
+    item = name.removesuffix("Connection").removesuffix("Edge")
+    words = _plural(re.sub(r"(?<!^)(?=[A-Z])", " ", item).lower())
+    return f"A page of {words}." if name.endswith("Connection") else f"One of a page of {words}."
 
 
 def _plural(words: str) -> str:

@@ -16,12 +16,18 @@ from subgraphs.kit.money import Money
 class Price:
     """What a product costs per unit and cycle."""
 
-    reference: str | None = strawberry.field(description="Business key; null for a price negotiated with one customer.")
-    unit_amount: Money | None = strawberry.field(description="Null for tiered prices.")
-    interval: BillingInterval | None = strawberry.field(description="Null for a one-off charge.")
-    interval_count: int
-    usage: UsageKind
-    active: bool
+    reference: str | None = strawberry.field(
+        description="Business key of a list price; null for a price negotiated with one customer."
+    )
+    unit_amount: Money | None = strawberry.field(
+        description="Per unit and cycle, before tax; may hold fractions of a cent, null for tiered prices."
+    )
+    interval: BillingInterval | None = strawberry.field(
+        description="Unit of the cycle in which it is charged; null for a one-off charge."
+    )
+    interval_count: int = strawberry.field(description="How many intervals make a cycle: 3 months, for one.")
+    usage: UsageKind = strawberry.field(description="Whether it is charged ahead by quantity, or afterwards by use.")
+    active: bool = strawberry.field(description="Whether new contracts can have it; old ones keep it.")
 
     @classmethod
     def of(cls, record: records.Price) -> Price:
@@ -36,12 +42,15 @@ class Price:
         )
 
 
-@strawberry.federation.type(keys=["sku"], description="Something that is sold.")
+@strawberry.federation.type(
+    keys=["sku"],
+    description="Something that is sold; billing owns name and prices, the ERP how its revenue and tax are handled.",
+)
 class Product:
     """Something that is sold."""
 
     record: strawberry.Private[records.Product]
-    sku: str
+    sku: str = strawberry.field(description="Business key in all systems; where none was assigned, billing's own id.")
 
     @classmethod
     def of(cls, record: records.Product) -> Self:
@@ -57,20 +66,22 @@ class Product:
 
     @strawberry.field
     def name(self) -> str:
-        """Name of the product."""
+        """What customers know the product by."""
         return self.record.name
 
-    @strawberry.field(description="Whether it is still sold.")
+    @strawberry.field(description="Whether it is still sold; contracts that have it keep it.")
     def active(self) -> bool:
         """Whether it is still sold."""
         return self.record.is_active
 
-    @strawberry.field(description="Keys of the features it entitles to.")
+    @strawberry.field(description="Keys of the features that whoever buys it may use.")
     def features(self) -> list[str]:
         """Keys of the features it entitles to."""
         return list(self.record.features)
 
-    @strawberry.field(description="List prices, by currency and interval.")
+    @strawberry.field(
+        description="List prices, one per currency and cycle; prices negotiated with one customer are on its contracts."
+    )
     async def prices(self, info: Info) -> list[Price]:
         """List prices."""
         catalog = await info.context.catalog()

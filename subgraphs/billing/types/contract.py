@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 LazyCustomer = Annotated["Customer", strawberry.lazy("subgraphs.billing.types.customer")]
 
 
-@strawberry.type(description="One product of a contract.")
+@strawberry.type(description="One product of a contract: how many of it, at which price.")
 class ContractItem:
     """One product of a contract."""
 
@@ -47,40 +47,48 @@ class ContractItem:
 
     @strawberry.field
     async def product(self, info: Info) -> Product | None:
-        """What was agreed on."""
+        """The product that was agreed on; null if the catalogue no longer has it."""
         found = (await info.context.catalog()).products.get(self.record.price.product)
         return None if found is None else Product.of(found)
 
-    @strawberry.field(description="Null where it is charged by use.")
+    @strawberry.field(description="Agreed number of units, such as seats; null where it is charged by use.")
     def quantity(self) -> int | None:
         """Units per cycle."""
         return self.record.quantity
 
-    @strawberry.field(description="Agreed price per unit and cycle.")
+    @strawberry.field(
+        description="Agreed price per unit and cycle, before tax; may hold fractions of a cent, null for tiered prices."
+    )
     def unit_price(self) -> Money | None:
         """Agreed price per unit and cycle."""
         price = self.record.price
         return None if price.unit_amount is None else money(price.unit_amount, price.currency)
 
-    @strawberry.field(description="The agreed price with its cycle.")
+    @strawberry.field(description="The agreed price with its cycle: a list price, or one negotiated with the customer.")
     def price(self) -> Price:
         """The agreed price with its cycle."""
         return Price.of(self.record.price)
 
-    @strawberry.field(description="Monthly value of what recurs by quantity.")
+    @strawberry.field(
+        description="What the item brings a month, before tax: its price by quantity, a year's divided by twelve; 0 for use and one-off charges."
+    )
     def mrr(self) -> Money:
         """Monthly value."""
         price = self.record.price
         return money(price.per_month(self.record.quantity or 0), price.currency)
 
 
-@strawberry.federation.type(keys=["id", "number"], description="A recurring agreement.")
+@strawberry.federation.type(
+    keys=["id", "number"], description="A recurring agreement with a customer: what vendors call a subscription."
+)
 class Contract(Node):
     """A recurring agreement."""
 
     record: strawberry.Private[records.Contract]
     id: strawberry.ID
-    number: str
+    number: str = strawberry.field(
+        description="Business key in all systems, such as `CON-2025-0001`; where none was assigned, billing's own id."
+    )
 
     @classmethod
     def of(cls, record: records.Contract) -> Self:
@@ -97,42 +105,42 @@ class Contract(Node):
 
     @strawberry.field
     def status(self) -> ContractStatus:
-        """Where it stands."""
+        """Where the contract stands; billing decides, and a late payment alone doesn't change it."""
         return self.record.status
 
     @strawberry.field
     def currency(self) -> Currency:
-        """Currency of all its amounts."""
+        """Currency of all amounts that billing gives for the contract."""
         return Currency(self.record.currency)
 
     @strawberry.field
     def starts_on(self) -> dt.date:
-        """First day."""
+        """First day of the contract, in UTC; stays as it is when the contract renews."""
         return self.record.starts_on
 
-    @strawberry.field(description="Last day of the current term; null without an agreed term.")
+    @strawberry.field(description="Last day of the current term, in UTC; null where no term was agreed.")
     def ends_on(self) -> dt.date | None:
         """Last day of the current term."""
         return self.record.ends_on
 
     @strawberry.field
     def auto_renews(self) -> bool:
-        """Whether another term follows by itself."""
+        """Whether another term of the same length follows by itself; false once an end is planned."""
         return self.record.auto_renews
 
     @strawberry.field
     def trial_ends_on(self) -> dt.date | None:
-        """Day on which a trial ends."""
+        """Day on which the free trial ends or ended; null where there was none."""
         return self.record.trial_ends_on
 
-    @strawberry.field(description="Day on which a paused contract resumes by itself.")
+    @strawberry.field(description="Day on which a paused contract resumes by itself; null unless one was named.")
     def resumes_on(self) -> dt.date | None:
         """Day on which it resumes."""
         return self.record.resumes_on
 
     @strawberry.field
     def cancellation(self) -> ContractCancellation | None:
-        """The end that was asked for."""
+        """The end that somebody asked for; null where nobody did, and for an agreed end without renewal."""
         found = self.record.cancellation
         return (
             None
@@ -142,21 +150,27 @@ class Contract(Node):
 
     @strawberry.field
     def items(self) -> list[ContractItem]:
-        """What was agreed on."""
+        """The products that were agreed on."""
         return [ContractItem(record=item) for item in self.record.items]
 
-    @strawberry.field(description="Monthly recurring revenue; 0 unless active or paused.")
+    @strawberry.field(
+        description="Monthly recurring revenue before tax, of what recurs by quantity; 0 unless the contract is active or paused."
+    )
     def mrr(self) -> Money:
         """Monthly recurring revenue."""
         return money(self.record.mrr, self.record.currency)
 
-    @strawberry.field(description="Value of the whole current term of what recurs by quantity.")
+    @strawberry.field(
+        description="Value of the whole current term before tax, of what recurs by quantity; null without an agreed term."
+    )
     def total_value(self) -> Money | None:
         """Value of the whole term."""
         value = self.record.total_value
         return None if value is None else money(value, self.record.currency)
 
-    @strawberry.field(description="Null where nothing will be renewed.")
+    @strawberry.field(
+        description="When the renewal is due and by when to give notice; null where nothing will be renewed: not active, ending, or without a term."
+    )
     def renewal(self, info: Info) -> ContractRenewal | None:
         """When the term ends and by when to say so."""
         due_on, notice = renewal_due_on(self.record), notice_by(self.record)
@@ -164,7 +178,9 @@ class Contract(Node):
             return None
         return ContractRenewal(due_on=due_on, notice_by=notice, days_left=(due_on - info.context.today).days)
 
-    @strawberry.field(description="Charges still to come within the current term.")
+    @strawberry.field(
+        description="Charges still to come within the current term, by day; empty unless the contract is active or in trial."
+    )
     def billing_schedule(self) -> list[ScheduledBilling]:
         """Charges still to come."""
         return [
@@ -176,7 +192,9 @@ class Contract(Node):
             for date in billing_dates(self.record)
         ]
 
-    @strawberry.field(description="Use of metered features by contract month, newest first. Meters count per customer.")
+    @strawberry.field(
+        description="Use of metered features by month of the contract, newest first. Meters count per customer, so contracts that share a feature show the same use."
+    )
     async def usage(
         self,
         info: Info,
@@ -231,12 +249,12 @@ class Contract(Node):
 
     @strawberry.field
     def customer(self) -> LazyCustomer | None:
-        """Whom it was made with."""
+        """The customer it was made with."""
         from subgraphs.billing.types.customer import Customer  # noqa: PLC0415 - the two types point at each other
 
         return Customer(billing_ref=strawberry.ID(self.record.customer))
 
-    @strawberry.field(description="What was charged, oldest period first.")
+    @strawberry.field(description="What was charged for it so far, oldest period first.")
     async def billed_lines(
         self,
         info: Info,
@@ -250,7 +268,9 @@ class Contract(Node):
         lines = [BilledLine.of(line) for line in await info.context.lines_of.load(self.record.id)]
         return connection_of(lines, window, identity=lambda line: str(line.ref))
 
-    @strawberry.field(description="Opaque; a write that names another one is refused.")
+    @strawberry.field(
+        description="Opaque, changes with every change of what was agreed; send it with a write, which refuses a stale one."
+    )
     def version(self) -> str:
         """Version to send with a change."""
         return self.record.version

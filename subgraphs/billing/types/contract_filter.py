@@ -12,24 +12,44 @@ import strawberry
 from subgraphs.billing import records
 from subgraphs.billing.renewals import renewal_due_on
 from subgraphs.billing.types.values import ContractStatus
+from subgraphs.kit.described_enum import described_enum
 from subgraphs.kit.order import OrderDirection
 from subgraphs.kit.system_error import BadUserInputError
 
 
-@strawberry.input(description="All conditions have to hold.")
+@strawberry.input(description="Contracts that meet all stated conditions.")
 class ContractFilter:
     """All conditions have to hold."""
 
-    status: list[ContractStatus] | None = None
-    number_contains: str | None = strawberry.field(default=None, description="Part of the number, in any case.")
-    customer_id: strawberry.ID | None = strawberry.field(default=None, description="Global id of the customer.")
-    currency: str | None = None
-    auto_renews: bool | None = None
-    renewal_due_from: dt.date | None = strawberry.field(default=None, description="First day, inclusive.")
-    renewal_due_until: dt.date | None = strawberry.field(default=None, description="Last day, inclusive.")
+    status: list[ContractStatus] | None = strawberry.field(
+        default=None, description="In any of these states; an empty list finds none."
+    )
+    number_contains: str | None = strawberry.field(default=None, description="A part of the number, in any case.")
+    customer_id: strawberry.ID | None = strawberry.field(
+        default=None, description="Of the customer with this global id; an id of anything else is refused."
+    )
+    currency: str | None = strawberry.field(
+        default=None, description="Priced in this currency, an ISO 4217 code in any case such as `EUR`."
+    )
+    auto_renews: bool | None = strawberry.field(
+        default=None, description="True: those that renew by themselves; false: those that don't."
+    )
+    renewal_due_from: dt.date | None = strawberry.field(
+        default=None, description="Renewal due on this day or later; contracts that won't renew are left out."
+    )
+    renewal_due_until: dt.date | None = strawberry.field(
+        default=None, description="Renewal due on this day or earlier; refused if it lies before `renewalDueFrom`."
+    )
 
 
-@strawberry.enum(description="What contracts are ordered by.")
+@described_enum(
+    "What contracts can be ordered by; those without the value come last.",
+    NUMBER="Business key.",
+    STARTS_ON="First day of the contract.",
+    ENDS_ON="Last day of the current term.",
+    RENEWAL_DUE_ON="Day on which the renewal is due.",
+    MRR="Monthly recurring revenue: the figure alone, whatever its currency.",
+)
 class ContractOrderField(StrEnum):
     """What contracts are ordered by."""
 
@@ -40,12 +60,12 @@ class ContractOrderField(StrEnum):
     MRR = "MRR"
 
 
-@strawberry.input(description="Order of contracts; equal ones by number.")
+@strawberry.input(description="How contracts are ordered; equal ones by number, those without the value last.")
 class ContractOrder:
     """Order of contracts; equal ones by number."""
 
-    field: ContractOrderField
-    direction: OrderDirection = OrderDirection.ASC
+    field: ContractOrderField = strawberry.field(description="What to order by.")
+    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="Ascending unless told.")
 
 
 _KEYS: dict[ContractOrderField, Callable[[records.Contract], Any]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
-from typing import Self
+from typing import Annotated, Self
 
 import strawberry
 
@@ -30,11 +30,16 @@ from subgraphs.kit.record_copy import RecordCopy, RecordField
 _MONTHS_A_YEAR = 12
 
 
-@strawberry.federation.type(keys=["billingRef"], description="A company we sell to.")
+@strawberry.federation.type(
+    keys=["billingRef"],
+    description="A company we sell to: one customer over all systems, each field from the system that owns it.",
+)
 class Customer:
     """Billing's part of a customer. A reference names one record of the vendor, or several joined by `+` after a merge."""
 
-    billing_ref: strawberry.ID = strawberry.federation.field(inaccessible=True)
+    billing_ref: strawberry.ID = strawberry.federation.field(
+        inaccessible=True, description="Ids of billing's records of this customer, joined by `+`."
+    )
     credit_hold: bool | None = strawberry.federation.field(external=True, default=None)
 
     @classmethod
@@ -56,7 +61,9 @@ class Customer:
     async def _contracts(self, info: Info) -> list[records.Contract]:
         return [contract for held in (await self._held(info)).values() for contract in held.contracts]
 
-    @strawberry.field(description="Recurring agreements, ordered by number unless told otherwise.")
+    @strawberry.field(
+        description="The customer's recurring agreements, past ones too, by number unless ordered otherwise."
+    )
     async def contracts(
         self,
         info: Info,
@@ -72,7 +79,9 @@ class Customer:
         found = arranged(await self._contracts(info), filter, order_by)
         return connection_of([Contract.of(c) for c in found], window, identity=lambda contract: contract.number)
 
-    @strawberry.field(description="Monthly recurring revenue; null when contracts are in several currencies.")
+    @strawberry.field(
+        description="Monthly recurring revenue of all contracts, before tax; null when they are in several currencies, which have no sum."
+    )
     async def mrr(self, info: Info) -> Money | None:
         """Monthly recurring revenue."""
         contracts = [c for c in await self._contracts(info) if c.granted_feature is None]
@@ -82,7 +91,7 @@ class Customer:
         earning = [c for c in contracts if c.mrr] or contracts[:1]
         return sum_money(money(contract.mrr, contract.currency) for contract in earning)
 
-    @strawberry.field(description="Annual recurring revenue: twelve times the monthly.")
+    @strawberry.field(description="Annual recurring revenue: twelve times `mrr`, and null where that is.")
     async def arr(self, info: Info) -> Money | None:
         """Annual recurring revenue."""
         monthly: Money | None = await self.mrr(info)
@@ -104,11 +113,14 @@ class Customer:
             )
         ]
 
-    @strawberry.field(description="Rights to features, ended ones too, ordered by feature.")
+    @strawberry.field(description="The customer's rights to features, ended ones too, by key of the feature.")
     async def entitlements(
         self,
         info: Info,
-        states: list[EntitlementState] | None = None,
+        states: Annotated[
+            list[EntitlementState] | None,
+            strawberry.argument(description="Only those in one of these states; an empty list finds none."),
+        ] = None,
         first: int | None = None,
         after: str | None = None,
         last: int | None = None,
@@ -121,9 +133,13 @@ class Customer:
         return connection_of([Entitlement.of(e) for e in found], window, identity=lambda e: str(e.id))
 
     @strawberry.field(
-        description="The right to one feature, so that its decision can be read; null if there is no such feature."
+        description="The right to one feature, so that its decision can be read: NOT_GRANTED if no agreement gives it, null if there is no such feature."
     )
-    async def entitlement(self, info: Info, feature: str) -> Entitlement | None:
+    async def entitlement(
+        self,
+        info: Info,
+        feature: Annotated[str, strawberry.argument(description="Key of the feature, such as `api_calls`.")],
+    ) -> Entitlement | None:
         """The right to one feature; of several records the one in force."""
         found = [e for e in await self._entitlements(info) if e.feature.key == feature]
         found.sort(key=lambda e: e.state is not records.EntitlementState.ACTIVE)
@@ -132,13 +148,17 @@ class Customer:
         known = (await info.context.catalog()).features.get(feature)
         return None if known is None else Entitlement.of(no_entitlement(self._refs()[0], known))
 
-    @strawberry.field(description="What invoices are collected with; null: by bank transfer.")
+    @strawberry.field(
+        description="What billing collects the customer's invoices with; null: they pay by bank transfer."
+    )
     async def payment_method(self, info: Info) -> PaymentMethod | None:
         """What invoices are collected with."""
         methods = [record.payment_method for record in await self._records(info) if record.payment_method]
         return PaymentMethod.of(methods[0]) if methods else None
 
-    @strawberry.field(description="Billing's own record of the customer, unmerged.")
+    @strawberry.field(
+        description="What billing itself holds of the customer, copies of fields that other systems own included; null where it has no record."
+    )
     async def billing_record(self, info: Info) -> RecordCopy | None:
         """Billing's own record of the customer."""
         found = await self._records(info)

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 LazyCustomer = Annotated["Customer", strawberry.lazy("subgraphs.billing.types.customer")]
 
 
-@strawberry.federation.type(keys=["id"], description="A customer's right to a feature.")
+@strawberry.federation.type(
+    keys=["id"], description="A customer's right to one feature, over all agreements that give it; billing owns it."
+)
 class Entitlement(Node):
     """A customer's right to a feature."""
 
@@ -59,49 +61,53 @@ class Entitlement(Node):
             return None
         return cls(record=found.record, id=found.id, credit_hold=(customer or {}).get("creditHold"))
 
-    @strawberry.field(description="Key of the feature.")
+    @strawberry.field(description="Key of the feature, such as `api_calls`.")
     def feature(self) -> str:
         """Key of the feature."""
         return self.record.feature.key
 
-    @strawberry.field(description="Name of the feature, for people.")
+    @strawberry.field(description="What people call the feature.")
     def feature_name(self) -> str:
         """Name of the feature."""
         return self.record.feature.name
 
-    @strawberry.field(description="Null: without limit.")
+    @strawberry.field(
+        description="How much may be used in a month of the contract, or be in use at once; agreements that give it add up, null: without limit."
+    )
     def limit(self) -> int | None:
         """How much may be used a month, or at once."""
         return self.record.limit
 
-    @strawberry.field(description="Used in the current contract month, or in use now.")
+    @strawberry.field(
+        description="Used since the current contract month began; for seats and the like, in use now. 0 once the right has ended."
+    )
     def used(self) -> Decimal:
         """How much is used."""
         return self.record.used
 
     @strawberry.field
     def valid_from(self) -> dt.date | None:
-        """First day; null where nothing was ever granted."""
+        """First day of the right, in UTC; null where nothing was ever granted."""
         return self.record.valid_from
 
-    @strawberry.field(description="Last day; null: no end agreed.")
+    @strawberry.field(description="Last day of the right, in UTC; null where no end was agreed.")
     def valid_until(self) -> dt.date | None:
         """Last day."""
         return self.record.valid_until
 
     @strawberry.field
     def state(self) -> EntitlementState:
-        """Whether it may be used, as far as billing knows."""
+        """Whether it may be used as far as billing knows; `decision` looks at credit too."""
         return self.record.state
 
     @strawberry.field
     def customer(self) -> LazyCustomer | None:
-        """Whose right it is."""
+        """The customer whose right it is."""
         from subgraphs.billing.types.customer import Customer  # noqa: PLC0415 - the two types point at each other
 
         return Customer(billing_ref=strawberry.ID(self.record.customer))
 
-    @strawberry.field(description="The contract it comes from; null for a grant outside of contracts.")
+    @strawberry.field(description="The contract it comes from; null for a right granted outside of contracts.")
     async def contract(self, info: Info) -> Contract | None:
         """The contract it comes from."""
         if self.record.contract is None:
@@ -110,7 +116,8 @@ class Entitlement(Node):
         return None if found is None else Contract.of(found)
 
     @strawberry.federation.field(
-        requires=["customer { creditHold }"], description="Whether the feature may be used now, and why."
+        requires=["customer { creditHold }"],
+        description="Whether the feature may be used now, and why: billing's state, and the ERP's credit hold.",
     )
     def decision(self) -> EntitlementDecision | None:
         """Whether the feature may be used now, and why."""
