@@ -30,37 +30,37 @@ _CENT = Decimal("0.01")
 _MAX_TEXT = 200
 
 
-@strawberry.type
+@strawberry.type(description="What `setCreditHold` did.")
 class SetCreditHoldPayload:
     """What became of the customer."""
 
-    customer: Customer | None
+    customer: Customer | None = strawberry.field(description="The customer as the ERP has it now.")
     client_mutation_id: str | None
 
 
-@strawberry.type
+@strawberry.type(description="What `recordPayment` did.")
 class RecordPaymentPayload:
     """The payment, and the invoice after it."""
 
-    payment: Payment | None
-    invoice: Invoice | None
+    payment: Payment | None = strawberry.field(description="The payment as it was booked.")
+    invoice: Invoice | None = strawberry.field(description="The invoice with what is left to pay now.")
     client_mutation_id: str | None
 
 
-@strawberry.type
+@strawberry.type(description="What `issueCreditMemo` did.")
 class IssueCreditMemoPayload:
     """The credit memo, and the invoice after it."""
 
-    credit_memo: CreditMemo | None
-    invoice: Invoice | None
+    credit_memo: CreditMemo | None = strawberry.field(description="The document as it was posted.")
+    invoice: Invoice | None = strawberry.field(description="The invoice with what is left to pay now.")
     client_mutation_id: str | None
 
 
-@strawberry.type
+@strawberry.type(description="What `voidInvoice` did.")
 class VoidInvoicePayload:
     """The invoice as it is now."""
 
-    invoice: Invoice | None
+    invoice: Invoice | None = strawberry.field(description="The invoice, voided.")
     client_mutation_id: str | None
 
 
@@ -68,7 +68,9 @@ class VoidInvoicePayload:
 class Mutation:
     """Writes."""
 
-    @strawberry.mutation(description="Put a customer on credit hold, or release it.")
+    @strawberry.mutation(
+        description="Put a customer on credit hold in the ERP, or release it; entitlement decisions follow."
+    )
     async def set_credit_hold(self, info: Info, input: SetCreditHoldInput) -> SetCreditHoldPayload | None:  # noqa: A002 - the argument's name
         context = info.context
         local_id(input.customer_id, "Customer")
@@ -105,7 +107,7 @@ class Mutation:
         ids = await _once(context, "setCreditHold", arguments, input.client_mutation_id, write, look_up)
         return SetCreditHoldPayload(customer=Customer.of(ids), client_mutation_id=input.client_mutation_id)
 
-    @strawberry.mutation(description="Record money received for an invoice.")
+    @strawberry.mutation(description="Record money received for an invoice in the ERP, which books it.")
     async def record_payment(self, info: Info, input: RecordPaymentInput) -> RecordPaymentPayload | None:  # noqa: A002 - the argument's name
         context = info.context
         invoice_id = local_id(input.invoice_id, "Invoice")
@@ -154,7 +156,9 @@ class Mutation:
             client_mutation_id=input.client_mutation_id,
         )
 
-    @strawberry.mutation(description="Take back an invoice or a part of it.")
+    @strawberry.mutation(
+        description="Take back an invoice or a part of it by a credit memo, which the ERP posts and applies."
+    )
     async def issue_credit_memo(self, info: Info, input: IssueCreditMemoInput) -> IssueCreditMemoPayload | None:  # noqa: A002 - the argument's name
         context = info.context
         invoice_id = local_id(input.invoice_id, "Invoice")
@@ -208,7 +212,7 @@ class Mutation:
             client_mutation_id=input.client_mutation_id,
         )
 
-    @strawberry.mutation(description="Void an invoice that was posted by mistake.")
+    @strawberry.mutation(description="Void an invoice that was posted by mistake; the ERP takes its entry back.")
     async def void_invoice(self, info: Info, input: VoidInvoiceInput) -> VoidInvoicePayload | None:  # noqa: A002 - the argument's name
         context = info.context
         invoice_id = local_id(input.invoice_id, "Invoice")

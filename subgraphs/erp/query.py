@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import strawberry
 
@@ -34,12 +35,16 @@ _SCAN = 1000
 class Query:
     """Reads."""
 
-    @strawberry.field(description="One invoice, or null.")
-    async def invoice(self, info: Info, id: strawberry.ID) -> Invoice | None:  # noqa: A002 - the argument's name in the graph
+    @strawberry.field(description="The invoice with this global id; null if there is none.")
+    async def invoice(
+        self,
+        info: Info,
+        id: Annotated[strawberry.ID, strawberry.argument(description="Global id of the invoice.")],  # noqa: A002 - the argument's name in the graph
+    ) -> Invoice | None:
         record = await info.context.invoices.load(local_id(id, "Invoice"))
         return None if record is None or record.is_credit_memo else Invoice.of(record)
 
-    @strawberry.field(description="Invoices, the newest first unless ordered otherwise.")
+    @strawberry.field(description="Invoices of all customers, the newest first unless ordered otherwise.")
     async def invoices(
         self,
         info: Info,

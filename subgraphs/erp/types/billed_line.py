@@ -14,7 +14,10 @@ from subgraphs.erp.types.invoice import InvoiceLine
 from subgraphs.kit.lineage_gap import LineageGap
 
 
-@strawberry.federation.type(keys=["ref"], description="A charge for one item and period.")
+@strawberry.federation.type(
+    keys=["ref"],
+    description="What billing charged for one item and period; the link from contract to invoice line in the revenue lineage.",
+)
 class BilledLine:
     """A charge of the billing platform."""
 
@@ -29,14 +32,15 @@ class BilledLine:
     async def _line(self, info: Info) -> InvoiceLineRecord | None:
         return choose_line(await info.context.lines_of_billed_lines.load(self.ref))
 
-    @strawberry.field(description="The invoice line that carries it.")
+    @strawberry.field(
+        description="The invoice line that carries it in the ERP, of a voided invoice only if there is no other; null where none does."
+    )
     async def invoice_line(self, info: Info) -> InvoiceLine | None:
         line = await self._line(info)
         return None if line is None else InvoiceLine.of(line)
 
     @strawberry.field(
-        description="What is missing from here to the ledger: NOT_INVOICED, NOT_POSTED, UNPAID, NO_REVENUE_SCHEDULE, "
-        "NOT_RECOGNISED, NOT_JOURNALED."
+        description="What is missing from here to the ledger, in the order of the chain: NOT_INVOICED, NOT_POSTED, UNPAID, NO_REVENUE_SCHEDULE, NOT_RECOGNISED, NOT_JOURNALED; empty if nothing is."
     )
     async def gaps(self, info: Info) -> list[LineageGap] | None:
         context, line = info.context, await self._line(info)

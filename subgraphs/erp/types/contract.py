@@ -19,7 +19,9 @@ from subgraphs.kit.connection import Connection, connection_of, page_window
 from subgraphs.kit.money import Money
 
 
-@strawberry.federation.type(keys=["number"], description="A recurring agreement.")
+@strawberry.federation.type(
+    keys=["number"], description="A recurring agreement with a customer: what vendors call a subscription."
+)
 class Contract:
     """A recurring agreement with a customer."""
 
@@ -31,7 +33,9 @@ class Contract:
         del info
         return cls(number=number)
 
-    @strawberry.field(description="Its invoices, the newest first unless ordered otherwise.")
+    @strawberry.field(
+        description="The contract's invoices as the ERP has them, the newest first unless ordered otherwise."
+    )
     async def invoices(
         self,
         info: Info,
@@ -46,15 +50,21 @@ class Contract:
         records = await info.context.invoices_of_contracts(related_query(filter)).load(self.number)
         return connection_of(invoices_of(ordered(records, order_by)), window, identity=lambda invoice: invoice.id)
 
-    @strawberry.field(description="Invoiced and posted, less credit memos, without tax; null before the first invoice.")
+    @strawberry.field(
+        description="Invoiced and posted so far, less credit memos, without tax; null before the first invoice."
+    )
     async def billed_to_date(self, info: Info) -> Money | None:
         return total((line.amount, line.currency) for line in await self._charges(info))
 
-    @strawberry.field(description="The part of what was billed that is revenue already.")
+    @strawberry.field(
+        description="The part of what was billed that is revenue in the books already, without tax; null before the first invoice."
+    )
     async def recognized_to_date(self, info: Info) -> Money | None:
         return total(await self._recognized(info))
 
-    @strawberry.field(description="The part of what was billed that is still to be recognised.")
+    @strawberry.field(
+        description="The part of what was billed that is still to be recognised, without tax; null before the first invoice."
+    )
     async def deferred_balance(self, info: Info) -> Money | None:
         charges, recognized = await asyncio.gather(self._charges(info), self._recognized(info))
         # Not the sum of what is scheduled: cents that Tryton leaves behind when it spreads an amount stay deferred.
@@ -62,7 +72,7 @@ class Contract:
             [*((line.amount, line.currency) for line in charges), *((-a, currency) for a, currency in recognized)]
         )
 
-    @strawberry.field(description="Revenue of all invoiced lines by month, booked and to come.")
+    @strawberry.field(description="Revenue of all its invoiced lines, booked and to come, by month.")
     async def revenue_schedule(
         self,
         info: Info,

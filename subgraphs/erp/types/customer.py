@@ -21,12 +21,17 @@ from subgraphs.kit.money import Money, sum_money
 from subgraphs.kit.record_copy import RecordCopy, RecordField
 
 
-@strawberry.federation.type(keys=["erpRef"], description="A company we sell to.")
+@strawberry.federation.type(
+    keys=["erpRef"],
+    description="A company we sell to: one customer over all systems, each field from the system that owns it.",
+)
 class Customer:
     """A company that we sell to: all ERP records that identity links to it."""
 
     ids: Private[tuple[str, ...]]
-    erp_ref: strawberry.ID = strawberry.federation.field(inaccessible=True)
+    erp_ref: strawberry.ID = strawberry.federation.field(
+        inaccessible=True, description="Ids of the ERP's records of this customer, joined by `+`."
+    )
 
     @classmethod
     def of(cls, ids: Sequence[str]) -> Self:
@@ -43,37 +48,39 @@ class Customer:
         found = await asyncio.gather(*(info.context.customers.load(i) for i in self.ids))
         return [record for record in found if record is not None]
 
-    @strawberry.field(description="The name that invoices are made out to.")
+    @strawberry.field(description="The name that invoices are made out to; for what sales says see `name`.")
     async def legal_name(self, info: Info) -> str | None:
         return next((record.legal_name for record in await self._records(info) if record.legal_name), None)
 
-    @strawberry.field
+    @strawberry.field(description="VAT and other tax numbers, of all ERP records of the customer.")
     async def tax_ids(self, info: Info) -> list[str] | None:
         return list(dict.fromkeys(tax_id for record in await self._records(info) for tax_id in record.tax_ids))
 
-    @strawberry.field(description="How much may be owed, in the books' own currency; null: without limit.")
+    @strawberry.field(description="How much may be owed at most, in the books' own currency; null: without limit.")
     async def credit_limit(self, info: Info) -> Money | None:
         limits = [(r.credit_limit, r.books_currency) for r in await self._records(info)]
         return sum_money(Money.of(limit, currency) for limit, currency in limits if limit is not None)
 
-    @strawberry.field(description="Whether nothing more may be sold on credit.")
+    @strawberry.field(
+        description="True: finance lets nothing more be sold on credit, and entitlement decisions refuse."
+    )
     async def credit_hold(self, info: Info) -> bool | None:
         records = await self._records(info)
         return any(record.credit_hold for record in records) if records else None
 
     @strawberry.field(
-        description="Open invoices less credit that is not used; null when it is owed in several currencies."
+        description="What the customer owes now: open invoices less credit not used yet; null when that is in several currencies, see `openBalances`."
     )
     async def open_balance(self, info: Info) -> Money | None:
         return await self._owed(info, overdue_on=None)
 
     @strawberry.field(
-        description="The part of the open balance that is past its due date; null when that is in several currencies."
+        description="The part of it that is past its due date today, in UTC; null when that is in several currencies."
     )
     async def overdue_balance(self, info: Info) -> Money | None:
         return await self._owed(info, overdue_on=info.context.today())
 
-    @strawberry.field(description="The open balance by currency.")
+    @strawberry.field(description="What the customer owes now, one amount per currency; empty when nothing.")
     async def open_balances(self, info: Info) -> list[Money] | None:
         return list(totals((record.balance, record.currency) for record in await self._open(info)))
 
@@ -92,7 +99,7 @@ class Customer:
         currency = currencies.pop() if len(currencies) == 1 else books
         return None if currency is None else Money.of(Decimal(0), currency)
 
-    @strawberry.field(description="Its invoices, the newest first unless ordered otherwise.")
+    @strawberry.field(description="The customer's invoices, the newest first unless ordered otherwise.")
     async def invoices(
         self,
         info: Info,
@@ -109,7 +116,9 @@ class Customer:
         records = ordered([record for records in found for record in records], order_by)
         return connection_of(invoices_of(records), window, identity=lambda invoice: invoice.id)
 
-    @strawberry.field(description="What the ERP itself holds about the customer.")
+    @strawberry.field(
+        description="What the ERP itself holds of the customer, copies of fields that other systems own included; null where it has no record."
+    )
     async def erp_record(self, info: Info) -> RecordCopy | None:
         records = await self._records(info)
         if not records:
@@ -132,6 +141,8 @@ class Customer:
             read_at=dt.datetime.now(dt.UTC),
         )
 
-    @strawberry.field(description="To be sent back with a change of what the ERP owns.")
+    @strawberry.field(
+        description="Opaque, changes with every change of the ERP's record; send it with `setCreditHold`, which refuses a stale one."
+    )
     async def erp_version(self, info: Info) -> str | None:
         return "+".join(record.version for record in await self._records(info)) or None

@@ -16,82 +16,137 @@ from subgraphs.kit.order import OrderDirection
 from subgraphs.kit.system_error import BadUserInputError
 
 
-@strawberry.input(description="Which invoices; every field that is given narrows.")
+@strawberry.input(description="Invoices that meet all stated conditions.")
 class InvoiceFilter:
     """Which invoices."""
 
-    status: list[InvoiceStatus] | None = None
-    customer_id: strawberry.ID | None = strawberry.field(default=None, description="A customer's global id.")
-    customer_reference: str | None = strawberry.field(default=None, description="A customer's business key, CUST-0001.")
-    contract_number: str | None = strawberry.field(default=None, description="A contract's number.")
-    number: str | None = strawberry.field(default=None, description="A part of the invoice's number.")
-    overdue: bool | None = strawberry.field(default=None, description="Past the due date with something left to pay.")
-    issued_from: dt.date | None = None
-    issued_until: dt.date | None = strawberry.field(default=None, description="The last day, inclusive.")
+    status: list[InvoiceStatus] | None = strawberry.field(
+        default=None, description="In any of these states; an empty list finds none."
+    )
+    customer_id: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="Of the customer with this global id; refused below a customer or contract, which has chosen already.",
+    )
+    customer_reference: str | None = strawberry.field(
+        default=None, description="Of the customer with this business key, such as `CUST-0001`."
+    )
+    contract_number: str | None = strawberry.field(
+        default=None, description="For the contract with this number, such as `CON-2025-0001`."
+    )
+    number: str | None = strawberry.field(
+        default=None, description="A part of the invoice's number; 1 to 200 characters."
+    )
+    overdue: bool | None = strawberry.field(
+        default=None, description="True: posted, past the due date, and something left to pay; false: all others."
+    )
+    issued_from: dt.date | None = strawberry.field(
+        default=None, description="Dated on this day or later; refused if it lies after `issuedUntil`."
+    )
+    issued_until: dt.date | None = strawberry.field(default=None, description="Dated on this day or earlier.")
 
 
-@strawberry.input(description="How invoices are ordered.")
+@strawberry.input(description="How invoices are ordered; those without the value last.")
 class InvoiceOrder:
     """How invoices are ordered."""
 
-    field: InvoiceOrderField = InvoiceOrderField.ISSUED_ON
-    direction: OrderDirection = OrderDirection.DESC
+    field: InvoiceOrderField = strawberry.field(
+        default=InvoiceOrderField.ISSUED_ON, description="What to order by; the date of the invoice unless told."
+    )
+    direction: OrderDirection = strawberry.field(
+        default=OrderDirection.DESC, description="Descending, the newest first, unless told."
+    )
 
 
-@strawberry.input(description="Put a customer on credit hold, or release it.")
+@strawberry.input(description="A customer to put on credit hold, or to release.")
 class SetCreditHoldInput:
     """Put a customer on credit hold, or release it."""
 
-    customer_id: strawberry.ID = strawberry.field(description="The customer's global id.")
-    on_hold: bool
-    version: str = strawberry.field(description="`Customer.erpVersion` as it was read.")
+    customer_id: strawberry.ID = strawberry.field(
+        description="Global id of the customer; one that the ERP has no record of is refused with NOT_FOUND."
+    )
+    on_hold: bool = strawberry.field(
+        description="True: let nothing more be sold on credit; false: release the customer."
+    )
+    version: str = strawberry.field(
+        description="`Customer.erpVersion` as it was read; a stale one is refused with CONFLICT."
+    )
     client_mutation_id: str | None = None
 
 
-@strawberry.input(description="Record money received for an invoice.")
+@strawberry.input(description="Money received for an invoice.")
 class RecordPaymentInput:
     """Record money received for an invoice."""
 
-    invoice_id: strawberry.ID
-    amount: Decimal = strawberry.field(description="In the invoice's currency; at most what is left to pay.")
-    received_on: dt.date | None = strawberry.field(default=None, description="Default: today.")
+    invoice_id: strawberry.ID = strawberry.field(
+        description="Global id of the invoice; one that is not POSTED is refused with CONFLICT."
+    )
+    amount: Decimal = strawberry.field(
+        description="In the invoice's currency, above 0 with at most two decimals; more than is left to pay is refused."
+    )
+    received_on: dt.date | None = strawberry.field(
+        default=None, description="Day on which the money came in, today by default; a day in the future is refused."
+    )
     method: str | None = strawberry.field(
-        default=None, description="Name of the ERP's payment method; default: its first."
+        default=None,
+        description="Name of one of the ERP's payment methods; its first by default, an unknown one is refused.",
     )
     reference: str | None = strawberry.field(
-        default=None, description="The bank's or payer's reference; must be unique for the invoice."
+        default=None,
+        description="The bank's or payer's reference, 1 to 200 characters; one that the invoice has a payment with is refused with CONFLICT.",
     )
-    version: str | None = strawberry.field(default=None, description="`Invoice.version` as it was read, to be checked.")
+    version: str | None = strawberry.field(
+        default=None,
+        description="`Invoice.version` as it was read; a stale one is refused with CONFLICT, left out it is not checked.",
+    )
     client_mutation_id: str | None = None
 
 
-@strawberry.input(description="What to take back of one invoice line.")
+@strawberry.input(description="How much to take back of one invoice line.")
 class CreditLineInput:
     """What to take back of one invoice line."""
 
-    invoice_line_id: strawberry.ID
-    amount: Decimal = strawberry.field(description="Net, in the invoice's currency; at most the line's amount.")
+    invoice_line_id: strawberry.ID = strawberry.field(
+        description="Global id of a line of the invoice; each may be named once."
+    )
+    amount: Decimal = strawberry.field(
+        description="Without tax, in the invoice's currency, above 0 with at most two decimals; at most the line's amount."
+    )
 
 
-@strawberry.input(description="Take back an invoice or a part of it.")
+@strawberry.input(description="An invoice to take back, whole or in part.")
 class IssueCreditMemoInput:
     """Take back an invoice or a part of it."""
 
-    invoice_id: strawberry.ID
-    reason: str
-    lines: list[CreditLineInput] | None = strawberry.field(default=None, description="Default: all lines in full.")
-    issued_on: dt.date | None = strawberry.field(default=None, description="Default: today.")
-    reference: str | None = strawberry.field(default=None, description="An external reference; must be unique.")
-    version: str | None = strawberry.field(default=None, description="`Invoice.version` as it was read, to be checked.")
+    invoice_id: strawberry.ID = strawberry.field(
+        description="Global id of the invoice; one that is neither POSTED nor PAID is refused with CONFLICT."
+    )
+    reason: str = strawberry.field(description="Why; 1 to 200 characters, it stands on the document.")
+    lines: list[CreditLineInput] | None = strawberry.field(
+        default=None,
+        description="What to take back of which lines; by default all lines in full, an empty list is refused.",
+    )
+    issued_on: dt.date | None = strawberry.field(default=None, description="Date of the document; today by default.")
+    reference: str | None = strawberry.field(
+        default=None,
+        description="An external reference, 1 to 200 characters; one that another credit memo has is refused with CONFLICT.",
+    )
+    version: str | None = strawberry.field(
+        default=None,
+        description="`Invoice.version` as it was read; a stale one is refused with CONFLICT, left out it is not checked.",
+    )
     client_mutation_id: str | None = None
 
 
-@strawberry.input(description="Void an invoice that was posted by mistake.")
+@strawberry.input(description="An invoice that was posted by mistake.")
 class VoidInvoiceInput:
     """Void an invoice."""
 
-    invoice_id: strawberry.ID
-    version: str = strawberry.field(description="`Invoice.version` as it was read.")
+    invoice_id: strawberry.ID = strawberry.field(
+        description="Global id of the invoice; one that is neither DRAFT nor POSTED is refused with CONFLICT."
+    )
+    version: str = strawberry.field(
+        description="`Invoice.version` as it was read; a stale one is refused with CONFLICT."
+    )
     client_mutation_id: str | None = None
 
 

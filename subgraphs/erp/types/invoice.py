@@ -41,20 +41,39 @@ def own_id(value: str, type_name: str) -> str | None:
     return local if found == type_name else None
 
 
-@strawberry.federation.type(keys=["id", "number"], description="An invoice.")
+@strawberry.federation.type(
+    keys=["id", "number"],
+    description="What a customer owes for what was charged; the ERP owns it and posts it to the books.",
+)
 class Invoice(Node):
     """An invoice to a customer."""
 
     record: Private[InvoiceRecord]
-    number: str | None = strawberry.federation.field(description="Null while it is a draft without a number.")
-    status: InvoiceStatus
-    currency: Currency
-    description: str | None
-    issued_on: dt.date | None
-    due_on: dt.date | None
-    posted_at: dt.datetime | None
-    settled_on: dt.date | None = strawberry.federation.field(description="When nothing was left to pay.")
-    version: str = strawberry.federation.field(description="To be sent back with a change.")
+    number: str | None = strawberry.federation.field(
+        description="Business key in all systems, such as `INV-2025-00001`; null while it is a draft without a number."
+    )
+    status: InvoiceStatus = strawberry.federation.field(
+        description="How far it has come; amounts may change while it is a DRAFT, and not once it is posted."
+    )
+    currency: Currency = strawberry.federation.field(description="Currency of all its amounts.")
+    description: str | None = strawberry.federation.field(
+        description="What the ERP has as its heading; null where nothing."
+    )
+    issued_on: dt.date | None = strawberry.federation.field(
+        description="Date on the invoice; null while a draft has none."
+    )
+    due_on: dt.date | None = strawberry.federation.field(
+        description="Last day to pay, of the first instalment if there are several; null until it is posted."
+    )
+    posted_at: dt.datetime | None = strawberry.federation.field(
+        description="When it went into the books; null while it is a draft."
+    )
+    settled_on: dt.date | None = strawberry.federation.field(
+        description="Day on which nothing was left to pay; null as long as something is."
+    )
+    version: str = strawberry.federation.field(
+        description="Opaque, changes with every change in the ERP; send it with a write, which refuses a stale one."
+    )
 
     @classmethod
     def of(cls, record: InvoiceRecord) -> Self:
@@ -83,27 +102,27 @@ class Invoice(Node):
             record = await info.context.invoices_by_number.load(number or "")
         return None if record is None or record.is_credit_memo else cls.of(record)
 
-    @strawberry.field(description="Sum of the lines, without tax.")
+    @strawberry.field(description="Sum of its lines, without tax.")
     def net(self) -> Money:
         return Money.of(self.record.net, self.record.currency)
 
-    @strawberry.field
+    @strawberry.field(description="All taxes on it.")
     def tax(self) -> Money:
         return Money.of(self.record.tax, self.record.currency)
 
-    @strawberry.field
+    @strawberry.field(description="What the customer has to pay in all: net and tax.")
     def total(self) -> Money:
         return Money.of(self.record.total, self.record.currency)
 
-    @strawberry.field(description="What is left to pay, after payments and applied credit memos.")
+    @strawberry.field(description="What is left to pay, after payments and credit memos applied to it.")
     def balance(self) -> Money:
         return Money.of(self.record.balance, self.record.currency)
 
-    @strawberry.field(description="Whether something is left to pay after the due date.")
+    @strawberry.field(description="True: it is posted, past its due date, and something is left to pay.")
     def overdue(self, info: Info) -> bool:
         return self.record.is_overdue(info.context.today())
 
-    @strawberry.field
+    @strawberry.field(description="Its lines, in their order on the invoice.")
     async def lines(
         self,
         info: Info,
@@ -116,7 +135,7 @@ class Invoice(Node):
         records = await info.context.lines_of_invoices.load(self.record.id)
         return connection_of([InvoiceLine.of(record) for record in records], window, identity=_identity)
 
-    @strawberry.field(description="Money received, the oldest first.")
+    @strawberry.field(description="Money received for it, the oldest first.")
     async def payments(
         self,
         info: Info,
@@ -130,7 +149,7 @@ class Invoice(Node):
         records = await info.context.payments_of_invoices.load(self.record.id) if self.record.payment_ids else ()
         return connection_of([Payment.of(record) for record in records], window, identity=_identity)
 
-    @strawberry.field(description="What was taken back of it.")
+    @strawberry.field(description="Documents that took it back, whole or in part.")
     async def credit_memos(
         self,
         info: Info,
@@ -143,17 +162,17 @@ class Invoice(Node):
         records = await info.context.credit_memos_of_invoices.load(self.record.id)
         return connection_of([CreditMemo.of(record) for record in records], window, identity=_identity)
 
-    @strawberry.field(description="The entry that it made in the ledger.")
+    @strawberry.field(description="The entry that it made in the ledger; null while it is a draft.")
     async def journal_entry(self, info: Info) -> JournalEntry | None:
         return await JournalEntry.load(info, self.record.journal_entry_id)
 
-    @strawberry.field
+    @strawberry.field(description="The recurring agreement that it charges for; null for one outside of contracts.")
     def contract(self) -> LazyContract | None:
         from subgraphs.erp.types.contract import Contract  # noqa: PLC0415 - types refer to each other
 
         return Contract(number=self.record.contract) if self.record.contract else None
 
-    @strawberry.field
+    @strawberry.field(description="The customer who has to pay it.")
     def customer(self) -> LazyCustomer | None:
         from subgraphs.erp.types.customer import Customer  # noqa: PLC0415 - types refer to each other
 
@@ -165,12 +184,18 @@ class InvoiceLine(Node):
     """One line of an invoice."""
 
     record: Private[InvoiceLineRecord]
-    description: str | None
-    quantity: Decimal
-    unit: str | None
-    service_from: dt.date | None = strawberry.federation.field(description="First day of the service it charges for.")
-    service_until: dt.date | None = strawberry.federation.field(description="Last day of the service, inclusive.")
-    taxes: list[str] = strawberry.federation.field(description="Names of the taxes on it.")
+    description: str | None = strawberry.federation.field(description="What it charges for, in words.")
+    quantity: Decimal = strawberry.federation.field(description="How many units; may have decimals.")
+    unit: str | None = strawberry.federation.field(
+        description="Symbol of the unit, such as `u`; null where the ERP names none."
+    )
+    service_from: dt.date | None = strawberry.federation.field(
+        description="First day of the service it charges for; null for what is no service over time."
+    )
+    service_until: dt.date | None = strawberry.federation.field(
+        description="Last day of the service, inclusive; null for what is no service over time."
+    )
+    taxes: list[str] = strawberry.federation.field(description="Names of the taxes on it, as the ERP calls them.")
 
     @classmethod
     def of(cls, record: InvoiceLineRecord) -> Self:
@@ -193,30 +218,32 @@ class InvoiceLine(Node):
         record = await info.context.invoice_lines.load(local) if local else None
         return None if record is None else cls.of(record)
 
-    @strawberry.field(description="Price of one unit, not rounded to cents.")
+    @strawberry.field(description="Price of one unit without tax, in the invoice's currency and not rounded to cents.")
     def unit_price(self) -> Decimal:
         return self.record.unit_price
 
-    @strawberry.field(description="Without tax.")
+    @strawberry.field(description="Quantity by unit price, without tax, rounded to cents; negative on a credit memo.")
     def amount(self) -> Money:
         return Money.of(self.record.amount, self.record.currency)
 
-    @strawberry.field
+    @strawberry.field(description="The product it charges for; null for a line without one.")
     def product(self) -> Product | None:
         return Product.stub(self.record.sku) if self.record.sku else None
 
-    @strawberry.field(description="The charge of the billing platform that it carries.")
+    @strawberry.field(
+        description="The charge of the billing platform that it carries; null for a line that was entered in the ERP."
+    )
     def billed_line(self) -> LazyBilledLine | None:
         from subgraphs.erp.types.billed_line import BilledLine  # noqa: PLC0415 - types refer to each other
 
         return BilledLine(ref=strawberry.ID(self.record.billed_line)) if self.record.billed_line else None
 
-    @strawberry.field
+    @strawberry.field(description="The invoice that it is on; null for a line of a credit memo.")
     async def invoice(self, info: Info) -> Invoice | None:
         record = await info.context.invoices.load(self.record.invoice_id)
         return None if record is None or record.is_credit_memo else Invoice.of(record)
 
-    @strawberry.field(description="Its revenue by month, booked and to come.")
+    @strawberry.field(description="Its revenue by month, booked and to come; empty until its invoice is posted.")
     async def revenue_entries(
         self,
         info: Info,
@@ -232,13 +259,15 @@ class InvoiceLine(Node):
         return connection_of([RevenueEntry.of(entry) for entry in entries], window, identity=_identity)
 
 
-@strawberry.federation.type(keys=["id"], description="Money received for an invoice.")
+@strawberry.federation.type(keys=["id"], description="Money received for an invoice; credit memos are no payments.")
 class Payment(Node):
     """Money received for an invoice."""
 
     record: Private[PaymentRecord]
-    received_on: dt.date
-    reference: str | None = strawberry.federation.field(description="The bank's or payer's reference.")
+    received_on: dt.date = strawberry.federation.field(description="Day on which the money came in, as booked.")
+    reference: str | None = strawberry.federation.field(
+        description="The bank's or payer's reference; null where none was noted."
+    )
     method: str | None = strawberry.federation.field(
         description="Name of the journal it was booked in, which several payment methods may share."
     )
@@ -261,31 +290,43 @@ class Payment(Node):
         record = await info.context.payments.load(local) if local else None
         return None if record is None else cls.of(record)
 
-    @strawberry.field
+    @strawberry.field(description="How much came in, in the invoice's currency.")
     def amount(self) -> Money:
         return Money.of(self.record.amount, self.record.currency)
 
-    @strawberry.field
+    @strawberry.field(description="The invoice that it pays.")
     async def invoice(self, info: Info) -> Invoice | None:
         record = await info.context.invoices.load(self.record.invoice_id)
         return None if record is None else Invoice.of(record)
 
-    @strawberry.field
+    @strawberry.field(description="The entry that it made in the ledger.")
     async def journal_entry(self, info: Info) -> JournalEntry | None:
         return await JournalEntry.load(info, self.record.journal_entry_id)
 
 
-@strawberry.federation.type(keys=["id"], description="A document that takes back an invoice or a part of it.")
+@strawberry.federation.type(
+    keys=["id"], description="A document that takes back an invoice or a part of it. Its amounts are positive."
+)
 class CreditMemo(Node):
     """A document that takes back an invoice or a part of it. Amounts are positive."""
 
     record: Private[InvoiceRecord]
-    number: str | None
-    status: InvoiceStatus
-    reason: str | None
-    issued_on: dt.date | None
-    posted_at: dt.datetime | None
-    version: str
+    number: str | None = strawberry.federation.field(
+        description="Business key, such as `CM-2025-00001`; null while it is a draft without a number."
+    )
+    status: InvoiceStatus = strawberry.federation.field(
+        description="How far it has come; amounts may change while it is a DRAFT, and not once it is posted."
+    )
+    reason: str | None = strawberry.federation.field(
+        description="Why it was issued, as whoever issued it said; null where nobody did."
+    )
+    issued_on: dt.date | None = strawberry.federation.field(
+        description="Date on the document; null while a draft has none."
+    )
+    posted_at: dt.datetime | None = strawberry.federation.field(
+        description="When it went into the books; null while it is a draft."
+    )
+    version: str = strawberry.federation.field(description="Opaque, changes with every change in the ERP.")
 
     @classmethod
     def of(cls, record: InvoiceRecord) -> Self:
@@ -308,34 +349,38 @@ class CreditMemo(Node):
         record = await info.context.invoices.load(local) if local else None
         return cls.of(record) if record is not None and record.is_credit_memo else None
 
-    @strawberry.field
+    @strawberry.field(description="What it takes back without tax, as a positive amount.")
     def net(self) -> Money:
         return Money.of(-self.record.net, self.record.currency)
 
-    @strawberry.field
+    @strawberry.field(description="The taxes that it takes back, as a positive amount.")
     def tax(self) -> Money:
         return Money.of(-self.record.tax, self.record.currency)
 
-    @strawberry.field
+    @strawberry.field(description="What it takes back in all, as a positive amount.")
     def total(self) -> Money:
         return Money.of(-self.record.total, self.record.currency)
 
-    @strawberry.field(description="The invoice that it takes back, or whose part.")
+    @strawberry.field(
+        description="The invoice that it takes back, or whose part; null for a credit that was not made from one."
+    )
     async def invoice(self, info: Info) -> Invoice | None:
         if not self.record.credits:
             return None
         record = await info.context.invoices.load(self.record.credits[0])
         return None if record is None else Invoice.of(record)
 
-    @strawberry.field(description="Whether it has reduced what is left to pay of its invoice.")
+    @strawberry.field(
+        description="True: it has reduced what is left to pay of its invoice; false: the customer still has it as credit."
+    )
     def applied(self) -> bool:
         return self.record.applied_to is not None
 
-    @strawberry.field
+    @strawberry.field(description="The entry that it made in the ledger; null while it is a draft.")
     async def journal_entry(self, info: Info) -> JournalEntry | None:
         return await JournalEntry.load(info, self.record.journal_entry_id)
 
-    @strawberry.field
+    @strawberry.field(description="The customer who gets the credit.")
     def customer(self) -> LazyCustomer | None:
         from subgraphs.erp.types.customer import Customer  # noqa: PLC0415 - types refer to each other
 

@@ -31,14 +31,20 @@ def _own_id(value: str, type_name: str) -> str | None:
     return local if found == type_name else None
 
 
-@strawberry.federation.type(keys=["id"], description="One month's revenue of an invoice line.")
+@strawberry.federation.type(
+    keys=["id"], description="One month's revenue of an invoice line, in the books or still to come; the ERP owns it."
+)
 class RevenueEntry(Node):
     """One month's revenue of an invoice line."""
 
     record: Private[RevenueEntryRecord]
-    month: str = strawberry.federation.field(description="Year and month, 2026-03.")
-    status: RevenueStatus
-    recognized_on: dt.date = strawberry.federation.field(description="The day it is, or will be, in the books.")
+    month: str = strawberry.federation.field(
+        description="Year and month that the revenue belongs to, such as `2026-03`."
+    )
+    status: RevenueStatus = strawberry.federation.field(description="Whether it is in the books already.")
+    recognized_on: dt.date = strawberry.federation.field(
+        description="The day on which it is, or will be, in the books."
+    )
 
     @classmethod
     def of(cls, record: RevenueEntryRecord) -> Self:
@@ -65,17 +71,21 @@ class RevenueEntry(Node):
         entries = deferral.entries if deferral else ()
         return next((cls.of(entry) for entry in entries if entry.month == part), None)
 
-    @strawberry.field(description="In the invoice's currency, at the invoice's rate.")
+    @strawberry.field(
+        description="Without tax, in the invoice's currency and at the invoice's rate; negative for a line that takes back."
+    )
     def amount(self) -> Money:
         return Money.of(self.record.amount, self.record.currency)
 
-    @strawberry.field(description="In the books' own currency; null when it was recognised with the invoice.")
+    @strawberry.field(
+        description="In the books' own currency; null when it was recognised with the invoice, whose journal entry has it."
+    )
     def booked_amount(self) -> Money | None:
         if self.record.booked_amount is None or self.record.booked_currency is None:
             return None
         return Money.of(self.record.booked_amount, self.record.booked_currency)
 
-    @strawberry.field
+    @strawberry.field(description="The line whose revenue it is.")
     async def invoice_line(self, info: Info) -> LazyInvoiceLine | None:
         from subgraphs.erp.types.invoice import InvoiceLine  # noqa: PLC0415 - types refer to each other
 
@@ -87,18 +97,22 @@ class RevenueEntry(Node):
         return await JournalEntry.load(info, self.record.journal_entry_id)
 
 
-@strawberry.federation.type(description="One posting of a journal entry, in the books' own currency.")
+@strawberry.federation.type(
+    description="One posting of a journal entry, in the books' own currency: either its debit or its credit is 0."
+)
 class JournalLine:
     """One posting of a journal entry."""
 
-    account: str = strawberry.federation.field(description="The account's code.")
-    account_name: str
-    debit: Money
-    credit: Money
+    account: str = strawberry.federation.field(description="Code of the account in the chart of accounts.")
+    account_name: str = strawberry.federation.field(description="What accountants call the account.")
+    debit: Money = strawberry.federation.field(description="What it adds on the debit side; 0 for a credit.")
+    credit: Money = strawberry.federation.field(description="What it adds on the credit side; 0 for a debit.")
     foreign_amount: Money | None = strawberry.federation.field(
-        description="In the document's currency where it is another; debits are positive."
+        description="In the document's currency where that is not the books' own, debits positive; else null."
     )
-    description: str | None
+    description: str | None = strawberry.federation.field(
+        description="What the accountant or the ERP wrote; null where nothing."
+    )
 
     @classmethod
     def of(cls, record: JournalLineRecord, currency: str) -> Self:
@@ -116,17 +130,27 @@ class JournalLine:
         )
 
 
-@strawberry.federation.type(keys=["id"], description="An entry of the general ledger.")
+@strawberry.federation.type(
+    keys=["id"], description="An entry of the general ledger; its debits and credits add up to the same."
+)
 class JournalEntry(Node):
     """An entry of the general ledger."""
 
     record: Private[JournalEntryRecord]
-    number: str | None
-    date: dt.date
-    posted_on: dt.date | None
-    posted: bool
-    journal: str
-    description: str | None
+    number: str | None = strawberry.federation.field(description="Number in the ledger; null until one is assigned.")
+    date: dt.date = strawberry.federation.field(description="Day on which it counts, which decides the period.")
+    posted_on: dt.date | None = strawberry.federation.field(
+        description="Day on which it was posted; null while it is a draft."
+    )
+    posted: bool = strawberry.federation.field(
+        description="True: it is in the books for good; false: a draft that may change."
+    )
+    journal: str = strawberry.federation.field(
+        description="Name of the journal that it is in, such as the one of revenue or of a bank."
+    )
+    description: str | None = strawberry.federation.field(
+        description="What the accountant or the ERP wrote; null where nothing."
+    )
 
     @classmethod
     def of(cls, record: JournalEntryRecord) -> Self:
@@ -153,12 +177,12 @@ class JournalEntry(Node):
         """Find an entry by id."""
         return await cls.load(info, _own_id(id, "JournalEntry"))
 
-    @strawberry.field(description="Debits and credits add up to the same.")
+    @strawberry.field(description="Its postings; debits and credits add up to the same.")
     async def lines(self, info: Info) -> list[JournalLine]:
         records = await info.context.lines_of_journal_entries.load(self.record.id)
         return [JournalLine.of(record, self.record.currency) for record in records]
 
-    @strawberry.field
+    @strawberry.field(description="The month of the books that it counts in.")
     async def period(self, info: Info) -> AccountingPeriod | None:
         record = await info.context.periods.load(self.record.period_id)
         return None if record is None else AccountingPeriod.of(record)
@@ -168,11 +192,11 @@ class JournalEntry(Node):
 class AccountingPeriod(Node):
     """A month of the books."""
 
-    code: str = strawberry.federation.field(description="Year and month, 2026-03.")
-    fiscal_year: str
-    starts_on: dt.date
-    ends_on: dt.date
-    status: PeriodStatus
+    code: str = strawberry.federation.field(description="Year and month, such as `2026-03`.")
+    fiscal_year: str = strawberry.federation.field(description="Name of the fiscal year that it is part of.")
+    starts_on: dt.date = strawberry.federation.field(description="Its first day.")
+    ends_on: dt.date = strawberry.federation.field(description="Its last day, inclusive.")
+    status: PeriodStatus = strawberry.federation.field(description="Whether it still takes entries.")
 
     @classmethod
     def of(cls, record: PeriodRecord) -> Self:

@@ -11,7 +11,10 @@ from subgraphs.erp.context import Info
 from subgraphs.erp.records import ProductRecord
 
 
-@strawberry.federation.type(keys=["sku"], description="Something sold.")
+@strawberry.federation.type(
+    keys=["sku"],
+    description="Something that is sold; billing owns name and prices, the ERP how its revenue and tax are handled.",
+)
 class Product:
     """Something sold."""
 
@@ -29,12 +32,14 @@ class Product:
         record = await info.context.products.load(sku)
         return None if record is None else cls(sku=sku, record=record)
 
-    @strawberry.field(description="How its revenue is recognised: RATABLE_MONTHLY or POINT_IN_TIME.")
+    @strawberry.field(
+        description="How its revenue is recognised: RATABLE_MONTHLY over the service period, or POINT_IN_TIME with the invoice; null where the ERP has no rule."
+    )
     async def revenue_rule(self, info: Info) -> str | None:
         record = self.record or await info.context.products.load(self.sku)
         return record.revenue_rule if record else None
 
-    @strawberry.field(description="What tax rules call it.")
+    @strawberry.field(description="What tax rules call this kind of product; null where the ERP has none.")
     async def tax_code(self, info: Info) -> str | None:
         record = self.record or await info.context.products.load(self.sku)
         return record.tax_code if record else None
