@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from datetime import datetime
+from typing import Annotated
 
 import strawberry
 
@@ -14,32 +15,49 @@ from gateway.events.dead_letters import DeadLetterCause as Cause
 from gateway.events.dead_letters import DeadLetterFilter, DeadLetterState
 from gateway.events.log import StoreUnavailable
 from gateway.graph.context import GraphInfo
+from gateway.graph.descriptions import described_enum
 from gateway.graph.node import Node
 from gateway.graph.page_info import PageInfo
 from gateway.graph.refusal import refusal
 
+_DEFAULT_PAGE_SIZE = 50
 _MAX_PAGE_SIZE = 200
 _MAX_TEXT = 200
 
-strawberry.enum(DeadLetterState, description="What became of a dead letter.")
+described_enum(
+    "What became of a dead letter.",
+    WAITING="Nobody has dealt with it; consumers don't know of the event.",
+    REPLAYED="It was sent on to all consumers, flagged as a replay.",
+    DISCARDED="It was put away for good; consumers will never know of the event.",
+)(DeadLetterState)
 
 
-@strawberry.type(description="An event that broke its contract, as it arrived. It waits until somebody settles it.")
+@strawberry.type(
+    description="An event that broke its contract, as it arrived; consumers never saw it. It waits until somebody replays or discards it."
+)
 class DeadLetter(Node):
     """A dead letter as a value of the graph."""
 
-    event_id: str | None = strawberry.field(description="The event's own id, where it could be read.")
-    event_type: str | None
-    source: str | None
+    event_id: str | None = strawberry.field(description="The event's own id; null where it could not be read.")
+    event_type: str | None = strawberry.field(
+        description="What it says it is, such as `concord.renewal.due.v1`; null where it could not be read."
+    )
+    source: str | None = strawberry.field(
+        description="Who sent it, such as `concord/billing`; null where it could not be read."
+    )
     rule: str = strawberry.field(description="What it broke, equal for equal causes: `data.keys: required`.")
     message: str = strawberry.field(description="What is wrong with it, in a sentence.")
     body: str = strawberry.field(description="The event as it arrived, as JSON text.")
     times: int = strawberry.field(description="How often the very same event arrived.")
-    first_seen: datetime
-    last_seen: datetime
-    state: DeadLetterState
-    settled_at: datetime | None
-    reason: str | None = strawberry.field(description="Why it was discarded, or what the log said to its replay.")
+    first_seen: datetime = strawberry.field(description="When it arrived for the first time.")
+    last_seen: datetime = strawberry.field(description="When it last arrived.")
+    state: DeadLetterState = strawberry.field(description="Whether somebody has dealt with it.")
+    settled_at: datetime | None = strawberry.field(
+        description="When it was replayed or discarded; null while it waits."
+    )
+    reason: str | None = strawberry.field(
+        description="Why it was discarded, or what the log said to its replay; null while it waits."
+    )
 
     @classmethod
     def of(cls, letter: Letter) -> DeadLetter:
@@ -62,14 +80,16 @@ class DeadLetter(Node):
         )
 
 
-@strawberry.type(description="Waiting dead letters of one type that broke the same rule.")
+@strawberry.type(description="Waiting dead letters of one type that broke the same rule: most likely one fault.")
 class DeadLetterCause:
     """One entry of `deadLetterCauses`."""
 
-    event_type: str | None
-    rule: str
+    event_type: str | None = strawberry.field(description="What they say they are; null where that could not be read.")
+    rule: str = strawberry.field(
+        description="What they all broke, to be given to `replayDeadLetters` and `discardDeadLetters`."
+    )
     letters: int = strawberry.field(description="How many wait.")
-    last_seen: datetime
+    last_seen: datetime = strawberry.field(description="When one of them last arrived.")
 
     @classmethod
     def of(cls, cause: Cause) -> DeadLetterCause:
@@ -104,13 +124,21 @@ class DeadLetterConnection:
 
 async def resolve_dead_letters(
     info: GraphInfo,
-    state: DeadLetterState | None = DeadLetterState.WAITING,
-    event_type: str | None = None,
-    rule: str | None = None,
-    first: int = 50,
+    state: Annotated[
+        DeadLetterState | None, strawberry.argument(description="Those in this state; null: in any.")
+    ] = DeadLetterState.WAITING,
+    event_type: Annotated[
+        str | None,
+        strawberry.argument(description="Only events of this type, such as `concord.renewal.due.v1`; without it, all."),
+    ] = None,
+    rule: Annotated[
+        str | None, strawberry.argument(description="Only those that broke this rule, exactly as `rule` has it.")
+    ] = None,
+    first: int | None = None,
     after: str | None = None,
 ) -> DeadLetterConnection:
     """Return a page of dead letters. Raises BAD_USER_INPUT, STORE_UNAVAILABLE."""
+    first = _DEFAULT_PAGE_SIZE if first is None else first
     if not 0 <= first <= _MAX_PAGE_SIZE:
         raise refusal("BAD_USER_INPUT", f"A page has between 0 and {_MAX_PAGE_SIZE} items.")
     wanted = DeadLetterFilter(state=state, event_type=event_type, rule=rule)

@@ -20,20 +20,26 @@ _MOST_PER_SECOND = 1_000.0
 _REFUSALS_SHOWN = 100
 
 
-@strawberry.input
+@strawberry.input(
+    description="A waiting dead letter to send on; refused with EVENT_CONTRACT_BROKEN as long as it breaks its contract."
+)
 class ReplayDeadLetterInput:
     """Input of `replayDeadLetter`."""
 
-    id: strawberry.ID
+    id: strawberry.ID = strawberry.field(
+        description="Global id of the dead letter, as `DeadLetter.id` has it; an unknown one is refused with NOT_FOUND, a settled one with CONFLICT."
+    )
     client_mutation_id: str | None = None
 
 
-@strawberry.input
+@strawberry.input(description="A waiting dead letter to put away for good.")
 class DiscardDeadLetterInput:
     """Input of `discardDeadLetter`."""
 
-    id: strawberry.ID
-    reason: str
+    id: strawberry.ID = strawberry.field(
+        description="Global id of the dead letter, as `DeadLetter.id` has it; an unknown one is refused with NOT_FOUND, a settled one with CONFLICT."
+    )
+    reason: str = strawberry.field(description="Why; 1 to 500 characters, kept with the letter.")
     client_mutation_id: str | None = None
 
 
@@ -41,9 +47,15 @@ class DiscardDeadLetterInput:
 class ReplayDeadLettersInput:
     """Input of `replayDeadLetters`."""
 
-    event_type: str | None = None
-    rule: str | None = strawberry.field(default=None, description="Exactly as in `deadLetterCauses`.")
-    per_second: float = strawberry.field(default=50.0, description="The most to replay in a second.")
+    event_type: str | None = strawberry.field(
+        default=None, description="Only events of this type, such as `concord.renewal.due.v1`; left out, of every type."
+    )
+    rule: str | None = strawberry.field(
+        default=None, description="Only those that broke this rule, exactly as in `deadLetterCauses`; left out, any."
+    )
+    per_second: float = strawberry.field(
+        default=50.0, description="The most to replay in a second; above 0 and at most 1,000."
+    )
     client_mutation_id: str | None = None
 
 
@@ -51,44 +63,48 @@ class ReplayDeadLettersInput:
 class DiscardDeadLettersInput:
     """Input of `discardDeadLetters`."""
 
-    event_type: str | None = None
-    rule: str | None = None
-    reason: str
+    event_type: str | None = strawberry.field(
+        default=None, description="Only events of this type, such as `concord.renewal.due.v1`; left out, of every type."
+    )
+    rule: str | None = strawberry.field(
+        default=None, description="Only those that broke this rule, exactly as in `deadLetterCauses`; left out, any."
+    )
+    reason: str = strawberry.field(description="Why; 1 to 500 characters, kept with the letter.")
     client_mutation_id: str | None = None
 
 
-@strawberry.type
+@strawberry.type(description="What `replayDeadLetter` or `discardDeadLetter` did.")
 class DeadLetterPayload:
     """Answer of `replayDeadLetter` and `discardDeadLetter`."""
 
-    dead_letter: DeadLetter
+    dead_letter: DeadLetter = strawberry.field(description="The letter, settled.")
     client_mutation_id: str | None
 
 
-@strawberry.type(description="A dead letter that still breaks its contract.")
+@strawberry.type(description="A dead letter that still breaks its contract and goes on waiting.")
 class RefusedReplay:
     """One entry of `refused`."""
 
-    id: strawberry.ID
-    message: str
+    id: strawberry.ID = strawberry.field(description="Global id of the dead letter.")
+    message: str = strawberry.field(description="What is wrong with it, in a sentence.")
 
 
-@strawberry.type
+@strawberry.type(description="What `replayDeadLetters` did.")
 class ReplayDeadLettersPayload:
     """Answer of `replayDeadLetters`."""
 
-    replayed: int
+    replayed: int = strawberry.field(description="How many were sent on to all consumers.")
     refused_count: int = strawberry.field(description="How many were tried and still break their contract.")
     refused: list[RefusedReplay] = strawberry.field(description=f"The first {_REFUSALS_SHOWN} of them.")
     remaining: int = strawberry.field(description="How many wait for another call, since this one took long enough.")
     client_mutation_id: str | None
 
 
-@strawberry.type
+@strawberry.type(description="What `discardDeadLetters` did.")
 class DiscardDeadLettersPayload:
     """Answer of `discardDeadLetters`."""
 
-    discarded: int
+    discarded: int = strawberry.field(description="How many were put away.")
     client_mutation_id: str | None
 
 

@@ -19,13 +19,27 @@ _TYPES = frozenset(row.type for row in CATALOGUE)
 class LifecycleEventFilter:
     """The argument `filter`."""
 
-    types: list[str] | None = strawberry.field(default=None, description="Such as `concord.renewal.due.v1`.")
-    customers: list[strawberry.ID] | None = None
-    contracts: list[str] | None = strawberry.field(default=None, description="Contract numbers.")
-    invoices: list[str] | None = strawberry.field(default=None, description="Invoice numbers.")
-    opportunities: list[strawberry.ID] | None = None
-    entitlements: list[strawberry.ID] | None = None
-    features: list[str] | None = None
+    types: list[str] | None = strawberry.field(
+        default=None, description="Of these types, such as `concord.renewal.due.v1`; an unknown one is refused."
+    )
+    customers: list[strawberry.ID] | None = strawberry.field(
+        default=None, description="About the customers with these global ids."
+    )
+    contracts: list[str] | None = strawberry.field(
+        default=None, description="About the contracts with these numbers, such as `CON-2025-0001`."
+    )
+    invoices: list[str] | None = strawberry.field(
+        default=None, description="About the invoices with these numbers, such as `INV-2025-00001`."
+    )
+    opportunities: list[strawberry.ID] | None = strawberry.field(
+        default=None, description="About the deals with these global ids."
+    )
+    entitlements: list[strawberry.ID] | None = strawberry.field(
+        default=None, description="About the entitlements with these global ids."
+    )
+    features: list[str] | None = strawberry.field(
+        default=None, description="About use of, or rights to, the features with these keys."
+    )
 
 
 def to_event_filter(wanted: LifecycleEventFilter | None, subjects: frozenset[str] | None = None) -> EventFilter:

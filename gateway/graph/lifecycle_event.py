@@ -15,7 +15,9 @@ from gateway.graph.entities import Contract, Customer, Entitlement, Invoice, Opp
 class FieldChange:
     """One entry of `changes`."""
 
-    field: str
+    field: str = strawberry.field(
+        description="Name of the field as the subject's type has it; a part of it with a dot, such as `renewal.dueOn`."
+    )
     before: str | None = strawberry.field(name="from", description="The value before; null where there was none.")
     after: str | None = strawberry.field(name="to", description="The value after; null where there is none anymore.")
 
@@ -32,25 +34,37 @@ class LifecycleEvent:
     """An event on its way to a client."""
 
     id: strawberry.ID = strawberry.field(description="The same for the same happening, however often it is delivered.")
-    type: str = strawberry.field(description="Such as `concord.contract.activated.v1`.")
+    type: str = strawberry.field(
+        description="What happened, such as `concord.contract.activated.v1`; `schema/events` has the contract of each type."
+    )
     subject: strawberry.ID = strawberry.field(description="Global id of the entity; its events come in order.")
-    time: datetime = strawberry.field(description="When it happened in the business.")
-    recorded_time: datetime = strawberry.field(description="When it reached the gateway.")
+    time: datetime = strawberry.field(description="When it happened in the business, in UTC.")
+    recorded_time: datetime = strawberry.field(
+        description="When it reached the gateway, in UTC; later than `time` by the event's lag."
+    )
     sequence: int = strawberry.field(description="Count of the subject's events, from 1, without holes.")
     cursor: str = strawberry.field(description="A subscription that starts with it goes on with the next event.")
-    correlation_id: str | None = strawberry.field(description="The workflow that it belongs to.")
-    causation_id: str | None = strawberry.field(description="The event that caused it.")
+    correlation_id: str | None = strawberry.field(
+        description="The workflow that it belongs to; null outside of workflows."
+    )
+    causation_id: str | None = strawberry.field(description="Id of the event that caused it; null where none did.")
     replay_of: strawberry.ID | None = strawberry.field(
         description="The dead letter that it was until somebody replayed it; null for what came by itself."
     )
-    source: str = strawberry.field(description="Such as `concord/billing`.")
-    changes: list[FieldChange]
-    customer: Customer | None
-    contract: Contract | None
-    invoice: Invoice | None
-    opportunity: Opportunity | None
-    entitlement: Entitlement | None
-    feature: str | None = strawberry.field(description="The feature whose usage or entitlement it is about.")
+    source: str = strawberry.field(description="Who sent it, such as `concord/billing`.")
+    changes: list[FieldChange] = strawberry.field(
+        description="Fields of the subject that changed; the record as it is now is read from its owner."
+    )
+    customer: Customer | None = strawberry.field(description="The customer it is about; null where it is about none.")
+    contract: Contract | None = strawberry.field(description="The contract it is about; null where it is about none.")
+    invoice: Invoice | None = strawberry.field(description="The invoice it is about; null where it is about none.")
+    opportunity: Opportunity | None = strawberry.field(description="The deal it is about; null where it is about none.")
+    entitlement: Entitlement | None = strawberry.field(
+        description="The entitlement it is about; null where it is about none."
+    )
+    feature: str | None = strawberry.field(
+        description="Key of the feature whose use or right it is about; null where it is about none."
+    )
 
     @classmethod
     def of(cls, streamed: StreamedEvent) -> LifecycleEvent:

@@ -9,4 +9,6 @@ import strawberry
 class Node:
     """Anything with a global id."""
 
-    id: strawberry.ID
+    id: strawberry.ID = strawberry.field(
+        description="Opaque id, unique in the whole graph and the same whichever system answers; `node(id:)` reads the object by it."
+    )

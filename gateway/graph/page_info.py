@@ -9,7 +9,11 @@ import strawberry
 class PageInfo:
     """Equal to the type of the other subgraphs."""
 
-    has_next_page: bool
-    has_previous_page: bool
-    start_cursor: str | None
-    end_cursor: str | None
+    has_next_page: bool = strawberry.field(description="Whether items follow this page.")
+    has_previous_page: bool = strawberry.field(description="Whether items stand before this page.")
+    start_cursor: str | None = strawberry.field(
+        description="Cursor of the page's first item, for `before`; null if the page is empty."
+    )
+    end_cursor: str | None = strawberry.field(
+        description="Cursor of the page's last item, for `after`; null if the page is empty."
+    )

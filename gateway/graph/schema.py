@@ -6,7 +6,7 @@ import asyncio
 import datetime as dt
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
 from graphql import GraphQLError
@@ -36,6 +36,7 @@ from gateway.graph.dead_letter_mutation import (
     replay_dead_letter,
     replay_dead_letters,
 )
+from gateway.graph.descriptions import describe, described_enum
 from gateway.graph.entities import NODES, entity_stub
 from gateway.graph.event_connection import LifecycleEventConnection, event_page
 from gateway.graph.event_filter import LifecycleEventFilter, to_event_filter
@@ -47,19 +48,28 @@ from gateway.graph.refusal import refusal, to_graphql_error
 _MAX_NODES = 200
 _CACHED_DOCUMENTS = 500
 
-strawberry.enum(SystemStatus, description="How a system does, as the gateway sees it.")
+described_enum(
+    "How a system does, as the gateway sees it from its own requests.",
+    UP="What it was asked lately, it answered.",
+    DEGRADED="Some of the requests to it failed lately; its fields may be null.",
+    DOWN="All failed lately, or so many that the gateway does not ask it for a while; its fields are null.",
+    UNKNOWN="The gateway has not asked it yet.",
+)(SystemStatus)
 
 
 @strawberry.type(description="A system of record, or another source of the graph.")
 class System:
     """One entry of `systems`."""
 
-    name: str = strawberry.field(description="As in errors: `crm`.")
-    owner: str | None = strawberry.field(description="Handle of the team to turn to.")
-    status: SystemStatus
+    name: str = strawberry.field(description="Name as in errors and in `Identity.system`, such as `crm`.")
+    owner: str | None = strawberry.field(description="Handle of the team to turn to; null where none is configured.")
+    status: SystemStatus = strawberry.field(description="How it does, as the gateway sees it from its own requests.")
 
 
-async def resolve_node(info: GraphInfo, id: strawberry.ID) -> Node | None:  # noqa: A002 - the argument's name
+async def resolve_node(
+    info: GraphInfo,
+    id: Annotated[strawberry.ID, strawberry.argument(description="Global id, as the object's own `id` has it.")],  # noqa: A002 - the argument's name
+) -> Node | None:
     """Return the stub of an entity that exists. Raises BAD_USER_INPUT and what its owner raises."""
     typename = typename_of(id)
     if typename == DeadLetter.__name__:
@@ -84,7 +94,13 @@ async def find_dead_letter(info: GraphInfo, id: strawberry.ID) -> DeadLetter | N
     return None if letter is None else DeadLetter.of(letter)
 
 
-async def resolve_nodes(info: GraphInfo, ids: list[strawberry.ID]) -> list[Node | None]:
+async def resolve_nodes(
+    info: GraphInfo,
+    ids: Annotated[
+        list[strawberry.ID],
+        strawberry.argument(description="Global ids, 200 at most; text that is no global id is refused."),
+    ],
+) -> list[Node | None]:
     """Return the stubs in the order of the ids. Raises BAD_USER_INPUT and what the owners raise."""
     if len(ids) > _MAX_NODES:
         raise refusal("BAD_USER_INPUT", f"Ask for at most {_MAX_NODES} nodes at once.")
@@ -143,7 +159,9 @@ async def _events(stream: AsyncGenerator[StreamedEvent], context: GraphContext) 
             raise to_graphql_error(error) from error
 
 
-@strawberry.type
+@strawberry.type(
+    description="What can be read. Each field is answered by the system that owns it, and null with a located error when that system fails."
+)
 class Query:
     """What the gateway itself can be asked."""
 
@@ -170,7 +188,9 @@ class Query:
     )
 
 
-@strawberry.type
+@strawberry.type(
+    description="What can be changed. Each field has one owner; a repeat with the same key gives the first answer again."
+)
 class Mutation:
     """What operations can do about what the gateway itself keeps."""
 
@@ -190,7 +210,9 @@ class Mutation:
     )
 
 
-@strawberry.type
+@strawberry.type(
+    description="Changes as they happen. With a `cursor`, what came after it is delivered first; nothing is missed."
+)
 class Subscription:
     """Changes as they happen. With a `cursor`, what came after it is delivered first; nothing is missed or doubled."""
 
@@ -255,7 +277,7 @@ class GraphSchema(strawberry.federation.Schema):
 
 def create_schema() -> GraphSchema:
     """Return the schema; its operations are executed with a `GraphContext` as context value."""
-    return GraphSchema(
+    schema = GraphSchema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
@@ -267,3 +289,5 @@ def create_schema() -> GraphSchema:
             lambda: ValidationCache(maxsize=_CACHED_DOCUMENTS),
         ],
     )
+    describe(schema._schema)  # noqa: SLF001 - strawberry offers no other way to the built schema
+    return schema
