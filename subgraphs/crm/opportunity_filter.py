@@ -46,10 +46,10 @@ class OpportunityFilter:
 
 @strawberry.input
 class OpportunityOrder:
-    """In which order."""
+    """How opportunities are ordered: by closing day, the earliest first, unless told."""
 
     field: DealOrder = strawberry.field(
-        default=DealOrder.CLOSE_ON, description="What to order by; the closing day unless told."
+        default=DealOrder.CLOSE_ON, description="Which value decides the order; the closing day unless told."
     )
     direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="Ascending unless told.")
 

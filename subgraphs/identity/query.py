@@ -45,7 +45,7 @@ class CustomerOrderField(Enum):
 class CustomerOrder:
     """The argument `orderBy`."""
 
-    field: CustomerOrderField = strawberry.field(description="What to order by.")
+    field: CustomerOrderField = strawberry.field(description="Which value decides the order.")
     direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="Ascending unless told.")
 
 

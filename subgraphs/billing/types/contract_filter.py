@@ -64,7 +64,7 @@ class ContractOrderField(StrEnum):
 class ContractOrder:
     """Order of contracts; equal ones by number."""
 
-    field: ContractOrderField = strawberry.field(description="What to order by.")
+    field: ContractOrderField = strawberry.field(description="Which value decides the order.")
     direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="Ascending unless told.")
 
 

@@ -50,7 +50,8 @@ class InvoiceOrder:
     """How invoices are ordered."""
 
     field: InvoiceOrderField = strawberry.field(
-        default=InvoiceOrderField.ISSUED_ON, description="What to order by; the date of the invoice unless told."
+        default=InvoiceOrderField.ISSUED_ON,
+        description="Which value decides the order; the date of the invoice unless told.",
     )
     direction: OrderDirection = strawberry.field(
         default=OrderDirection.DESC, description="Descending, the newest first, unless told."
