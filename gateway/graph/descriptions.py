@@ -20,7 +20,7 @@ ARGUMENTS: Mapping[str, str] = {
     "after": "Opaque cursor of an item of this list: the page begins behind it.",
     "last": "How many items from the back of the list, or before `before`: 0 to 200, not together with `first`.",
     "before": "Opaque cursor of an item of this list: the page ends ahead of it.",
-    "filter": "Which items are listed; without it, all of them.",
+    "filter": "Which events; without it, all of them.",
     "input": "What to change, and to what. An invalid value is refused before anything is written.",
     "cursor": "Go on behind the event with this cursor, as `LifecycleEvent.cursor` has it; without one, with what happens from now on. "
     "One older than what is kept is refused with EVENT_CURSOR_EXPIRED.",

@@ -274,6 +274,22 @@ async def test_contracts_are_filtered_ordered_and_paged(pair: Pair) -> None:
     assert [e["node"]["number"] for e in one["edges"]] == [everything[0]["number"]]
 
 
+async def test_below_a_customer_contracts_are_not_filtered_by_another_one(pair: Pair) -> None:
+    ref = min(pair.peers.records)
+    answer = await pair.subgraph.graphql(
+        "query ($r: [_Any!]!, $f: ContractFilter) {"
+        " _entities(representations: $r) { ... on Customer { contracts(filter: $f) { totalCount } } } }",
+        {
+            "r": [{"__typename": "Customer", "billingRef": ref}],
+            "f": {"customerId": encode_global_id("Customer", "another")},
+        },
+    )
+    assert answer["data"] == {"_entities": [{"contracts": None}]}
+    assert [(e["message"], e["extensions"]["code"]) for e in answer["errors"]] == [
+        ("`customerId` filters the list of all contracts only.", "BAD_USER_INPUT")
+    ]
+
+
 async def test_contracts_are_found_by_their_customer(pair: Pair, company: Company) -> None:
     contract = next(c for c in company.contracts if c.customer in in_billing(company))
     owner = next(key for key, record in pair.peers.records.items() if record.get("reference") == contract.customer)

@@ -169,7 +169,7 @@ class Contract(Node):
         return None if value is None else money(value, self.record.currency)
 
     @strawberry.field(
-        description="When the renewal is due and by when to give notice; null where nothing will be renewed: not active, ending, or without a term."
+        description="When the renewal is due and by when to give notice; null where nothing will be renewed: over or not begun, in trial, ending, or without a term."
     )
     def renewal(self, info: Info) -> ContractRenewal | None:
         """When the term ends and by when to say so."""

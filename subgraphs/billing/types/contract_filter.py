@@ -26,7 +26,8 @@ class ContractFilter:
     )
     number_contains: str | None = strawberry.field(default=None, description="A part of the number, in any case.")
     customer_id: strawberry.ID | None = strawberry.field(
-        default=None, description="Of the customer with this global id; an id of anything else is refused."
+        default=None,
+        description="Of the customer with this global id; refused below a customer, which has chosen already.",
     )
     currency: str | None = strawberry.field(
         default=None, description="Priced in this currency, an ISO 4217 code in any case such as `EUR`."

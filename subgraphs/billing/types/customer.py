@@ -26,6 +26,7 @@ from subgraphs.billing.types.values import (
 from subgraphs.kit.connection import Connection, connection_of, page_window
 from subgraphs.kit.money import Money, sum_money
 from subgraphs.kit.record_copy import RecordCopy, RecordField
+from subgraphs.kit.system_error import BadUserInputError
 
 _MONTHS_A_YEAR = 12
 
@@ -76,6 +77,8 @@ class Customer:
     ) -> Connection[Contract] | None:
         """Recurring agreements."""
         window = page_window(first=first, after=after, last=last, before=before)
+        if filter is not None and filter.customer_id is not None:
+            raise BadUserInputError("`customerId` filters the list of all contracts only.")
         found = arranged(await self._contracts(info), filter, order_by)
         return connection_of([Contract.of(c) for c in found], window, identity=lambda contract: contract.number)
 

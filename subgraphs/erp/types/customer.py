@@ -62,7 +62,7 @@ class Customer:
         return sum_money(Money.of(limit, currency) for limit, currency in limits if limit is not None)
 
     @strawberry.field(
-        description="True: finance lets nothing more be sold on credit, and entitlement decisions refuse."
+        description="True: finance lets nothing more be sold on credit, and entitlement decisions refuse; null where the ERP has no record."
     )
     async def credit_hold(self, info: Info) -> bool | None:
         records = await self._records(info)
@@ -75,7 +75,7 @@ class Customer:
         return await self._owed(info, overdue_on=None)
 
     @strawberry.field(
-        description="The part of it that is past its due date today, in UTC; null when that is in several currencies."
+        description="The part of `openBalance` that is past its due date today, in UTC; null when that is in several currencies."
     )
     async def overdue_balance(self, info: Info) -> Money | None:
         return await self._owed(info, overdue_on=info.context.today())
