@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up install install-test test nightly check format schema constraints console bench bench-composition bench-planning profile clean
+.PHONY: help up install install-test test test-access nightly check format schema constraints console bench bench-composition bench-planning profile clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ test: install-test check ## format, lint, layering, types and every test, on rea
 
 nightly: install-test ## thousands of random graphs, different ones each time: EXAMPLES=5000
 	@CONCORD_PROPERTY_EXAMPLES=$${EXAMPLES:-5000} $(BIN)/pytest tests/properties $(ARGS)
+
+test-access: install-test ## every probe of who may see what, and all hostile input: minutes
+	@CONCORD_ACCESS_EVERY=1 $(BIN)/pytest tests/access -s $(ARGS)
 
 check: install-test ## the static checks alone
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .

@@ -12,6 +12,7 @@ from functools import partial
 from gateway.access.authenticate import Credentials
 from gateway.access.limits import Limits
 from gateway.access.persisted import RememberedDocuments
+from gateway.access.policies import PoliciesMissing, PolicyPort, load_policies
 from gateway.access.revocations import Revocations, RevocationsUnreadable
 from gateway.access.settings import AccessPolicy, AccessSettings
 from gateway.cache.known_documents import DocumentFile
@@ -63,6 +64,7 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
     )
     drain = Drain()
     credentials = _credentials(settings.access)
+    policies = _policies(settings.access)
     ingest = _Later()
     page = console(query=_read_query(settings))
 
@@ -76,7 +78,7 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
             await stack.enter_async_context(credentials.running())
             clients = SubgraphClients(settings, ownership, events, desk, writes, internal_secret=internal_secret)
             stack.push_async_callback(clients.aclose)
-            build = partial(_build_engine, settings=settings, clients=clients)
+            build = partial(_build_engine, settings=settings, clients=clients, policies=policies)
             interval_s = settings.supergraph.reload_interval_s
             plans = _warm_plans(settings)
             await stack.enter_async_context(engine.serving(supergraph, build, plans, interval_s=interval_s))
@@ -114,7 +116,9 @@ class _Later:
         await self.app(scope, receive, send)
 
 
-def _build_engine(supergraph: Supergraph, *, settings: Settings, clients: SubgraphClients) -> Engine:
+def _build_engine(
+    supergraph: Supergraph, *, settings: Settings, clients: SubgraphClients, policies: PolicyPort
+) -> Engine:
     return Engine(
         supergraph,
         clients.open(supergraph),
@@ -125,6 +129,8 @@ def _build_engine(supergraph: Supergraph, *, settings: Settings, clients: Subgra
             document=Limits(introspection=settings.request.introspection),
         ),
         turns=clients.turns,
+        policies=policies,
+        classes={name: frozenset(roles) for name, roles in settings.access.classes.items()},
     )
 
 
@@ -143,6 +149,13 @@ def _credentials(settings: AccessSettings) -> Credentials:
         return Credentials(settings, Revocations(settings.revoked))
     except RevocationsUnreadable as error:
         raise SettingsRefused((f"`access.revoked`: {error}.",)) from error
+
+
+def _policies(settings: AccessSettings) -> PolicyPort:
+    try:
+        return load_policies(settings.policies)
+    except PoliciesMissing as error:
+        raise SettingsRefused((f"`access.policies`: {error}.",)) from error
 
 
 def _open_events(settings: Settings) -> AbstractAsyncContextManager[Events]:

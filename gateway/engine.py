@@ -17,9 +17,15 @@ from graphql import GraphQLObjectType
 
 from gateway.access.admit import admit, admit_text
 from gateway.access.caller import ANONYMOUS, Caller
+from gateway.access.demand import NO_DEMANDS, Demands
 from gateway.access.limits import Limits
 from gateway.access.override import ChooseLabels, active_by_percent
 from gateway.access.persisted import PersistedDocuments, resolve_document
+from gateway.access.policies import PolicyPort
+from gateway.access.restrict import Verdict, asks_root_field, demands_of, is_introspection, restrict, root_field
+from gateway.access.rules import AccessRules
+from gateway.access.unmet import UnmetDemands
+from gateway.access.visible import visible_schema
 from gateway.cache.known_documents import KnownDocument
 from gateway.cache.single_flight import SingleFlightCache
 from gateway.errors import REGISTRY, GatewayError, RequestRefused
@@ -65,8 +71,8 @@ class PlansOperations(Protocol):
         """Return the operation's plan under some override labels; raises GatewayError where that takes too much."""
 
 
-_DocumentKey = tuple[str, str | None, frozenset[str]]
-"""Text, name of the operation and override labels: what a plan is found by."""
+_DocumentKey = tuple[str, str | None, frozenset[str], Demands]
+"""Text, name of the operation, override labels and what the caller lacks: what a plan is found by."""
 
 
 class Engine:
@@ -83,11 +89,14 @@ class Engine:
         choose_labels: ChooseLabels = active_by_percent,
         limits: EngineLimits = EngineLimits(),
         turns: Turns | None = None,
+        policies: PolicyPort | None = None,
+        classes: Mapping[str, frozenset[str]] | None = None,
     ) -> None:
         """Build an engine. `clients` has one for each subgraph; whoever made them closes them.
 
         `profiles` name subgraphs to clients; a subgraph without one is its own system. `turns` decide when a request may
-        start; without them it does at once.
+        start; without them it does at once. `policies` and `classes` (classification → roles) decide, with the caller,
+        what of the schema's demands is met.
         """
         self.supergraph = supergraph
         self._planner = planner or Planner(supergraph)
@@ -95,6 +104,8 @@ class Engine:
         self._choose_labels = choose_labels
         self._limits = limits
         self._turns = turns
+        self._rules = AccessRules(supergraph)
+        self._unmet = UnmetDemands(self._rules, policies=policies, classes=classes)
         given = profiles or {}
         self._subgraphs = Subgraphs(
             clients=clients,
@@ -124,7 +135,7 @@ class Engine:
         for number, each in enumerate(documents):
             if clock() >= until:
                 return documents[number:]
-            key = (each.text, each.operation_name, each.labels & self.supergraph.override_labels)
+            key = (each.text, each.operation_name, each.labels & self.supergraph.override_labels, NO_DEMANDS)
             try:
                 if self._operations.get(key) is None:
                     await self._operations.make(key)
@@ -141,7 +152,8 @@ class Engine:
 
     def known_documents(self) -> Sequence[KnownDocument]:
         """Return the documents whose plans are kept, last used first."""
-        return [KnownDocument(*key) for key in self._operations.keys()]  # noqa: SIM118 - a cache, no dictionary
+        keys = (key[:3] for key in self._operations.keys())  # noqa: SIM118 - a cache, no dictionary
+        return [KnownDocument(*key) for key in dict.fromkeys(keys)]
 
     async def execute(self, request: GraphQLRequest, caller: Caller = ANONYMOUS) -> GraphQLResponse:
         """Answer a query or mutation. Expected failures are in the response, never raised.
@@ -153,7 +165,7 @@ class Engine:
             context = self._context(request, caller, correlation)
             if self._turns is not None:
                 await self._turns.start()
-            compiled = await self._prepare(request, context)
+            compiled = await self._prepare(request, context, caller)
             if compiled.operation.kind is OperationKind.SUBSCRIPTION:
                 raise GatewayError("BAD_REQUEST", "A subscription needs a stream: a WebSocket or text/event-stream.")
             return await self._execute(compiled, request, context)
@@ -173,7 +185,7 @@ class Engine:
         correlation = correlation_id(request.headers.get("x-correlation-id"))
         try:
             context = self._context(request, caller, correlation)
-            compiled = await self._prepare(request, context)
+            compiled = await self._prepare(request, context, caller)
             if compiled.operation.kind is not OperationKind.SUBSCRIPTION:
                 return await self._execute(compiled, request, context)
             variables = coerce_variables(compiled.operation, request.variables)
@@ -183,7 +195,7 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - as above
             return _internal_error(error, correlation)
 
-    async def _prepare(self, request: GraphQLRequest, context: RequestContext) -> CompiledOperation:
+    async def _prepare(self, request: GraphQLRequest, context: RequestContext, caller: Caller) -> CompiledOperation:
         """Request → compiled operation: resolve the document, and one look-up where it is known."""
         text = await resolve_document(
             request.query,
@@ -192,7 +204,10 @@ class Engine:
             max_characters=self._limits.document.characters,
         )
         labels = self.supergraph.override_labels
-        key = (text, request.operation_name, self._choose_labels(labels) if labels else labels)
+        unmet = self._unmet.known(caller)
+        if unmet is None:
+            unmet = await self._unmet.find(caller)
+        key = (text, request.operation_name, self._choose_labels(labels) if labels else labels, unmet)
         compiled = self._operations.get(key)
         if compiled is None:
             try:
@@ -206,14 +221,36 @@ class Engine:
 
     def _compile(self, key: _DocumentKey) -> CompiledOperation:
         """Document → operation → plan → functions: pure, once per document."""
-        text, operation_name, labels = key
+        text, operation_name, labels, unmet = key
         limits = self._limits.document
         admit_text(text, limits)
         document = parse_document(text)
         admit(document, limits)
         operation = prepare(self.supergraph.api_schema, text, operation_name, document=document)
-        plan = self._planner.plan(operation, labels)
-        return compile_answer(operation, compile_plan(plan, self._subgraphs))
+        introspects = is_introspection(operation)
+        if not introspects:
+            unmet = unmet & demands_of(operation, self._root_type(operation), self._rules) if unmet else unmet
+            # Callers who lack nothing that this document asks for share its plan.
+            shared = self._operations.peek((text, operation_name, labels, unmet)) if unmet != key[3] else None
+            if shared is not None:
+                return shared
+        if not unmet:
+            plan = self._planner.plan(operation, labels)
+            return compile_answer(operation, compile_plan(plan, self._subgraphs))
+        verdict = Verdict(self._rules, unmet)
+        restricted = restrict(operation, self._root_type(operation), verdict)
+        if operation.kind is OperationKind.SUBSCRIPTION and not asks_root_field(restricted):
+            raise GatewayError("UNAUTHORIZED_FIELD_OR_TYPE", path=(root_field(operation),))
+        plan = self._planner.plan(restricted, labels)
+        return compile_answer(
+            operation,
+            compile_plan(plan, self._subgraphs),
+            denials=verdict,
+            visible=visible_schema(operation.schema, verdict) if introspects else None,
+        )
+
+    def _root_type(self, operation: Operation) -> str:
+        return self.supergraph.root_types[operation.kind.value]
 
     async def _execute(
         self, compiled: CompiledOperation, request: GraphQLRequest, context: RequestContext

@@ -100,6 +100,10 @@ class AccessSettings(_Table):
     """Whether callers without credentials may read what the schema does not protect."""
     issuers: Mapping[str, IssuerSettings] = Field(default_factory=dict)
     keys: Mapping[str, KeySettings] = Field(default_factory=dict)
+    policies: str | None = Field(None, pattern=r"^[\w.]+:\w+$")
+    """`package.module:Name` of the class that decides `@policy`; without one, a policy is a role's name."""
+    classes: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Classification (`@classified(as: "PII")`) → roles that read such fields as they are; others get texts masked."""
     revoked: Path | None = None
     """A file of credentials taken back before they expire, followed as it changes."""
 

@@ -46,6 +46,10 @@ class SingleFlightCache(Generic[KeyT, ValueT]):
             self._values.move_to_end(key)
         return value
 
+    def peek(self, key: KeyT) -> ValueT | None:
+        """Return the value if it is there, without counting that as a use. For any thread."""
+        return self._values.get(key)
+
     async def make(self, key: KeyT) -> ValueT:
         """Compute and keep the value, or wait for whoever computes it. Cancelling one waiter leaves the others alone.
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
+from graphql import GraphQLSchema
+
 from gateway.errors import REGISTRY, Outcome
 from gateway.execution.complete import Completer, visible_path
 from gateway.execution.entity_fetch import CompiledEntity
@@ -24,7 +26,7 @@ from gateway.execution.message import GraphQLResponse
 from gateway.execution.ports import SubgraphFailure
 from gateway.execution.root_fetch import CompiledRoot
 from gateway.execution.run import Run
-from gateway.execution.shape import ObjectShape, compile_shape
+from gateway.execution.shape import Denials, ObjectShape, compile_shape
 from gateway.execution.walk import ConcretePath, static_path
 from gateway.federation.operation import Operation
 
@@ -56,14 +58,24 @@ class CompiledOperation:
         return None
 
 
-def compile_answer(operation: Operation, plan: CompiledPlan) -> CompiledOperation:
-    """Compile what completes the operation's answers."""
+def compile_answer(
+    operation: Operation,
+    plan: CompiledPlan,
+    *,
+    denials: Denials | None = None,
+    visible: GraphQLSchema | None = None,
+) -> CompiledOperation:
+    """Compile what completes the operation's answers.
+
+    `denials` are what the caller may not see, `visible` the schema that introspection is answered from where that is
+    not the operation's own.
+    """
     providers: dict[StaticPath, SubgraphProfile] = {}
     for path, profile in _supplied(plan.root):
         providers.setdefault(path, profile)
-    shape = compile_shape(operation)
+    shape = compile_shape(operation, denials)
     return CompiledOperation(
-        operation, plan, shape, providers, generate_complete(shape, plan.shared), introspection_of(operation)
+        operation, plan, shape, providers, generate_complete(shape, plan.shared), introspection_of(operation, visible)
     )
 
 
@@ -115,7 +127,11 @@ def _complete_exactly(compiled: CompiledOperation, run: Run) -> dict[str, Any] |
             code="SYSTEM_BAD_RESPONSE", system=system, owner=owner, retryable=not run.is_write, outcome=outcome
         )
 
-    return Completer(run.variables, run.errors, owner_of).complete(compiled.shape, run.data)
+    def denied_at(path: ConcretePath) -> Failure:
+        outcome = (Outcome.NOT_APPLIED if len(path) == 1 else Outcome.APPLIED) if run.is_write else None
+        return Failure(code="UNAUTHORIZED_FIELD_OR_TYPE", outcome=outcome)
+
+    return Completer(run.variables, run.errors, owner_of, denied_at).complete(compiled.shape, run.data)
 
 
 def stream_refusal(compiled: CompiledOperation, failed: SubgraphFailure, correlation_id: str) -> GraphQLResponse:

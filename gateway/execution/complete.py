@@ -10,10 +10,12 @@ from typing import Any, assert_never
 
 from gateway.execution.located import ErrorList, Failure
 from gateway.execution.shape import (
+    DeniedShape,
     FieldShape,
     LeafKind,
     LeafShape,
     ListShape,
+    MaskedShape,
     ObjectShape,
     PlaceShape,
     RawShape,
@@ -27,6 +29,10 @@ OwnerOf = Callable[[ConcretePath], Failure]
 """Gives the failure, without a place, of whoever was to supply the field at a path."""
 
 
+MASK = "•••"
+"""What stands for a text that the caller may not read."""
+
+
 class _Propagate(Exception):  # noqa: N818 - a signal, never seen outside this module
     """A null that must not be here: the parent becomes null instead."""
 
@@ -37,7 +43,11 @@ _MAX_INT = 2**31
 class Completer:
     """Completes one tree. The slow, exact way: it names the place of everything that is wrong."""
 
-    def __init__(self, variables: Mapping[str, Any], errors: ErrorList, owner_of: OwnerOf) -> None:
+    def __init__(
+        self, variables: Mapping[str, Any], errors: ErrorList, owner_of: OwnerOf, denied_at: OwnerOf | None = None
+    ) -> None:
+        """`denied_at` gives the failure of a place that the caller may not see."""
+        self._denied_at = denied_at or owner_of
         self._variables = variables
         self._errors = errors
         self._owner_of = owner_of
@@ -58,6 +68,11 @@ class Completer:
                 if isinstance(field.shape, TypenameShape):
                     completed[field.name] = type_name
                 elif isinstance(field.shape, PlaceShape):
+                    completed[field.name] = None
+                elif isinstance(field.shape, DeniedShape):
+                    self._errors.add((*path, field.name), self._denied_at((*path, field.name)))
+                    if not field.is_nullable:
+                        raise _Propagate
                     completed[field.name] = None
                 elif isinstance(field.shape, TypeNeededShape):
                     raise AssertionError("an object is completed without the type that it needs")
@@ -100,6 +115,9 @@ class Completer:
             case ObjectShape():
                 if value.__class__ is dict:
                     type_name = value.get("__typename") if shape.is_abstract else shape.type_name
+                    if isinstance(type_name, str) and type_name in shape.denied_types:
+                        self._errors.add(path, self._denied_at(path))
+                        return None
                     fields = shape.fields_of(type_name)
                     if fields is not None and not self._needs_type(fields):
                         return self._fields(fields, type_name, value, path)
@@ -107,6 +125,10 @@ class Completer:
                 return None
             case RawShape():
                 return value
+            case MaskedShape():
+                return MASK
+            case DeniedShape():
+                raise AssertionError("a denied field has no value")
             case TypenameShape() | PlaceShape() | TypeNeededShape():
                 raise AssertionError("only a field of an object is a type name, a place or a need")
             case _:

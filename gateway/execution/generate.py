@@ -28,11 +28,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NoReturn, assert_never
 
+from gateway.execution.complete import MASK
 from gateway.execution.shape import (
+    DeniedShape,
     FieldShape,
     LeafKind,
     LeafShape,
     ListShape,
+    MaskedShape,
     ObjectShape,
     PlaceShape,
     RawShape,
@@ -171,6 +174,10 @@ class _Writer:
         entries: list[str] = []
         late: list[str] = []
         for field in fields:
+            if isinstance(field.shape, DeniedShape):
+                # Told at its place, which only the exact completion knows.
+                body.append(f"if {self._condition(field)}: raise Irregular" if field.conditions else "raise Irregular")
+                continue
             if isinstance(field.shape, TypeNeededShape):
                 body.append(f"if {self._condition(field)}: raise Irregular")
                 continue
@@ -207,6 +214,12 @@ class _Writer:
                 return self._leaf(kind, values, value, is_nullable)
             case RawShape():
                 return []
+            case MaskedShape():
+                code = [f"{value} = {MASK!r}"]
+                if not is_nullable:
+                    code = [f"if {value} is None: raise Irregular", *code]
+            case DeniedShape():
+                raise AssertionError("a denied field has no value")
             case TypenameShape() | PlaceShape() | TypeNeededShape():
                 raise AssertionError("only a field of an object is a type name, a place or a need")
             case ObjectShape():

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from graphql import ExecutionResult, FragmentDefinitionNode, SelectionSetNode, execute
+from graphql import ExecutionResult, FragmentDefinitionNode, GraphQLSchema, SelectionSetNode, execute
 from graphql.language import ast
 
 from gateway.errors import GatewayError
@@ -19,8 +19,8 @@ _MOST_ANSWERS = 16
 class Introspection:
     """An operation's introspection fields, answered once for each set of variables."""
 
-    def __init__(self, operation: Operation, fields: tuple[ast.SelectionNode, ...]) -> None:
-        self._schema = operation.schema
+    def __init__(self, operation: Operation, fields: tuple[ast.SelectionNode, ...], schema: GraphQLSchema) -> None:
+        self._schema = schema
         definition = ast.OperationDefinitionNode(
             operation=operation.definition.operation,
             variable_definitions=operation.definition.variable_definitions,
@@ -48,15 +48,15 @@ class Introspection:
         return result.data or {}
 
 
-def introspection_of(operation: Operation) -> Introspection | None:
-    """Return the operation's introspection, or None where it asks for none.
+def introspection_of(operation: Operation, visible: GraphQLSchema | None = None) -> Introspection | None:
+    """Return the operation's introspection, or None where it asks for none. It is answered from `visible`, if given.
 
     Without variables the answer is computed here: off the event loop, where operations are compiled.
     """
     fields = _keep(operation.definition.selection_set, operation.fragments)
     if not fields:
         return None
-    introspection = Introspection(operation, fields)
+    introspection = Introspection(operation, fields, visible or operation.schema)
     if not operation.definition.variable_definitions:
         introspection.answer({})
     return introspection

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from graphql import (
     GraphQLEnumType,
@@ -82,6 +82,29 @@ class TypeNeededShape:
     """No value: if its field's conditions hold, the object can't be completed without knowing its type."""
 
 
+@dataclass(frozen=True, slots=True)
+class DeniedShape:
+    """No value: the caller may not see the field, which was not fetched either."""
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedShape:
+    """A text that the caller may know to be there, and no more."""
+
+
+class Denials(Protocol):
+    """What one caller may not see."""
+
+    def denies_type(self, name: str) -> bool:
+        """Whether objects of a type must not be seen at all."""
+
+    def denies_field(self, type_name: str, field: str) -> bool:
+        """Whether a field of an object type must not be seen."""
+
+    def masks_field(self, type_name: str, field: str) -> bool:
+        """Whether a field's text is shown masked."""
+
+
 @dataclass(slots=True, eq=False)
 class ObjectShape:
     """A selection on an object, interface or union."""
@@ -96,6 +119,8 @@ class ObjectShape:
     all. Conditions under which more depends on the type come first, on a `TypeNeededShape`."""
     abstract_names: frozenset[str] = frozenset()
     """Names of the schema's interfaces and unions."""
+    denied_types: frozenset[str] = frozenset()
+    """Object types that the caller may not see; they are not in `by_type`."""
 
     def fields_of(self, type_name: object) -> tuple[FieldShape, ...] | None:
         """Return what was selected of an object that gives this `__typename`, or None where that can't be told.
@@ -121,7 +146,17 @@ class ObjectShape:
         return False
 
 
-Shape: TypeAlias = LeafShape | ListShape | RawShape | TypenameShape | PlaceShape | TypeNeededShape | ObjectShape
+Shape: TypeAlias = (
+    LeafShape
+    | ListShape
+    | RawShape
+    | TypenameShape
+    | PlaceShape
+    | TypeNeededShape
+    | DeniedShape
+    | MaskedShape
+    | ObjectShape
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,23 +185,26 @@ _TYPENAME: Final = TypenameShape()
 _RAW: Final = RawShape()
 _PLACE: Final = PlaceShape()
 _TYPE_NEEDED: Final = TypeNeededShape()
+_DENIED: Final = DeniedShape()
+_MASKED: Final = MaskedShape()
 _ALWAYS: Final[Conditions] = frozenset()
 
 _Composite: TypeAlias = GraphQLObjectType | GraphQLInterfaceType
 _Occurrence: TypeAlias = tuple[FieldSelection, Conditions]
 
 
-def compile_shape(operation: Operation) -> ObjectShape:
-    """Compile the shape of an operation's `data`."""
+def compile_shape(operation: Operation, denials: Denials | None = None) -> ObjectShape:
+    """Compile the shape of an operation's `data`; what `denials` name has a place in it and no value."""
     root = operation.schema.get_root_type(operation.definition.operation)
     assert root is not None  # validation has refused operations without a root type
-    compiler = _Compiler(operation.schema)
+    compiler = _Compiler(operation.schema, denials)
     return compiler.compile_object(root, [(operation.selections, _ALWAYS)])
 
 
 class _Compiler:
-    def __init__(self, schema: GraphQLSchema) -> None:
+    def __init__(self, schema: GraphQLSchema, denials: Denials | None) -> None:
         self._schema = schema
+        self._denials = denials
         self._abstract_names = frozenset(name for name, each in schema.type_map.items() if is_abstract_type(each))
         # Fragments are shared between places and so are their selections: equal selections compile once.
         self._objects: dict[tuple[object, ...], ObjectShape] = {}
@@ -183,7 +221,11 @@ class _Compiler:
         possible: Sequence[GraphQLNamedType] = [named]
         if is_abstract_type(named):
             possible = self._schema.get_possible_types(named) or possible
-        shape = ObjectShape(named.name, is_abstract, {}, abstract_names=self._abstract_names)
+        denied: frozenset[str] = frozenset()
+        if is_abstract and self._denials is not None:
+            denied = frozenset(each.name for each in possible if self._denials.denies_type(each.name))
+            possible = [each for each in possible if each.name not in denied]
+        shape = ObjectShape(named.name, is_abstract, {}, abstract_names=self._abstract_names, denied_types=denied)
         self._objects[key] = shape
         by_fields: dict[tuple[object, ...], tuple[FieldShape, ...]] = {}
         for object_type in possible:
@@ -193,12 +235,14 @@ class _Compiler:
                 self._collect(object_type, each, conditions, occurrences)
             # Types that differ in no fragment and no field share their fields.
             distinct = tuple((id(selection), conditions) for selection, conditions in occurrences)
-            types = tuple(str(self._type_of(object_type, selection)) for selection, _ in occurrences)
+            types = tuple(self._kind_of(object_type, selection) for selection, _ in occurrences)
             fields = by_fields.get((distinct, types))
             if fields is None:
                 fields = self._fields(object_type, occurrences)
                 by_fields[distinct, types] = fields
             shape.by_type[object_type.name] = fields
+        if denied:
+            return shape  # an object must say what it is, or it can't be told whether it may be seen
         one = next(iter(by_fields.values()))
         if len(by_fields) == 1 and not any(isinstance(field.shape, TypenameShape) for field in one):
             shape.common = one
@@ -234,7 +278,7 @@ class _Compiler:
             joined = conditions | selection.conditions
             match selection:
                 case FieldSelection():
-                    types = {str(self._type_of(each, selection)) for each in possible}
+                    types = {self._kind_of(each, selection) for each in possible}
                     if selection.name == "__typename" or len(types) > 1:
                         typed.append(joined)
                     else:
@@ -271,6 +315,19 @@ class _Compiler:
         named = self._schema.get_type(condition)
         return is_abstract_type(named) and self._schema.is_sub_type(named, object_type)
 
+    def _kind_of(self, object_type: _Composite, selection: FieldSelection) -> str:
+        """Return what decides how a field is completed: its type, and whether it may be seen."""
+        kind = str(self._type_of(object_type, selection))
+        restriction = self._restriction(object_type.name, selection.name)
+        return kind if restriction is None else f"{kind} {type(restriction).__name__}"
+
+    def _restriction(self, type_name: str, field: str) -> DeniedShape | MaskedShape | None:
+        if self._denials is None:
+            return None
+        if self._denials.denies_field(type_name, field):
+            return _DENIED
+        return _MASKED if self._denials.masks_field(type_name, field) else None
+
     def _type_of(self, object_type: _Composite, selection: FieldSelection) -> GraphQLOutputType | None:
         definition = object_type.fields.get(selection.name)
         return definition.type if definition else None
@@ -299,6 +356,9 @@ class _Compiler:
         if output is None:
             return FieldShape(name, first.name, _RAW, is_nullable=True, conditions=conditions)
         is_nullable = not isinstance(output, GraphQLNonNull)
+        restriction = self._restriction(object_type.name, first.name)
+        if restriction is not None:
+            return FieldShape(name, first.name, restriction, is_nullable, conditions)
         return FieldShape(name, first.name, self._shape(output, found), is_nullable, conditions)
 
     def _shape(self, output: GraphQLOutputType, found: list[_Occurrence]) -> Shape:

@@ -1,0 +1,196 @@
+"""A supergraph's demands by type and field, as they hold for objects: an interface's fields are those of its types.
+
+Composition repeats an implementation's demands on the interface, all of them together; asked for by object type, each
+object is judged by what it is. A field demands what it is computed from as well (`@requires`, `@fromContext`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from graphql import (
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    get_named_type,
+    is_composite_type,
+    value_from_ast_untyped,
+)
+from graphql.language import ast
+
+from gateway.access.demand import (
+    NO_DEMANDS,
+    Alternatives,
+    Authenticated,
+    Classified,
+    Demand,
+    Demands,
+    Policies,
+    Scopes,
+)
+from gateway.federation.supergraph import FieldSelection, Selection, Supergraph, parse_field_set
+
+_FEATURES = ("authenticated", "requiresScopes", "policy", "classified")
+
+_Fielded = GraphQLObjectType | GraphQLInterfaceType
+
+
+class AccessRules:
+    """What one supergraph demands. Immutable."""
+
+    def __init__(self, supergraph: Supergraph) -> None:
+        self._supergraph = supergraph
+        self._types = supergraph.schema.type_map
+        self._names = _directive_names(supergraph)
+        self._own_types = {name: self._read(each) for name, each in self._types.items()}
+        self._own_fields = {
+            (name, field): self._read(definition)
+            for name, each in self._types.items()
+            if isinstance(each, _Fielded)
+            for field, definition in each.fields.items()
+        }
+        self._inherit()
+        self._fields: dict[tuple[str, str], Demands] = {}
+        for key in self._own_fields:
+            self._fields[key] = self._whole(key)
+        self.all: Demands = frozenset[Demand]().union(*self._own_types.values(), *self._own_fields.values())
+        """Everything that is demanded anywhere."""
+
+    def of_type(self, name: str) -> Demands:
+        """Return what an object, scalar or enum type demands of whoever sees a value of it."""
+        return self._own_types.get(name, NO_DEMANDS)
+
+    def of_field(self, type_name: str, field: str) -> Demands:
+        """Return what a field of an object type demands, with its type and what it is computed from."""
+        return self._fields.get((type_name, field), NO_DEMANDS)
+
+    def is_maskable(self, type_name: str, field: str) -> bool:
+        """Whether a masked text can stand for the field's value."""
+        definition = self._definition(type_name, field)
+        return definition is not None and str(definition.type).rstrip("!") == "String"
+
+    def possible_types(self, name: str) -> tuple[str, ...]:
+        """Return the object types that a value of a type can have, in a fixed order."""
+        return tuple(sorted(self._supergraph.possible_types.get(name, ()))) or (name,)
+
+    def is_abstract(self, name: str) -> bool:
+        """Whether a type is an interface or union."""
+        return is_composite_type(self._types.get(name)) and not isinstance(self._types[name], GraphQLObjectType)
+
+    def type_of_field(self, type_name: str, field: str) -> str | None:
+        """Return the named type of a field's value; None for a field that isn't there."""
+        definition = self._definition(type_name, field)
+        return get_named_type(definition.type).name if definition is not None else None
+
+    def _definition(self, type_name: str, field: str) -> Any:
+        declared = self._types.get(type_name)
+        return declared.fields.get(field) if isinstance(declared, _Fielded) else None
+
+    def _read(self, element: Any) -> Demands:
+        """Return the demands that are written on a type or field."""
+        nodes = [element.ast_node, *(getattr(element, "extension_ast_nodes", None) or ())]
+        applied = [directive for node in nodes if node is not None for directive in node.directives or ()]
+        return frozenset(demand for directive in applied if (demand := self._demand(directive)) is not None)
+
+    def _demand(self, directive: ast.DirectiveNode) -> Demand | None:
+        feature = self._names.get(directive.name.value)
+        if feature is None:
+            return None
+        arguments = {each.name.value: value_from_ast_untyped(each.value) for each in directive.arguments or ()}
+        match feature:
+            case "authenticated":
+                return Authenticated()
+            case "requiresScopes":
+                return Scopes(_alternatives(arguments.get("scopes")))
+            case "policy":
+                return Policies(_alternatives(arguments.get("policies")))
+            case _:
+                return Classified(str(arguments.get("as", "")))
+
+    def _inherit(self) -> None:
+        """Hand an interface's demands to its types where none of them has any: they were written on the interface alone."""
+        for name, declared in self._types.items():
+            if not isinstance(declared, GraphQLInterfaceType):
+                continue
+            implementers = [each for each in self.possible_types(name) if each != name and each in self._types]
+            if not implementers:
+                continue
+            if not any(self._own_types[each] for each in implementers):
+                for each in implementers:
+                    self._own_types[each] = self._own_types[name]
+            self._own_types[name] = NO_DEMANDS
+            for field in declared.fields:
+                keys = [(each, field) for each in implementers if (each, field) in self._own_fields]
+                if not any(self._own_fields[key] for key in keys):
+                    self._own_fields.update(dict.fromkeys(keys, self._own_fields[name, field]))
+
+    def _whole(self, key: tuple[str, str]) -> Demands:
+        found: set[Demand] = set()
+        seen: set[tuple[str, str]] = set()
+        pending = [key]
+        while pending:
+            current = pending.pop()
+            if current in seen:
+                continue
+            seen.add(current)
+            found |= self._own_fields.get(current, NO_DEMANDS)
+            target = self.type_of_field(*current)
+            if target is not None:
+                found |= self._own_types.get(target, NO_DEMANDS)
+            for inner in self._computed_from(*current):
+                found |= self._own_types.get(inner[0], NO_DEMANDS)
+                pending.append(inner)
+        # What a key's own field is classified as says nothing of a field that is computed from it.
+        return frozenset(
+            each for each in found if not isinstance(each, Classified) or each in self._own_fields.get(key, NO_DEMANDS)
+        )
+
+    def _computed_from(self, type_name: str, field: str) -> Iterator[tuple[str, str]]:
+        """Yield the (object type, field) pairs that a field needs in any subgraph."""
+        for subgraph in self._supergraph.subgraphs.values():
+            declared = subgraph.types.get(type_name)
+            known = declared.fields.get(field) if declared is not None else None
+            if known is None:
+                continue
+            if known.requires is not None:
+                yield from self._selected(type_name, known.requires.selections)
+            for argument in known.context_arguments:
+                for holder in self._supergraph.contexts.get(argument.context, ()):
+                    yield from self._selected(holder, parse_field_set(argument.selection).selections)
+
+    def _selected(self, parent: str, selections: Iterable[Selection]) -> Iterator[tuple[str, str]]:
+        for selection in selections:
+            if isinstance(selection, FieldSelection):
+                for each in self.possible_types(parent):
+                    yield each, selection.name
+                target = self.type_of_field(parent, selection.name)
+                if target is not None and selection.selections:
+                    yield from self._selected(target, selection.selections)
+            else:
+                yield from self._selected(selection.type_condition or parent, selection.selections)
+
+
+def _alternatives(value: Any) -> Alternatives:
+    outer = value if isinstance(value, list) else [value]
+    return tuple(
+        frozenset(map(str, each)) if isinstance(each, list) else frozenset({str(each)})
+        for each in outer
+        if each is not None
+    )
+
+
+def _directive_names(supergraph: Supergraph) -> Mapping[str, str]:
+    """Return what each directive of access is called here. One that nobody linked counts by its own name all the same."""
+    names = {feature: feature for feature in _FEATURES}
+    schema = supergraph.schema
+    nodes = [schema.ast_node, *(schema.extension_ast_nodes or ())]
+    for directive in (each for node in nodes if node is not None for each in node.directives or ()):
+        arguments = {each.name.value: value_from_ast_untyped(each.value) for each in directive.arguments or ()}
+        parts = str(arguments.get("url") or arguments.get("feature") or "").rstrip("/").split("/")
+        feature = parts[-2] if len(parts) > 1 else ""
+        if feature in _FEATURES:
+            names[str(arguments.get("as") or feature)] = feature
+            for item in arguments.get("import") or ():
+                if isinstance(item, dict) and str(item.get("name", "")).removeprefix("@") == feature:
+                    names[str(item.get("as", feature)).removeprefix("@")] = feature
+    return names
