@@ -21,7 +21,7 @@ class OpportunityFilter:
     """Which opportunities."""
 
     stage: list[OpportunityStage] | None = strawberry.field(
-        default=None, description="In any of these stages; an empty list doesn't narrow."
+        default=None, description="In any of these stages; an empty list finds none."
     )
     owner_id: strawberry.ID | None = strawberry.field(
         default=None, description="Sold by the account owner with this global id; an id of anything else is refused."
@@ -52,6 +52,11 @@ class OpportunityOrder:
         default=DealOrder.CLOSE_ON, description="Which value decides the order; the closing day unless told."
     )
     direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="Ascending unless told.")
+
+
+def finds_none(condition: OpportunityFilter | None) -> bool:
+    """Whether nothing can meet the condition: no stage is one of an empty list."""
+    return condition is not None and condition.stage is not None and not condition.stage
 
 
 def to_query(condition: OpportunityFilter | None, order: OpportunityOrder | None) -> DealQuery:

@@ -7,7 +7,7 @@ from typing import Annotated
 import strawberry
 
 from subgraphs.crm.context import Info
-from subgraphs.crm.opportunity_filter import OpportunityFilter, OpportunityOrder, to_query
+from subgraphs.crm.opportunity_filter import OpportunityFilter, OpportunityOrder, finds_none, to_query
 from subgraphs.crm.types import AccountOwner, Opportunity
 from subgraphs.kit.connection import Connection, CursorValue, Edge, encode_cursor, page_of, page_window
 from subgraphs.kit.system_error import BadUserInputError
@@ -40,6 +40,8 @@ class Query:
         """Deals of all customers, by closing day unless ordered otherwise. The CRM finds them by an index that follows changes within seconds; 10,000 at most."""
         window = page_window(first=first, after=after, last=last, before=before)
         query = to_query(filter, order_by)
+        if finds_none(filter):
+            return page_of([], has_next=False, has_previous=False, total_count=0)
         crm = info.context.crm
         start = 0 if window.after is None else _offset(window.after) + 1
         stop = None if window.before is None else _offset(window.before)

@@ -10,7 +10,7 @@ import strawberry
 
 from subgraphs.crm import records, terms
 from subgraphs.crm.context import CrmContext, Info
-from subgraphs.crm.opportunity_filter import OpportunityFilter, OpportunityOrder, to_query
+from subgraphs.crm.opportunity_filter import OpportunityFilter, OpportunityOrder, finds_none, to_query
 from subgraphs.crm.terms import DealOrder
 from subgraphs.kit.connection import Connection, connection_of, page_window
 from subgraphs.kit.global_id import encode_global_id, local_id
@@ -345,7 +345,8 @@ class Customer:
         window = page_window(first=first, after=after, last=last, before=before)
         query = to_query(filter, order_by)
         ids = dict.fromkeys(i for found in await info.context.deals_of.load_many(self.company_ids()) for i in found)
-        deals = [deal for deal in await info.context.deals_with(list(ids)) if query.matches(deal)]
+        found = [] if finds_none(filter) else await info.context.deals_with(list(ids))
+        deals = [deal for deal in found if query.matches(deal)]
         deals.sort(key=lambda deal: _deal_order(deal, query.order), reverse=query.is_descending)
         return connection_of([Opportunity.of(deal) for deal in deals], window, identity=lambda deal: deal.id)
 

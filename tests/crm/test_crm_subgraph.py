@@ -182,6 +182,15 @@ async def test_all_opportunities_come_page_by_page_from_both_ends(world: World, 
     assert backward == expected
 
 
+async def test_no_stage_is_one_of_an_empty_list(world: World, company: Company) -> None:
+    ref = refs(company)[company.opportunities[0].customer]
+    asked = "opportunities(filter: {stage: []}) { totalCount edges { cursor } pageInfo { hasNextPage } }"
+    query = f"query($of: [_Any!]!) {{ {asked} _entities(representations: $of) {{ ... on Customer {{ {asked} }} }} }}"
+    nothing = {"totalCount": 0, "edges": [], "pageInfo": {"hasNextPage": False}}
+    answer = await world.ask(query, customers(ref))
+    assert answer["data"] == {"opportunities": nothing, "_entities": [{"opportunities": nothing}]}
+
+
 @pytest.mark.parametrize(
     ("query", "path"),
     [
