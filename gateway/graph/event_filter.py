@@ -15,12 +15,15 @@ _MAX_VALUES = 500
 _TYPES = frozenset(row.type for row in CATALOGUE)
 
 
-@strawberry.input(description="Events that meet all stated conditions; one value of each list is enough.")
+@strawberry.input(
+    description="Events that meet all stated conditions; one value of each list is enough, and a list has 500 at most."
+)
 class LifecycleEventFilter:
     """The argument `filter`."""
 
     types: list[str] | None = strawberry.field(
-        default=None, description="Of these types, such as `concord.renewal.due.v1`; an unknown one is refused."
+        default=None,
+        description="Of these types, such as `concord.renewal.due.v1`; one that is unknown, or that the subscription does not deliver, is refused.",
     )
     customers: list[strawberry.ID] | None = strawberry.field(
         default=None, description="About the customers with these global ids."

@@ -50,7 +50,8 @@ class GrantEntitlementInput:
     )
     feature: str = strawberry.field(description="Key of the feature; an unknown one is refused.")
     limit: int | None = strawberry.field(
-        default=None, description="How much may be used in a month, above 0; left out, the feature is unlimited."
+        default=None,
+        description="How much may be used in a month, above 0 and at most a billion; left out, the feature is unlimited.",
     )
     valid_until: dt.date | None = strawberry.field(
         default=None, description="Last day of the right, today or later; left out, it holds until revoked."

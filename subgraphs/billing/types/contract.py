@@ -193,7 +193,7 @@ class Contract(Node):
         ]
 
     @strawberry.field(
-        description="Use of metered features by month of the contract, newest first. Meters count per customer, so contracts that share a feature show the same use."
+        description="Use of metered features by month of the contract, newest first. Meters count per customer, so contracts that share a feature show the same use; what is in use now, such as seats, is on the entitlement."
     )
     async def usage(
         self,

@@ -26,7 +26,7 @@ described_enum(
     TRIAL="Runs free of charge until `trialEndsOn`; brings no recurring revenue yet.",
     ACTIVE="Runs and is charged, late payments or not.",
     PAUSED="Nothing is collected and its features rest, until it resumes.",
-    CANCELLED="Ended before its term did, or never began.",
+    CANCELLED="Ended before its term did or without one, or never began.",
     EXPIRED="Ended with its term.",
 )(ContractStatus)
 described_enum(

@@ -93,7 +93,7 @@ class RecordPaymentInput:
     )
     reference: str | None = strawberry.field(
         default=None,
-        description="The bank's or payer's reference, 1 to 200 characters; one that the invoice has a payment with is refused with CONFLICT.",
+        description="The bank's or payer's reference, 1 to 200 characters without [ ] and %; one that the invoice has a payment with is refused with CONFLICT.",
     )
     version: str | None = strawberry.field(
         default=None,
@@ -121,7 +121,9 @@ class IssueCreditMemoInput:
     invoice_id: strawberry.ID = strawberry.field(
         description="Global id of the invoice; one that is neither POSTED nor PAID is refused with CONFLICT."
     )
-    reason: str = strawberry.field(description="Why; 1 to 200 characters, it stands on the document.")
+    reason: str = strawberry.field(
+        description="Why, in 1 to 200 characters without [ ] and %; it stands on the document."
+    )
     lines: list[CreditLineInput] | None = strawberry.field(
         default=None,
         description="What to take back of which lines; by default all lines in full, an empty list is refused.",
@@ -129,7 +131,7 @@ class IssueCreditMemoInput:
     issued_on: dt.date | None = strawberry.field(default=None, description="Date of the document; today by default.")
     reference: str | None = strawberry.field(
         default=None,
-        description="An external reference, 1 to 200 characters; one that another credit memo has is refused with CONFLICT.",
+        description="An external reference, 1 to 200 characters without [ ] and %; one that another credit memo has is refused with CONFLICT.",
     )
     version: str | None = strawberry.field(
         default=None,
