@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up install install-test test test-access nightly check format schema constraints console bench bench-composition bench-planning profile clean
+.PHONY: help up install install-test test test-access test-systems nightly check format schema constraints console bench bench-composition bench-planning profile clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,11 @@ $(VENV)/.installed-test: $(VENV)/.installed .ci/install-test.sh
 
 test: install-test check ## format, lint, layering, types and every test, on real servers
 	@$(BIN)/pytest $(ARGS)
+
+test-systems: install-test ## every adaptor against every third-party system, and the journeys with each CRM
+	@$(BIN)/pytest tests/crm tests/billing tests/erp tests/systems $(ARGS)
+	@CONCORD_CRM_VENDOR=salesforce CONCORD_CRM_SANDBOX_VENDOR=salesforce \
+		$(BIN)/pytest tests/journeys/test_consumers.py tests/journeys/test_writes.py $(ARGS)
 
 nightly: install-test ## thousands of random graphs, different ones each time: EXAMPLES=5000
 	@CONCORD_PROPERTY_EXAMPLES=$${EXAMPLES:-5000} $(BIN)/pytest tests/properties $(ARGS)

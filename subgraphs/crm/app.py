@@ -5,60 +5,44 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from subgraphs.crm.connect import connect
 from subgraphs.crm.context import CrmContext
 from subgraphs.crm.mutations import Mutation
 from subgraphs.crm.queries import Query
 from subgraphs.crm.settings import CrmSettings
 from subgraphs.crm.synchronise import Synchronisation
 from subgraphs.crm.types import AccountOwner, Contact, Contract, Customer, Opportunity
-from subgraphs.crm.vendors.hubspot import HubSpot, allowed_words
-from subgraphs.crm.vendors.hubspot_webhook import HubSpotWebhooks, changed_ids
 from subgraphs.kit.background import background
+from subgraphs.kit.change_feed import ChangeFeed
 from subgraphs.kit.crosswalk import Crosswalk
 from subgraphs.kit.database import Database
 from subgraphs.kit.idempotent_write import IdempotentWrites
 from subgraphs.kit.outbox import Outbox
 from subgraphs.kit.subgraph_app import Running, run_subgraph
 from subgraphs.kit.subgraph_schema import subgraph_schema
-from subgraphs.kit.vendor_client import VendorClient
-from subgraphs.kit.webhook import WebhookInbox, webhook_route
+from subgraphs.kit.webhook import WebhookInbox
 
 schema = subgraph_schema(query=Query, mutation=Mutation, types=(Customer, Contract, Opportunity, Contact, AccountOwner))
 
 
 @asynccontextmanager
 async def start(settings: CrmSettings) -> AsyncIterator[Running]:
-    """Connect to HubSpot and the crosswalk, and run the loops that keep both and the event log in step."""
+    """Connect to the CRM and the crosswalk, and run the loops that keep both and the event log in step."""
     secret = settings.signing_secret.get_secret_value()
-    schemas = (Outbox.SCHEMA, WebhookInbox.SCHEMA, IdempotentWrites.SCHEMA, Synchronisation.SCHEMA)
+    schemas = (
+        Outbox.SCHEMA, WebhookInbox.SCHEMA, ChangeFeed.SCHEMA, IdempotentWrites.SCHEMA, Synchronisation.SCHEMA,
+    )  # fmt: skip
     database = await Database.open(settings.state_dir / "crm.sqlite", schemas)
-    client = VendorClient(
-        vendor="hubspot",
-        system="crm",
-        base_url=settings.vendor_url,
-        headers={"authorization": f"Bearer {settings.vendor_token.get_secret_value()}"},
-        timeout_s=settings.vendor_timeout_s,
-        words=allowed_words,
-    )
     crosswalk = Crosswalk(url=settings.crosswalk_url, signing_secret=secret, system="crm")
     outbox = Outbox(database, events_url=settings.events_url, signing_secret=secret)
     writes = IdempotentWrites(database)
     try:
-        async with client, crosswalk:
-            crm = HubSpot(client)
-            synchronisation = Synchronisation(
-                crm, crosswalk, database, outbox, changed_ids, settings.synchronise_interval_s
-            )
-            inbox = WebhookInbox(database, synchronisation.apply)
-            webhooks = webhook_route(
-                "/webhooks/hubspot",
-                HubSpotWebhooks(settings.webhook_secret.get_secret_value()),
-                inbox,
-                system="crm",
-                public_url=settings.webhook_public_url,
-            )
-            async with background(outbox.deliver_forever, inbox.work_forever, synchronisation.run_forever):
-                yield Running(context=lambda: CrmContext.begin(crm, crosswalk, writes), routes=(webhooks,))
+        async with connect(settings) as connected, crosswalk:
+            crm = connected.crm
+            synchronisation = Synchronisation(crm, crosswalk, database, outbox, settings.synchronise_interval_s)
+            feed = connected.feed(database, synchronisation)
+            async with background(outbox.deliver_forever, synchronisation.run_forever, *feed.loops):
+                yield Running(context=lambda: CrmContext.begin(crm, crosswalk, writes), routes=feed.routes)
     finally:
         await database.close()
 

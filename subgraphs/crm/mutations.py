@@ -146,7 +146,7 @@ class Mutation:
         company_id = found[0].id
 
         async def write() -> None:
-            await context.crm.change_company(company_id, change)
+            await context.crm.change_company(company_id, change, version=input.version)
 
         await _write(
             context,
@@ -179,7 +179,7 @@ class Mutation:
         )
 
         async def write() -> None:
-            await context.crm.change_deal(deal_id, change)
+            await context.crm.change_deal(deal_id, change, version=input.version)
 
         await _write(context, ("updateOpportunity", deal_id), change, input.version, _deal(context, deal_id), write)
         context.deals.clear(deal_id)
@@ -199,7 +199,7 @@ class Mutation:
         change = DealChange(renewal_stage=input.stage, renewal_risk=input.risk)
 
         async def write() -> None:
-            await context.crm.change_deal(deal_id, change)
+            await context.crm.change_deal(deal_id, change, version=input.version)
 
         await _write(context, ("setRenewalStage", deal_id), change, input.version, _deal(context, deal_id), write)
         context.deals.clear(deal_id)
@@ -222,7 +222,7 @@ async def _write(
 ) -> None:
     """Write once per key, if the record still has the version that was read.
 
-    HubSpot has no conditional update: a change made between our check and our write is not noticed.
+    Where the system has no conditional update, HubSpot is one, a change made between our check and our write is not noticed.
     """
     wanted = {field: value for field, value in dataclasses.asdict(change).items() if value is not None}
     if not wanted:

@@ -146,10 +146,10 @@ class Crm(Protocol):
         """Return every owner."""
         ...
 
-    async def change_company(self, company_id: str, change: CompanyChange) -> None:
-        """Write a company."""
+    async def change_company(self, company_id: str, change: CompanyChange, *, version: str | None) -> None:
+        """Write a company. A system that can refuses, by VendorConflictError, if it has not `version` anymore."""
         ...
 
-    async def change_deal(self, deal_id: str, change: DealChange) -> None:
-        """Write a deal."""
+    async def change_deal(self, deal_id: str, change: DealChange, *, version: str | None) -> None:
+        """Write a deal, as `change_company` does."""
         ...

@@ -1,8 +1,8 @@
-"""Keeps identity and the event log told: everything at start, and again what a webhook says has changed.
+"""Keeps identity and the event log told: everything at start, and again what a webhook or a poll says has changed.
 
 A webhook only says which record to read: the events come from comparing the record with the copy of what was told last.
 So copies of a webhook change nothing, late ones can't bring old values back, and one that never came is made up for by
-the next full read.
+the next full read. What a poll finds is compared in the same way, so it may find a change twice.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from subgraphs.kit.global_id import encode_global_id
 from subgraphs.kit.outbox import Outbox
 from subgraphs.kit.projection import Change, Projection
 from subgraphs.kit.system_error import FieldError, VendorUnavailableError
-from subgraphs.kit.webhook import VendorEvent
 
 _log = logging.getLogger(__name__)
 _RETRY_S = 1.0
@@ -32,7 +31,6 @@ _MAX_RETRY_S = 30.0
 COMPANIES = Projection("told_companies")
 DEALS = Projection("told_deals")
 ResultT = TypeVar("ResultT")
-ChangedIds = Callable[[Sequence[VendorEvent]], tuple[list[str], list[str]]]
 
 
 class Synchronisation:
@@ -46,14 +44,12 @@ class Synchronisation:
         crosswalk: Crosswalk,
         database: Database,
         outbox: Outbox,
-        changed_ids: ChangedIds,
         interval_s: float,
     ) -> None:
         self._crm = crm
         self._crosswalk = crosswalk
         self._database = database
         self._outbox = outbox
-        self._changed_ids = changed_ids
         self._interval_s = interval_s
         self._is_complete = False
         # One comparison at a time: two would both see the old copy and tell a change twice.
@@ -82,23 +78,40 @@ class Synchronisation:
             await self._tell(companies, deals, customers, is_silent=is_first)
             self._is_complete = True
 
-    async def apply(self, events: Sequence[VendorEvent]) -> None:
-        """Read the records that webhooks speak of and tell what changed. Raises FieldError: then the events are to wait."""
+    async def reread(self, company_ids: Sequence[str], deal_ids: Sequence[str]) -> None:
+        """Read records that are said to have changed and tell what did. Raises FieldError: then they are to wait."""
+        crm = self._crm
+        companies = await _in_batches(crm.companies.read, company_ids, crm.companies.capabilities.max_ids_per_call)
+        deals = await _in_batches(crm.deals.read, deal_ids, crm.deals.capabilities.max_ids_per_call)
+        await self.take(list(companies.values()), list(deals.values()))
+
+    async def take(
+        self, companies: Sequence[Company], deals: Sequence[Deal], deleted: Mapping[str, str] | None = None
+    ) -> None:
+        """Tell what is different in records as they are now; `deleted` are ids of either kind, with their last version.
+
+        A deleted record is forgotten, so that one restored is told anew. Raises FieldError: then they are to wait.
+        """
         if not self._is_complete:
             raise VendorUnavailableError("The CRM is not synchronised yet.", system="crm")
-        crm = self._crm
-        company_ids, deal_ids = self._changed_ids(events)
+
+        def forget(connection: sqlite3.Connection) -> None:
+            for record_id, version in (deleted or {}).items():
+                for projection in (COMPANIES, DEALS):
+                    if projection.get(connection, [record_id]):
+                        projection.remove(connection, record_id, version=_order(version))
+
         async with self._comparing:
-            companies = await _in_batches(crm.companies.read, company_ids, crm.companies.capabilities.max_ids_per_call)
-            deals = await _in_batches(crm.deals.read, deal_ids, crm.deals.capabilities.max_ids_per_call)
-            customers = await self._push(list(companies.values()))
-            await self._tell(list(companies.values()), list(deals.values()), customers, is_silent=False)
+            customers = await self._push(companies)
+            await self._tell(companies, deals, customers, is_silent=False)
+            if deleted:
+                await self._database.run(forget)
 
     async def _push(self, companies: Sequence[Company]) -> Mapping[str, str]:
         if not companies:
             return {}
         owner_ids = sorted({company.owner_id for company in companies if company.owner_id})
-        owners = await self._crm.owners.read(owner_ids)
+        owners = await _in_batches(self._crm.owners.read, owner_ids, self._crm.owners.capabilities.max_ids_per_call)
         names = {owner.id: owner.name for owner in owners.values()}
         return await self._crosswalk.push(_crosswalk_record(company, names) for company in companies)
 
@@ -150,7 +163,12 @@ async def _in_batches(
 
 
 def _put(connection: sqlite3.Connection, projection: Projection, record_id: str, facts: Facts, version: str) -> Change:
-    return projection.put(connection, record_id, facts, version=int(version))
+    return projection.put(connection, record_id, facts, version=_order(version))
+
+
+def _order(version: str) -> int:
+    """Return the part of a version that orders changes: `1767225600000-5e2a11bc` and `1767225600000` are as old."""
+    return int(version.partition("-")[0])
 
 
 def _crosswalk_record(company: Company, owner_names: Mapping[str, str | None]) -> CrosswalkRecord:

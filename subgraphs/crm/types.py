@@ -377,7 +377,7 @@ def _first_customer(company_ids: Sequence[str]) -> Customer | None:
     return Customer(crm_ref=strawberry.ID(company_ids[0])) if company_ids else None
 
 
-def _deal_order(deal: records.Deal, order: DealOrder) -> tuple[bool, str | Decimal, int]:
+def _deal_order(deal: records.Deal, order: DealOrder) -> tuple[bool, str | Decimal, int, str]:
     """Return a sort key in which deals without the value come first, as an empty text would."""
     values: dict[DealOrder, str | Decimal | None] = {
         DealOrder.NAME: (deal.name or "").lower(),
@@ -386,4 +386,5 @@ def _deal_order(deal: records.Deal, order: DealOrder) -> tuple[bool, str | Decim
         DealOrder.CREATED: deal.created_at.isoformat(),
     }
     value = values[order]
-    return value is not None, value if value is not None else "", int(deal.id)
+    # Ids are numbers in some systems: the shorter one is the older.
+    return value is not None, value if value is not None else "", len(deal.id), deal.id

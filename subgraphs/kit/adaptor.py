@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
@@ -55,6 +55,15 @@ class Consistency(StrEnum):
     EVENTUAL = "eventual"
 
 
+class Concurrency(StrEnum):
+    """What happens when two write to one object."""
+
+    CHECKED = "checked"
+    """The vendor refuses a write for a version that is not current."""
+    READ_FIRST = "read_first"
+    """We read the version before writing; a change between the two is not noticed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
     """What an adaptor can do; the kit's loader, feed and write path follow it."""
@@ -67,6 +76,10 @@ class Capabilities:
     events: EventSource = EventSource.NONE
     idempotency: Idempotency = Idempotency.OURS
     consistency: Consistency = Consistency.READ_YOUR_WRITES
+    concurrency: Concurrency = Concurrency.READ_FIRST
+    max_writes_per_call: int = 1
+    cannot: Mapping[str, str] = field(default_factory=dict)
+    """Name of a conformance check, or of a group of them (`write`, `poll`, `webhook`), to why the vendor can't."""
 
 
 class Adaptor(Protocol[RecordT_co]):

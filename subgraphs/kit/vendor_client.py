@@ -15,15 +15,18 @@ import ssl
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import httpx2
 import orjson
 
+from subgraphs.kit.credential import Credential
 from subgraphs.kit.current_request import current_request
 from subgraphs.kit.system_error import (
     Outcome,
+    VendorAuthError,
     VendorBadResponseError,
     VendorError,
     VendorTimeoutError,
@@ -50,16 +53,20 @@ class VendorClient:
         base_url: str,
         headers: Mapping[str, str] | None = None,
         auth: httpx2.Auth | None = None,
+        credential: Credential | None = None,
         timeout_s: float = 10.0,
         retries: int = 2,
         max_bytes: int = 16 * 1024 * 1024,
         max_connections: int = 16,
         idempotency_header: str | None = None,
         words: Callable[[VendorReply], str | None] | None = None,
+        meaning: Callable[[VendorReply], int] | None = None,
     ) -> None:
         """`vendor` names the counter (`hubspot`), `system` the errors (`crm`); `timeout_s` bounds one attempt.
 
-        `words` picks the part of a refusal that may be shown to a client; by default none is.
+        `credential` gives the headers of a token that may run out. `words` picks the part of a refusal that may be shown
+        to a client; by default none is. `meaning` gives the status that HTTP has for a refusal, where the vendor answers
+        with another: Salesforce says 403 when its rate is exceeded.
         """
         self.vendor = vendor
         self.system = system
@@ -70,6 +77,8 @@ class VendorClient:
         self._max_bytes = max_bytes
         self._idempotency_header = idempotency_header
         self._words = words or (lambda _reply: None)
+        self._meaning = meaning or (lambda reply: reply.status)
+        self.credential = credential
         self._http = httpx2.AsyncClient(
             base_url=base_url,
             headers={"accept": "application/json", "user-agent": "concord", **(headers or {})},
@@ -144,9 +153,19 @@ class VendorClient:
     ) -> VendorReply:
         request = self._http.build_request(method, path, params=params, content=content, headers=headers)
         attempt = 0
+        is_renewed = False
         while True:
             try:
                 return await self._attempt(request, is_write=is_write, keyed=keyed)
+            except VendorAuthError as error:
+                # A token that ran out did nothing, so a write may follow with the next one.
+                is_ours = error.reply is not None and error.reply.status == 401
+                if self.credential is None or is_renewed or not is_ours:
+                    raise
+                is_renewed = self.credential.refused(request.headers)
+                if not is_renewed:
+                    raise
+                continue
             except VendorError as error:
                 never_applied = error.outcome is Outcome.NOT_APPLIED and error.retryable
                 may_repeat = error.code in _PASSING and (not is_write or keyed or never_applied)
@@ -181,6 +200,8 @@ class VendorClient:
         label = "no answer"
         try:
             async with asyncio.timeout(limit_s):
+                if self.credential is not None:
+                    request.headers.update(await self.credential.headers(self._http))
                 response = await self._http.send(request, stream=True)
                 try:
                     raw = await self._receive(response, is_write=is_write)
@@ -194,6 +215,10 @@ class VendorClient:
                 retryable=repeatable(),
                 outcome=outcome(),
             ) from error
+        except VendorError as error:
+            if error.outcome is None:
+                error.outcome = outcome()  # no token, nothing sent
+            raise
         except httpx2.DecodingError as error:
             raise self._bad_response("its encoding can't be read", is_write=is_write) from error
         except httpx2.TransportError as error:
@@ -231,8 +256,13 @@ class VendorClient:
         if is_success:
             return reply
         said = self._words(reply) if 400 <= reply.status < 500 else None
+        means = self._meaning(reply)
         raise vendor_error(
-            reply, system=self.system, is_write=is_write, has_key=has_key, said=said[:240] if said else None
+            reply if means == reply.status else replace(reply, status=means),
+            system=self.system,
+            is_write=is_write,
+            has_key=has_key,
+            said=said[:240] if said else None,
         )
 
     def _bad_response(self, why: str, *, is_write: bool) -> VendorBadResponseError:

@@ -109,8 +109,9 @@ def company() -> Company:
     return generate(7, CUSTOMERS, dt.date.fromisoformat(TODAY))
 
 
-def sandbox_settings(folder: Path, webhook_url: str = "") -> dict[str, object]:
+def sandbox_settings(folder: Path, webhook_url: str = "", vendor: str = "hubspot") -> dict[str, object]:
     return {
+        "CONCORD_CRM_SANDBOX_VENDOR": vendor,
         "CONCORD_CRM_SANDBOX_PORT": 0,
         "CONCORD_CRM_SANDBOX_STATE_DIR": folder / "sandbox",
         "CONCORD_CRM_SANDBOX_CUSTOMERS": CUSTOMERS,
@@ -121,8 +122,11 @@ def sandbox_settings(folder: Path, webhook_url: str = "") -> dict[str, object]:
     }
 
 
-def crm_settings(folder: Path, port: int, sandbox: str, identity: str, events: str) -> dict[str, object]:
+def crm_settings(
+    folder: Path, port: int, sandbox: str, identity: str, events: str, vendor: str = "hubspot"
+) -> dict[str, object]:
     return {
+        "CONCORD_CRM_VENDOR": vendor,
         "CONCORD_CRM_PORT": port,
         "CONCORD_CRM_STATE_DIR": folder / "crm",
         "CONCORD_CRM_VENDOR_URL": sandbox,
@@ -147,14 +151,22 @@ def hubspot_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served
 @pytest.fixture(scope="session")
 async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     """Everything the CRM subgraph talks to, and it."""
-    folder = tmp_path_factory.mktemp("crm-world")
+    async with running_world(tmp_path_factory.mktemp("crm-world")) as world:
+        yield world
+
+
+@asynccontextmanager
+async def running_world(folder: Path, vendor: str = "hubspot", **settings: object) -> AsyncIterator[World]:
+    """Start a world; `settings` are further ones of the CRM subgraph."""
     contracts = EventContracts.load(ROOT / "schema" / "events")
     async with embedded_events(folder / "events.sqlite") as events, httpx2.AsyncClient(trust_env=False) as http:
         ingest = EventIngest(events.log, events.dead_letters, contracts, secret=SECRET)
         async with served(Starlette(routes=[events_route(ingest)])) as log_url:
             port = free_port()
             sandbox = serve_module(
-                "subgraphs.crm.sandbox", folder, sandbox_settings(folder, f"http://127.0.0.1:{port}/webhooks/hubspot")
+                "subgraphs.crm.sandbox",
+                folder,
+                sandbox_settings(folder, f"http://127.0.0.1:{port}/webhooks/hubspot", vendor),
             )
             identity = serve_module(
                 "subgraphs.identity.app",
@@ -167,11 +179,13 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
                 },
             )
             crm = serve_module(
-                "subgraphs.crm.app", folder, crm_settings(folder, port, sandbox.url, identity.url, f"{log_url}/events")
+                "subgraphs.crm.app",
+                folder,
+                {**crm_settings(folder, port, sandbox.url, identity.url, f"{log_url}/events", vendor), **settings},
             )
             world = World(sandbox, crm, identity, events, http, log_url)
             try:
-                await world.eventually(lambda: customer_count(world))
+                await world.eventually(lambda: customer_count(world), timeout_s=30)
                 yield world
             finally:
                 for process in (crm, identity, sandbox):

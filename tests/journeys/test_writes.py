@@ -21,7 +21,7 @@ query Subject($id: ID!) {
 }
 """
 WRITING = ("POST", "PATCH", "PUT", "DELETE")
-READS_BY_POST = ("/search", "/batch/read", "associations", "/rpc/")
+READS_BY_POST = ("/composite/sobjects/", "/oauth2/token", "/search", "/batch/read", "associations", "/rpc/")
 
 
 def subject(product, customer: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Starts the HubSpot sandbox: state, portal, routes behind a Bearer token, webhooks with signature v3."""
+"""Starts the CRM's sandbox; HubSpot's is a state, a portal, routes behind a Bearer token, webhooks with signature v3."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ import hmac
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, assert_never
 
 import orjson
-from pydantic import Field
-from pydantic_settings import SettingsConfigDict
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
@@ -25,26 +22,15 @@ from subgraphs.crm.sandbox.fill import fill
 from subgraphs.crm.sandbox.portal import Portal
 from subgraphs.crm.sandbox.refusal import Refusal, respond, too_many_requests
 from subgraphs.crm.sandbox.routes import Routes
+from subgraphs.crm.sandbox.salesforce.app import start_salesforce
+from subgraphs.crm.sandbox.settings import CrmSandboxSettings
 from subgraphs.kit.company.generate import generate
 from subgraphs.kit.sandbox.changes import Changes
 from subgraphs.kit.sandbox.process import Sandbox, run_sandbox
-from subgraphs.kit.sandbox.settings import SandboxSettings
 from subgraphs.kit.sandbox.state import State
 from subgraphs.kit.sandbox.webhooks import WebhookSender
 
 _WEBHOOK_BATCH = 100
-
-
-class CrmSandboxSettings(SandboxSettings):
-    """Environment variables `CONCORD_CRM_SANDBOX_…`."""
-
-    model_config = SettingsConfigDict(env_prefix="CONCORD_CRM_SANDBOX_")
-
-    port: int = Field(default=4102, ge=0, le=65535)
-    state_dir: Path = Path(".concord/crm-sandbox")
-    webhook_url: str = "http://127.0.0.1:4002/webhooks/hubspot"
-    searches_per_s: float | None = Field(default=None, gt=0)
-    """The real service allows 5; None: any number."""
 
 
 class _SearchLimit:
@@ -103,7 +89,7 @@ def _pack(events: Sequence[Any]) -> bytes:
 
 
 @asynccontextmanager
-async def start(settings: CrmSandboxSettings) -> AsyncIterator[Sandbox]:
+async def start_hubspot(settings: CrmSandboxSettings) -> AsyncIterator[Sandbox]:
     """Open the portal, filling it the first time, and serve it."""
     state = State.open(settings.state_dir / "hubspot.sqlite")
     secret = settings.webhook_secret.get_secret_value()
@@ -133,6 +119,17 @@ async def start(settings: CrmSandboxSettings) -> AsyncIterator[Sandbox]:
         yield Sandbox(app=app, webhooks=sender, too_many_requests=too_many_requests, changes=changes)
     finally:
         state.close()
+
+
+def start(settings: CrmSandboxSettings) -> AbstractAsyncContextManager[Sandbox]:
+    """Start the sandbox of the vendor that the settings name."""
+    match settings.vendor:
+        case "hubspot":
+            return start_hubspot(settings)
+        case "salesforce":
+            return start_salesforce(settings)
+        case other:
+            assert_never(other)
 
 
 def main() -> None:

@@ -248,12 +248,12 @@ class HubSpot:
         """Return every owner."""
         return await self.owners.all()
 
-    async def change_company(self, company_id: str, change: CompanyChange) -> None:
-        """Write a company."""
+    async def change_company(self, company_id: str, change: CompanyChange, *, version: str | None) -> None:  # noqa: ARG002
+        """Write a company, whatever its version: HubSpot has no conditional update."""
         await self.companies.update(company_id, mapping.company_properties(change))
 
-    async def change_deal(self, deal_id: str, change: DealChange) -> None:
-        """Write a deal."""
+    async def change_deal(self, deal_id: str, change: DealChange, *, version: str | None) -> None:  # noqa: ARG002
+        """Write a deal, whatever its version."""
         await self.deals.update(deal_id, mapping.deal_properties(change))
 
     async def _links(

@@ -1,0 +1,1 @@
+"""A Salesforce org on loopback: OAuth, SOQL, sObject rows, Collections and conditional updates over the believable company."""

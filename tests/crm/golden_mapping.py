@@ -1,0 +1,38 @@
+"""Golden files of the mappings: a vendor's sample documents and what each becomes.
+
+A change of a mapping shows here as a change of the file, and must raise the mapping's version. With CONCORD_UPDATE_CASES=1
+the files are written anew, to be read in review like code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def check_golden(
+    vendor: str, version: int, parse: Mapping[str, Callable[[Any], Any]], drift: Callable[[], list[dict[str, Any]]]
+) -> None:
+    """Hold a mapping to its golden file: every record whole, and what it reported as unknown."""
+    path = GOLDEN / f"{vendor}.json"
+    held = json.loads(path.read_text(encoding="utf-8"))
+    cases = [
+        {
+            "kind": case["kind"],
+            "document": case["document"],
+            "record": json.loads(orjson.dumps(parse[case["kind"]](case["document"]), default=str)),
+        }
+        for case in held["cases"]
+    ]
+    found = {"mappingVersion": version, "cases": cases, "reported": drift()}
+    if os.environ.get("CONCORD_UPDATE_CASES") == "1":
+        path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    else:
+        assert found == held
