@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from gateway.cli.access import access
+from gateway.cli.adaptor import adaptor
 from gateway.cli.check import check
 from gateway.cli.compose import compose
 from gateway.cli.events import app as events
@@ -28,6 +29,7 @@ for command in (up, serve, compose, check, plan, simulate):
     app.command()(command)
 app.add_typer(events, name="events")
 app.add_typer(access, name="access")
+app.add_typer(adaptor)
 
 
 def main() -> None:

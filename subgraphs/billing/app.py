@@ -24,6 +24,7 @@ from subgraphs.billing.vendors.stripe_ledger import StripeLedger
 from subgraphs.billing.vendors.stripe_sync import StripeSync
 from subgraphs.billing.vendors.stripe_wire import StripeSignature
 from subgraphs.billing.writes import ContractWrites
+from subgraphs.kit.api_budget import open_budget
 from subgraphs.kit.background import background
 from subgraphs.kit.change_feed import ChangeFeed
 from subgraphs.kit.crosswalk import Crosswalk
@@ -62,6 +63,7 @@ async def start(settings: BillingSettings, *, dialect: StripeDialect = STRIPE) -
     outbox = Outbox(database, events_url=settings.events_url, signing_secret=secret)
     async with (
         client,
+        open_budget(settings, "stripe") as client.budget,
         Crosswalk(url=settings.crosswalk_url, signing_secret=secret, system="billing") as crosswalk,
     ):
         adaptor = StripeAdaptor(client, dialect)

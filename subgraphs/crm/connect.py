@@ -17,6 +17,7 @@ from subgraphs.crm.vendors import hubspot, salesforce_org
 from subgraphs.crm.vendors.hubspot_webhook import HubSpotWebhooks, changed_ids
 from subgraphs.crm.vendors.salesforce import Salesforce, SalesforceObjects
 from subgraphs.crm.vendors.salesforce_changes import Changed, look
+from subgraphs.kit.api_budget import open_budget
 from subgraphs.kit.change_feed import ChangeFeed, Changes
 from subgraphs.kit.credential import ClientCredentials
 from subgraphs.kit.database import Database
@@ -59,7 +60,7 @@ async def connect(settings: CrmSettings) -> AsyncIterator[Connected]:
                 timeout_s=settings.vendor_timeout_s,
                 words=hubspot.allowed_words,
             )
-            async with client:
+            async with client, open_budget(settings, "hubspot") as client.budget:
                 yield Connected(
                     crm=hubspot.HubSpot(client),
                     feed=lambda database, synchronisation: _webhooks(settings, database, synchronisation),
@@ -80,7 +81,7 @@ async def connect(settings: CrmSettings) -> AsyncIterator[Connected]:
                 words=salesforce_org.allowed_words,
                 meaning=salesforce_org.meaning,
             )
-            async with client:
+            async with client, open_budget(settings, "salesforce") as client.budget:
                 org = salesforce_org.SalesforceOrg(client, SchemaDrift("crm"))
                 crm = Salesforce(org, currency=settings.vendor_currency)
                 yield Connected(

@@ -13,6 +13,7 @@ from subgraphs.erp.schema import schema
 from subgraphs.erp.settings import ErpSettings
 from subgraphs.erp.vendors.tryton import Tryton, refusal_words
 from subgraphs.erp.vendors.tryton_erp import TrytonErp
+from subgraphs.kit.api_budget import open_budget
 from subgraphs.kit.background import background
 from subgraphs.kit.change_feed import ChangeFeed
 from subgraphs.kit.crosswalk import Crosswalk
@@ -39,7 +40,7 @@ async def start(settings: ErpSettings) -> AsyncIterator[Running]:
     )
     crosswalk = Crosswalk(url=settings.crosswalk_url, signing_secret=secret, system="erp")
     try:
-        async with client, crosswalk:
+        async with client, open_budget(settings, "tryton") as client.budget, crosswalk:
             tryton = Tryton(
                 client,
                 application_key=settings.vendor_token.get_secret_value(),

@@ -6,6 +6,7 @@ https://www.rfc-editor.org/rfc/rfc6749#section-4.4
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import Mapping
 from typing import Protocol
@@ -14,6 +15,16 @@ import httpx2
 import orjson
 
 from subgraphs.kit.system_error import VendorAuthError, VendorBadResponseError, VendorUnavailableError
+
+
+def is_of_tls(error: BaseException | None) -> bool:
+    """Whether a handshake failed, however many libraries have wrapped that: it won't pass by itself."""
+    while error is not None:
+        if isinstance(error, ssl.SSLError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
 
 _EARLY_S = 30.0
 """A token is replaced this long before it runs out, so that it does not run out on its way."""
@@ -63,7 +74,9 @@ class ClientCredentials:
         try:
             reply = await http.post(self._token_path, data=self._form)
         except httpx2.TransportError as error:
-            raise VendorUnavailableError(f"The {self._system} system can't be reached.", system=self._system) from error
+            raise VendorUnavailableError(
+                f"The {self._system} system can't be reached.", system=self._system, retryable=not is_of_tls(error)
+            ) from error
         if reply.status_code in {400, 401, 403}:
             raise VendorAuthError(f"The {self._system} system refused our credential.", system=self._system)
         if not reply.is_success:

@@ -36,4 +36,10 @@ class SubgraphSettings(BaseSettings):
     """Whether requests that don't come through the gateway, which says for whom they are, are refused."""
     poll_interval_s: float = Field(default=5.0, gt=0)
     vendor_timeout_s: float = Field(default=10.0, gt=0)
+    vendor_requests_per_s: float | None = Field(default=None, gt=0)
+    """What this product may send the vendor over a long time, by all replicas together; None: no budget of ours."""
+    vendor_burst: int = Field(default=100, ge=1)
+    """How many of them at once, after a pause."""
+    vendor_budget_redis_url: str = ""
+    """Where replicas share the budget; empty: the processes that share `state_dir` do."""
     max_body_bytes: int = Field(default=4_000_000, gt=0)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import ssl
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -22,13 +21,15 @@ from typing import Any, Self, TypeVar
 import httpx2
 import orjson
 
-from subgraphs.kit.credential import Credential
+from subgraphs.kit.api_budget import ApiBudget
+from subgraphs.kit.credential import Credential, is_of_tls
 from subgraphs.kit.current_request import current_request
 from subgraphs.kit.system_error import (
     Outcome,
     VendorAuthError,
     VendorBadResponseError,
     VendorError,
+    VendorRateLimitedError,
     VendorTimeoutError,
     VendorUnavailableError,
 )
@@ -54,6 +55,7 @@ class VendorClient:
         headers: Mapping[str, str] | None = None,
         auth: httpx2.Auth | None = None,
         credential: Credential | None = None,
+        budget: ApiBudget | None = None,
         timeout_s: float = 10.0,
         retries: int = 2,
         max_bytes: int = 16 * 1024 * 1024,
@@ -64,7 +66,7 @@ class VendorClient:
     ) -> None:
         """`vendor` names the counter (`hubspot`), `system` the errors (`crm`); `timeout_s` bounds one attempt.
 
-        `credential` gives the headers of a token that may run out. `words` picks the part of a refusal that may be shown
+        `credential` gives the headers of a token that may run out; `budget` is asked before each request. `words` picks the part of a refusal that may be shown
         to a client; by default none is. `meaning` gives the status that HTTP has for a refusal, where the vendor answers
         with another: Salesforce says 403 when its rate is exceeded.
         """
@@ -79,6 +81,7 @@ class VendorClient:
         self._words = words or (lambda _reply: None)
         self._meaning = meaning or (lambda reply: reply.status)
         self.credential = credential
+        self.budget = budget
         self._http = httpx2.AsyncClient(
             base_url=base_url,
             headers={"accept": "application/json", "user-agent": "concord", **(headers or {})},
@@ -195,11 +198,15 @@ class VendorClient:
             return not is_write or not sent or keyed or bool(current and current.idempotency_key)
 
         request.extensions = {**request.extensions, "trace": notice_sending}
-        if current:
-            current.vendor_requests[self.vendor] += 1
         label = "no answer"
         try:
             async with asyncio.timeout(limit_s):
+                if self.budget is not None:
+                    label = "not sent"
+                    await self.budget.spend(self.system)
+                    label = "no answer"
+                if current:
+                    current.vendor_requests[self.vendor] += 1
                 if self.credential is not None:
                     request.headers.update(await self.credential.headers(self._http))
                 response = await self._http.send(request, stream=True)
@@ -222,16 +229,20 @@ class VendorClient:
         except httpx2.DecodingError as error:
             raise self._bad_response("its encoding can't be read", is_write=is_write) from error
         except httpx2.TransportError as error:
-            is_tls = isinstance(error.__cause__, ssl.SSLError) or isinstance(error.__context__, ssl.SSLError)
             raise VendorUnavailableError(
                 f"The {self.system} system can't be reached.",
                 system=self.system,
-                retryable=repeatable() and not is_tls,
+                retryable=repeatable() and not is_of_tls(error),
                 outcome=outcome(),
             ) from error
         finally:
             self.requests_total[f"{request.method} {label}"] += 1
-        return self._parse(response, raw, is_write=is_write, has_key=repeatable())
+        try:
+            return self._parse(response, raw, is_write=is_write, has_key=repeatable())
+        except VendorRateLimitedError as error:
+            if self.budget is not None:
+                await self.budget.heed(error.retry_after_ms)
+            raise
 
     async def _receive(self, response: httpx2.Response, *, is_write: bool) -> bytes:
         received = bytearray()

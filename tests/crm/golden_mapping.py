@@ -14,12 +14,12 @@ from typing import Any
 
 import orjson
 
+from subgraphs.kit.schema_drift import SchemaDrift
+
 GOLDEN = Path(__file__).parent / "golden"
 
 
-def check_golden(
-    vendor: str, version: int, parse: Mapping[str, Callable[[Any], Any]], drift: Callable[[], list[dict[str, Any]]]
-) -> None:
+def check_golden(vendor: str, version: int, parse: Mapping[str, Callable[[Any], Any]], drift: SchemaDrift) -> None:
     """Hold a mapping to its golden file: every record whole, and what it reported as unknown."""
     path = GOLDEN / f"{vendor}.json"
     held = json.loads(path.read_text(encoding="utf-8"))
@@ -31,7 +31,11 @@ def check_golden(
         }
         for case in held["cases"]
     ]
-    found = {"mappingVersion": version, "cases": cases, "reported": drift()}
+    reported = [
+        {"what": each.what, "object": each.object, "field": each.field, "value": each.value, "count": each.count}
+        for each in drift.seen()
+    ]
+    found = {"mappingVersion": version, "cases": cases, "reported": reported}
     if os.environ.get("CONCORD_UPDATE_CASES") == "1":
         path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     else:

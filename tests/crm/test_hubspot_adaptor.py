@@ -14,15 +14,18 @@ import backlot
 import pytest
 from adaptor_conformance import check_reads
 from crm_world import TOKEN, sandbox_settings
+from golden_mapping import check_golden
 from served_process import ServedProcess, serve_module
 
 from subgraphs.crm.port import DealQuery, name_words
 from subgraphs.crm.records import CompanyLinks
 from subgraphs.crm.terms import CustomerStatus, DealOrder, OpportunityStage, Segment
+from subgraphs.crm.vendors import hubspot_mapping
 from subgraphs.crm.vendors.hubspot import HubSpot, allowed_words
 from subgraphs.kit.company.model import Company, Source
 from subgraphs.kit.current_request import CurrentRequest, serving
 from subgraphs.kit.record_loader import record_loader
+from subgraphs.kit.schema_drift import SchemaDrift
 from subgraphs.kit.system_error import BadUserInputError, VendorAuthError
 from subgraphs.kit.vendor_client import VendorClient
 
@@ -281,6 +284,18 @@ async def test_hubspots_limit_of_searches_is_waited_out(tmp_path: Path) -> None:
             assert http.requests_total["POST 429"] == 1
     finally:
         sandbox.stop()
+
+
+def test_documents_become_the_records_of_the_golden_file() -> None:
+    drift = SchemaDrift("crm")
+    mapping = hubspot_mapping.HubSpotMapping(drift)
+    parse = {
+        "company": mapping.to_company,
+        "person": mapping.to_person,
+        "deal": mapping.to_deal,
+        "owner": mapping.to_owner,
+    }
+    check_golden("hubspot", hubspot_mapping.VERSION, parse, drift)
 
 
 OFFICIAL = """

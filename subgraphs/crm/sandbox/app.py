@@ -73,9 +73,9 @@ class _BearerToken:
         await self._app(scope, receive, send)
 
 
-def sign(secret: str, url: str, body: bytes) -> Mapping[str, str]:
-    """Return the headers of a signed webhook request. https://developers.hubspot.com/docs/api/webhooks/validating-requests"""
-    timestamp = str(int(time.time() * 1000))
+def sign(secret: str, url: str, body: bytes, at: float | None = None) -> Mapping[str, str]:
+    """Return the headers of a webhook request signed now, or at an instant. https://developers.hubspot.com/docs/api/webhooks/validating-requests"""
+    timestamp = str(int((time.time() if at is None else at) * 1000))
     text = b"POST" + url.encode() + body + timestamp.encode()
     digest = hmac.new(secret.encode(), text, hashlib.sha256).digest()
     return {

@@ -13,6 +13,7 @@ from subgraphs.crm.port import CompanyChange, DealChange, DealPage, DealQuery
 from subgraphs.crm.records import Company, CompanyLinks, Deal, Owner
 from subgraphs.crm.vendors import hubspot_mapping as mapping
 from subgraphs.kit.adaptor import Absence, BatchMode, Capabilities, Consistency, EventSource, Idempotency
+from subgraphs.kit.schema_drift import SchemaDrift
 from subgraphs.kit.system_error import BadUserInputError, Outcome, VendorBadResponseError, VendorRejectedError
 from subgraphs.kit.vendor_client import VendorClient, items, pages
 from subgraphs.kit.vendor_reply import VendorReply
@@ -127,6 +128,7 @@ class HubSpotOwners:
     """Owners: there is no batch read, but few of them, so the whole list is read and kept for five minutes."""
 
     client: VendorClient
+    mapping: mapping.HubSpotMapping
     _known: Mapping[str, Owner] | None = None
     _read_at: float = 0.0
 
@@ -151,7 +153,7 @@ class HubSpotOwners:
             return _results(reply), _next_page(reply)
 
         try:
-            owners = [mapping.to_owner(document) for document in await items(pages(fetch))]
+            owners = [self.mapping.to_owner(document) for document in await items(pages(fetch))]
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise VendorBadResponseError("The crm system's answer has an unexpected shape.", system="crm") from error
         self._known, self._read_at = {owner.id: owner for owner in owners}, time.monotonic()
@@ -164,26 +166,28 @@ class HubSpot:
     system_name = "hubspot"
     max_links_per_call = _LINK_BATCH
 
-    def __init__(self, client: VendorClient) -> None:
+    def __init__(self, client: VendorClient, drift: SchemaDrift | None = None) -> None:
         self._client = client
+        to = mapping.HubSpotMapping(drift or SchemaDrift(client.system))
+        self.drift = to.drift
         self.companies = HubSpotObjects(
             client,
             "companies",
             mapping.COMPANY_PROPERTIES,
-            mapping.to_company,
+            to.to_company,
             writes=frozenset({"updateCustomerProfile"}),
             events=EventSource.WEBHOOK,
         )
-        self.people = HubSpotObjects(client, "contacts", mapping.PERSON_PROPERTIES, mapping.to_person)
+        self.people = HubSpotObjects(client, "contacts", mapping.PERSON_PROPERTIES, to.to_person)
         self.deals = HubSpotObjects(
             client,
             "deals",
             mapping.DEAL_PROPERTIES,
-            mapping.to_deal,
+            to.to_deal,
             writes=frozenset({"updateOpportunity", "setRenewalStage"}),
             events=EventSource.WEBHOOK,
         )
-        self.owners = HubSpotOwners(client)
+        self.owners = HubSpotOwners(client, to)
 
     async def people_of(self, company_ids: Sequence[str]) -> Mapping[str, Sequence[str]]:
         """Return company id → contact ids."""

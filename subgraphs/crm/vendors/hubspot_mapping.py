@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -19,9 +20,13 @@ from subgraphs.crm.terms import (
     RenewalStage,
     Segment,
 )
+from subgraphs.kit.schema_drift import SchemaDrift
 
 EnumT = TypeVar("EnumT", bound=StrEnum)
 Document = Mapping[str, Any]
+
+VERSION = 1
+"""Raised with every change of what a document becomes; the golden file beside the tests shows it."""
 
 COMPANY_PROPERTIES = (
     "name", "domain", "customer_reference", "customer_segment", "lifecyclestage", "hubspot_owner_id", "industry",
@@ -57,6 +62,10 @@ _STATUSES = {
     "churned": CustomerStatus.CHURNED,
 }
 
+_SEGMENTS = {member.lower(): member for member in Segment}
+_RENEWAL_STAGES = {member.lower(): member for member in RenewalStage}
+_RISKS = {member.lower(): member for member in RenewalRisk}
+
 ORDER_PROPERTIES: Mapping[DealOrder, str] = {
     DealOrder.NAME: "dealname",
     DealOrder.AMOUNT: "amount",
@@ -79,71 +88,77 @@ ARGUMENTS: Mapping[str, str] = {
 """Property → the mutation argument that its value came from."""
 
 
-def to_company(document: Document) -> Company:
-    """Return a company. Raises KeyError, TypeError or ValueError if the document is not a HubSpot object."""
-    held = document["properties"]
-    return Company(
-        id=str(document["id"]),
-        name=held.get("name"),
-        domain=held.get("domain"),
-        reference=held.get("customer_reference"),
-        segment=_member(Segment, held.get("customer_segment")),
-        status=_STATUSES.get(held.get("lifecyclestage") or ""),
-        owner_id=held.get("hubspot_owner_id"),
-        industry=held.get("industry"),
-        employees=_integer(held.get("numberofemployees")),
-        address=held.get("address"),
-        city=held.get("city"),
-        postal_code=held.get("zip"),
-        country=held.get("country"),
-        created_at=_instant(document["createdAt"]),
-        updated_at=_instant(document["updatedAt"]),
-        version=_version(document),
-    )
+@dataclass(frozen=True, slots=True)
+class HubSpotMapping:
+    """Documents into records. Each raises KeyError, TypeError or ValueError if the document is not a HubSpot object."""
 
+    drift: SchemaDrift
 
-def to_person(document: Document) -> Person:
-    """Return a contact; raises as `to_company` does."""
-    held = document["properties"]
-    return Person(
-        id=str(document["id"]),
-        first_name=held.get("firstname"),
-        last_name=held.get("lastname"),
-        email=held.get("email"),
-        phone=held.get("phone"),
-        job_title=held.get("jobtitle"),
-        version=_version(document),
-    )
+    def to_company(self, document: Document) -> Company:
+        """Return a company. Raises KeyError, TypeError or ValueError if the document is not a HubSpot object."""
+        held = document["properties"]
+        return Company(
+            id=str(document["id"]),
+            name=held.get("name"),
+            domain=held.get("domain"),
+            reference=held.get("customer_reference"),
+            segment=self._known(_SEGMENTS, held, "company", "customer_segment"),
+            status=self._known(_STATUSES, held, "company", "lifecyclestage"),
+            owner_id=held.get("hubspot_owner_id"),
+            industry=held.get("industry"),
+            employees=_integer(held.get("numberofemployees")),
+            address=held.get("address"),
+            city=held.get("city"),
+            postal_code=held.get("zip"),
+            country=held.get("country"),
+            created_at=_instant(document["createdAt"]),
+            updated_at=_instant(document["updatedAt"]),
+            version=_version(document),
+        )
 
+    def to_person(self, document: Document) -> Person:
+        """Return a contact; raises as `to_company` does."""
+        held = document["properties"]
+        return Person(
+            id=str(document["id"]),
+            first_name=held.get("firstname"),
+            last_name=held.get("lastname"),
+            email=held.get("email"),
+            phone=held.get("phone"),
+            job_title=held.get("jobtitle"),
+            version=_version(document),
+        )
 
-def to_deal(document: Document) -> Deal:
-    """Return a deal; raises as `to_company` does."""
-    held = document["properties"]
-    return Deal(
-        id=str(document["id"]),
-        name=held.get("dealname"),
-        kind=_KINDS.get(held.get("dealtype") or ""),
-        stage=STAGES.get(held.get("dealstage") or ""),
-        amount=_decimal(held.get("amount")),
-        currency=held.get("deal_currency_code"),
-        close_on=_instant(held["closedate"]).date() if held.get("closedate") else None,
-        probability=_decimal(held.get("hs_deal_stage_probability")),
-        owner_id=held.get("hubspot_owner_id"),
-        contract_number=held.get("contract_number"),
-        renewal_stage=_member(RenewalStage, held.get("renewal_stage")),
-        renewal_risk=_member(RenewalRisk, held.get("renewal_risk")),
-        created_at=_instant(document["createdAt"]),
-        updated_at=_instant(document["updatedAt"]),
-        version=_version(document),
-    )
+    def to_deal(self, document: Document) -> Deal:
+        """Return a deal; raises as `to_company` does."""
+        held = document["properties"]
+        return Deal(
+            id=str(document["id"]),
+            name=held.get("dealname"),
+            kind=self._known(_KINDS, held, "deal", "dealtype"),
+            stage=self._known(STAGES, held, "deal", "dealstage"),
+            amount=_decimal(held.get("amount")),
+            currency=held.get("deal_currency_code"),
+            close_on=_instant(held["closedate"]).date() if held.get("closedate") else None,
+            probability=_decimal(held.get("hs_deal_stage_probability")),
+            owner_id=held.get("hubspot_owner_id"),
+            contract_number=held.get("contract_number"),
+            renewal_stage=self._known(_RENEWAL_STAGES, held, "deal", "renewal_stage"),
+            renewal_risk=self._known(_RISKS, held, "deal", "renewal_risk"),
+            created_at=_instant(document["createdAt"]),
+            updated_at=_instant(document["updatedAt"]),
+            version=_version(document),
+        )
 
+    def to_owner(self, document: Document) -> Owner:
+        """Return an owner; raises as `to_company` does."""
+        names = [document.get("firstName"), document.get("lastName")]
+        return Owner(
+            id=str(document["id"]), name=" ".join(name for name in names if name) or None, email=document.get("email")
+        )
 
-def to_owner(document: Document) -> Owner:
-    """Return an owner; raises as `to_company` does."""
-    names = [document.get("firstName"), document.get("lastName")]
-    return Owner(
-        id=str(document["id"]), name=" ".join(name for name in names if name) or None, email=document.get("email")
-    )
+    def _known(self, table: Mapping[str, EnumT], held: Document, kind: str, name: str) -> EnumT | None:
+        return self.drift.known(table, held.get(name), kind=kind, field=name)
 
 
 def company_properties(change: CompanyChange) -> dict[str, str]:
@@ -176,14 +191,6 @@ def stage_property(stage: OpportunityStage) -> str:
 
 def _given(**values: str | None) -> dict[str, str]:
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _member(members: type[EnumT], value: str | None) -> EnumT | None:
-    """Return the member for `mid_market`; None for a value that only this portal has."""
-    try:
-        return members((value or "").upper())
-    except ValueError:
-        return None
 
 
 def _decimal(value: str | None) -> Decimal | None:

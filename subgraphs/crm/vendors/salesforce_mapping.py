@@ -230,8 +230,9 @@ def deal_fields(change: DealChange) -> dict[str, Any]:
 
 
 def instant(text: str) -> dt.datetime:
-    """Return the instant of `2026-03-02T10:00:00.000+0000`."""
-    return dt.datetime.fromisoformat(text)
+    """Return the instant of `2026-03-02T10:00:00.000+0000`; one without a zone is in UTC, as all of Salesforce's are."""
+    found = dt.datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
 
 
 def version_instant(version: str) -> dt.datetime:
