@@ -88,7 +88,7 @@ async def test_rpc_asks_for_a_session_and_answers_errors_with_200(system: Any) -
     assert (without.status_code, without.text) == (401, "")
     assert (await call("common.db.login", "admin", {"password": "wrong"})).status_code == 401
     rejected = await system.erp._tryton.search("party.party", [["code", "=", "CUST-0003"]], ("name",))
-    session = system.erp._tryton._session
+    session = await system.erp._tryton._log_in(None)
     missing = await call("model.party.party.write", [999999], {"name": "X"}, {}, **session)
     body = missing.json()
     assert (missing.status_code, body["id"], body["error"][0]) == (200, 7, "UserError")
