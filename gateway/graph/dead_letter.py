@@ -16,6 +16,7 @@ from gateway.events.dead_letters import DeadLetterFilter, DeadLetterState
 from gateway.events.log import StoreUnavailable
 from gateway.graph.context import GraphInfo
 from gateway.graph.descriptions import described_enum
+from gateway.graph.guards import SEES_OPERATIONS
 from gateway.graph.node import Node
 from gateway.graph.page_info import PageInfo
 from gateway.graph.refusal import refusal
@@ -33,7 +34,8 @@ described_enum(
 
 
 @strawberry.type(
-    description="An event that broke its contract, as it arrived; consumers never saw it. It waits until somebody replays or discards it."
+    directives=[SEES_OPERATIONS],
+    description="An event that broke its contract, as it arrived; consumers never saw it. It waits until somebody replays or discards it.",
 )
 class DeadLetter(Node):
     """A dead letter as a value of the graph."""
@@ -80,7 +82,10 @@ class DeadLetter(Node):
         )
 
 
-@strawberry.type(description="Waiting dead letters of one type that broke the same rule: most likely one fault.")
+@strawberry.type(
+    directives=[SEES_OPERATIONS],
+    description="Waiting dead letters of one type that broke the same rule: most likely one fault.",
+)
 class DeadLetterCause:
     """One entry of `deadLetterCauses`."""
 

@@ -9,6 +9,7 @@ import strawberry
 from gateway.events.event import Change
 from gateway.events.source_stream import StreamedEvent
 from gateway.graph.entities import Contract, Customer, Entitlement, Invoice, Opportunity
+from gateway.graph.guards import SEES_EVENTS
 
 
 @strawberry.type(description="A field that changed, with its values as text.")
@@ -28,7 +29,8 @@ class FieldChange:
 
 
 @strawberry.type(
-    description="Something that happened in a system of record. It names the entities; their fields are read from the owners."
+    directives=[SEES_EVENTS],
+    description="Something that happened in a system of record. It names the entities; their fields are read from the owners.",
 )
 class LifecycleEvent:
     """An event on its way to a client."""

@@ -41,6 +41,7 @@ from gateway.graph.entities import NODES, entity_stub
 from gateway.graph.event_connection import LifecycleEventConnection, event_page
 from gateway.graph.event_filter import LifecycleEventFilter, to_event_filter
 from gateway.graph.global_id import typename_of
+from gateway.graph.guards import MAY_OPERATE
 from gateway.graph.lifecycle_event import LifecycleEvent
 from gateway.graph.node import Node
 from gateway.graph.refusal import refusal, to_graphql_error
@@ -196,17 +197,23 @@ class Mutation:
 
     replay_dead_letter: DeadLetterPayload | None = strawberry.field(
         resolver=replay_dead_letter,
+        directives=[MAY_OPERATE],
         description="Send a dead letter that fits its contract by now on to all consumers, flagged as a replay.",
     )
     replay_dead_letters: ReplayDeadLettersPayload | None = strawberry.field(
         resolver=replay_dead_letters,
+        directives=[MAY_OPERATE],
         description="Replay the dead letters of a cause, oldest first and throttled, for up to 20 seconds a call.",
     )
     discard_dead_letter: DeadLetterPayload | None = strawberry.field(
-        resolver=discard_dead_letter, description="Put a dead letter away for good, saying why."
+        resolver=discard_dead_letter,
+        directives=[MAY_OPERATE],
+        description="Put a dead letter away for good, saying why.",
     )
     discard_dead_letters: DiscardDeadLettersPayload | None = strawberry.field(
-        resolver=discard_dead_letters, description="Put the dead letters of a cause away for good, saying why."
+        resolver=discard_dead_letters,
+        directives=[MAY_OPERATE],
+        description="Put the dead letters of a cause away for good, saying why.",
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from subgraphs.billing import drafts, renewals
+from subgraphs.billing.access import ACCESS
 from subgraphs.billing.context import billing_context
 from subgraphs.billing.drafts import DraftQueue
 from subgraphs.billing.feed import BillingFeed, patiently
@@ -35,7 +36,9 @@ from subgraphs.kit.subgraph_app import Running, run_subgraph
 from subgraphs.kit.subgraph_schema import subgraph_schema
 from subgraphs.kit.webhook import VendorEvent, WebhookInbox, webhook_route
 
-schema = subgraph_schema(query=Query, mutation=Mutation, types=(Customer, Entitlement, BilledLine, Invoice))
+schema = subgraph_schema(
+    query=Query, mutation=Mutation, types=(Customer, Entitlement, BilledLine, Invoice), access=ACCESS
+)
 
 _SCHEMAS = (
     *stripe_mirror.SCHEMAS,

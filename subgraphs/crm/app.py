@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from subgraphs.crm.access import ACCESS
 from subgraphs.crm.connect import connect
 from subgraphs.crm.context import CrmContext
 from subgraphs.crm.mutations import Mutation
@@ -22,7 +23,9 @@ from subgraphs.kit.subgraph_app import Running, run_subgraph
 from subgraphs.kit.subgraph_schema import subgraph_schema
 from subgraphs.kit.webhook import WebhookInbox
 
-schema = subgraph_schema(query=Query, mutation=Mutation, types=(Customer, Contract, Opportunity, Contact, AccountOwner))
+schema = subgraph_schema(
+    query=Query, mutation=Mutation, types=(Customer, Contract, Opportunity, Contact, AccountOwner), access=ACCESS
+)
 
 
 @asynccontextmanager

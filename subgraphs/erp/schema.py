@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from subgraphs.erp.access import ACCESS
 from subgraphs.erp.mutation import Mutation
 from subgraphs.erp.query import Query
 from subgraphs.erp.types.billed_line import BilledLine
@@ -28,4 +29,5 @@ schema = subgraph_schema(
         BilledLine,
         Product,
     ],
+    access=ACCESS,
 )

@@ -24,6 +24,7 @@ from strawberry.types import ExecutionContext
 from strawberry.utils.str_converters import to_snake_case
 
 from subgraphs.kit.descriptions import describe
+from subgraphs.kit.guard import Access, apply
 from subgraphs.kit.lean_resolvers import lean_resolvers
 from subgraphs.kit.money import SCALARS
 from subgraphs.kit.system_error import BadUserInputError, FieldError
@@ -90,19 +91,32 @@ def _parameters(function: Any) -> tuple[frozenset[str], bool]:
     )
 
 
-def subgraph_schema(*, query: type, mutation: type | None = None, types: Iterable[type] = ()) -> SubgraphSchema:
-    """Return the schema of a subgraph. `types`: entities that no root field reaches.
+def subgraph_schema(
+    *, query: type, mutation: type | None = None, types: Iterable[type] = (), access: Access | None = None
+) -> SubgraphSchema:
+    """Return the schema of a subgraph. `types`: entities that no root field reaches; `access`: who may see what.
 
     Types and fields without a description of their own are described by their docstrings, and what all subgraphs share
     (connections, ids, paging) by the kit's words.
     """
-    schema = SubgraphSchema(
-        query=query,
-        mutation=mutation,
-        types=types,
-        config=StrawberryConfig(scalar_map=cast("dict[object, Any]", dict(SCALARS))),
-        extensions=[lambda: ParserCache(maxsize=_CACHED_DOCUMENTS), lambda: ValidationCache(maxsize=_CACHED_DOCUMENTS)],
-    )
+
+    def build() -> SubgraphSchema:
+        return SubgraphSchema(
+            query=query,
+            mutation=mutation,
+            types=types,
+            config=StrawberryConfig(scalar_map=cast("dict[object, Any]", dict(SCALARS))),
+            extensions=[
+                lambda: ParserCache(maxsize=_CACHED_DOCUMENTS),
+                lambda: ValidationCache(maxsize=_CACHED_DOCUMENTS),
+            ],
+        )
+
+    schema = build()
+    if access:
+        # Links to the directives' specifications are written when a schema is built, types are known only then.
+        apply(access, schema)
+        schema = build()
     describe(schema)
     _forget_null_defaults(schema)
     lean_resolvers(schema)

@@ -13,6 +13,8 @@ from graphql import GraphQLSchema, build_ast_schema
 from graphql.language import ast
 
 _SPECS_HOST = "https://specs.apollo.dev/"
+_SPECS_HOSTS = (_SPECS_HOST, "https://concord.invalid/")
+"""Whose specifications are for gateways and not for clients: Apollo's, and our own (`@classified`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +62,10 @@ def find_machinery(document: ast.DocumentNode) -> Machinery:
                 continue
             arguments = {argument.name.value: argument.value for argument in directive.arguments or ()}
             url = getattr(arguments.get("url") or arguments.get("feature"), "value", "")
-            if not url.startswith(_SPECS_HOST):
+            host = next((each for each in _SPECS_HOSTS if url.startswith(each)), None)
+            if host is None:
                 continue
-            feature = url.removeprefix(_SPECS_HOST).split("/")[0]
+            feature = url.removeprefix(host).split("/")[0]
             local = getattr(arguments.get("as"), "value", feature)
             prefixes.add(f"{local}__")
             names.add(local)

@@ -1,0 +1,9 @@
+"""Who may see and do what with what the gateway itself keeps; kept by the gateway like any subgraph's."""
+
+from __future__ import annotations
+
+from strawberry.federation.schema_directives import RequiresScopes
+
+SEES_EVENTS = RequiresScopes(scopes=[["events:read"]])
+SEES_OPERATIONS = RequiresScopes(scopes=[["operations:read"]])
+MAY_OPERATE = RequiresScopes(scopes=[["operations:write"]])

@@ -1,0 +1,21 @@
+"""Who may see and do what on the subscription platform."""
+
+from __future__ import annotations
+
+from subgraphs.kit.guard import Access, scopes
+
+ACCESS: Access = {
+    "Contract": scopes("contracts:read"),
+    "Entitlement": scopes("entitlements:read"),
+    "EntitlementDecision": scopes("entitlements:read"),
+    # It is decided with the customer's credit hold.
+    "Entitlement.decision": scopes("customers:read"),
+    "PaymentMethod": scopes("credit:read"),
+    "Customer.mrr": scopes("revenue:read"),
+    "Customer.arr": scopes("revenue:read"),
+    "Mutation.recordUsage": scopes("usage:write"),
+    "Mutation.grantEntitlement": scopes("entitlements:write"),
+    "Mutation.pauseContract": scopes("contracts:write"),
+    "Mutation.scheduleCancellation": scopes("contracts:write"),
+    "Mutation.setAutoRenew": scopes("contracts:write"),
+}
