@@ -33,6 +33,7 @@ from gateway.transport.drain import Drain
 from gateway.transport.graphql_app import graphql_app
 from gateway.transport.routes import health, routes
 from gateway.transport.settings import CorsSettings, TransportSettings
+from gateway.workflows import open_workflows
 from gateway.writes.sqlite_store import SqliteWriteStore
 from gateway.writes.store import WriteStore
 
@@ -78,6 +79,9 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
             await stack.enter_async_context(credentials.running())
             clients = SubgraphClients(settings, ownership, events, desk, writes, internal_secret=internal_secret)
             stack.push_async_callback(clients.aclose)
+            clients.workflows = await stack.enter_async_context(
+                open_workflows(settings, ownership, clients, events.log)
+            )
             build = partial(_build_engine, settings=settings, clients=clients, policies=policies)
             interval_s = settings.supergraph.reload_interval_s
             plans = _warm_plans(settings)

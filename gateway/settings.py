@@ -9,6 +9,7 @@ import difflib
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self, get_args
 
@@ -105,6 +106,16 @@ class WritesSettings(Table):
     """How long a key is remembered."""
 
 
+class WorkflowsSettings(Table):
+    """Writes over several systems. They are kept where `[writes]` says."""
+
+    enabled: bool = False
+    lease_s: float = Field(10.0, gt=0)
+    """How long a gateway that says nothing is taken for alive; then others resume its workflows."""
+    approval_above: Decimal | None = Field(None, ge=0)
+    """The amount, in the currency of the request, beyond which somebody else has to approve."""
+
+
 class SecretsSettings(Table):
     """Secrets, best given by the environment (`CONCORD_SECRETS__INTERNAL`). Generated into the state directory if absent."""
 
@@ -172,6 +183,7 @@ class Settings(Table):
     plans: PlansSettings = PlansSettings()
     events: EventsSettings = EventsSettings()
     writes: WritesSettings = WritesSettings(postgres_url=None)
+    workflows: WorkflowsSettings = WorkflowsSettings(lease_s=10.0, approval_above=None)
     console: ConsoleSettings = ConsoleSettings()
     access: AccessSettings = Field(default_factory=AccessSettings)
     secrets: SecretsSettings = SecretsSettings(internal=None)

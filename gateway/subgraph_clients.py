@@ -28,6 +28,7 @@ from gateway.upstream.retry import Retried
 from gateway.upstream.turns import Turns
 from gateway.writes.idempotent import IdempotentWrites
 from gateway.writes.store import WriteStore
+from gateway.writes.workflows.desk import WorkflowDesk
 
 
 class SubgraphClients:
@@ -52,6 +53,8 @@ class SubgraphClients:
         self._clients: dict[str, SubgraphClient] = {}
         self._breakers: dict[str, CircuitBreaker] = {}
         self._supergraph: Supergraph | None = None
+        self.workflows: WorkflowDesk | None = None
+        """Set once it is open: workflows reach the systems through these clients."""
         self.turns = Turns()
         """Lets requests start when no subgraph's answer waits to be worked on."""
         self.profiles: Mapping[str, SubgraphProfile] = {
@@ -66,6 +69,10 @@ class SubgraphClients:
             if name not in self._clients:
                 self._clients[name] = self._client(name, subgraph.url)
         return {name: self._clients[name] for name in supergraph.subgraphs}
+
+    def by_subgraph(self) -> Mapping[str, SubgraphClient]:
+        """Return all clients that are open."""
+        return self._clients
 
     async def systems(self) -> Sequence[SystemState]:
         """Return the systems behind the graph, as their circuit breakers see them."""
@@ -118,6 +125,8 @@ class SubgraphClients:
             desk=self._desk,
             look_up=SubgraphEntityLookup(self._supergraph, self._clients, context),
             directory=self,
+            request=context,
+            workflows=self.workflows,
             resume_after=context.headers.get(CURSOR_HEADER) or None,
         )
 

@@ -56,6 +56,8 @@ class Failure:
     retryable: bool | None = None
     retry_after_ms: int | None = None
     outcome: Outcome | None = None
+    workflow: str | None = None
+    """Global id of the workflow that settles it, of errors SAGA_…."""
 
     def at(self, path: ConcretePath) -> dict[str, Any]:
         """Return the error entry for one place."""
@@ -68,6 +70,7 @@ class Failure:
             retryable=self.retryable,
             retry_after_ms=self.retry_after_ms,
             outcome=self.outcome,
+            extensions=None if self.workflow is None else {"workflow": self.workflow},
         )
 
 
@@ -146,6 +149,7 @@ def failure_from_entry(entry: Mapping[str, Any], profile: SubgraphProfile, *, wr
         retryable=retryable if isinstance(retryable, bool) and code == given else None,
         retry_after_ms=retry_after_ms if type(retry_after_ms) is int and retry_after_ms >= 0 else None,
         outcome=_outcome(details.get("outcome"), code, write),
+        workflow=details.get("workflow") if code.startswith("SAGA_") else None,
     )
 
 

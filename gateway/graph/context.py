@@ -13,6 +13,9 @@ from aiodataloader import DataLoader
 from gateway.events.dead_letter_desk import DeadLetterDesk
 from gateway.events.log import EventLog
 from gateway.events.source_stream import EventStreams
+from gateway.execution.ports import RequestContext
+from gateway.writes.workflows.desk import WorkflowDesk
+from gateway.writes.workflows.model import StepRecord
 
 EntityKeys: TypeAlias = Mapping[str, str]
 """Key fields of an entity: `{"id": "…"}`, `{"number": "CON-2025-0001"}`."""
@@ -78,21 +81,36 @@ class GraphContext:
     desk: DeadLetterDesk
     look_up: EntityLookup
     directory: SystemDirectory
+    request: RequestContext
+    workflows: WorkflowDesk | None = None
+    """None where the gateway is configured to carry none."""
     resume_after: str | None = None
     """The cursor that the client gave outside the operation, such as Last-Event-ID; a `cursor` argument goes before it."""
     delivered: str | None = None
     """Cursor of the event that the subscription delivers; told beside each event, for the transport to pass on."""
     _keys: DataLoader[_Asked, str | None] = field(init=False)
+    _steps: DataLoader[str, Sequence[StepRecord]] = field(init=False)
 
     def __post_init__(self) -> None:
         # Not cached: a subscription keeps its context for days, and entities come and go.
         self._keys = DataLoader(self._load_keys, cache=False)
+        self._steps = DataLoader(self._load_steps, cache=False)
+
+    async def steps_of(self, workflow: str) -> Sequence[StepRecord]:
+        """Return the steps of a workflow, in order; asked for together with those of others."""
+        steps: Sequence[StepRecord] = await self._steps.load(workflow)
+        return steps
 
     async def entity_key(self, typename: str, known: tuple[str, str], wanted: str) -> str | None:
         """Return one key field of an entity known by another (name, value), or None if there is no such entity."""
         name, value = known
         key: str | None = await self._keys.load(_Asked(typename=typename, field=name, value=value, wanted=wanted))
         return key
+
+    async def _load_steps(self, workflows: list[str]) -> list[Sequence[StepRecord]]:
+        assert self.workflows is not None
+        found = await self.workflows.steps(workflows)
+        return [found.get(workflow, ()) for workflow in workflows]
 
     async def _load_keys(self, questions: list[_Asked]) -> list[Any]:
         answers: dict[_Asked, Any] = {}

@@ -12,6 +12,18 @@ _MAX_LENGTH = 400
 
 def typename_of(global_id: str) -> str:
     """Return the type in an id, base64url without padding of `Type:local`. Raises BAD_USER_INPUT."""
+    return _parts(global_id)[0]
+
+
+def local_id(global_id: str, typename: str) -> str:
+    """Return what the owner calls an object of a type. Raises BAD_USER_INPUT for the id of another type."""
+    found, local = _parts(global_id)
+    if found != typename:
+        raise refusal("BAD_USER_INPUT", f"The id is of another type than {typename}.")
+    return local
+
+
+def _parts(global_id: str) -> tuple[str, str]:
     try:
         if len(global_id) > _MAX_LENGTH or global_id.endswith("="):
             raise ValueError
@@ -21,4 +33,4 @@ def typename_of(global_id: str) -> str:
         typename, colon, local = "", "", ""
     if not (typename.isidentifier() and colon and local):
         raise refusal("BAD_USER_INPUT", "The id is not a global id of this graph.")
-    return typename
+    return typename, local

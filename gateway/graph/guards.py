@@ -7,3 +7,4 @@ from strawberry.federation.schema_directives import RequiresScopes
 SEES_EVENTS = RequiresScopes(scopes=[["events:read"]])
 SEES_OPERATIONS = RequiresScopes(scopes=[["operations:read"]])
 MAY_OPERATE = RequiresScopes(scopes=[["operations:write"]])
+MAY_CLOSE = RequiresScopes(scopes=[["pipeline:write", "contracts:write"]])

@@ -8,8 +8,10 @@ import strawberry
 
 from gateway.events.event import Change
 from gateway.events.source_stream import StreamedEvent
+from gateway.graph.context import GraphInfo
 from gateway.graph.entities import Contract, Customer, Entitlement, Invoice, Opportunity
 from gateway.graph.guards import SEES_EVENTS
+from gateway.graph.workflow import Workflow, find_workflow
 
 
 @strawberry.type(description="A field that changed, with its values as text.")
@@ -26,6 +28,10 @@ class FieldChange:
     def of(cls, change: Change) -> FieldChange:
         """Return the change as a value of the graph."""
         return cls(field=change.field, before=change.before, after=change.after)
+
+
+async def _workflow(self: LifecycleEvent, info: GraphInfo) -> Workflow | None:
+    return None if self.workflow_id is None else await find_workflow(info, self.workflow_id)
 
 
 @strawberry.type(
@@ -67,6 +73,10 @@ class LifecycleEvent:
     feature: str | None = strawberry.field(
         description="Key of the feature whose use or right it is about; null where it is about none."
     )
+    workflow: Workflow | None = strawberry.field(
+        resolver=_workflow, description="The workflow it is about; null where it is about none."
+    )
+    workflow_id: strawberry.Private[str | None] = None
 
     @classmethod
     def of(cls, streamed: StreamedEvent) -> LifecycleEvent:
@@ -92,4 +102,5 @@ class LifecycleEvent:
             opportunity=Opportunity(id=strawberry.ID(keys["opportunity"])) if "opportunity" in keys else None,
             entitlement=Entitlement(id=strawberry.ID(keys["entitlement"])) if "entitlement" in keys else None,
             feature=keys.get("feature"),
+            workflow_id=keys.get("workflow"),
         )

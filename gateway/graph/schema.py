@@ -41,10 +41,13 @@ from gateway.graph.entities import NODES, entity_stub
 from gateway.graph.event_connection import LifecycleEventConnection, event_page
 from gateway.graph.event_filter import LifecycleEventFilter, to_event_filter
 from gateway.graph.global_id import typename_of
-from gateway.graph.guards import MAY_OPERATE
+from gateway.graph.guards import MAY_OPERATE, SEES_OPERATIONS
 from gateway.graph.lifecycle_event import LifecycleEvent
 from gateway.graph.node import Node
 from gateway.graph.refusal import refusal, to_graphql_error
+from gateway.graph.workflow import Workflow, find_workflow
+from gateway.graph.workflow_connection import WorkflowConnection, resolve_workflows
+from gateway.graph.workflow_mutation import WorkflowMutation
 
 _MAX_NODES = 200
 _CACHED_DOCUMENTS = 500
@@ -75,6 +78,8 @@ async def resolve_node(
     typename = typename_of(id)
     if typename == DeadLetter.__name__:
         return await find_dead_letter(info, id)
+    if typename == Workflow.__name__:
+        return await find_workflow(info, id)
     if entity_stub(typename, id) is None:
         return None
     try:
@@ -121,6 +126,14 @@ async def resolve_events(
     """Return a page of the log."""
     wanted = to_event_filter(filter)
     return await event_page(info.context.log, wanted, first=first, after=after, last=last, before=before)
+
+
+async def resolve_workflow(
+    info: GraphInfo,
+    id: Annotated[strawberry.ID, strawberry.argument(description="The workflow's global id.")],  # noqa: A002 - the argument's name
+) -> Workflow | None:
+    """Return a workflow. Raises BAD_USER_INPUT, STORE_UNAVAILABLE."""
+    return await find_workflow(info, id)
 
 
 async def resolve_systems(info: GraphInfo) -> list[System]:
@@ -184,6 +197,14 @@ class Query:
         resolver=resolve_dead_letter_causes,
         description="The dead letters that wait, grouped by what is wrong with them.",
     )
+    workflow: Workflow | None = strawberry.field(
+        resolver=resolve_workflow, description="The workflow with this id; null if there is none."
+    )
+    workflows: WorkflowConnection | None = strawberry.field(
+        resolver=resolve_workflows,
+        directives=[SEES_OPERATIONS],
+        description="Writes over several systems, the newest first.",
+    )
     systems: list[System] | None = strawberry.field(
         resolver=resolve_systems, description="The systems behind the graph, who owns them and how they do."
     )
@@ -192,7 +213,7 @@ class Query:
 @strawberry.type(
     description="What can be changed. Each field has one owner; a repeat with the same key gives the first answer again."
 )
-class Mutation:
+class Mutation(WorkflowMutation):
     """What operations can do about what the gateway itself keeps."""
 
     replay_dead_letter: DeadLetterPayload | None = strawberry.field(
@@ -238,6 +259,10 @@ class Subscription:
         resolver=stream_of("invoice", "payment", "credit_memo", "journal"),
         description="What happens to invoices, their payments and credit memos, and in the ledger.",
     )
+    workflow_updates = strawberry.subscription(
+        resolver=stream_of("workflow"),
+        description="Workflows that begin, fail at a step, are completed or undone.",
+    )
     entitlement_changes = strawberry.subscription(
         resolver=stream_of("entitlement", "usage"),
         description="What customers may use, and how much of it they have used.",
@@ -257,6 +282,14 @@ _DATE_TIME = strawberry.scalar(
     specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
     serialize=lambda value: value.astimezone(dt.UTC).isoformat().replace("+00:00", "Z"),
     parse_value=dt.datetime.fromisoformat,
+)
+
+
+_DATE = strawberry.scalar(
+    name="Date",
+    description='A calendar date, such as "2026-01-31".',
+    serialize=dt.date.isoformat,
+    parse_value=dt.date.fromisoformat,
 )
 
 
@@ -288,8 +321,8 @@ def create_schema() -> GraphSchema:
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        types=(*NODES, DeadLetter),
-        config=StrawberryConfig(scalar_map={dt.datetime: _DATE_TIME}),
+        types=(*NODES, DeadLetter, Workflow),
+        config=StrawberryConfig(scalar_map={dt.datetime: _DATE_TIME, dt.date: _DATE}),
         extensions=[
             CursorBesideEvent,
             lambda: ParserCache(maxsize=_CACHED_DOCUMENTS),

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from subgraphs.billing import drafts, renewals
 from subgraphs.billing.access import ACCESS
+from subgraphs.billing.agreement_writes import AgreementWrites
 from subgraphs.billing.context import billing_context
 from subgraphs.billing.drafts import DraftQueue
 from subgraphs.billing.feed import BillingFeed, patiently
@@ -19,6 +20,7 @@ from subgraphs.billing.types.entitlement import Entitlement
 from subgraphs.billing.types.invoice import Invoice
 from subgraphs.billing.vendors import stripe_mirror, stripe_sync
 from subgraphs.billing.vendors.stripe import StripeAdaptor, stripe_client
+from subgraphs.billing.vendors.stripe_agreements import StripeAgreements
 from subgraphs.billing.vendors.stripe_books import StripeBooks
 from subgraphs.billing.vendors.stripe_dialect import STRIPE, StripeDialect
 from subgraphs.billing.vendors.stripe_ledger import StripeLedger
@@ -101,9 +103,9 @@ async def start(settings: BillingSettings, *, dialect: StripeDialect = STRIPE) -
             return sorted(record for record, owner in owners.items() if owner == customer_id)
 
         ledger = StripeLedger(adaptor, database)
-        writes = ContractWrites(
-            books, ledger, IdempotentWrites(database), feed, records_of, supported=adaptor.capabilities.writes
-        )
+        answers = IdempotentWrites(database)
+        writes = ContractWrites(books, ledger, answers, feed, records_of, supported=adaptor.capabilities.writes)
+        agreements = AgreementWrites(books, StripeAgreements(adaptor, database, books), answers)
         loops = [
             sync.fill_if_empty,
             events.run_forever,
@@ -120,7 +122,7 @@ async def start(settings: BillingSettings, *, dialect: StripeDialect = STRIPE) -
         )
         async with background(*loops):
             yield Running(
-                context=lambda: billing_context(books, writes, records_of),
+                context=lambda: billing_context(books, writes, agreements, records_of),
                 routes=(webhook_route("/webhooks/stripe", signature, inbox, system="billing"),),
             )
         await sync.close()

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import strawberry
 
+from subgraphs.billing.agreement_writes import AgreementWrites
 from subgraphs.billing.port import Books, Catalog, Held
 from subgraphs.billing.records import Amendment, BilledLine, BillingCustomer, BillingDocument, Contract
 from subgraphs.billing.writes import ContractWrites
@@ -25,6 +26,7 @@ class BillingContext:
 
     books: Books
     writes: ContractWrites
+    agreements: AgreementWrites
     records_of: Callable[[str], Awaitable[Sequence[str]]]
     """Global customer id → the vendor's ids of his records."""
     today: dt.date
@@ -49,12 +51,16 @@ Info: TypeAlias = strawberry.Info[BillingContext, None]
 
 
 def billing_context(
-    books: Books, writes: ContractWrites, records_of: Callable[[str], Awaitable[Sequence[str]]]
+    books: Books,
+    writes: ContractWrites,
+    agreements: AgreementWrites,
+    records_of: Callable[[str], Awaitable[Sequence[str]]],
 ) -> BillingContext:
     """Return a request's context; call it on the event loop."""
     return BillingContext(
         books=books,
         writes=writes,
+        agreements=agreements,
         records_of=records_of,
         today=dt.datetime.now(dt.UTC).date(),
         customers=RecordLoader(books.customers, max_ids_per_call=_IDS_PER_CALL, absent=None),

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import strawberry
 
+from subgraphs.billing.agreements import AgreementMutation
 from subgraphs.billing.context import Info
 from subgraphs.billing.types.contract import Contract
 from subgraphs.billing.types.customer import Customer
@@ -182,7 +183,7 @@ async def _entitlement(info: Info, local: str) -> Entitlement | None:
 
 
 @strawberry.type
-class Mutation:
+class Mutation(AgreementMutation):
     """Billing's mutations."""
 
     @strawberry.mutation(

@@ -14,6 +14,7 @@ from subgraphs.billing.records import (
     BilledLine,
     BillingCustomer,
     BillingDocument,
+    BillingInterval,
     CancellationReason,
     Contract,
     Feature,
@@ -159,4 +160,77 @@ class Ledger(Protocol):
 
     async def set_auto_renew(self, contract: Contract, *, auto_renews: bool, key: str) -> Contract:
         """Let a contract renew by itself, or end with its term."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewCustomer:
+    """A customer to be known to billing."""
+
+    reference: str
+    """The business key, `CUST-0001`."""
+    name: str
+    email: str | None = None
+    city: str | None = None
+    country: str | None = None
+    tax_id: str | None = None
+    mark: str
+    """Our external reference, by which it is known that it was made here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewItem:
+    """A product to be sold by quantity."""
+
+    sku: str
+    quantity: int
+    interval: BillingInterval | None = None
+    """None: the product's monthly price, or the only one there is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewContract:
+    """An agreement to be activated."""
+
+    number: str
+    customer: str
+    """The vendor's id."""
+    currency: str
+    items: tuple[NewItem, ...]
+    starts_on: dt.date
+    ends_on: dt.date
+    """Last day of the first term."""
+    notice_days: int
+    days_until_due: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Billed:
+    """What a contract, or a change of one, was charged with at once."""
+
+    contract: Contract
+    document: BillingDocument | None
+
+
+class Agreements(Protocol):
+    """What workflows write: each call can be repeated, and finds what an earlier one did. Raises VendorError."""
+
+    async def ensure_customer(self, customer: NewCustomer, *, key: str) -> tuple[str, bool]:
+        """Return the id of the customer with that reference, and whether it was made here, now or earlier."""
+        ...
+
+    async def retire_customer(self, reference: str, mark: str, *, key: str) -> None:
+        """Delete a customer that was made under that mark and has no contracts."""
+        ...
+
+    async def activate(self, contract: NewContract, *, key: str) -> Billed:
+        """Create the contract, active, and bill its first period."""
+        ...
+
+    async def withdraw(self, customer: str, number: str, *, key: str) -> None:
+        """End a contract as if it had never been: its open bills are void."""
+        ...
+
+    async def name_document(self, document: str, number: str | None, *, key: str) -> None:
+        """Write the business number that the ERP posted a bill under into billing's copy; None takes it out."""
         ...

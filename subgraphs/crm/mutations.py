@@ -11,6 +11,7 @@ from typing import TypeVar
 import strawberry
 
 from subgraphs.crm import records, terms
+from subgraphs.crm.closing import ClosingMutation
 from subgraphs.crm.context import CrmContext, Info
 from subgraphs.crm.port import CompanyChange, DealChange
 from subgraphs.crm.types import Contract, Customer, Opportunity
@@ -117,7 +118,7 @@ class SetRenewalStagePayload:
 
 
 @strawberry.type
-class Mutation:
+class Mutation(ClosingMutation):
     """What can be changed in the CRM itself."""
 
     @strawberry.mutation

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from subgraphs.crm.records import Company, CompanyLinks, Deal, Owner, Person
-from subgraphs.crm.terms import DealOrder, OpportunityStage, RenewalRisk, RenewalStage, Segment
+from subgraphs.crm.terms import CustomerStatus, DealOrder, OpportunityStage, RenewalRisk, RenewalStage, Segment
 from subgraphs.kit.adaptor import Adaptor
 
 _WORD = re.compile(r"[^\W_]+")
@@ -66,6 +66,8 @@ class CompanyChange:
     segment: Segment | None = None
     owner_id: str | None = None
     industry: str | None = None
+    reference: str | None = None
+    status: CustomerStatus | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +81,8 @@ class DealChange:
     owner_id: str | None = None
     renewal_stage: RenewalStage | None = None
     renewal_risk: RenewalRisk | None = None
+    contract_number: str | None = None
+    """Empty takes it out."""
 
 
 class Crm(Protocol):

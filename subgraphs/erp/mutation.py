@@ -11,6 +11,7 @@ from typing import Any
 import strawberry
 
 from subgraphs.erp.context import ErpContext, Info
+from subgraphs.erp.orders import OrderMutation
 from subgraphs.erp.port import CreditLine
 from subgraphs.erp.records import CustomerRecord, InvoiceLineRecord, InvoiceRecord, InvoiceStatus
 from subgraphs.erp.types.customer import Customer
@@ -65,7 +66,7 @@ class VoidInvoicePayload:
 
 
 @strawberry.type
-class Mutation:
+class Mutation(OrderMutation):
     """Writes."""
 
     @strawberry.mutation(

@@ -85,7 +85,88 @@ class CreditLine:
     unit_price: Decimal
 
 
-class Erp(Protocol):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewParty:
+    """A customer to be known to the ERP."""
+
+    reference: str
+    """The business key, `CUST-0001`."""
+    name: str
+    tax_id: str | None = None
+    website: str | None = None
+    email: str | None = None
+    street: str | None = None
+    city: str | None = None
+    country: str | None = None
+    """ISO 3166 alpha-2."""
+    mark: str
+    """Our external reference, by which it is known that it was made here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderLine:
+    """One line of an order."""
+
+    sku: str
+    description: str
+    quantity: Decimal
+    unit_price: Decimal
+    billed_line: str | None
+    service_from: dt.date
+    service_until: dt.date
+    """Last day, inclusive."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewOrder:
+    """What is to be invoiced for a contract."""
+
+    customer_id: str
+    contract: str
+    currency: str
+    issued_on: dt.date
+    reference: str
+    """Our external reference, by which the order is found again."""
+    lines: tuple[OrderLine, ...]
+
+
+class Orders(Protocol):
+    """What workflows write: each call can be repeated, and finds what an earlier one did. Raises VendorError."""
+
+    async def ensure_party(self, party: NewParty) -> tuple[str, bool]:
+        """Return the id of the customer with that reference, and whether it was made here, now or earlier."""
+        ...
+
+    async def retire_party(self, reference: str, mark: str) -> None:
+        """Take a customer out of use if it was made under that mark and has no documents."""
+        ...
+
+    async def place_order(self, order: NewOrder) -> str:
+        """Return the id of the draft invoice, its taxes computed."""
+        ...
+
+    async def find_order(self, reference: str) -> str | None:
+        """Return the id of the invoice that carries our reference."""
+        ...
+
+    async def post_order(self, invoice_id: str) -> None:
+        """Number the invoice and put it into the books."""
+        ...
+
+    async def schedule_revenue(self, invoice_id: str) -> tuple[str, ...]:
+        """Defer the invoice's revenue over its service period; returns the deferrals' ids."""
+        ...
+
+    async def reverse_revenue(self, invoice_id: str) -> None:
+        """Put the opposite of everything into the books that the invoice's deferrals put there."""
+        ...
+
+    async def cancel_order(self, invoice_id: str) -> None:
+        """Cancel the invoice: a draft at once, a posted one by the opposite entry."""
+        ...
+
+
+class Erp(Orders, Protocol):
     """One ERP. Every method raises VendorError."""
 
     @property

@@ -4,6 +4,9 @@
 
 Same key and same arguments: the first answer again. Same key, other arguments: IdempotencyKeyReusedError. A write whose
 outcome is unknown is looked up before anything is sent again.
+
+A write that takes another one back names that one's key in `undoes`: the key is closed first, so that a request which was
+delayed on its way can't take effect after it was undone.
 """
 
 from __future__ import annotations
@@ -17,11 +20,20 @@ from typing import Any
 import orjson
 
 from subgraphs.kit.database import Database
-from subgraphs.kit.system_error import FieldError, IdempotencyInProgressError, IdempotencyKeyReusedError, Outcome
+from subgraphs.kit.system_error import (
+    ConflictError,
+    FieldError,
+    IdempotencyInProgressError,
+    IdempotencyKeyReusedError,
+    Outcome,
+)
 
 _KEPT_S = 24 * 3600
+_CLOSED_KEPT_S = 30 * 24 * 3600
 _LEASE_S = 60.0
-"""A running write whose process died is in doubt after this."""
+"""A running write whose task died is in doubt after this."""
+_SETTLES_S = 2.0
+"""A write that may still be on its way to the vendor is not looked up before this."""
 
 Json = Any
 
@@ -37,6 +49,7 @@ class IdempotentWrites:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._knows_the_dead = False
 
     async def run(
         self,
@@ -45,6 +58,7 @@ class IdempotentWrites:
         write: Callable[[], Awaitable[Json]],
         *,
         look_up: Callable[[], Awaitable[Json | None]] | None = None,
+        undoes: str | None = None,
     ) -> Json:
         """Return the write's JSON answer. Without a key it is simply carried out.
 
@@ -53,6 +67,9 @@ class IdempotentWrites:
         `look_up` finds the effect of an earlier try whose outcome is unknown: its answer, or None if there was none.
         Raises IdempotencyInProgressError, IdempotencyKeyReusedError, and whatever `write` raises.
         """
+        await self._bury_the_dead()
+        if undoes is not None:
+            await self._close(undoes)
         if key is None:
             return await write()
         digest = hashlib.sha256(orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS)).hexdigest()
@@ -64,6 +81,8 @@ class IdempotentWrites:
                 raise IdempotencyKeyReusedError("This key was used for another write.", outcome=Outcome.NOT_APPLIED)
             case "running":
                 raise IdempotencyInProgressError("The same write is still running.", outcome=Outcome.IN_PROGRESS)
+            case "closed":
+                raise ConflictError("This write was taken back.", outcome=Outcome.NOT_APPLIED, retryable=False)
             case "in_doubt" if look_up is not None:
                 found = await self._guarded(key, look_up)
                 if found is not None:
@@ -71,6 +90,24 @@ class IdempotentWrites:
             case _:
                 pass
         return await self._finish(key, await self._guarded(key, write))
+
+    async def _bury_the_dead(self) -> None:
+        """Put in doubt what ran when this process's predecessor died: the file is one process's at a time."""
+        if not self._knows_the_dead:
+            self._knows_the_dead = True
+            await self._database.run(
+                lambda c: c.execute("update idempotent_write set state = 'in_doubt' where state = 'running'")
+            )
+
+    async def _close(self, key: str) -> None:
+        """Let no write with this key begin anymore. Raises IdempotencyInProgressError while one may still be under way."""
+        state, at = await self._database.run(lambda connection: _close(connection, key))
+        if state == "running" or (state == "in_doubt" and time.time() - at < _SETTLES_S):
+            raise IdempotencyInProgressError(
+                "The write to be undone is still running.",
+                outcome=Outcome.IN_PROGRESS,
+                retry_after_ms=int(_SETTLES_S * 1000),
+            )
 
     async def _guarded(self, key: str, work: Callable[[], Awaitable[Json]]) -> Json:
         """Carry out; whatever happens, leave the key free (nothing was done) or in doubt (something may have been)."""
@@ -87,7 +124,7 @@ class IdempotentWrites:
     async def _finish(self, key: str, answer: Json) -> Json:
         await self._database.run(
             lambda c: c.execute(
-                "update idempotent_write set state = 'done', answer = ?, at = ? where key = ?",
+                "update idempotent_write set state = 'done', answer = ?, at = ? where key = ? and state = 'running'",
                 (orjson.dumps(answer), time.time(), key),
             )
         )
@@ -96,7 +133,10 @@ class IdempotentWrites:
 
 def _claim(connection: sqlite3.Connection, key: str, digest: str) -> tuple[str, bytes]:
     at = time.time()
-    connection.execute("delete from idempotent_write where at < ?", (at - _KEPT_S,))
+    connection.execute(
+        "delete from idempotent_write where at < ? and (state <> 'closed' or at < ?)",
+        (at - _KEPT_S, at - _CLOSED_KEPT_S),
+    )
     row = connection.execute(
         "select arguments, state, answer, at from idempotent_write where key = ?", (key,)
     ).fetchone()
@@ -104,6 +144,8 @@ def _claim(connection: sqlite3.Connection, key: str, digest: str) -> tuple[str, 
         connection.execute("insert into idempotent_write values (?, ?, 'running', null, ?)", (key, digest, at))
         return "new", b""
     known, state, answer, since = row
+    if state == "closed":
+        return "closed", b""
     if known != digest:
         return "reused", b""
     if state == "done":
@@ -114,8 +156,26 @@ def _claim(connection: sqlite3.Connection, key: str, digest: str) -> tuple[str, 
     return "in_doubt", b""
 
 
+def _close(connection: sqlite3.Connection, key: str) -> tuple[str, float]:
+    """Return the state that the key had, and since when."""
+    at = time.time()
+    row = connection.execute("select state, at from idempotent_write where key = ?", (key,)).fetchone()
+    state, since = row if row is not None else ("new", at)
+    if state == "running" and at - since < _LEASE_S:
+        return "running", since
+    connection.execute(
+        "insert into idempotent_write values (?, '', 'closed', null, ?) "
+        "on conflict (key) do update set state = 'closed', at = case state when 'closed' then at else excluded.at end",
+        (key, at),
+    )
+    return state, since
+
+
 def _release(connection: sqlite3.Connection, key: str, *, nothing_done: bool) -> None:
     if nothing_done:
-        connection.execute("delete from idempotent_write where key = ?", (key,))
+        connection.execute("delete from idempotent_write where key = ? and state = 'running'", (key,))
     else:
-        connection.execute("update idempotent_write set state = 'in_doubt' where key = ?", (key,))
+        connection.execute(
+            "update idempotent_write set state = 'in_doubt', at = ? where key = ? and state = 'running'",
+            (time.time(), key),
+        )

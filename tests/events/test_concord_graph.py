@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.access.caller import ANONYMOUS
 from gateway.errors import GatewayError
 from gateway.events.dead_letter_desk import DeadLetterDesk
 from gateway.events.event import parse_event
+from gateway.execution.ports import RequestContext
 from gateway.federation.supergraph import parse_supergraph
 from gateway.graph.context import GraphContext, SystemState, SystemStatus
 from gateway.graph.entities import NODES
@@ -62,6 +64,7 @@ def context(events, owners, contracts):
         desk=DeadLetterDesk(events.dead_letters, events.log, contracts),
         look_up=owners,
         directory=Systems(),
+        request=RequestContext(correlation_id="c-1", deadline=float("inf"), caller=ANONYMOUS),
     )
 
 
@@ -104,7 +107,7 @@ def test_every_node_has_an_owner_in_the_supergraph_who_knows_whether_it_exists()
         "AccountingPeriod": "erp",
     }
     implementations = supergraph.possible_types["Node"]
-    assert set(owners) | {"DeadLetter"} == implementations  # the gateway's own
+    assert set(owners) | {"DeadLetter", "Workflow"} == implementations  # the gateway's own
     for typename, owner in (("Contract", "billing"), ("Invoice", "erp")):
         assert find_owner(supergraph, typename, frozenset({"number"}), "id") == owner
         assert find_owner(supergraph, typename, frozenset({"id"}), "number") == owner

@@ -147,6 +147,12 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def start_product():
+    """Starts a product of a test's own: `with start_product(folder, customers, **environment) as running`."""
+    return started
+
+
 @pytest.fixture(scope="module")
 def changing_product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """A small product of its own, to change at will; use of meters, which no vendor pushes, is looked for all the time."""

@@ -181,8 +181,15 @@ class StripeAdaptor:
 
     async def post(self, path: str, values: Mapping[str, FormValue], *, key: str | None) -> StripeDoc:
         """Create or change an object and return it. Raises VendorError with the write's outcome."""
+        return await self._write("POST", path, values, key)
+
+    async def delete(self, path: str, *, key: str | None) -> StripeDoc:
+        """Delete or end an object and return what is left of it. Raises VendorError with the write's outcome."""
+        return await self._write("DELETE", path, {}, key)
+
+    async def _write(self, method: str, path: str, values: Mapping[str, FormValue], key: str | None) -> StripeDoc:
         reply = await self._client.write(
-            "POST",
+            method,
             path,
             content=encode_form(values),
             headers={"content-type": "application/x-www-form-urlencoded"},

@@ -32,7 +32,7 @@ class StripeLedger:
 
     async def current(self, contract: Contract) -> Contract | None:
         """Read the subscription anew, so that a stale version is noticed."""
-        read_at_ms = _now_ms()
+        read_at_ms = now_ms()
         found = (await self._adaptor.read([contract.id])).get(contract.id)
         if found is None or found.get("object") != "subscription":
             return None
@@ -56,7 +56,7 @@ class StripeLedger:
         if report.at is not None:
             values["timestamp"] = int(at.timestamp())
         await self._adaptor.post("/v1/billing/meter_events", values, key=vendor_key(key))
-        counted_at_ms = _now_ms()
+        counted_at_ms = now_ms()
         known = Decimal(row["days"].get(on.isoformat(), "0"))
         expected = str(report.quantity if row["formula"] == "last" else known + report.quantity)
         counted = await self._counted(meter, report.customer, on)
@@ -109,7 +109,7 @@ class StripeLedger:
         if grant.valid_until is not None:
             values["cancel_at"] = start_of(grant.valid_until + _ONE_DAY)
         created = await self._adaptor.post("/v1/subscriptions", values, key=vendor_key(key))
-        read_at_ms = _now_ms()
+        read_at_ms = now_ms()
         await self._keep(created, read_at_ms)
         try:
             active = await self._adaptor.active_entitlements(grant.customer)
@@ -129,13 +129,13 @@ class StripeLedger:
             product = await self._adaptor.post(
                 "/v1/products", {"id": product_id, "name": name, "metadata": {"sku": sku}}, key=f"{stem}-product"
             )
-            await self._keep(product, _now_ms())
+            await self._keep(product, now_ms())
         if grant.feature.key not in attached.get(product_id, {}).get("features", ()):
             await self._adaptor.post(
                 f"/v1/products/{product_id}/features", {"entitlement_feature": grant.feature.id}, key=f"{stem}-feature"
             )
             row = {"id": product_id, "features": [grant.feature.key]}
-            await self._database.run(lambda c: mirror.ATTACHMENTS.put(c, product_id, row, version=_now_ms()))
+            await self._database.run(lambda c: mirror.ATTACHMENTS.put(c, product_id, row, version=now_ms()))
         prices = (await self._database.run(lambda c: mirror.PRICES.find(c, "product", [product_id]))).get(
             product_id, ()
         )
@@ -148,7 +148,7 @@ class StripeLedger:
             {"product": product_id, "currency": currency, "unit_amount": 0, "recurring": {"interval": "month"}},
             key=f"{stem}-price-{currency}",
         )
-        await self._keep(price, _now_ms())
+        await self._keep(price, now_ms())
         return str(price["id"])
 
     async def pause(self, contract: Contract, *, resumes_on: dt.date | None, key: str) -> Contract:
@@ -200,7 +200,7 @@ class StripeLedger:
 
     async def _update(self, contract: Contract, values: Mapping[str, FormValue], key: str) -> Contract:
         changed = await self._adaptor.post(f"/v1/subscriptions/{contract.id}", values, key=vendor_key(key))
-        await self._keep(changed, _now_ms())
+        await self._keep(changed, now_ms())
         return contract_record(changed, today())
 
     async def _keep(self, doc: StripeDoc, read_at_ms: int) -> None:
@@ -212,5 +212,6 @@ def vendor_key(key: str) -> str:
     return f"concord-{hashlib.sha256(key.encode()).hexdigest()[:48]}"
 
 
-def _now_ms() -> int:
+def now_ms() -> int:
+    """Return the present, in milliseconds since 1970: the version that what is read now has in the copy."""
     return time.time_ns() // 1_000_000

@@ -65,6 +65,12 @@ _STATUSES = {
 _SEGMENTS = {member.lower(): member for member in Segment}
 _RENEWAL_STAGES = {member.lower(): member for member in RenewalStage}
 _RISKS = {member.lower(): member for member in RenewalRisk}
+_LIFECYCLE = {
+    CustomerStatus.PROSPECT: "opportunity",
+    CustomerStatus.ACTIVE: "customer",
+    CustomerStatus.CHURNED: "churned",
+}
+"""What is written for each status."""
 
 ORDER_PROPERTIES: Mapping[DealOrder, str] = {
     DealOrder.NAME: "dealname",
@@ -168,6 +174,8 @@ def company_properties(change: CompanyChange) -> dict[str, str]:
         customer_segment=change.segment.lower() if change.segment else None,
         hubspot_owner_id=change.owner_id,
         industry=change.industry,
+        customer_reference=change.reference,
+        lifecyclestage=_LIFECYCLE[change.status] if change.status else None,
     )
 
 
@@ -181,6 +189,7 @@ def deal_properties(change: DealChange) -> dict[str, str]:
         hubspot_owner_id=change.owner_id,
         renewal_stage=change.renewal_stage.lower() if change.renewal_stage else None,
         renewal_risk=change.renewal_risk.lower() if change.renewal_risk else None,
+        contract_number=change.contract_number,
     )
 
 

@@ -212,6 +212,8 @@ def company_fields(change: CompanyChange) -> dict[str, Any]:
         Customer_Segment__c=_word(_SEGMENTS, change.segment),
         OwnerId=change.owner_id,
         Industry=change.industry,
+        Type=_word(_STATUSES, change.status),
+        Customer_Reference__c=change.reference,
     )
 
 
@@ -226,6 +228,7 @@ def deal_fields(change: DealChange) -> dict[str, Any]:
         OwnerId=change.owner_id,
         Renewal_Stage__c=_word(_RENEWAL_STAGES, change.renewal_stage),
         Renewal_Risk__c=_word(_RISKS, change.renewal_risk),
+        Contract_Number__c=change.contract_number,
     )
 
 

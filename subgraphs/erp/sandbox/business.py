@@ -24,6 +24,7 @@ class Business:
             ("account.invoice", "post"): self.invoicing.post,
             ("account.invoice", "cancel"): self.invoicing.cancel,
             ("account.invoice.deferred", "run"): self.invoicing.run_deferral,
+            ("account.move", "post"): self.invoicing.ledger.post_draft,
         }
 
     def create(self, model: str, values: Mapping[str, Any], context: Mapping[str, Any]) -> int:

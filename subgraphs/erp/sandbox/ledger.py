@@ -110,6 +110,21 @@ class Ledger:
             )
         return move
 
+    def post_draft(self, move_id: int) -> None:
+        """Post a move that a user has written. Raises UserError for one that is not balanced, or in a closed period."""
+        tables = self._tables
+        move = tables.row("account.move", move_id)
+        if move["state"] == "posted":
+            return
+        day = dt.date.fromisoformat(move["date"])
+        period = self.period(day)
+        lines = self.lines(move_id)
+        if not lines or sum((Decimal(line["debit"]) - Decimal(line["credit"]) for line in lines), Decimal(0)):
+            raise UserError("You cannot post a move that is not balanced or has no lines.")
+        number = f"{day.year}/{tables.state.next_number(f'move {day.year}')}"
+        values = {"period": period["id"], "number": number, "post_date": tables.now()[:10], "state": "posted"}
+        tables.write("account.move", move_id, **values)
+
     def journal(self, kind: str) -> int:
         """Return the id of the journal of a type."""
         return next(int(row["id"]) for row in self._tables.rows("account.journal") if row["type"] == kind)

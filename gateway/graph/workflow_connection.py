@@ -1,0 +1,113 @@
+"""`workflows`: the newest first, as a Relay connection. https://relay.dev/graphql/connections.htm"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Annotated
+
+import strawberry
+
+from gateway.errors import GatewayError
+from gateway.graph.context import GraphInfo
+from gateway.graph.event_connection import MAX_PAGE_SIZE
+from gateway.graph.global_id import typename_of
+from gateway.graph.page_info import PageInfo
+from gateway.graph.refusal import refusal, to_graphql_error
+from gateway.graph.workflow import Workflow, desk_of
+from gateway.writes.workflows.model import WorkflowFilter, WorkflowRecord, WorkflowStatus
+
+_PAGE_SIZE = 50
+
+
+@strawberry.input(name="WorkflowFilter", description="Workflows that meet all stated conditions.")
+class WorkflowsWanted:
+    """The argument `filter`."""
+
+    kinds: list[str] | None = strawberry.field(default=None, description="Such as `quote-to-cash`.")
+    statuses: list[WorkflowStatus] | None = strawberry.field(default=None, description="Where they stand.")
+    customer: strawberry.ID | None = strawberry.field(default=None, description="The customer they are about.")
+    contract: str | None = strawberry.field(default=None, description="A contract's number.")
+
+
+@strawberry.type(description="One workflow of a page.")
+class WorkflowEdge:
+    """An entry of `edges`."""
+
+    node: Workflow = strawberry.field(description="The workflow itself.")
+    cursor: str = strawberry.field(description="Where it stands in the list; `after` takes it.")
+
+
+@strawberry.type(description="A page of workflows, the newest first.")
+class WorkflowConnection:
+    """The value of `workflows`."""
+
+    edges: list[WorkflowEdge] = strawberry.field(description="The workflows of this page.")
+    page_info: PageInfo = strawberry.field(description="Whether there is more, and from where.")
+    wanted: strawberry.Private[WorkflowFilter]
+
+    @strawberry.field(description="How many workflows the filter lets through.")
+    async def total_count(self, info: GraphInfo) -> int | None:
+        """How many workflows the filter lets through."""
+        try:
+            return await desk_of(info).count(self.wanted)
+        except GatewayError as error:
+            raise to_graphql_error(error) from error
+
+
+async def resolve_workflows(
+    info: GraphInfo,
+    filter: Annotated[  # noqa: A002 - the argument's name
+        WorkflowsWanted | None, strawberry.argument(description="Which workflows; all of them by default.")
+    ] = None,
+    first: Annotated[int | None, strawberry.argument(description=f"At most {MAX_PAGE_SIZE}; 50 by default.")] = None,
+    after: Annotated[str | None, strawberry.argument(description="A cursor: what was begun before that one.")] = None,
+) -> WorkflowConnection | None:
+    """Return a page. Raises BAD_USER_INPUT, STORE_UNAVAILABLE."""
+    size = _PAGE_SIZE if first is None else first
+    if not 0 <= size <= MAX_PAGE_SIZE:
+        raise refusal("BAD_USER_INPUT", f"A page has between 0 and {MAX_PAGE_SIZE} items.")
+    wanted = _filter(filter)
+    try:
+        page = await desk_of(info).page(wanted, size=size, after=_parse(after))
+    except GatewayError as error:
+        raise to_graphql_error(error) from error
+    edges = [WorkflowEdge(node=Workflow.of(record), cursor=_cursor(record)) for record in page.workflows]
+    return WorkflowConnection(
+        edges=edges,
+        page_info=PageInfo(
+            has_next_page=page.has_more,
+            has_previous_page=after is not None,
+            start_cursor=edges[0].cursor if edges else None,
+            end_cursor=edges[-1].cursor if edges else None,
+        ),
+        wanted=wanted,
+    )
+
+
+def _filter(given: WorkflowsWanted | None) -> WorkflowFilter:
+    if given is None:
+        return WorkflowFilter()
+    if given.customer is not None and typename_of(given.customer) != "Customer":
+        raise refusal("BAD_USER_INPUT", "The id is of another type than Customer.")
+    return WorkflowFilter(
+        kinds=None if given.kinds is None else tuple(given.kinds),
+        statuses=None if given.statuses is None else tuple(given.statuses),
+        customer=given.customer,
+        contract=given.contract,
+    )
+
+
+def _cursor(record: WorkflowRecord) -> str:
+    return base64.urlsafe_b64encode(f"{record.started_at!r} {record.id}".encode()).decode().rstrip("=")
+
+
+def _parse(cursor: str | None) -> tuple[float, str] | None:
+    if cursor is None:
+        return None
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+        at, _, workflow = text.partition(" ")
+        return float(at), workflow
+    except (binascii.Error, ValueError) as error:
+        raise refusal("BAD_USER_INPUT", "This is not a cursor of this list.") from error

@@ -1,0 +1,101 @@
+"""Opens the workflows of a gateway: their store, a worker, the desk that the graph asks, and the events that tell of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+from gateway.access.caller import Caller
+from gateway.events.event import Change, Event
+from gateway.events.log import EventLog, StoreUnavailable
+from gateway.execution.located import SubgraphProfile
+from gateway.execution.ports import SubgraphClient
+from gateway.federation.composition.ownership import Ownership
+from gateway.settings import Settings
+from gateway.writes.workflows.announcements import Announcement, Announcements, Publish
+from gateway.writes.workflows.catalogue import DEFINITIONS
+from gateway.writes.workflows.database import open_database
+from gateway.writes.workflows.desk import WorkflowDesk
+from gateway.writes.workflows.store import WorkflowStore
+from gateway.writes.workflows.subgraph_calls import SubgraphCalls
+from gateway.writes.workflows.worker import Worker, WorkerSettings
+
+_SELF = Caller(subject="concord")
+"""Whom the systems see: a workflow goes on when the person who asked for it is long gone."""
+
+
+class Clients(Protocol):
+    """The subgraphs, and what errors say about them."""
+
+    profiles: Mapping[str, SubgraphProfile]
+
+    def by_subgraph(self) -> Mapping[str, SubgraphClient]:
+        """Return all clients that are open."""
+
+
+@asynccontextmanager
+async def open_workflows(
+    settings: Settings, ownership: Ownership | None, clients: Clients, log: EventLog
+) -> AsyncGenerator[WorkflowDesk | None]:
+    """Carry workflows until the end of the context; None where the configuration asks for none. Raises `StoreFailed`."""
+    if not settings.workflows.enabled:
+        yield None
+        return
+    folder = settings.state.directory / "gateway"
+    postgres_url = settings.writes.postgres_url
+    database = await asyncio.to_thread(open_database, folder / "workflows.sqlite", postgres_url)
+    store = await asyncio.to_thread(WorkflowStore, database)
+    calls = SubgraphCalls(clients.by_subgraph, clients.profiles, _SELF)
+    worker = Worker(
+        WorkerSettings(
+            engine_url=postgres_url or f"sqlite:///{folder / 'workflow-engine.sqlite'}",
+            lease_s=settings.workflows.lease_s,
+        ),
+        store,
+        DEFINITIONS,
+        calls,
+        {} if ownership is None else {system.name: system.team for system in ownership.systems if system.team},
+    )
+    desk = WorkflowDesk(store, worker, DEFINITIONS, calls, approval_above=settings.workflows.approval_above)
+    tasks = [
+        asyncio.create_task(worker.serve_forever(), name="workflow worker"),
+        asyncio.create_task(Announcements(database, publish_to(log)).tell_forever(), name="workflow events"),
+    ]
+    try:
+        yield desk
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await worker.aclose()
+        database.close()
+
+
+def publish_to(log: EventLog) -> Publish:
+    """Return what puts announcements into the event log."""
+
+    async def publish(announcements: Sequence[Announcement]) -> bool:
+        try:
+            await log.append([_event(announcement) for announcement in announcements])
+        except StoreUnavailable:
+            return False
+        return True
+
+    return publish
+
+
+def _event(told: Announcement) -> Event:
+    keys = {"workflow": told.subject, "customer": told.customer, "contract": told.contract}
+    return Event(
+        id=told.id,
+        type=f"concord.{told.name}.v1",
+        source="concord/gateway",
+        subject=told.subject,
+        time=told.at,
+        data_schema=f"urn:concord:event:{told.name}:1.0",
+        correlation_id=told.correlation_id,
+        keys={name: value for name, value in keys.items() if value is not None},
+        changes=tuple(Change(field=name, before=None, after=value) for name, value in told.detail),
+    )

@@ -1,0 +1,60 @@
+"""Reading workflows page by page, the newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.writes.workflows.database import WorkflowDatabase
+from gateway.writes.workflows.model import WorkflowFilter, WorkflowRecord
+from gateway.writes.workflows.tables import WORKFLOW, to_workflow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowPage:
+    """Some workflows."""
+
+    workflows: Sequence[WorkflowRecord]
+    has_more: bool
+
+
+class Listing:
+    """Reads over the table of workflows. All methods raise `StoreFailed`."""
+
+    def __init__(self, database: WorkflowDatabase) -> None:
+        self._database = database
+
+    def page(self, wanted: WorkflowFilter, *, size: int, after: tuple[float, str] | None) -> WorkflowPage:
+        """Return up to `size` workflows begun before `after`, the (start, id) of the one before."""
+        where, given = _conditions(wanted)
+        if after is not None:
+            where.append("(started_at < ? OR (started_at = ? AND id < ?))")
+            given += [after[0], after[0], after[1]]
+        with self._database.transaction() as execute:
+            rows = execute(
+                f"SELECT {WORKFLOW} FROM concord_workflow WHERE {' AND '.join(where)} "  # noqa: S608 - our own names
+                "ORDER BY started_at DESC, id DESC LIMIT ?",
+                (*given, size + 1),
+            )
+        return WorkflowPage(workflows=[to_workflow(row) for row in rows[:size]], has_more=len(rows) > size)
+
+    def count(self, wanted: WorkflowFilter) -> int:
+        """Return how many there are."""
+        where, given = _conditions(wanted)
+        with self._database.transaction() as execute:
+            ((count,),) = execute(f"SELECT count(*) FROM concord_workflow WHERE {' AND '.join(where)}", given)  # noqa: S608 - our own names
+        return int(count)
+
+
+def _conditions(wanted: WorkflowFilter) -> tuple[list[str], list[Any]]:
+    where, given = ["1 = 1"], []
+    for column, values in (("kind", wanted.kinds), ("status", wanted.statuses)):
+        if values is not None:
+            where.append(f"{column} IN ({', '.join('?' * len(values))})" if values else "1 = 0")
+            given += [str(value) for value in values]
+    for column, value in (("customer", wanted.customer), ("contract", wanted.contract)):
+        if value is not None:
+            where.append(f"{column} = ?")
+            given.append(value)
+    return where, given
