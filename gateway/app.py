@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 
+from prometheus_client import CollectorRegistry
+
 from gateway.access.authenticate import Credentials
 from gateway.access.limits import Limits
 from gateway.access.persisted import RememberedDocuments
@@ -21,14 +23,22 @@ from gateway.console import console
 from gateway.engine import Engine, EngineLimits
 from gateway.events.contracts import EventContracts
 from gateway.events.dead_letter_desk import DeadLetterDesk
+from gateway.events.egress import Egress
 from gateway.events.embedded import Events, embedded_events
+from gateway.events.feed import EventFeed, FeedSettings
+from gateway.events.gauges import EventGauges
 from gateway.events.ingest import EventIngest
+from gateway.events.meter import EventMeter
 from gateway.events.shared import shared_events
+from gateway.events.webhooks import Webhooks
 from gateway.federation.supergraph import Supergraph
+from gateway.outgoing import read_webhooks
 from gateway.reload import ReloadedEngine, read_supergraph
 from gateway.settings import Settings, SettingsRefused, load_ownership
 from gateway.subgraph_clients import SubgraphClients
+from gateway.telemetry.metrics import Metrics
 from gateway.transport.asgi import ASGIApp, Receive, Scope, Send
+from gateway.transport.callback import Callbacks
 from gateway.transport.drain import Drain
 from gateway.transport.graphql_app import graphql_app
 from gateway.transport.routes import health, routes
@@ -66,18 +76,26 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
     drain = Drain()
     credentials = _credentials(settings.access)
     policies = _policies(settings.access)
-    ingest = _Later()
+    metrics = Metrics(CollectorRegistry())
+    meter = EventMeter(metrics.registry)
+    receivers, egress = read_webhooks(settings, contracts), Egress(settings.events.egress_hosts)
+    callbacks = Callbacks(egress, drain)
+    ingest, feed = _Later(), _Later()
     page = console(query=_read_query(settings))
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            events = await stack.enter_async_context(_open_events(settings))
+            events = await stack.enter_async_context(_open_events(settings, meter))
+            metrics.refresh = (EventGauges(events, metrics.registry).refresh,)
             writes = await _open_writes(settings)
             stack.push_async_callback(writes.aclose)
             desk = DeadLetterDesk(events.dead_letters, events.log, contracts)
             await stack.enter_async_context(credentials.running())
-            clients = SubgraphClients(settings, ownership, events, desk, writes, internal_secret=internal_secret)
+            webhooks = Webhooks(receivers, events.log, events.consumers, events.notes, egress)
+            clients = SubgraphClients(
+                settings, ownership, events, desk, webhooks, writes, internal_secret=internal_secret
+            )
             stack.push_async_callback(clients.aclose)
             clients.workflows = await stack.enter_async_context(
                 open_workflows(settings, ownership, clients, events.log)
@@ -87,6 +105,16 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
             plans = _warm_plans(settings)
             await stack.enter_async_context(engine.serving(supergraph, build, plans, interval_s=interval_s))
             ingest.app = EventIngest(events.log, events.dead_letters, contracts, secret=internal_secret)
+            feed.app = EventFeed(
+                events.log,
+                events.streams,
+                contracts,
+                secret=internal_secret,
+                settings=FeedSettings(keys=settings.events.feed_keys),
+                stopping=drain.begun,
+            )
+            await stack.enter_async_context(webhooks.delivering())
+            await stack.enter_async_context(callbacks.serving())
             yield
 
     app = routes(
@@ -99,9 +127,12 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
                 authenticate=credentials,
                 drain=drain,
                 page=page.page,
+                callbacks=callbacks,
             ),
             "/events": ingest,
+            "/events/feed": feed,
             "/health": health,
+            "/metrics": metrics,
         },
         websockets={"/graphql"},
         lifespan=lifespan,
@@ -135,6 +166,7 @@ def _build_engine(
         turns=clients.turns,
         policies=policies,
         classes={name: frozenset(roles) for name, roles in settings.access.classes.items()},
+        varies_by=clients.forwarded_headers,
     )
 
 
@@ -162,11 +194,11 @@ def _policies(settings: AccessSettings) -> PolicyPort:
         raise SettingsRefused((f"`access.policies`: {error}.",)) from error
 
 
-def _open_events(settings: Settings) -> AbstractAsyncContextManager[Events]:
+def _open_events(settings: Settings, meter: EventMeter) -> AbstractAsyncContextManager[Events]:
     retention = timedelta(days=settings.events.retention_days)
     if settings.events.redis_url is not None:
-        return shared_events(settings.events.redis_url, retention=retention)
-    return embedded_events(settings.state.directory / "gateway" / "events.sqlite", retention=retention)
+        return shared_events(settings.events.redis_url, retention=retention, meter=meter)
+    return embedded_events(settings.state.directory / "gateway" / "events.sqlite", retention=retention, meter=meter)
 
 
 def _read_query(settings: Settings) -> str:

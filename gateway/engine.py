@@ -10,9 +10,10 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+import orjson
 from graphql import GraphQLObjectType
 
 from gateway.access.admit import admit, admit_text
@@ -27,13 +28,22 @@ from gateway.access.rules import AccessRules
 from gateway.access.unmet import UnmetDemands
 from gateway.access.visible import visible_schema
 from gateway.cache.known_documents import KnownDocument
+from gateway.cache.shared_answers import SharedAnswers, depended_on
 from gateway.cache.single_flight import SingleFlightCache
 from gateway.errors import REGISTRY, GatewayError, RequestRefused
 from gateway.execution.answer import CompiledOperation, answer, compile_answer, stream_refusal
-from gateway.execution.execute import Subgraphs, compile_plan, events, execute
+from gateway.execution.execute import Subgraphs, compile_plan, execute, execute_event, source_events
 from gateway.execution.located import SubgraphProfile
 from gateway.execution.message import ABSENT, GraphQLRequest, GraphQLResponse, refusal
-from gateway.execution.ports import CallerView, RequestContext, SubgraphClient, SubgraphFailure
+from gateway.execution.ports import (
+    Announced,
+    CallerView,
+    RequestContext,
+    SourceEvent,
+    SubgraphAnswer,
+    SubgraphClient,
+    SubgraphFailure,
+)
 from gateway.execution.run import Run
 from gateway.federation.operation import Operation, coerce_variables, parse_document, prepare
 from gateway.federation.plan import OperationKind, QueryPlan
@@ -91,12 +101,14 @@ class Engine:
         turns: Turns | None = None,
         policies: PolicyPort | None = None,
         classes: Mapping[str, frozenset[str]] | None = None,
+        varies_by: Sequence[str] = (),
     ) -> None:
         """Build an engine. `clients` has one for each subgraph; whoever made them closes them.
 
         `profiles` name subgraphs to clients; a subgraph without one is its own system. `turns` decide when a request may
         start; without them it does at once. `policies` and `classes` (classification → roles) decide, with the caller,
-        what of the schema's demands is met.
+        what of the schema's demands is met. `varies_by` names request headers that subgraphs are told, in lower
+        case.
         """
         self.supergraph = supergraph
         self._planner = planner or Planner(supergraph)
@@ -106,6 +118,8 @@ class Engine:
         self._turns = turns
         self._rules = AccessRules(supergraph)
         self._unmet = UnmetDemands(self._rules, policies=policies, classes=classes)
+        self._varies_by = tuple(varies_by)
+        self._shared: SharedAnswers[GraphQLResponse] = SharedAnswers()
         given = profiles or {}
         self._subgraphs = Subgraphs(
             clients=clients,
@@ -277,20 +291,35 @@ class Engine:
     ) -> AsyncGenerator[GraphQLResponse, None]:
         tell = wanted(request)
 
-        def new_run() -> Run:
+        async def answer_one(event: SourceEvent) -> GraphQLResponse:
             each = self._context(request, context.caller, context.correlation_id)
             each.observer = FetchLog() if tell is not None else None
-            return self._run(compiled, variables, each)
+            run = self._run(compiled, variables, each)
+            await execute_event(compiled.plan, event, run)
+            return self._respond(compiled, run, tell)
 
+        # Equal for subscribers that may read each other's answers.
+        equal = (context.caller.rights, self._varying(request), depended_on(compiled.operation, variables))
         try:
-            async with aclosing(events(compiled.plan, self._run(compiled, variables, context), new_run)) as runs:
-                async for run in runs:
-                    yield self._respond(compiled, run, tell)
+            async with aclosing(source_events(compiled.plan, self._run(compiled, variables, context))) as source:
+                async for event in source:
+                    if isinstance(event, SubgraphAnswer) or event.key is None or tell is not None:
+                        yield await answer_one(event)
+                        continue
+
+                    async def shared(event: Announced = event) -> GraphQLResponse:
+                        answered = await answer_one(event)
+                        return replace(answered, data=orjson.Fragment(orjson.dumps(answered.data)))
+
+                    yield await self._shared.get(compiled, (event.key, equal), shared)
         except SubgraphFailure as failed:
             _LOG.warning("stream_failed", extra={"correlation_id": context.correlation_id, "reason": str(failed)})
             yield stream_refusal(compiled, failed, context.correlation_id)
         except Exception as error:  # noqa: BLE001 - the edge of the engine, as in execute
             yield _internal_error(error, context.correlation_id)
+
+    def _varying(self, request: GraphQLRequest) -> tuple[str | None, ...]:
+        return tuple(request.headers.get(name) for name in self._varies_by)
 
     def _context(self, request: GraphQLRequest, caller: CallerView, correlation: str) -> RequestContext:
         timeout_s = self._limits.deadline_s

@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Self, get_args
+from typing import Annotated, Any, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -95,6 +95,29 @@ class EventsSettings(Table):
     contracts: Path = Path("schema/events")
     redis_url: str | None = Field(None, pattern=r"^rediss?://")
     """The Redis that several gateways share their log in; without it one gateway keeps a SQLite file."""
+    egress_hosts: tuple[str, ...] = ()
+    """Hosts that webhooks and callbacks may go to: `hooks.example.com`, `*.example.com`, `127.0.0.1:9000`."""
+    feed_keys: Mapping[str, Annotated[str, Field(min_length=16)]] = Field(default_factory=dict, repr=False)
+    """Name of a consumer to the key with which it reads /events/feed, best given by the environment."""
+
+
+class WebhookSettings(Table):
+    """A receiver outside GraphQL, to which events are posted, signed as Standard Webhooks say."""
+
+    url: str
+    secret: str = Field(repr=False)
+    """`whsec_` and the base64 of 24 to 64 bytes, best given by the environment (`CONCORD_WEBHOOKS__NAME__SECRET`)."""
+    types: tuple[str, ...] | None = None
+    """Event types; all, if absent."""
+    systems: tuple[str, ...] | None = None
+    """Systems whose events it gets; all, if absent."""
+    timeout_s: float = Field(10.0, gt=0)
+    first_pause_s: float = Field(1.0, gt=0)
+    """Pause after a failure; it doubles with each further one …"""
+    longest_pause_s: float = Field(300.0, gt=0)
+    """… up to this."""
+    disable_after_s: float = Field(3 * 24 * 3600.0, gt=0)
+    """How long everything may fail before the webhook is switched off. Its events wait, as long as they are kept."""
 
 
 class WritesSettings(Table):
@@ -182,6 +205,7 @@ class Settings(Table):
     request: RequestSettings = RequestSettings()
     plans: PlansSettings = PlansSettings()
     events: EventsSettings = EventsSettings()
+    webhooks: Mapping[str, WebhookSettings] = Field(default_factory=dict)
     writes: WritesSettings = WritesSettings(postgres_url=None)
     workflows: WorkflowsSettings = WorkflowsSettings(lease_s=10.0, approval_above=None)
     console: ConsoleSettings = ConsoleSettings()

@@ -8,13 +8,14 @@ from gateway.access.identity import CallerSigner
 from gateway.errors import REGISTRY
 from gateway.events.dead_letter_desk import DeadLetterDesk
 from gateway.events.embedded import Events
+from gateway.events.webhooks import Webhooks
 from gateway.execution.located import SubgraphProfile
 from gateway.execution.ports import RequestContext, SubgraphClient
 from gateway.federation.composition.ownership import Ownership
 from gateway.federation.supergraph import Supergraph
+from gateway.graph.client import GatewayGraph
 from gateway.graph.context import GraphContext, SystemState, SystemStatus
 from gateway.graph.entity_lookup import SubgraphEntityLookup
-from gateway.graph.schema import create_schema
 from gateway.settings import Settings, SubgraphSettings
 from gateway.transport.resume import CURSOR_HEADER
 from gateway.upstream.breaker import CircuitBreaker
@@ -22,7 +23,6 @@ from gateway.upstream.bulkhead import Bulkhead
 from gateway.upstream.coalesce import Coalesced
 from gateway.upstream.deadline import Deadlined
 from gateway.upstream.headers import Headered
-from gateway.upstream.in_process import InProcessSubgraph
 from gateway.upstream.remote import remote_subgraph
 from gateway.upstream.retry import Retried
 from gateway.upstream.turns import Turns
@@ -40,6 +40,7 @@ class SubgraphClients:
         ownership: Ownership | None,
         events: Events,
         desk: DeadLetterDesk,
+        webhooks: Webhooks,
         writes: WriteStore,
         *,
         internal_secret: str,
@@ -49,6 +50,7 @@ class SubgraphClients:
         self._internal_secret = internal_secret
         self._events = events
         self._desk = desk
+        self._webhooks = webhooks
         self._writes = writes
         self._clients: dict[str, SubgraphClient] = {}
         self._breakers: dict[str, CircuitBreaker] = {}
@@ -73,6 +75,11 @@ class SubgraphClients:
     def by_subgraph(self) -> Mapping[str, SubgraphClient]:
         """Return all clients that are open."""
         return self._clients
+
+    @property
+    def forwarded_headers(self) -> Sequence[str]:
+        """Names of the client's headers that some subgraph is told, in lower case."""
+        return sorted({name.lower() for each in self._settings.subgraphs.values() for name in each.forward_headers})
 
     async def systems(self) -> Sequence[SystemState]:
         """Return the systems behind the graph, as their circuit breakers see them."""
@@ -99,7 +106,7 @@ class SubgraphClients:
     def _client(self, name: str, url: str) -> SubgraphClient:
         configured = self._settings.subgraphs.get(name)
         if configured is not None and configured.in_process is not None:
-            return InProcessSubgraph(create_schema(), make_context=self._graph_context)
+            return GatewayGraph(make_context=self._graph_context)
         settings = configured or SubgraphSettings(url=url, schema=self._settings.supergraph.path)
         # Outermost last: each policy is a client around the one before.
         client: SubgraphClient = remote_subgraph(
@@ -123,6 +130,8 @@ class SubgraphClients:
             log=self._events.log,
             streams=self._events.streams,
             desk=self._desk,
+            consumers=self._events.consumers,
+            webhooks=self._webhooks,
             look_up=SubgraphEntityLookup(self._supergraph, self._clients, context),
             directory=self,
             request=context,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -13,11 +11,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from gateway.cli.graph_client import GraphClient, GraphRefused, TokenOption, UrlOption
+from gateway.cli.graph_client import GraphClient, GraphRefused, TokenOption, UrlOption, refusals_told
 from gateway.cli.options import CONFIG, ConfigOption, JsonOption
+from gateway.cli.webhooks import enable_webhook, replay_to, webhooks
 from gateway.events.dead_letter_desk import dead_letter_id, dead_letter_number
 
 app = typer.Typer(no_args_is_help=True, help="Watch lifecycle events; list, replay and discard dead letters.")
+for command in (webhooks, enable_webhook, replay_to):
+    app.command()(command)
 
 TypeOption = Annotated[
     str | None, typer.Option("--type", "-t", help="The event type, such as `concord.invoice.paid.v1`.")
@@ -44,15 +45,6 @@ _DISCARD = """mutation ($input: DiscardDeadLetterInput!) {
 _DISCARD_ALL = "mutation ($input: DiscardDeadLettersInput!) { discardDeadLetters(input: $input) { discarded } }"
 
 
-@contextmanager
-def _refusals_told() -> Iterator[None]:
-    try:
-        yield
-    except GraphRefused as refused:
-        Console(stderr=True).print(f"[red]✗[/red] {escape(str(refused))}", highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from refused
-
-
 @app.command()
 def tail(
     types: Annotated[list[str] | None, typer.Option("--type", "-t", help="Only these types; may be repeated.")] = None,
@@ -72,7 +64,7 @@ def tail(
     stated = {"types": types, "customers": customers, "contracts": contracts}
     wanted = {name: values for name, values in stated.items() if values}
     console = Console()
-    with _refusals_told(), GraphClient(config, url, token) as graph:
+    with refusals_told(), GraphClient(config, url, token) as graph:
         for number, data in enumerate(graph.watch(_TAIL, {"filter": wanted}, after), start=1):
             event = data["lifecycleEvents"]
             if as_json:
@@ -101,7 +93,7 @@ def dead_letters(
 
     Example: `concord events dead-letters --causes`
     """
-    with _refusals_told(), GraphClient(config, url, token) as graph:
+    with refusals_told(), GraphClient(config, url, token) as graph:
         if letter is not None:
             node = graph.ask(_INSPECT, {"id": _letter_id(letter)})["node"]
             if not node:
@@ -134,7 +126,7 @@ def replay(
     """
     _check_choice(letters, everything, event_type, rule)
     replayed, refused = 0, []
-    with _refusals_told(), GraphClient(config, url, token) as graph:
+    with refusals_told(), GraphClient(config, url, token) as graph:
         for letter in letters or ():
             try:
                 graph.ask(_REPLAY, {"input": {"id": _letter_id(letter)}})
@@ -179,7 +171,7 @@ def discard(
     """
     _check_choice(letters, everything, event_type, rule)
     discarded = 0
-    with _refusals_told(), GraphClient(config, url, token) as graph:
+    with refusals_told(), GraphClient(config, url, token) as graph:
         for letter in letters or ():
             graph.ask(_DISCARD, {"input": {"id": _letter_id(letter), "reason": reason}})
             discarded += 1

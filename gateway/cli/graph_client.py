@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Any, Self
@@ -11,6 +12,8 @@ from typing import Annotated, Any, Self
 import httpx2
 import orjson
 import typer
+from rich.console import Console
+from rich.markup import escape
 
 from gateway.settings import SettingsRefused, load_settings
 
@@ -33,6 +36,16 @@ class GraphRefused(Exception):  # noqa: N818 - reads as what it is
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
+
+
+@contextmanager
+def refusals_told() -> Iterator[None]:
+    """Print what the gateway refuses, and exit with 1."""
+    try:
+        yield
+    except GraphRefused as refused:
+        Console(stderr=True).print(f"[red]✗[/red] {escape(str(refused))}", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from refused
 
 
 class GraphClient:

@@ -41,3 +41,8 @@ def _decode(cursor: str, log_id: str) -> int | None:
             return None
     # One cursor per position: another spelling of the same number is not ours.
     return position if print_cursor(log_id, position) == cursor else None
+
+
+def log_of(cursor: str) -> str:
+    """Return the log that one of our own cursors belongs to."""
+    return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split(".")[1]

@@ -10,7 +10,6 @@ from typing import Any, assert_never
 
 import orjson
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -20,6 +19,7 @@ from gateway.events.dead_letter_event import dead_letter_created
 from gateway.events.dead_letters import DeadLetters, RejectedEvent
 from gateway.events.event import Event
 from gateway.events.log import EventLog, StoreUnavailable
+from gateway.events.refusal import json_response, refusal_response
 from gateway.events.signature import SIGNATURE_HEADER, signature_holds
 
 MEDIA_TYPE = "application/cloudevents-batch+json"
@@ -64,11 +64,11 @@ class EventIngest:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         try:
-            response = _json_response(200, await self._take(request))
+            response = json_response(200, await self._take(request))
         except GatewayError as error:
-            response = _refusal(error, request)
+            response = refusal_response(error, request)
         except StoreUnavailable:
-            response = _refusal(GatewayError("STORE_UNAVAILABLE", headers={"Retry-After": "1"}), request)
+            response = refusal_response(GatewayError("STORE_UNAVAILABLE", headers={"Retry-After": "1"}), request)
         except ClientDisconnect:
             return
         await response(scope, receive, send)
@@ -158,15 +158,3 @@ def rejected_event(envelope: object, broken: BrokenContract) -> RejectedEvent:
 
 def _text(value: object) -> str | None:
     return value[:200] if isinstance(value, str) else None
-
-
-def _refusal(error: GatewayError, request: Request) -> Response:
-    response = _json_response(error.http_status, {"errors": [error.to_graphql_error()]})
-    response.headers.update(error.headers)
-    if correlation_id := request.headers.get("x-correlation-id"):
-        response.headers["X-Correlation-Id"] = correlation_id[:200]
-    return response
-
-
-def _json_response(status: int, content: dict[str, Any]) -> Response:
-    return Response(orjson.dumps(content), status, media_type="application/json")

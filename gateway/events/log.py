@@ -16,12 +16,16 @@ class EventFilter:
 
     types: frozenset[str] | None = None
     """Exact event types."""
+    systems: frozenset[str] | None = None
+    """Names of the systems that published them: `billing`, whatever its instance."""
     keys: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Name of a key to the values wanted: `{"contract": {"CON-2025-0001"}}`."""
 
     def matches(self, event: Event) -> bool:
         """Say whether the reader wants this event."""
         if self.types is not None and event.type not in self.types:
+            return False
+        if self.systems is not None and event.source.split("/")[1] not in self.systems:
             return False
         return all(event.keys.get(name) in values for name, values in self.keys.items())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,19 +14,21 @@ from redis.exceptions import RedisError
 
 from gateway.events.event import Event, RecordedEvent, parse_event, print_event
 from gateway.events.log import Appended, EventFilter, EventPage, LogBounds, PositionExpired, StoreUnavailable
+from gateway.events.meter import EventMeter
 from gateway.events.redis_store import RedisStore
 from gateway.events.waiters import Waiters
 
 _PAGE = 500
 """Entries read in one call."""
-_BLOCK_MS = 5_000
+_BLOCK_MS = 1_000
 _RETRY_S = 0.5
 _AHEAD = 100_000
 """How far another process may be ahead of this one when a client comes over with its cursor."""
 
 _APPEND = """
+redis.call('HSETNX', KEYS[3], 'id', ARGV[2])
 local recorded = {}
-for i = 2, #ARGV, 3 do
+for i = 3, #ARGV, 3 do
   if redis.call('ZADD', KEYS[1], 'NX', ARGV[1], ARGV[i]) == 1 then
     local sequence = redis.call('HINCRBY', KEYS[2], ARGV[i + 1], 1)
     local position = redis.call('HINCRBY', KEYS[3], 'head', 1)
@@ -35,7 +38,17 @@ for i = 2, #ARGV, 3 do
 end
 return recorded
 """
-"""Atomic: de-duplicate, count and append. KEYS ids, subjects, log, stream; ARGV now, then id, subject, envelope each."""
+"""Atomic: de-duplicate, count and append. A log that was emptied gets a new name with its first event.
+
+KEYS ids, subjects, log, stream; ARGV now, a new name, then id, subject, envelope each."""
+
+_RENAME = """
+if redis.call('HGET', KEYS[1], 'id') ~= ARGV[1] then return 0 end
+if tonumber(redis.call('HGET', KEYS[1], 'head') or 0) >= tonumber(ARGV[2]) then return 0 end
+redis.call('HSET', KEYS[1], 'id', ARGV[3])
+return 1
+"""
+"""Give a log that lost events another name. KEYS log; ARGV the old name, the position that was seen, the new name."""
 
 _TRIM = """
 redis.call('XTRIM', KEYS[1], 'MINID', (ARGV[1] + 1) .. '-0')
@@ -53,32 +66,34 @@ class RedisEventLog:
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         id_memory: timedelta = timedelta(days=90),
+        meter: EventMeter | None = None,
     ) -> None:
         """`id_memory` is how long a trimmed event's id still tells duplicates."""
         self._store = store
         self._clock = clock
         self._id_memory = id_memory
-        self._waiters = Waiters()
+        self._waiters = Waiters(meter or EventMeter())
         self._bounds = LogBounds(log_id="", trimmed=0, head=0, ahead=_AHEAD)
+        self._followed = 0
+        """Events up to here were announced; what this process appends itself may be ahead of it."""
         self._append = store.redis.register_script(_APPEND)
+        self._rename = store.redis.register_script(_RENAME)
         self._trim = store.redis.register_script(_TRIM)
 
     async def start(self) -> None:
         """Read what the log holds, naming a new one. Raises `StoreUnavailable`. Then run `follow` beside all else."""
         await self._store.call(self._store.redis.hsetnx(self._store.key("log"), "id", secrets.token_hex(4)))
-        self._bounds = await self._read_bounds()
+        self._start_from(await self._read_bounds())
 
     async def follow(self) -> None:
         """Announce what any process appends, until cancelled; a Redis that is gone is asked again and again."""
         stream = self._store.key("stream")
         while True:
             try:
-                answer: Any = await self._store.blocking.xread({stream: f"{self._bounds.head}-0"}, _PAGE, _BLOCK_MS)
-                if answer:
+                answer: Any = await self._store.blocking.xread({stream: f"{self._followed}-0"}, _PAGE, _BLOCK_MS)
+                if not await self._is_replaced() and answer:
                     entries = dict(answer)[stream.encode()]
-                    self._announce([_recorded(*entry) for entry in entries])
-                else:
-                    await self._notice_a_new_log()
+                    self._announce([recorded_entry(*entry) for entry in entries])
             except (RedisError, OSError, StoreUnavailable):
                 await asyncio.sleep(_RETRY_S)
 
@@ -90,11 +105,13 @@ class RedisEventLog:
         """Keep the events, in this order, all or none. Raises `StoreUnavailable`."""
         if not events:
             return Appended(accepted=0, duplicates=0)
-        arguments: list[Any] = [repr(self._clock().timestamp())]
+        arguments: list[Any] = [repr(self._clock().timestamp()), secrets.token_hex(4)]
         for event in events:
             arguments += (event.id, event.subject, orjson.dumps(print_event(event)))
         keys = [self._store.key(name) for name in ("ids", "subjects", "log", "stream")]
         positions = await self._store.call(self._append(keys, arguments))
+        if positions:
+            self._advance(positions[-1])
         return Appended(accepted=len(positions), duplicates=len(events) - len(positions))
 
     async def read(self, after: int, wanted: EventFilter, limit: int) -> EventPage:
@@ -122,7 +139,7 @@ class RedisEventLog:
             entries: Any = await self._store.call(
                 self._store.redis.xrevrange(self._store.key("stream"), newest, "-", _PAGE)
             )
-            page = [_recorded(*entry) for entry in entries]
+            page = [recorded_entry(*entry) for entry in entries]
             found += (recorded for recorded in page if wanted.matches(recorded.event))
             if len(page) < _PAGE:
                 break
@@ -155,7 +172,7 @@ class RedisEventLog:
             entries: Any = await self._store.call(redis.xrange(stream, "-", "+", _PAGE))
             old: list[RecordedEvent] = []
             for entry in entries:
-                recorded = _recorded(*entry)
+                recorded = recorded_entry(*entry)
                 if recorded.recorded_at >= recorded_before:
                     break
                 old.append(recorded)
@@ -178,27 +195,42 @@ class RedisEventLog:
             pipeline.hmget(self._store.key("log"), "id", "trimmed", "head")
             pipeline.xrange(self._store.key("stream"), f"({after}-0", "+", _PAGE)
             row, entries = await self._store.call(pipeline.execute())
-        return _bounds(row), [_recorded(*entry) for entry in entries]
+        return _bounds(row), [recorded_entry(*entry) for entry in entries]
 
     async def _read_bounds(self) -> LogBounds:
         names = ["id", "trimmed", "head"]
         row: Any = await self._store.call(self._store.redis.hmget(self._store.key("log"), names))
         return _bounds(row)
 
-    async def _notice_a_new_log(self) -> None:
-        """Start over when Redis was emptied: cursors of the lost log are refused from here on."""
+    async def _is_replaced(self) -> bool:
+        """Start over when Redis was emptied or lost events: cursors of the lost log are refused, readers are told."""
         bounds = await self._read_bounds()
         if not bounds.log_id:
             await self.start()
-        elif bounds.log_id != self._bounds.log_id or bounds.head < self._bounds.head:
-            self._bounds = bounds
+        elif bounds.log_id != self._bounds.log_id:
+            self._start_from(bounds)
+        elif bounds.head < self._followed:
+            # It came back without its last events; the same positions will be other events.
+            arguments: list[Any] = [bounds.log_id, self._followed, secrets.token_hex(4)]
+            await self._store.call(self._rename([self._store.key("log")], arguments))
+            self._start_from(await self._read_bounds())
+        else:
+            return False
+        self._waiters.wake_all()
+        return True
 
     def _announce(self, recorded: Iterable[RecordedEvent]) -> None:
         announced = tuple(recorded)
-        self._bounds = LogBounds(
-            log_id=self._bounds.log_id, trimmed=self._bounds.trimmed, head=announced[-1].position, ahead=_AHEAD
-        )
+        self._followed = announced[-1].position
+        self._advance(self._followed)
         self._waiters.announce(announced)
+
+    def _start_from(self, bounds: LogBounds) -> None:
+        self._bounds = bounds
+        self._followed = bounds.head
+
+    def _advance(self, head: int) -> None:
+        self._bounds = replace(self._bounds, head=max(self._bounds.head, head))
 
 
 def _bounds(row: Sequence[bytes | None]) -> LogBounds:
@@ -206,7 +238,8 @@ def _bounds(row: Sequence[bytes | None]) -> LogBounds:
     return LogBounds(log_id=(log_id or b"").decode(), trimmed=int(trimmed or 0), head=int(head or 0), ahead=_AHEAD)
 
 
-def _recorded(entry_id: bytes, fields: dict[bytes, bytes]) -> RecordedEvent:
+def recorded_entry(entry_id: bytes, fields: dict[bytes, bytes]) -> RecordedEvent:
+    """Return the event in an entry of the stream."""
     return RecordedEvent(
         event=parse_event(orjson.loads(fields[b"e"])),
         position=int(entry_id.partition(b"-")[0]),

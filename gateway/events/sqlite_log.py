@@ -13,6 +13,7 @@ import orjson
 
 from gateway.events.event import Event, RecordedEvent, parse_event, print_event
 from gateway.events.log import Appended, EventFilter, EventPage, LogBounds, PositionExpired
+from gateway.events.meter import EventMeter
 from gateway.events.sqlite_store import SqliteStore
 from gateway.events.waiters import Waiters
 
@@ -52,12 +53,13 @@ class SqliteEventLog:
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         id_memory: timedelta = timedelta(days=90),
+        meter: EventMeter | None = None,
     ) -> None:
         """Use the store's tables, new or old. `id_memory` is how long a trimmed event's id still tells duplicates."""
         self._store = store
         self._clock = clock
         self._id_memory = id_memory
-        self._waiters = Waiters()
+        self._waiters = Waiters(meter or EventMeter())
         self._bounds = store.read_now(_read_bounds) or LogBounds(log_id="", trimmed=0, head=0)
         self._recent: deque[RecordedEvent] = deque()
         self._recent_after = self._bounds.head
@@ -210,6 +212,11 @@ def _conditions(wanted: EventFilter) -> tuple[str, _Parameters]:
     if wanted.types is not None:
         clauses.append(f"type IN ({_placeholders(wanted.types)})")
         parameters.extend(sorted(wanted.types))
+    if wanted.systems is not None:
+        source = "json_extract(CAST(envelope AS TEXT), '$.source') || '/'"
+        ors = " OR ".join(f"{source} LIKE ?" for _ in wanted.systems)
+        clauses.append(f"({ors or 'FALSE'})")
+        parameters.extend(f"concord/{system}/%" for system in sorted(wanted.systems))
     for name, values in wanted.keys.items():
         clauses.append(
             f"position IN (SELECT position FROM event_keys WHERE name = ? AND value IN ({_placeholders(values)}))"  # noqa: S608

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from gateway.events.event import RecordedEvent
 from gateway.events.log import EventFilter
+from gateway.events.meter import EventMeter
 
 _Topic = tuple[str, str]
 
@@ -23,7 +24,8 @@ class _Waiter:
 class Waiters:
     """The readers waiting on one log, indexed by one key value, else by type. Used on one event loop only."""
 
-    def __init__(self) -> None:
+    def __init__(self, meter: EventMeter) -> None:
+        self._meter = meter
         self._by_topic: defaultdict[_Topic, set[_Waiter]] = defaultdict(set)
 
     async def wait(self, after: int, wanted: EventFilter) -> int:
@@ -43,11 +45,19 @@ class Waiters:
     def announce(self, events: Iterable[RecordedEvent]) -> None:
         """Wake whoever wants one of these new events."""
         for recorded in events:
+            self._meter.recorded(recorded)
             event = recorded.event
             for topic in (("", ""), ("type", event.type), *((f"key {name}", key) for name, key in event.keys.items())):
                 for waiter in self._by_topic.get(topic, ()):
                     if not waiter.woken.done() and recorded.position > waiter.after and waiter.wanted.matches(event):
                         waiter.woken.set_result(recorded.position - 1)
+
+    def wake_all(self) -> None:
+        """Wake every reader, to look at the log again."""
+        for waiters in self._by_topic.values():
+            for waiter in waiters:
+                if not waiter.woken.done():
+                    waiter.woken.set_result(waiter.after)
 
 
 def _topics(wanted: EventFilter) -> tuple[_Topic, ...]:

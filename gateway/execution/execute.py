@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from collections.abc import Sequence as Seq
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -13,7 +13,7 @@ from gateway.execution.early import PATIENCE, Ancestors, ancestors_of, needless_
 from gateway.execution.entity_fetch import CompiledEntity, PreparedEntity, compile_entity
 from gateway.execution.fetch import load_entity, load_prepared, load_root
 from gateway.execution.located import SubgraphProfile
-from gateway.execution.ports import SubgraphClient
+from gateway.execution.ports import Announced, SourceEvent, SubgraphAnswer, SubgraphClient
 from gateway.execution.root_fetch import CompiledRoot, compile_root
 from gateway.execution.run import Run
 from gateway.execution.sharing import Mentions, Place, mentions_of, shared_places
@@ -255,23 +255,34 @@ async def _execute_hurried(nodes: Seq[CompiledNode], hurried: frozenset[int], in
             timer.cancel()
 
 
-async def events(compiled: CompiledPlan, source: Run, new_run: Callable[[], Run]) -> AsyncGenerator[Run, None]:
-    """Run a subscription: yield one finished run per event of the source stream, which closes with this generator.
+async def source_events(compiled: CompiledPlan, source: Run) -> AsyncGenerator[SourceEvent, None]:
+    """Run a subscription's source stream, which closes with this generator; `execute_event` answers each event.
 
-    `source` holds the variables and context of the stream; `new_run` makes the run of one event, with a deadline of its
-    own. Raises SubgraphFailure when the stream can't start or breaks.
+    `source` holds the variables and context of the stream. Raises SubgraphFailure when it can't start or breaks.
     """
     root = compiled.root
     assert isinstance(root, CompiledSubscription)
     request = root.primary.prepare(source)
     async with aclosing(root.primary.client.subscribe(request, source.context)) as stream:
-        async for answer in stream:
-            run = new_run()
-            run.cursor = _cursor(answer.value)
-            root.primary.merge(run, answer.value)
-            if root.rest is not None:
-                await _execute(root.rest, run)
-            yield run
+        async for event in stream:
+            yield event
+
+
+async def execute_event(compiled: CompiledPlan, event: SourceEvent, run: Run) -> None:
+    """Run the plan for one event to its end, in a run with a deadline of its own."""
+    root = compiled.root
+    assert isinstance(root, CompiledSubscription)
+    match event:
+        case SubgraphAnswer(value):
+            run.cursor = _cursor(value)
+        case Announced(_, cursor, answer):
+            run.cursor = cursor
+            value = (await answer()).value
+        case _:
+            assert_never(event)
+    root.primary.merge(run, value)
+    if root.rest is not None:
+        await _execute(root.rest, run)
 
 
 def _cursor(value: Any) -> str | None:

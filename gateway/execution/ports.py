@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import orjson
 
@@ -111,6 +111,20 @@ class SubgraphAnswer:
     """The bytes it was decoded from, for those who share or keep the answer. None where there never were any."""
 
 
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """An event of a source stream whose answer is made when somebody needs it."""
+
+    key: Hashable | None
+    """Equal where two streams of the same operation announce the same; None where it is this stream's alone."""
+    cursor: str
+    """A place from which the client can go on after this event."""
+    answer: Callable[[], Awaitable[SubgraphAnswer]]
+
+
+SourceEvent: TypeAlias = SubgraphAnswer | Announced
+
+
 class SubgraphFailure(Exception):  # noqa: N818 - reads as what it is
     """An expected failure of a whole fetch, with a code of the registry. Never a bug of ours."""
 
@@ -157,8 +171,8 @@ class SubgraphClient(Protocol):
         Cancelling closes what is in flight.
         """
 
-    def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SubgraphAnswer, None]:
-        """Start a subscription and yield an answer per event until the stream completes.
+    def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SourceEvent, None]:
+        """Start a subscription and yield an answer per event, or what announces one, until the stream completes.
 
         Raises SubgraphFailure when the stream can't start or breaks. `context.deadline` does not apply.
         """

@@ -10,9 +10,11 @@ from typing import Any, Protocol, TypeAlias
 import strawberry
 from aiodataloader import DataLoader
 
+from gateway.events.consumers import Consumers
 from gateway.events.dead_letter_desk import DeadLetterDesk
 from gateway.events.log import EventLog
 from gateway.events.source_stream import EventStreams
+from gateway.events.webhooks import Webhooks
 from gateway.execution.ports import RequestContext
 from gateway.writes.workflows.desk import WorkflowDesk
 from gateway.writes.workflows.model import StepRecord
@@ -25,7 +27,9 @@ class EntityLookup(Protocol):
     """Asks the subgraph that owns a type whether entities exist."""
 
     async def __call__(self, typename: str, known: Sequence[EntityKeys], wanted: str) -> Sequence[str | None]:
-        """Return the key field `wanted` of each entity, in order; None for one that does not exist.
+        """Return the key field `wanted` of each entity, in order; None for one that does not exist or has none.
+
+        `wanted` may be a path to a field of a related entity, `owner.id`.
 
             await look_up("Contract", [{"id": "Q29u…"}], "number")    # ["CON-2025-0001"]
 
@@ -79,6 +83,8 @@ class GraphContext:
     log: EventLog
     streams: EventStreams
     desk: DeadLetterDesk
+    consumers: Consumers
+    webhooks: Webhooks
     look_up: EntityLookup
     directory: SystemDirectory
     request: RequestContext
@@ -86,8 +92,6 @@ class GraphContext:
     """None where the gateway is configured to carry none."""
     resume_after: str | None = None
     """The cursor that the client gave outside the operation, such as Last-Event-ID; a `cursor` argument goes before it."""
-    delivered: str | None = None
-    """Cursor of the event that the subscription delivers; told beside each event, for the transport to pass on."""
     _keys: DataLoader[_Asked, str | None] = field(init=False)
     _steps: DataLoader[str, Sequence[StepRecord]] = field(init=False)
 

@@ -31,7 +31,7 @@ class SubgraphEntityLookup:
             subgraph=owner,
             kind=OperationKind.QUERY,
             document="query($representations:[_Any!]!){_entities(representations:$representations)"
-            f"{{...on {typename}{{{wanted}}}}}}}",
+            f"{{...on {typename}{{{_selection(wanted)}}}}}}}",
             variables={"representations": [{"__typename": typename, **keys} for keys in known]},
             entities=len(known),
         )
@@ -43,7 +43,11 @@ class SubgraphEntityLookup:
 
 
 def find_owner(supergraph: Supergraph, typename: str, known: frozenset[str], wanted: str) -> str | None:
-    """Return the first subgraph that resolves a type by exactly these key fields and has the wanted one itself."""
+    """Return the first subgraph that resolves a type by exactly these key fields and has the wanted one itself.
+
+    `wanted` may be a path, `owner.id`, whose first field is looked at.
+    """
+    wanted = wanted.partition(".")[0]
     for name, subgraph in supergraph.subgraphs.items():
         declared = subgraph.types.get(typename)
         if declared is None:
@@ -59,12 +63,22 @@ def find_owner(supergraph: Supergraph, typename: str, known: frozenset[str], wan
 def _read_keys(answer: Any, wanted: str, count: int) -> list[str | None]:
     match answer:
         case {"data": {"_entities": list() as entities}} if len(entities) == count and not answer.get("errors"):
-            return [
-                str(entity[wanted]) if isinstance(entity, dict) and wanted in entity else None for entity in entities
-            ]
+            return [_read_key(entity, wanted) for entity in entities]
         case {"errors": [{"extensions": {"code": str() as code}}, *_]} if code in REGISTRY:
             raise GatewayError(code)
         case {"errors": [_, *_]}:
             raise GatewayError("SYSTEM_ERROR")
         case _:
             raise GatewayError("SYSTEM_BAD_RESPONSE")
+
+
+def _read_key(entity: Any, wanted: str) -> str | None:
+    for name in wanted.split("."):
+        entity = entity.get(name) if isinstance(entity, dict) else None
+    return None if entity is None else str(entity)
+
+
+def _selection(path: str) -> str:
+    """Return a selection of one field: `owner.id` becomes `owner{id}`."""
+    first, _, rest = path.partition(".")
+    return f"{first}{{{_selection(rest)}}}" if rest else first

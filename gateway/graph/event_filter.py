@@ -13,6 +13,7 @@ from gateway.graph.refusal import refusal
 
 _MAX_VALUES = 500
 _TYPES = frozenset(row.type for row in CATALOGUE)
+_SYSTEMS = frozenset(emitter for row in CATALOGUE for emitter in row.emitters)
 
 
 @strawberry.input(
@@ -24,6 +25,13 @@ class LifecycleEventFilter:
     types: list[str] | None = strawberry.field(
         default=None,
         description="Of these types, such as `concord.renewal.due.v1`; one that is unknown, or that the subscription does not deliver, is refused.",
+    )
+    systems: list[str] | None = strawberry.field(
+        default=None, description="Published by these systems of record, such as `billing`, whatever their instance."
+    )
+    owners: list[strawberry.ID] | None = strawberry.field(
+        default=None,
+        description="About customers that these account owners look after, by their global ids; the CRM is asked at each event.",
     )
     customers: list[strawberry.ID] | None = strawberry.field(
         default=None, description="About the customers with these global ids."
@@ -73,10 +81,26 @@ def to_event_filter(wanted: LifecycleEventFilter | None, subjects: frozenset[str
     ):
         if any(typename_of(each) != kind for each in (ids or ())[: _MAX_VALUES + 1]):
             raise refusal("BAD_USER_INPUT", f"The id is of another type than {kind}.")
+    systems = None if wanted.systems is None else frozenset(map(_known_system, wanted.systems))
     keys = {name: frozenset(map(str, values)) for name, values in stated.items() if values is not None}
     if any(len(values) > _MAX_VALUES for values in keys.values()):
         raise refusal("BAD_USER_INPUT", f"A filter has at most {_MAX_VALUES} values in a list.")
-    return EventFilter(types=types, keys=keys)
+    return EventFilter(types=types, systems=systems, keys=keys)
+
+
+def wanted_owners(wanted: LifecycleEventFilter | None) -> frozenset[str] | None:
+    """Return the account owners that a filter names, or None where it names none. Raises BAD_USER_INPUT."""
+    if wanted is None or wanted.owners is None:
+        return None
+    if len(wanted.owners) > _MAX_VALUES or any(typename_of(each) != "AccountOwner" for each in wanted.owners):
+        raise refusal("BAD_USER_INPUT", f"`owners` are at most {_MAX_VALUES} ids of the type AccountOwner.")
+    return frozenset(map(str, wanted.owners))
+
+
+def _known_system(name: str) -> str:
+    if name in _SYSTEMS:
+        return name
+    raise refusal("BAD_USER_INPUT", f"No events come from {name[:100]!r}; choose from {', '.join(sorted(_SYSTEMS))}.")
 
 
 def _known_type(name: str, allowed: frozenset[str]) -> str:

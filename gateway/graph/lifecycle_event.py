@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import base64
+from datetime import UTC, datetime
 
 import strawberry
 
+from gateway.events.cursor import log_of
 from gateway.events.event import Change
-from gateway.events.source_stream import StreamedEvent
+from gateway.events.source_stream import Gap, GapReason, StreamedEvent
 from gateway.graph.context import GraphInfo
+from gateway.graph.descriptions import described_enum
 from gateway.graph.entities import Contract, Customer, Entitlement, Invoice, Opportunity
 from gateway.graph.guards import SEES_EVENTS
 from gateway.graph.workflow import Workflow, find_workflow
+
+GAP_TYPE = "concord.gap.announced.v1"
+"""Type of the announcement of a gap: it has no contract, since no system publishes it."""
 
 
 @strawberry.type(description="A field that changed, with its values as text.")
@@ -32,6 +38,24 @@ class FieldChange:
 
 async def _workflow(self: LifecycleEvent, info: GraphInfo) -> Workflow | None:
     return None if self.workflow_id is None else await find_workflow(info, self.workflow_id)
+
+
+described_enum(
+    "Why a subscriber does not get events.",
+    SKIPPED="The subscriber was far behind, and had asked to skip.",
+    EXPIRED="They were no longer kept.",
+    LOG_REPLACED="The log lost events, or is another one than the one that the subscriber read.",
+)(GapReason)
+
+
+@strawberry.type(
+    description="Events that the subscriber does not get. What was read before may be stale: read it again."
+)
+class EventGap:
+    """The field `gap`."""
+
+    reason: GapReason = strawberry.field(description="Why they are left out.")
+    missed: int | None = strawberry.field(description="How many; null where nobody can know.")
 
 
 @strawberry.type(
@@ -60,6 +84,12 @@ class LifecycleEvent:
         description="The dead letter that it was until somebody replayed it; null for what came by itself."
     )
     source: str = strawberry.field(description="Who sent it, such as `concord/billing`.")
+    coalesced: int = strawberry.field(
+        description="How many older events of its subject and type it stands for, where the subscriber asked for that."
+    )
+    gap: EventGap | None = strawberry.field(
+        description="Set where this is no event of a system but tells of those that are left out here."
+    )
     changes: list[FieldChange] = strawberry.field(
         description="Fields of the subject that changed; the record as it is now is read from its owner."
     )
@@ -95,6 +125,8 @@ class LifecycleEvent:
             causation_id=event.causation_id,
             replay_of=None if event.replay_of is None else strawberry.ID(event.replay_of),
             source=event.source,
+            coalesced=streamed.coalesced,
+            gap=None,
             changes=[FieldChange.of(change) for change in event.changes],
             customer=Customer(id=strawberry.ID(keys["customer"])) if "customer" in keys else None,
             contract=Contract(known_number=keys["contract"]) if "contract" in keys else None,
@@ -103,4 +135,33 @@ class LifecycleEvent:
             entitlement=Entitlement(id=strawberry.ID(keys["entitlement"])) if "entitlement" in keys else None,
             feature=keys.get("feature"),
             workflow_id=keys.get("workflow"),
+        )
+
+    @classmethod
+    def of_gap(cls, gap: Gap) -> LifecycleEvent:
+        """Return the announcement of a gap, as a value of the graph that is in no log."""
+        now = datetime.now(UTC)
+        subject = base64.urlsafe_b64encode(f"EventLog:{log_of(gap.cursor)}".encode()).decode().rstrip("=")
+        return cls(
+            id=strawberry.ID(f"gateway:gap:{gap.cursor}"),
+            type=GAP_TYPE,
+            subject=strawberry.ID(subject),
+            time=now,
+            recorded_time=now,
+            sequence=0,
+            cursor=gap.cursor,
+            correlation_id=None,
+            causation_id=None,
+            replay_of=None,
+            source="concord/gateway",
+            coalesced=0,
+            gap=EventGap(reason=gap.reason, missed=gap.missed),
+            changes=[],
+            customer=None,
+            contract=None,
+            invoice=None,
+            opportunity=None,
+            entitlement=None,
+            feature=None,
+            workflow_id=None,
         )

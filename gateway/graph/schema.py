@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
-from typing import Annotated, Any
+from typing import Annotated
 
 import strawberry
-from graphql import GraphQLError
-from strawberry.extensions import ParserCache, SchemaExtension, ValidationCache
+from graphql import GraphQLError, GraphQLSchema
+from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
 from gateway.errors import GatewayError
-from gateway.events.catalogue import SUBJECTS
 from gateway.events.dead_letter_desk import dead_letter_number
 from gateway.events.log import StoreUnavailable
-from gateway.events.source_stream import StreamedEvent
-from gateway.graph.context import GraphContext, GraphInfo, SystemStatus
+from gateway.graph.context import GraphInfo, SystemStatus
 from gateway.graph.dead_letter import (
     DeadLetter,
     DeadLetterCause,
@@ -42,9 +38,23 @@ from gateway.graph.event_connection import LifecycleEventConnection, event_page
 from gateway.graph.event_filter import LifecycleEventFilter, to_event_filter
 from gateway.graph.global_id import typename_of
 from gateway.graph.guards import MAY_OPERATE, SEES_OPERATIONS
-from gateway.graph.lifecycle_event import LifecycleEvent
 from gateway.graph.node import Node
 from gateway.graph.refusal import refusal, to_graphql_error
+from gateway.graph.subscription import Subscription
+from gateway.graph.webhook import (
+    EnableWebhookPayload,
+    EventConsumer,
+    EventLag,
+    EventReplay,
+    ReplayEventsPayload,
+    Webhook,
+    enable_webhook,
+    replay_events,
+    resolve_consumers,
+    resolve_event_lags,
+    resolve_replays,
+    resolve_webhooks,
+)
 from gateway.graph.workflow import Workflow, find_workflow
 from gateway.graph.workflow_connection import WorkflowConnection, resolve_workflows
 from gateway.graph.workflow_mutation import WorkflowMutation
@@ -142,37 +152,6 @@ async def resolve_systems(info: GraphInfo) -> list[System]:
     return [System(name=state.name, owner=state.owner, status=state.status) for state in states]
 
 
-def stream_of(*subjects: str) -> Callable[..., Awaitable[AsyncGenerator[LifecycleEvent]]]:
-    """Return the resolver of a subscription to the events of these subjects (`renewal`).
-
-    Its refusals (BAD_USER_INPUT, EVENT_CURSOR_*) come before the first event: the subscription never begins.
-    """
-
-    async def subscribe(
-        info: GraphInfo,
-        filter: LifecycleEventFilter | None = None,  # noqa: A002 - the argument's name
-        cursor: str | None = None,
-    ) -> AsyncGenerator[LifecycleEvent]:
-        try:
-            after = info.context.resume_after if cursor is None else cursor
-            stream = info.context.streams.subscribe(to_event_filter(filter, frozenset(subjects)), after)
-        except GatewayError as error:
-            raise to_graphql_error(error) from error
-        return _events(stream, info.context)
-
-    return subscribe
-
-
-async def _events(stream: AsyncGenerator[StreamedEvent], context: GraphContext) -> AsyncGenerator[LifecycleEvent]:
-    async with aclosing(stream):
-        try:
-            async for streamed in stream:
-                context.delivered = streamed.cursor
-                yield LifecycleEvent.of(streamed)
-        except GatewayError as error:
-            raise to_graphql_error(error) from error
-
-
 @strawberry.type(
     description="What can be read. Each field is answered by the system that owns it, and null with a located error when that system fails."
 )
@@ -205,6 +184,22 @@ class Query:
         directives=[SEES_OPERATIONS],
         description="Writes over several systems, the newest first.",
     )
+    webhooks: list[Webhook] | None = strawberry.field(
+        resolver=resolve_webhooks,
+        directives=[SEES_OPERATIONS],
+        description="Receivers outside GraphQL, and what became of their deliveries.",
+    )
+    event_consumers: list[EventConsumer] | None = strawberry.field(
+        resolver=resolve_consumers,
+        directives=[SEES_OPERATIONS],
+        description="Readers whose place in the event log outlives them, and their lag.",
+    )
+    event_lags: list[EventLag] | None = strawberry.field(
+        resolver=resolve_event_lags, directives=[SEES_OPERATIONS], description="How late events are, by type."
+    )
+    event_replays: list[EventReplay] | None = strawberry.field(
+        resolver=resolve_replays, directives=[SEES_OPERATIONS], description="Replays that are not finished."
+    )
     systems: list[System] | None = strawberry.field(
         resolver=resolve_systems, description="The systems behind the graph, who owns them and how they do."
     )
@@ -236,43 +231,15 @@ class Mutation(WorkflowMutation):
         directives=[MAY_OPERATE],
         description="Put the dead letters of a cause away for good, saying why.",
     )
-
-
-@strawberry.type(
-    description="Changes as they happen. With a `cursor`, what came after it is delivered first; nothing is missed."
-)
-class Subscription:
-    """Changes as they happen. With a `cursor`, what came after it is delivered first; nothing is missed or doubled."""
-
-    customer_events = strawberry.subscription(
-        resolver=stream_of("customer", "opportunity"),
-        description="What happens to customers and their opportunities.",
+    replay_events: ReplayEventsPayload | None = strawberry.field(
+        resolver=replay_events,
+        directives=[MAY_OPERATE],
+        description="Deliver the events of a time range to one consumer once more, throttled and flagged as replays.",
     )
-    renewal_updates = strawberry.subscription(
-        resolver=stream_of("renewal"), description="What is due, decided or missed in renewals."
-    )
-    contract_events = strawberry.subscription(
-        resolver=stream_of("contract", "revenue"),
-        description="What happens to contracts, from creation to their end, and to the revenue from them.",
-    )
-    invoice_events = strawberry.subscription(
-        resolver=stream_of("invoice", "payment", "credit_memo", "journal"),
-        description="What happens to invoices, their payments and credit memos, and in the ledger.",
-    )
-    workflow_updates = strawberry.subscription(
-        resolver=stream_of("workflow"),
-        description="Workflows that begin, fail at a step, are completed or undone.",
-    )
-    entitlement_changes = strawberry.subscription(
-        resolver=stream_of("entitlement", "usage"),
-        description="What customers may use, and how much of it they have used.",
-    )
-    operations_updates = strawberry.subscription(
-        resolver=stream_of("workflow", "drift", "source", "dead_letter"),
-        description="What operations should know: workflows, drift, systems in trouble, dead letters.",
-    )
-    lifecycle_events = strawberry.subscription(
-        resolver=stream_of(*SUBJECTS), description="Everything that happens, of every type."
+    enable_webhook: EnableWebhookPayload | None = strawberry.field(
+        resolver=enable_webhook,
+        directives=[MAY_OPERATE],
+        description="Go on with a webhook that was switched off, where it stopped.",
     )
 
 
@@ -293,20 +260,13 @@ _DATE = strawberry.scalar(
 )
 
 
-class CursorBesideEvent(SchemaExtension):
-    """Tells the cursor of each delivered event as `extensions.concord.cursor`."""
-
-    def get_results(self) -> dict[str, Any]:
-        """Return what goes into the result's extensions."""
-        match self.execution_context.context:
-            case GraphContext(delivered=str() as cursor):
-                return {"concord": {"cursor": cursor}}
-            case _:
-                return {}
-
-
 class GraphSchema(strawberry.federation.Schema):
     """Refusals are answers, not log lines; anything else is logged by the caller of the schema."""
+
+    @property
+    def graphql_schema(self) -> GraphQLSchema:
+        """The schema as graphql-core executes it."""
+        return self._schema
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Let strawberry log bugs only."""
@@ -324,7 +284,6 @@ def create_schema() -> GraphSchema:
         types=(*NODES, DeadLetter, Workflow),
         config=StrawberryConfig(scalar_map={dt.datetime: _DATE_TIME, dt.date: _DATE}),
         extensions=[
-            CursorBesideEvent,
             lambda: ParserCache(maxsize=_CACHED_DOCUMENTS),
             lambda: ValidationCache(maxsize=_CACHED_DOCUMENTS),
         ],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from gateway.access.authenticate import Authenticate
 from gateway.transport.asgi import ASGIApp
+from gateway.transport.callback import Callbacks
 from gateway.transport.drain import Drain
 from gateway.transport.reservations import Reservations
 from gateway.transport.settings import TransportSettings
@@ -28,5 +29,7 @@ class Door:
     authenticate: Authenticate
     drain: Drain
     reservations: Reservations
+    callbacks: Callbacks | None
+    """Posts the events of subscriptions that ask for it; None refuses them."""
     page: ASGIApp | None
     """Answers browsers that open the endpoint; None answers them as any client."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.access.authenticate import Authenticate, allow_anonymous
 from gateway.transport.asgi import ASGIApp, Receive, Scope, Send
+from gateway.transport.callback import Callbacks
 from gateway.transport.door import Door, EngineRef
 from gateway.transport.drain import Drain
 from gateway.transport.http import serve_http
@@ -19,11 +20,13 @@ def graphql_app(
     authenticate: Authenticate = allow_anonymous,
     drain: Drain | None = None,
     page: ASGIApp | None = None,
+    callbacks: Callbacks | None = None,
 ) -> ASGIApp:
     """Return the application that answers GraphQL requests on whatever path it is mounted at.
 
     `engine` is asked for the engine at the start of each operation, so a reload is a change of what it returns.
-    `drain` is shared with whoever stops the process; `page` answers browsers that open the endpoint.
+    `drain` is shared with whoever stops the process; `page` answers browsers that open the endpoint; `callbacks` post
+    the events of subscriptions that name an address.
     """
     settings = settings or TransportSettings()
     door = Door(
@@ -32,6 +35,7 @@ def graphql_app(
         authenticate=authenticate,
         drain=drain or Drain(),
         reservations=Reservations(limit=settings.stream.max_reservations, unopened_s=settings.stream.unopened_s),
+        callbacks=callbacks,
         page=page,
     )
 

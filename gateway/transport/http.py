@@ -9,10 +9,13 @@ import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
+from gateway.access.caller import Caller
 from gateway.access.csrf import prevent_csrf
+from gateway.engine import Engine
 from gateway.errors import GatewayError, RequestRefused
-from gateway.execution.message import GraphQLResponse
+from gateway.execution.message import GraphQLRequest, GraphQLResponse
 from gateway.transport.asgi import Receive, Scope, Send
+from gateway.transport.callback import PROTOCOL, read_callback
 from gateway.transport.cors import preflight_headers
 from gateway.transport.disconnect import CancelOnDisconnect
 from gateway.transport.door import Door
@@ -21,7 +24,7 @@ from gateway.transport.graphql_request import check_content_type, read_get, read
 from gateway.transport.header_limits import check_headers
 from gateway.transport.media_type import Answer, negotiate
 from gateway.transport.multipart import MultipartStream
-from gateway.transport.paced import one
+from gateway.transport.paced import close, one
 from gateway.transport.request_body import ClientDisconnected, receive_body
 from gateway.transport.respond import respond, respond_refused
 from gateway.transport.resume import resumed
@@ -90,6 +93,9 @@ async def _serve(exchange: Exchange, door: Door) -> None:
         request = read_get(exchange.scope["query_string"], headers, door.settings)
     engine = door.engine()
     result: GraphQLResponse | AsyncIterator[GraphQLResponse]
+    if acceptable.callback and "subscription" in request.extensions:
+        await _call_back(exchange, door, engine, request, caller)
+        return
     async with CancelOnDisconnect(exchange.receive):
         if acceptable.streaming is None:
             result = await engine.execute(request, caller)
@@ -108,6 +114,25 @@ async def _serve(exchange: Exchange, door: Door) -> None:
         result = one(result)
     wire = EventStream() if acceptable.streaming is Answer.EVENTS else MultipartStream()
     await stream(exchange, door, result, wire, caller=caller)
+
+
+async def _call_back(exchange: Exchange, door: Door, engine: Engine, request: GraphQLRequest, caller: Caller) -> None:
+    """Begin a subscription whose events are posted, once its receiver has confirmed it."""
+    if door.callbacks is None:
+        raise GatewayError("BAD_REQUEST", "Subscriptions over callbacks are not offered here.")
+    callback = read_callback(request)
+    result = await engine.subscribe(resumed(request), caller)
+    if isinstance(result, GraphQLResponse):  # a refusal, or no subscription
+        await respond(exchange, result, Answer.JSON, is_legacy=False)
+        return
+    try:
+        await door.callbacks.confirm(callback)
+    except GatewayError:
+        await close(result)
+        raise
+    door.callbacks.begin(callback, result, caller, exchange.correlation_id)
+    started = GraphQLResponse(data=None, headers={"X-Correlation-Id": exchange.correlation_id, PROTOCOL: "callback"})
+    await respond(exchange, started, Answer.JSON, is_legacy=False)
 
 
 async def _options(exchange: Exchange, door: Door) -> None:

@@ -40,6 +40,8 @@ class Acceptable:
     """Media type of an answer that is many results; None if only one result is accepted."""
     prefers_stream: bool
     """Whether a single result, too, should be sent as a stream."""
+    callback: bool
+    """Whether the events of a subscription should be posted to an address that the request names."""
     is_legacy: bool
     """Whether `application/json` was named, so that old clients expect 200 whatever became of the document."""
     page: bool
@@ -69,13 +71,15 @@ def negotiate(accept: str) -> Acceptable:
         raise GatewayError("NOT_ACCEPTABLE")
     qualities: dict[Answer, float] = {}
     page = 0.0
-    is_legacy = False
+    callback = is_legacy = False
     for text in accept.split(",") if accept.strip() else ["*/*"]:
         media_range = parse_media_type(text)
         quality = _quality(media_range)
         if quality <= 0:
             continue
         match media_range.name:
+            case "application/json" if media_range.parameters.get("callbackspec") == "1.0":
+                callback, answer = True, Answer.JSON
             case "application/json":
                 answer, is_legacy = Answer.JSON, True
             case "*/*" | "application/*":
@@ -103,6 +107,7 @@ def negotiate(accept: str) -> Acceptable:
         single=single,
         streaming=streaming,
         prefers_stream=bool(ranked) and ranked[0] is Answer.EVENTS,
+        callback=callback,
         is_legacy=is_legacy and single is Answer.JSON,
         page=page > 0 and page >= max(qualities.values(), default=0.0),
     )

@@ -7,7 +7,14 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-from gateway.execution.ports import RequestContext, SubgraphAnswer, SubgraphClient, SubgraphFailure, SubgraphRequest
+from gateway.execution.ports import (
+    RequestContext,
+    SourceEvent,
+    SubgraphAnswer,
+    SubgraphClient,
+    SubgraphFailure,
+    SubgraphRequest,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +121,7 @@ class CircuitBreaker:
             ends.clear()
             self._fetched = self._failures = 0
 
-    def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SubgraphAnswer, None]:
+    def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SourceEvent, None]:
         """Streams pass."""
         return self._inner.subscribe(request, context)
 

@@ -6,7 +6,14 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
 
-from gateway.execution.ports import RequestContext, SubgraphAnswer, SubgraphClient, SubgraphFailure, SubgraphRequest
+from gateway.execution.ports import (
+    RequestContext,
+    SourceEvent,
+    SubgraphAnswer,
+    SubgraphClient,
+    SubgraphFailure,
+    SubgraphRequest,
+)
 
 
 class Bulkhead:
@@ -60,7 +67,7 @@ class Bulkhead:
                 ) from error
             raise
 
-    def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SubgraphAnswer, None]:
+    def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SourceEvent, None]:
         """Streams take no place: they last."""
         return self._inner.subscribe(request, context)
 

@@ -7,7 +7,14 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
 from gateway.execution.merge import copy_json
-from gateway.execution.ports import RequestContext, SubgraphAnswer, SubgraphClient, SubgraphFailure, SubgraphRequest
+from gateway.execution.ports import (
+    RequestContext,
+    SourceEvent,
+    SubgraphAnswer,
+    SubgraphClient,
+    SubgraphFailure,
+    SubgraphRequest,
+)
 from gateway.federation.plan import OperationKind
 
 SLACK_S = 1.0
@@ -82,7 +89,7 @@ class Coalesced:
             if self._flights.get(key) is flight:
                 del self._flights[key]
 
-    def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SubgraphAnswer, None]:
+    def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SourceEvent, None]:
         """Streams are never shared."""
         return self.inner.subscribe(request, context)
 

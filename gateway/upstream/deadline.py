@@ -5,7 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 
-from gateway.execution.ports import RequestContext, SubgraphAnswer, SubgraphClient, SubgraphFailure, SubgraphRequest
+from gateway.execution.ports import (
+    RequestContext,
+    SourceEvent,
+    SubgraphAnswer,
+    SubgraphClient,
+    SubgraphFailure,
+    SubgraphRequest,
+)
 
 BREAKER_S = 1.0
 """A subgraph that was given less time than this is not to blame for having been too slow."""
@@ -33,7 +40,7 @@ class Deadlined:
                 failed.trips_breaker = False
             raise
 
-    def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SubgraphAnswer, None]:
+    def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SourceEvent, None]:
         """Streams have no deadline."""
         return self._inner.subscribe(request, context)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping
 from typing import Any
 
-from gateway.execution.ports import RequestContext, SubgraphAnswer, SubgraphClient, SubgraphRequest
+from gateway.execution.ports import RequestContext, SourceEvent, SubgraphAnswer, SubgraphClient, SubgraphRequest
 
 _OURS = frozenset(
     {
@@ -39,7 +39,7 @@ class Headered:
         """Fetch with the headers. Hands the client's own coroutine on: one of its own would only be in the way."""
         return self._inner.fetch(self._added(request, context), context)
 
-    def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SubgraphAnswer, None]:
+    def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SourceEvent, None]:
         """Subscribe with the headers."""
         return self._inner.subscribe(self._added(request, context), context)
 

@@ -11,7 +11,7 @@ from strawberry.types.execution import PreExecutionError
 
 from gateway.errors import REGISTRY
 from gateway.execution.merge import copy_json
-from gateway.execution.ports import RequestContext, SubgraphAnswer, SubgraphFailure, SubgraphRequest
+from gateway.execution.ports import RequestContext, SourceEvent, SubgraphAnswer, SubgraphFailure, SubgraphRequest
 
 MakeContext = Callable[[RequestContext], Awaitable[Any]]
 """Makes the resolvers' context for one fetch, on the event loop."""
@@ -38,9 +38,7 @@ class InProcessSubgraph:
         )
         return SubgraphAnswer(_value(result))
 
-    async def subscribe(
-        self, request: SubgraphRequest, context: RequestContext
-    ) -> AsyncGenerator[SubgraphAnswer, None]:
+    async def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SourceEvent, None]:
         """Run a subscription, an answer per event."""
         stream = await self._schema.subscribe(
             request.document,

@@ -6,7 +6,14 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator
 
-from gateway.execution.ports import RequestContext, SubgraphAnswer, SubgraphClient, SubgraphFailure, SubgraphRequest
+from gateway.execution.ports import (
+    RequestContext,
+    SourceEvent,
+    SubgraphAnswer,
+    SubgraphClient,
+    SubgraphFailure,
+    SubgraphRequest,
+)
 from gateway.federation.plan import OperationKind
 
 IDEMPOTENCY_HEADER = "idempotency-key"
@@ -67,7 +74,7 @@ class Retried:
             return failed.retry_after_ms / 1000
         return self._backoff_s * float(2**attempt) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, not a secret
 
-    def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SubgraphAnswer, None]:
+    def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SourceEvent, None]:
         """Streams are not repeated: events might be missed unseen."""
         return self._inner.subscribe(request, context)
 

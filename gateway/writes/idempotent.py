@@ -12,7 +12,14 @@ from typing import assert_never
 import orjson
 
 from gateway.errors import Outcome
-from gateway.execution.ports import RequestContext, SubgraphAnswer, SubgraphClient, SubgraphFailure, SubgraphRequest
+from gateway.execution.ports import (
+    RequestContext,
+    SourceEvent,
+    SubgraphAnswer,
+    SubgraphClient,
+    SubgraphFailure,
+    SubgraphRequest,
+)
 from gateway.federation.plan import OperationKind
 from gateway.writes.store import Answered, Claimed, Misused, Running, StoreFailed, WriteName, WriteStore
 
@@ -106,7 +113,7 @@ class IdempotentWrites:
         except StoreFailed:
             _LOG.exception("write_claim_not_released", extra={"field": write.name.field})
 
-    def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SubgraphAnswer, None]:
+    def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SourceEvent, None]:
         """Streams pass."""
         return self._inner.subscribe(request, context)
 

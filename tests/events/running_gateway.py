@@ -15,9 +15,17 @@ import httpx2
 from pydantic import SecretStr
 from websockets.asyncio.client import connect
 
+from gateway.access.caller import ANONYMOUS
 from gateway.access.settings import AccessPolicy, AccessSettings
 from gateway.app import create_gateway
+from gateway.events.contracts import EventContracts
+from gateway.events.dead_letter_desk import DeadLetterDesk
+from gateway.events.egress import Egress
+from gateway.events.embedded import Events
+from gateway.events.webhooks import Webhooks
+from gateway.execution.ports import RequestContext
 from gateway.federation.composition import SubgraphSource, compose
+from gateway.graph.context import GraphContext
 from gateway.settings import EventsSettings, Settings, StateSettings, SubgraphSettings, SupergraphSettings
 from gateway.transport.server import server
 from subgraphs.identity.app import start as start_identity
@@ -37,6 +45,9 @@ class Door:
     url: str
     client: httpx2.AsyncClient
     identity_url: str
+    identity_requests: list[str]
+    """Paths that the identity subgraph was asked at."""
+    supergraph: Path
 
 
 @asynccontextmanager
@@ -81,8 +92,15 @@ async def running_door(tmp_path: Path, schemas: Path, serve: Any, **settings: An
         require_caller=True,
     )
     identity_app = create_app("identity", create_identity_schema(), identity_settings, start_identity)
+    asked: list[str] = []
+
+    async def counted(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            asked.append(scope["path"])
+        await identity_app(scope, receive, send)
+
     async with (
-        serve(identity_app, lifespan="on") as identity,
+        serve(counted, lifespan="on") as identity,
         httpx2.AsyncClient(trust_env=False, timeout=60) as client,
     ):
         supergraph = tmp_path / "supergraph.graphql"
@@ -102,7 +120,7 @@ async def running_door(tmp_path: Path, schemas: Path, serve: Any, **settings: An
             **settings,
         )
         async with gateway_on(port, configured) as url:
-            yield Door(url, client, identity)
+            yield Door(url, client, identity, asked, supergraph)
 
 
 @asynccontextmanager
@@ -113,13 +131,40 @@ async def subscribed(door, query: str, **variables: Any):
     ) as connection:
 
         async def read() -> Any:
-            return json.loads(await asyncio.wait_for(connection.recv(), 30))
+            return json.loads(await asyncio.wait_for(connection.recv(), 60))
 
         await connection.send(json.dumps({"type": "connection_init"}))
         assert (await read())["type"] == "connection_ack"
         payload = {"query": query, "variables": variables}
         await connection.send(json.dumps({"type": "subscribe", "id": "1", "payload": payload}))
         yield read
+
+
+def graph_context(
+    events: Events, contracts: EventContracts, look_up: Any = None, directory: Any = None
+) -> GraphContext:
+    """What the gateway's own graph works with, over one log."""
+    return GraphContext(
+        log=events.log,
+        streams=events.streams,
+        desk=DeadLetterDesk(events.dead_letters, events.log, contracts),
+        consumers=events.consumers,
+        webhooks=Webhooks((), events.log, events.consumers, events.notes, Egress(())),
+        look_up=look_up,
+        directory=directory,
+        request=RequestContext(correlation_id="c-1", deadline=float("inf"), caller=ANONYMOUS),
+    )
+
+
+async def head_cursor(door: Door) -> str:
+    """The cursor of the newest event: a subscription that begins with it misses nothing, whenever it is open."""
+    async with asyncio.timeout(60):
+        while True:
+            query = {"query": "{ events(last: 1) { edges { cursor } } }"}
+            edges = (await door.client.post(f"{door.url}/graphql", json=query)).json()["data"]["events"]["edges"]
+            if edges:
+                return str(edges[0]["cursor"])
+            await asyncio.sleep(0.05)
 
 
 async def read_sse(door, query: str, count: int, headers: dict[str, str] | None = None) -> list[dict[str, str]]:

@@ -7,14 +7,17 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
+from running_gateway import graph_context
 
 from gateway.access.caller import ANONYMOUS
 from gateway.errors import GatewayError
-from gateway.events.dead_letter_desk import DeadLetterDesk
+from gateway.events.cursor import print_cursor
 from gateway.events.event import parse_event
-from gateway.execution.ports import RequestContext
+from gateway.execution.ports import RequestContext, SubgraphFailure, SubgraphRequest
+from gateway.federation.plan import OperationKind
 from gateway.federation.supergraph import parse_supergraph
-from gateway.graph.context import GraphContext, SystemState, SystemStatus
+from gateway.graph.client import GatewayGraph
+from gateway.graph.context import SystemState, SystemStatus
 from gateway.graph.entities import NODES
 from gateway.graph.entity_lookup import find_owner
 from gateway.graph.print_schema import print_schema
@@ -58,19 +61,29 @@ def owners(gid):
 
 @pytest.fixture
 def context(events, owners, contracts):
-    return lambda: GraphContext(
-        log=events.log,
-        streams=events.streams,
-        desk=DeadLetterDesk(events.dead_letters, events.log, contracts),
-        look_up=owners,
-        directory=Systems(),
-        request=RequestContext(correlation_id="c-1", deadline=float("inf"), caller=ANONYMOUS),
-    )
+    return lambda: graph_context(events, contracts, owners, Systems())
 
 
 @pytest.fixture
 def make(activated):
     return lambda *args, **kwargs: parse_event(activated(*args, **kwargs))
+
+
+@pytest.fixture
+def subscribe(context):
+    """Subscribe as the executor does, through the subgraph client."""
+
+    async def make_context(_request):
+        return context()
+
+    def subscribe(document, variables):
+        request = SubgraphRequest(
+            subgraph="concord", kind=OperationKind.SUBSCRIPTION, document=document, variables=variables
+        )
+        asked = RequestContext(correlation_id="c", deadline=0, caller=ANONYMOUS)
+        return GatewayGraph(make_context=make_context).subscribe(request, asked)
+
+    return subscribe
 
 
 @pytest.fixture
@@ -241,17 +254,17 @@ async def test_an_event_names_its_entities_by_the_keys_their_owners_know(ask, ev
     )
 
 
-async def test_a_subscription_goes_on_where_its_cursor_says(events, make, context):
+async def test_a_subscription_goes_on_where_its_cursor_says(events, make, subscribe):
     document = """subscription ($filter: LifecycleEventFilter, $cursor: String) {
       contractEvents(filter: $filter, cursor: $cursor) { sequence cursor contract { number } } }"""
 
     async def take(count, **variables):
         results = []
-        stream = await SCHEMA.subscribe(document, variable_values=variables, context_value=context())
-        async with asyncio.timeout(30), aclosing(stream):
-            async for result in stream:
-                event = result.data["contractEvents"]
-                assert result.extensions == {"concord": {"cursor": event["cursor"]}}
+        async with asyncio.timeout(60), aclosing(subscribe(document, variables)) as stream:
+            async for announced in stream:
+                answer = (await announced.answer()).value
+                event = answer["data"]["contractEvents"]
+                assert (answer, announced.cursor) == ({"data": {"contractEvents": event}}, event["cursor"])
                 results.append(event)
                 if len(results) == count:
                     break
@@ -273,15 +286,42 @@ async def test_a_subscription_goes_on_where_its_cursor_says(events, make, contex
         ('cursor: "nonsense"', "EVENT_CURSOR_INVALID"),
         ('filter: {types: ["concord.invoice.paid.v1"]}', "BAD_USER_INPUT"),
         ('filter: {types: ["no"]}', "BAD_USER_INPUT"),
+        ('filter: {systems: ["oracle"]}', "BAD_USER_INPUT"),
+        ('filter: {owners: ["Q3VzdG9tZXI6MQ"]}', "BAD_USER_INPUT"),
         ('filter: {customers: ["x"]}', "BAD_USER_INPUT"),
         ('filter: {customers: ["Q29udHJhY3Q6MQ"]}', "BAD_USER_INPUT"),
         ('filter: {entitlements: ["Q3VzdG9tZXI6MQ"]}', "BAD_USER_INPUT"),
     ],
 )
-async def test_a_subscription_that_can_not_begin_is_refused_with_a_code(context, arguments, code):
-    stream = await SCHEMA.subscribe(f"subscription {{ renewalUpdates({arguments}) {{ id }} }}", context_value=context())
-    async with aclosing(stream):
-        results = [result async for result in stream]
-    assert [(result.data, [error.extensions["code"] for error in result.errors]) for result in results] == [
-        (None, [code])
+async def test_a_subscription_that_can_not_begin_is_refused_with_a_code(subscribe, arguments, code):
+    with pytest.raises(SubgraphFailure) as refused:
+        async for _ in subscribe(f"subscription {{ renewalUpdates({arguments}) {{ id }} }}", {}):
+            pass
+    assert refused.value.code == code
+
+
+async def test_account_owners_and_systems_choose_events(events, make, subscribe, owners, gid):
+    """The owner is asked of the CRM with the key that the crosswalk gives for the customer of each event."""
+    owners.entities["Customer"] = [
+        {"id": gid("Customer", "c1"), "crmRef": "101", "owner.id": gid("AccountOwner", "7")},
+        {"id": gid("Customer", "c2"), "crmRef": "102", "owner.id": gid("AccountOwner", "8")},
+        {"id": gid("Customer", "c3"), "crmRef": "103", "owner.id": None},
     ]
+    start = events.log.bounds()
+    await events.log.append([make(n, customer=f"c{n}") for n in (1, 2, 3, 4)])
+    stage = make(5, customer="c2", type="concord.renewal.stage_changed.v1", source="concord/crm/eu")
+    await events.log.append([stage])
+    document = """subscription ($filter: LifecycleEventFilter, $cursor: String) {
+      lifecycleEvents(filter: $filter, cursor: $cursor) { id } }"""
+
+    async def first(**wanted):
+        variables = {"filter": wanted, "cursor": print_cursor(start.log_id, start.head)}
+        async with asyncio.timeout(60), aclosing(subscribe(document, variables)) as stream:
+            async for announced in stream:
+                return (await announced.answer()).value["data"]["lifecycleEvents"]["id"]
+        return None
+
+    assert await first(owners=[gid("AccountOwner", "8")]) == make(2).id
+    assert await first(owners=[gid("AccountOwner", "8")], systems=["crm"]) == stage.id
+    assert await first(systems=["crm", "erp"]) == stage.id
+    assert await first(systems=["billing"], customers=[gid("Customer", "c3")]) == make(3).id

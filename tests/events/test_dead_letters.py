@@ -12,15 +12,13 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
+from running_gateway import graph_context
 
-from gateway.access.caller import ANONYMOUS
 from gateway.events.contracts import EventContracts
 from gateway.events.dead_letter_desk import DeadLetterDesk, dead_letter_id
 from gateway.events.dead_letters import DeadLetterFilter, DeadLetterState
 from gateway.events.ingest import rejected_event
 from gateway.events.log import EventFilter
-from gateway.execution.ports import RequestContext
-from gateway.graph.context import GraphContext
 from gateway.graph.schema import create_schema
 
 SCHEMA = create_schema()
@@ -51,14 +49,7 @@ def ask(ingest, contracts):
     events = ingest.events
 
     async def ask(document, **variables):
-        context = GraphContext(
-            log=events.log,
-            streams=events.streams,
-            desk=DeadLetterDesk(events.dead_letters, events.log, contracts),
-            look_up=None,
-            directory=None,
-            request=RequestContext(correlation_id="c-1", deadline=float("inf"), caller=ANONYMOUS),
-        )
+        context = graph_context(events, contracts)
         result = await SCHEMA.execute(document, variable_values=variables, context_value=context)
         return result.data, [(error.path, error.extensions["code"], error.message) for error in result.errors or ()]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import AsyncExitStack
 from typing import Any
 
-from running_gateway import read_sse, subscribed
+from running_gateway import head_cursor, read_sse, subscribed
 
 CUSTOMER_EVENTS = """subscription ($cursor: String) { customerEvents(cursor: $cursor) {
   type sequence cursor changes { field from to } customer { id identities { system externalId } } } }"""
@@ -50,10 +51,9 @@ async def test_a_posted_event_names_entities_of_systems_that_may_be_silent(door,
     customer = await take_record("crm", "101")
     event = activated(1)
     event["data"]["keys"]["customer"] = customer
-    query = """subscription { contractEvents(filter: {contracts: ["CON-2025-0001"]}) {
+    query = """subscription ($cursor: String) { contractEvents(filter: {contracts: ["CON-2025-0001"]}, cursor: $cursor) {
       time subject contract { number } customer { identities { externalId } } } }"""
-    async with subscribed(door, query) as read:
-        await asyncio.sleep(0.2)
+    async with subscribed(door, query, cursor=await head_cursor(door)) as read:
         answer = await post(f"{door.url}/events", [event], "application/cloudevents-batch+json")
         assert answer == {"accepted": 1, "duplicates": 0, "rejected": []}
         message = await read()
@@ -101,3 +101,42 @@ async def test_nodes_events_and_systems_are_part_of_the_graph(door, take_record,
             {"name": "gateway", "owner": "graph-platform", "status": "UP"},  # from schema/ownership.toml
         ]
     }
+
+
+async def test_equal_subscriptions_share_the_work_of_an_event_and_others_do_not(door, post, activated, take_record):
+    """Two operations, one of them asked by twelve clients with filters of their own: identity is asked twice."""
+    customer = await take_record("crm", "101")
+    event = activated(1)
+    event["data"]["keys"]["customer"] = customer
+    many = """subscription ($filter: LifecycleEventFilter, $cursor: String) {
+      contractEvents(filter: $filter, cursor: $cursor) {
+      cursor customer { identities { externalId } } } }"""
+    one = "subscription ($cursor: String) { lifecycleEvents(cursor: $cursor) { customer { identities { system } } type } }"
+    cursor = await head_cursor(door)
+    filters = [{"contracts": ["CON-2025-0001"]}, {"customers": [customer]}, {"systems": ["billing"]}] * 4
+    async with AsyncExitStack() as stack:
+        equal = [
+            await stack.enter_async_context(subscribed(door, many, filter=each, cursor=cursor)) for each in filters
+        ]
+        other = await stack.enter_async_context(subscribed(door, one, cursor=cursor))
+        before = door.identity_requests.count("/graphql")
+        await post(f"{door.url}/events", [event], "application/cloudevents-batch+json")
+        answers = [(await read())["payload"] for read in equal]
+        assert (await other())["payload"]["data"]["lifecycleEvents"]["type"] == event["type"]
+        assert answers[0]["data"]["contractEvents"]["customer"] == {"identities": [{"externalId": "101"}]}
+        assert answers == [answers[0]] * 12
+        assert door.identity_requests.count("/graphql") - before == 2
+
+
+async def test_a_subscription_outlives_a_reload_of_the_schema(door, post, activated, caplog):
+    caplog.set_level("INFO", logger="concord.app")
+    await post(f"{door.url}/events", [activated(100)], "application/cloudevents-batch+json")
+    query = "subscription ($cursor: String) { contractEvents(cursor: $cursor) { id } }"
+    async with subscribed(door, query, cursor=await head_cursor(door)) as read:
+        for number in range(3):
+            door.supergraph.write_text(door.supergraph.read_text() + f"# {number}\n")
+            async with asyncio.timeout(60):
+                while [record.message for record in caplog.records].count("reloaded") <= number:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+            await post(f"{door.url}/events", [activated(number)], "application/cloudevents-batch+json")
+            assert (await read())["payload"]["data"] == {"contractEvents": {"id": activated(number)["id"]}}

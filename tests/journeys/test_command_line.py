@@ -35,6 +35,9 @@ def concord(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
         "events dead-letters",
         "events replay",
         "events discard",
+        "events webhooks",
+        "events enable-webhook",
+        "events replay-to",
     ],
 )
 def test_every_command_helps_with_an_example(command):

@@ -1,0 +1,66 @@
+"""How late events are, what waits and what was missed: in the graph and as metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+
+import httpx2
+from prometheus_client.parser import text_string_to_metric_families
+from running_gateway import head_cursor, subscribed
+
+ACTIVATED = "concord.contract.activated.v1"
+LAGS = """{ eventLags { type recorded delivered recording { p50 p99 } delivery { p50 p99 } } }"""
+
+
+async def metrics(door):
+    reply = await door.client.get(f"{door.url}/metrics")
+    assert (reply.status_code, reply.headers["content-type"].split(";")[0]) == (200, "text/plain")
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(reply.text)
+        for sample in family.samples
+    }
+
+
+async def test_lag_from_the_business_to_the_subscriber_is_told_by_type(door, post, activated):
+    now = dt.datetime.now(dt.UTC)
+    await post(f"{door.url}/events", [activated(0, time=now.isoformat())], "application/cloudevents-batch+json")
+    query = "subscription ($cursor: String) { contractEvents(cursor: $cursor) { id } }"
+    async with subscribed(door, query, cursor=await head_cursor(door)) as read:
+        async with asyncio.timeout(60):
+            while (await metrics(door))["concord_event_streams",] != 1.0:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(0)
+        times = [now - dt.timedelta(hours=hours) for hours in (0, 0, 1)]
+        batch = [activated(n, time=time.isoformat()) for n, time in enumerate(times, start=1)]
+        broken = activated(9)
+        del broken["time"]
+        await post(f"{door.url}/events", [*batch, broken], "application/cloudevents-batch+json")
+        for _ in batch:
+            await read()
+    answer = (await door.client.post(f"{door.url}/graphql", json={"query": LAGS})).json()["data"]["eventLags"]
+    assert [(each["type"], each["recorded"]) for each in answer] == [
+        (ACTIVATED, 4),
+        ("concord.dead_letter.created.v1", 1),
+    ]
+    assert answer[0]["recording"]["p50"] < 3_500 <= answer[0]["recording"]["p99"]
+    async with asyncio.timeout(60):
+        while (found := await metrics(door))["concord_event_streams",]:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    assert found["concord_event_recording_lag_seconds_count", ACTIVATED] == 4
+    assert found["concord_event_recording_lag_seconds_sum", ACTIVATED] >= 3_600
+    assert found["concord_dead_letters", "WAITING"] == 1
+    assert found["concord_dead_letters", "DISCARDED"] == 0
+    assert (found["concord_event_log_position",], found["concord_event_store_up",]) == (5, 1)
+    if answer[0]["delivered"]:
+        assert answer[0]["delivery"]["p50"] <= answer[0]["delivery"]["p99"]
+        assert found["concord_event_delivery_lag_seconds_count", ACTIVATED] == answer[0]["delivered"]
+
+
+async def test_metrics_are_read_and_not_written(door):
+    refused = await door.client.post(f"{door.url}/metrics", content=b"x")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD")
+    head = await door.client.head(f"{door.url}/metrics")
+    assert (head.status_code, head.content) == (200, b"")
+    assert isinstance(head, httpx2.Response)
