@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up install install-test test test-access test-systems nightly check format schema constraints console bench bench-composition bench-planning profile clean
+.PHONY: help up install install-test test test-access test-events-crashes test-systems nightly check format schema constraints console bench bench-composition bench-planning profile clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ nightly: install-test ## thousands of random graphs, different ones each time: E
 
 test-access: install-test ## every probe of who may see what, and all hostile input: minutes
 	@CONCORD_ACCESS_EVERY=1 $(BIN)/pytest tests/access -s $(ARGS)
+
+test-events-crashes: install-test ## kill -9 publishers, gateways, consumers and Redis in 100,000 events; print what was lost (ARGS="--events 10000")
+	@$(BIN)/python tests/events/crashes.py $(ARGS)
 
 check: install-test ## the static checks alone
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .

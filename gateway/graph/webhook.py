@@ -26,13 +26,13 @@ _TYPES = frozenset(row.type for row in CATALOGUE)
 class WebhookDelivery:
     """An entry of the delivery log."""
 
-    event_id: strawberry.ID
-    event_type: str
-    at: datetime
+    event_id: strawberry.ID = strawberry.field(description="The event that was sent.")
+    event_type: str = strawberry.field(description="Its type, such as `concord.invoice.paid.v1`.")
+    at: datetime = strawberry.field(description="When it was sent.")
     attempt: int = strawberry.field(description="From 1.")
     status: int | None = strawberry.field(description="HTTP status; null where there was no answer.")
     error: str | None = strawberry.field(description="Why it failed; null where the event was taken.")
-    duration_ms: float
+    duration_ms: float = strawberry.field(description="Milliseconds until the receiver answered or was given up.")
     replay_id: str | None = strawberry.field(description="The replay that it belongs to.")
 
     @classmethod
@@ -54,8 +54,8 @@ class WebhookDelivery:
 class Webhook:
     """A webhook of the configuration."""
 
-    name: str
-    url: str
+    name: str = strawberry.field(description="Name in the configuration, and of the consumer that keeps its place.")
+    url: str = strawberry.field(description="Where events are posted.")
     delivered: int = strawberry.field(description="Events that it took in all.")
     failing_since: datetime | None = strawberry.field(
         description="Since when nothing got through; null while it works."
@@ -66,7 +66,7 @@ class Webhook:
     )
     reason: str | None = strawberry.field(description="Why it was switched off, or what went wrong last.")
 
-    @strawberry.field
+    @strawberry.field(description="The last attempts, newest first; 0 to 200 of them, 20 if not said.")
     async def deliveries(self, info: GraphInfo, first: int = 20) -> list[WebhookDelivery] | None:
         """The last attempts, newest first."""
         if not 0 <= first <= _MAX_DELIVERIES:
@@ -93,7 +93,7 @@ class Webhook:
 class EventConsumer:
     """A named consumer."""
 
-    name: str
+    name: str = strawberry.field(description="The consumer's name; a webhook's is that of the configuration.")
     waiting: int = strawberry.field(description="Events of the log that it has not dealt with: its lag.")
     unacknowledged: int = strawberry.field(description="Of those, the ones that it has taken.")
     missed: int = strawberry.field(description="Events that were no longer kept when it came to them.")
@@ -103,18 +103,18 @@ class EventConsumer:
 class LagQuantiles:
     """Half of the events were no later than `p50`, all but a hundredth no later than `p99`."""
 
-    p50: float
-    p99: float
+    p50: float = strawberry.field(description="Seconds that half of the events did not exceed.")
+    p99: float = strawberry.field(description="Seconds that all but a hundredth of the events did not exceed.")
 
 
 @strawberry.type(description="How late the events of one type are, as this process has seen since it started.")
 class EventLag:
     """One entry of `eventLags`."""
 
-    type: str
-    recorded: int
+    type: str = strawberry.field(description="The event type, such as `concord.invoice.paid.v1`.")
+    recorded: int = strawberry.field(description="Events of the type that reached the log.")
     delivered: int = strawberry.field(description="Deliveries to subscribers that were up to date.")
-    last_recorded_at: datetime
+    last_recorded_at: datetime = strawberry.field(description="When the last of them did.")
     recording: LagQuantiles = strawberry.field(description="From business time to the log.")
     delivery: LagQuantiles | None = strawberry.field(description="From the log to the subscriber.")
 
@@ -140,13 +140,13 @@ def resolve_event_lags(info: GraphInfo) -> list[EventLag]:
 class EventReplay:
     """An unfinished replay."""
 
-    id: strawberry.ID
-    consumer: str
-    since: datetime
-    until: datetime
-    types: list[str] | None
-    per_second: float
-    reason: str
+    id: strawberry.ID = strawberry.field(description="Name of the replay, told to the receiver with each event.")
+    consumer: str = strawberry.field(description="The consumer that gets the events.")
+    since: datetime = strawberry.field(description="Events recorded from this instant on.")
+    until: datetime = strawberry.field(description="And before this one.")
+    types: list[str] | None = strawberry.field(description="Only these types; null for all.")
+    per_second: float = strawberry.field(description="The most that are delivered in a second.")
+    reason: str = strawberry.field(description="Why, as whoever asked for it said.")
     replayed: int = strawberry.field(description="How many were delivered so far.")
 
     @classmethod
@@ -169,35 +169,37 @@ class ReplayEventsInput:
     """Input of `replayEvents`."""
 
     consumer: str = strawberry.field(description="The name of a webhook.")
-    since: datetime
+    since: datetime = strawberry.field(description="Events recorded from this instant on.")
     until: datetime | None = strawberry.field(default=None, description="Until now, if absent.")
-    types: list[str] | None = None
+    types: list[str] | None = strawberry.field(
+        default=None, description="Only these types; all, if absent. One that is unknown is refused."
+    )
     per_second: float = strawberry.field(default=50.0, description="The most to deliver in a second.")
-    reason: str
+    reason: str = strawberry.field(description="Why; kept with the replay.")
     client_mutation_id: str | None = None
 
 
-@strawberry.type
+@strawberry.type(description="What became of `replayEvents`.")
 class ReplayEventsPayload:
     """Answer of `replayEvents`."""
 
-    replay: EventReplay
+    replay: EventReplay = strawberry.field(description="The replay, as it begins.")
     client_mutation_id: str | None
 
 
-@strawberry.input
+@strawberry.input(description="Which webhook goes on.")
 class EnableWebhookInput:
     """Input of `enableWebhook`."""
 
-    name: str
+    name: str = strawberry.field(description="The webhook's name in the configuration.")
     client_mutation_id: str | None = None
 
 
-@strawberry.type
+@strawberry.type(description="What became of `enableWebhook`.")
 class EnableWebhookPayload:
     """Answer of `enableWebhook`."""
 
-    webhook: Webhook
+    webhook: Webhook = strawberry.field(description="The webhook, enabled.")
     client_mutation_id: str | None
 
 
