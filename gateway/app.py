@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -30,6 +31,7 @@ from gateway.events.gauges import EventGauges
 from gateway.events.ingest import EventIngest
 from gateway.events.meter import EventMeter
 from gateway.events.shared import shared_events
+from gateway.events.source_watch import SourceWatch
 from gateway.events.webhooks import Webhooks
 from gateway.federation.supergraph import Supergraph
 from gateway.outgoing import read_webhooks
@@ -114,6 +116,10 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
                 stopping=drain.begun,
             )
             await stack.enter_async_context(webhooks.delivering())
+            watching = asyncio.create_task(
+                SourceWatch(events.log, events.notes, clients.wellness).run(), name="source watch"
+            )
+            stack.callback(watching.cancel)
             await stack.enter_async_context(callbacks.serving())
             yield
 

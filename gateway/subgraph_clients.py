@@ -81,6 +81,11 @@ class SubgraphClients:
         """Names of the client's headers that some subgraph is told, in lower case."""
         return sorted({name.lower() for each in self._settings.subgraphs.values() for name in each.forward_headers})
 
+    async def wellness(self) -> Mapping[str, bool]:
+        """Return whether each system is well, by name; those that were not asked lately, or answer in part, are left out."""
+        known = {SystemStatus.UP: True, SystemStatus.DOWN: False}
+        return {each.name: known[each.status] for each in await self.systems() if each.status in known}
+
     async def systems(self) -> Sequence[SystemState]:
         """Return the systems behind the graph, as their circuit breakers see them."""
         return [

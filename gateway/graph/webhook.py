@@ -50,6 +50,15 @@ class WebhookDelivery:
         )
 
 
+async def resolve_deliveries(self: Webhook, info: GraphInfo, first: int = 20) -> list[WebhookDelivery]:
+    """Return the last attempts. Raises BAD_USER_INPUT, STORE_UNAVAILABLE."""
+    if not 0 <= first <= _MAX_DELIVERIES:
+        raise refusal("BAD_USER_INPUT", f"Ask for 0 to {_MAX_DELIVERIES} deliveries.")
+    async with _available():
+        found = await info.context.webhooks.deliveries(self.name, first)
+    return [WebhookDelivery.of(each) for each in found]
+
+
 @strawberry.type(description="A receiver outside GraphQL, to which events are posted, signed by Standard Webhooks.")
 class Webhook:
     """A webhook of the configuration."""
@@ -66,14 +75,9 @@ class Webhook:
     )
     reason: str | None = strawberry.field(description="Why it was switched off, or what went wrong last.")
 
-    @strawberry.field(description="The last attempts, newest first; 0 to 200 of them, 20 if not said.")
-    async def deliveries(self, info: GraphInfo, first: int = 20) -> list[WebhookDelivery] | None:
-        """The last attempts, newest first."""
-        if not 0 <= first <= _MAX_DELIVERIES:
-            raise refusal("BAD_USER_INPUT", f"Ask for 0 to {_MAX_DELIVERIES} deliveries.")
-        async with _available():
-            found = await info.context.webhooks.deliveries(self.name, first)
-        return [WebhookDelivery.of(each) for each in found]
+    deliveries: list[WebhookDelivery] | None = strawberry.field(
+        resolver=resolve_deliveries, description="The last attempts, newest first; 0 to 200 of them, 20 if not said."
+    )
 
     @classmethod
     def of(cls, name: str, url: str, state: WebhookState) -> Webhook:

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx2
 from pydantic import SecretStr
+from starlette.responses import PlainTextResponse
 from websockets.asyncio.client import connect
 
 from gateway.access.caller import ANONYMOUS
@@ -48,6 +49,8 @@ class Door:
     identity_requests: list[str]
     """Paths that the identity subgraph was asked at."""
     supergraph: Path
+    faults: dict[str, int]
+    """`identity`: the status that it answers with instead."""
 
 
 @asynccontextmanager
@@ -93,10 +96,14 @@ async def running_door(tmp_path: Path, schemas: Path, serve: Any, **settings: An
     )
     identity_app = create_app("identity", create_identity_schema(), identity_settings, start_identity)
     asked: list[str] = []
+    faults: dict[str, int] = {}
 
     async def counted(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
             asked.append(scope["path"])
+            if "identity" in faults and scope["path"] == "/graphql":
+                await PlainTextResponse("broken", faults["identity"])(scope, receive, send)
+                return
         await identity_app(scope, receive, send)
 
     async with (
@@ -120,7 +127,7 @@ async def running_door(tmp_path: Path, schemas: Path, serve: Any, **settings: An
             **settings,
         )
         async with gateway_on(port, configured) as url:
-            yield Door(url, client, identity, asked, supergraph)
+            yield Door(url, client, identity, asked, supergraph, faults)
 
 
 @asynccontextmanager
