@@ -22,6 +22,7 @@ from gateway.cache.known_documents import DocumentFile
 from gateway.cache.warm_plans import WarmPlans
 from gateway.console import console
 from gateway.engine import Engine, EngineLimits
+from gateway.entity_caching import entity_caching
 from gateway.events.contracts import EventContracts
 from gateway.events.dead_letter_desk import DeadLetterDesk
 from gateway.events.egress import Egress
@@ -95,8 +96,9 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
             desk = DeadLetterDesk(events.dead_letters, events.log, contracts)
             await stack.enter_async_context(credentials.running())
             webhooks = Webhooks(receivers, events.log, events.consumers, events.notes, egress)
+            caching = await stack.enter_async_context(entity_caching(settings.entities, ownership, events.log))
             clients = SubgraphClients(
-                settings, ownership, events, desk, webhooks, writes, internal_secret=internal_secret
+                settings, ownership, events, desk, webhooks, writes, caching, internal_secret=internal_secret
             )
             stack.push_async_callback(clients.aclose)
             clients.workflows = await stack.enter_async_context(

@@ -49,7 +49,7 @@ from gateway.federation.operation import Operation, coerce_variables, parse_docu
 from gateway.federation.plan import OperationKind, QueryPlan
 from gateway.federation.planner import Planner
 from gateway.federation.supergraph import Supergraph
-from gateway.records.provenance import FetchLog, Wanted, told, wanted
+from gateway.records.provenance import FetchLog, Wanted, stale_places, told, wanted
 from gateway.telemetry.correlation import correlation_id
 from gateway.upstream.turns import Turns
 from gateway.writes.keys import write_keys
@@ -294,6 +294,7 @@ class Engine:
         async def answer_one(event: SourceEvent) -> GraphQLResponse:
             each = self._context(request, context.caller, context.correlation_id)
             each.observer = FetchLog() if tell is not None else None
+            each.reads_anew = True  # the event says that something changed
             run = self._run(compiled, variables, each)
             await execute_event(compiled.plan, event, run)
             return self._respond(compiled, run, tell)
@@ -351,7 +352,9 @@ class Engine:
         extensions: dict[str, Any] = {}
         if tell is not None:
             assert isinstance(run.context.observer, FetchLog)
-            extensions["concord"] = told(tell, run.context.observer, compiled)
+            extensions["concord"] = told(tell, run.context.observer, compiled, run.context.reused or ())
+        if run.context.reused is not None and (stale := stale_places(compiled, run.context.reused)):
+            extensions["concord"] = {**extensions.get("concord", {}), "stale": stale}
         if run.cursor is not None:
             extensions["concord"] = {**extensions.get("concord", {}), "cursor": run.cursor}
         headers = {"X-Correlation-Id": run.context.correlation_id}

@@ -120,6 +120,15 @@ class WebhookSettings(Table):
     """How long everything may fail before the webhook is switched off. Its events wait, as long as they are kept."""
 
 
+class EntitiesSettings(Table):
+    """Where entities are kept whose types the ownership table lets be cached."""
+
+    max_bytes: int = Field(64 << 20, ge=1 << 20)
+    """What one process keeps, at most."""
+    redis_url: str | None = Field(None, pattern=r"^rediss?://")
+    """The Redis through which several gateways share entities and hear of each other's writes."""
+
+
 class WritesSettings(Table):
     """Where answered writes are kept by their idempotency key."""
 
@@ -206,6 +215,7 @@ class Settings(Table):
     plans: PlansSettings = PlansSettings()
     events: EventsSettings = EventsSettings()
     webhooks: Mapping[str, WebhookSettings] = Field(default_factory=dict)
+    entities: EntitiesSettings = EntitiesSettings()
     writes: WritesSettings = WritesSettings(postgres_url=None)
     workflows: WorkflowsSettings = WorkflowsSettings(lease_s=10.0, approval_above=None)
     console: ConsoleSettings = ConsoleSettings()

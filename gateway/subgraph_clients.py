@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gateway.access.identity import CallerSigner
+from gateway.entity_caching import EntityCaching
 from gateway.errors import REGISTRY
 from gateway.events.dead_letter_desk import DeadLetterDesk
 from gateway.events.embedded import Events
@@ -42,12 +43,14 @@ class SubgraphClients:
         desk: DeadLetterDesk,
         webhooks: Webhooks,
         writes: WriteStore,
+        caching: EntityCaching | None = None,
         *,
         internal_secret: str,
     ) -> None:
         """`internal_secret` signs for whom subgraphs are asked."""
         self._settings = settings
         self._internal_secret = internal_secret
+        self._caching = caching
         self._events = events
         self._desk = desk
         self._webhooks = webhooks
@@ -67,6 +70,8 @@ class SubgraphClients:
     def open(self, supergraph: Supergraph) -> Mapping[str, SubgraphClient]:
         """Return the clients of a supergraph's subgraphs; those known from an earlier one are the same."""
         self._supergraph = supergraph
+        if self._caching is not None:
+            self._caching.use(supergraph)
         for name, subgraph in supergraph.subgraphs.items():
             if name not in self._clients:
                 self._clients[name] = self._client(name, subgraph.url)
@@ -111,7 +116,8 @@ class SubgraphClients:
     def _client(self, name: str, url: str) -> SubgraphClient:
         configured = self._settings.subgraphs.get(name)
         if configured is not None and configured.in_process is not None:
-            return GatewayGraph(make_context=self._graph_context)
+            own = GatewayGraph(make_context=self._graph_context)
+            return own if self._caching is None else self._caching.around(own, name, is_in_process=True)
         settings = configured or SubgraphSettings(url=url, schema=self._settings.supergraph.path)
         # Outermost last: each policy is a client around the one before.
         client: SubgraphClient = remote_subgraph(
@@ -126,6 +132,8 @@ class SubgraphClients:
         client = Retried(client)
         client = IdempotentWrites(client, self._writes)
         client = Coalesced(client)
+        if self._caching is not None:
+            client = self._caching.around(client, name)
         return Headered(client, fixed=settings.headers, forwarded=settings.forward_headers)
 
     async def _graph_context(self, context: RequestContext) -> GraphContext:

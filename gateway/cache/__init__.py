@@ -1,1 +1,1 @@
-"""Work done once: prepared operations and their plans, by hash of the document."""
+"""Work done once: plans by document, and entities for as long as the ownership table says. See README.md."""

@@ -47,6 +47,20 @@ class WriteKey:
     """Hash of the field's name and coerced arguments: another one under the same key is a misuse."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reused:
+    """A fetch that was answered, in whole or in part, with what had been kept."""
+
+    subgraph: str
+    fetch_id: int
+    cached: int
+    """Entities that were as good as read."""
+    stale: int
+    """Entities whose time was over, and that stood in because their owner could not be asked."""
+    read_at: float
+    """When the oldest of them was read, unix seconds."""
+
+
 @dataclass(slots=True, kw_only=True)
 class RequestContext:
     """What every fetch of one client request shares."""
@@ -60,6 +74,10 @@ class RequestContext:
     write_keys: Mapping[str, WriteKey] = field(default_factory=dict)
     """Response name of a mutation root field → its key; empty for reads and for writes without one."""
     observer: FetchObserver | None = None
+    reads_anew: bool = False
+    """Whether nothing that was kept will do: after an event, which tells that something changed."""
+    reused: list[Reused] | None = None
+    """What was reused, told by the policy that kept it. None where nothing was."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -46,7 +46,11 @@ class Coalesced:
     async def fetch(self, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
         """Fetch, or wait for whoever already does."""
         if request.kind is not OperationKind.QUERY:
-            return await self.inner.fetch(request, context)
+            try:
+                return await self.inner.fetch(request, context)
+            finally:
+                # Who reads after a write must not be given what began to be read before it.
+                self._flights.clear()
         key = (request.body, request.headers, context.caller.rights)
         while (flight := self._flights.get(key)) is not None and flight.deadline >= context.deadline - SLACK_S:
             try:

@@ -30,7 +30,7 @@ def test_the_topology_is_two_gateways_over_shared_stores():
     assert len(gateways) == 2
     settings = [load_settings(ROOT / "schema/concord.toml", environment(name)) for name in gateways]
     assert settings[0] == settings[1]
-    assert settings[0].events.redis_url == "redis://redis:6379/0"
+    assert settings[0].events.redis_url == settings[0].entities.redis_url == "redis://redis:6379/0"
     assert settings[0].writes.postgres_url.startswith("postgresql://concord:")
     assert len({tuple(SERVICES[name]["ports"]) for name in gateways}) == 2
     redis = SERVICES["redis"]["command"]

@@ -73,6 +73,7 @@ def pair(product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
                     "CONCORD_STATE__DIRECTORY": str(folder / f"gateway-{number}"),
                     "CONCORD_SECRETS__INTERNAL": secret,
                     "CONCORD_EVENTS__REDIS_URL": f"redis://127.0.0.1:{port}/0",
+                    "CONCORD_ENTITIES__REDIS_URL": f"redis://127.0.0.1:{port}/0",
                     "CONCORD_WRITES__POSTGRES_URL": postgres_url,
                 }
                 command = [sys.executable, "-m", "gateway.cli.main", "serve", "--config", str(product.config)]

@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CachePolicy:
+    """For how long, and for whom, a gateway may keep what a system says of the entities of one type."""
+
+    ttl_s: float
+    stale_s: float = 0.0
+    """How much longer the last known entity may stand in, marked as stale, while the system is down."""
+    null_ttl_s: float = 5.0
+    """For how long it is remembered that there is no such entity; never longer than `ttl_s`."""
+    is_private: bool = True
+    """Whether callers with other rights may be answered differently: then none is given what was kept for another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +33,8 @@ class System:
     """Coordinates of fields that it owns on other systems' entities: `Customer.creditHold`."""
     mutations: tuple[str, ...] = ()
     """Mutation fields that reach it."""
+    cache: Mapping[str, CachePolicy] = field(default_factory=dict)
+    """Entity type → what may be kept of it; a type that isn't here is always read."""
 
 
 @dataclass(frozen=True, slots=True)

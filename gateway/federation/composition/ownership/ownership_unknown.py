@@ -28,6 +28,19 @@ def check(graph: OwnedGraph) -> Iterator[CompositionError]:
                 coordinate,
                 mend="Remove the entry, or correct its name.",
             )
+    for system in graph.ownership.systems:
+        for name in system.cache:
+            resolvers = (each for each in subgraphs if each.name in system.subgraphs)
+            if (
+                not any(find_element(subgraph, name) is not None for subgraph in resolvers)
+                or name not in graph.entities
+            ):
+                yield graph.whole.error(
+                    "OWNERSHIP_UNKNOWN",
+                    f"the ownership table says how to cache `{name}` of {system.name}, which has no entity of that name",
+                    name,
+                    mend="Remove the entry, or correct its name.",
+                )
     for subgraph in subgraphs:
         owners = [system.name for system in graph.ownership.systems if subgraph.name in system.subgraphs]
         if len(owners) != 1:

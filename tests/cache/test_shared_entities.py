@@ -1,0 +1,279 @@
+"""Gateways that share a Redis: what one read the other need not, what one writes the other does not hide."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from scripted_subgraph import resets
+from served_graph import SECRET, Graph, Served
+
+from gateway.federation.composition import OwnershipInvalidError, parse_ownership
+
+PEOPLE = 'type Query { customer(id: ID!): Customer } type Customer @key(fields: "id") { id: ID! name: String }'
+SCORES = """
+type Mutation { setHold(id: ID!): Customer }
+type Customer @key(fields: "id") { id: ID! creditHold: Boolean }
+"""
+OWNERSHIP = """
+[systems.identity]
+team = "identity"
+subgraphs = ["people"]
+types = ["Customer"]
+[systems.erp]
+team = "finance"
+subgraphs = ["scores"]
+fields.Customer = ["creditHold"]
+cache.Customer = { ttl_s = 600, scope = "public", stale_s = 600 }
+"""
+QUERY = "query($id: ID!) { customer(id: $id) { creditHold } }"
+LAG_S = 10
+"""Within which another gateway sees a write or an event; usually milliseconds."""
+
+
+def global_id(number: int) -> str:
+    return base64.urlsafe_b64encode(f"Customer:{number}".encode()).decode().rstrip("=")
+
+
+class Erp:
+    """The system of record behind `scores`."""
+
+    def __init__(self, graph: Graph) -> None:
+        graph.compose({"people": PEOPLE, "scores": SCORES})
+        graph.ownership = OWNERSHIP
+        self.subgraph = graph.subgraphs["scores"]
+        self.subgraph.say = self.say
+        self.holds: dict[str, bool] = {}
+        graph.subgraphs["people"].say = lambda body: {
+            "data": {"customer": {"__typename": "Customer", "id": body["variables"]["id"]}}
+        }
+
+    @property
+    def reads(self) -> int:
+        return sum("_entities" in body["query"] for body in self.subgraph.requests)
+
+    def say(self, body: dict[str, Any]) -> dict[str, Any]:
+        variables = body["variables"]
+        if "setHold" in body["query"]:
+            self.holds[variables["id"]] = True
+            return {"data": {"setHold": {"__typename": "Customer", "id": variables["id"], "creditHold": True}}}
+        wanted = variables["representations"]
+        return {"data": {"_entities": [{"creditHold": self.holds.get(each["id"], False)} for each in wanted]}}
+
+
+@contextmanager
+def redis(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
+    process = subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 20
+        while not listens(port):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield process
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def unused_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+async def hold(gateway: Served, customer: str, **headers: str) -> bool | None:
+    answer = await gateway.ask(QUERY, {"id": customer}, **headers)
+    assert "errors" not in answer, answer
+    return answer["data"]["customer"]["creditHold"]
+
+
+async def soon(look: Callable[[], Awaitable[bool]], within_s: float = LAG_S) -> None:
+    async with asyncio.timeout(within_s):
+        while True:
+            if await look():
+                return
+            await asyncio.sleep(0.02)
+
+
+async def publish(gateway: Served, customer: str) -> None:
+    event = {
+        "specversion": "1.0",
+        "id": f"erp:{uuid.uuid4().hex}",
+        "source": "concord/erp",
+        "type": "concord.customer.credit_hold_changed.v1",
+        "subject": customer,
+        "time": "2026-03-01T09:30:00Z",
+        "datacontenttype": "application/json",
+        "data": {
+            "keys": {"customer": customer},
+            "changes": [{"field": "creditHold", "from": "false", "to": "true"}],
+        },
+    }
+    body = json.dumps([event]).encode()
+    moment = int(time.time())
+    digest = hmac.new(SECRET.encode(), f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
+    headers = {
+        "content-type": "application/cloudevents-batch+json",
+        "x-concord-signature": f"t={moment},v1={digest}",
+    }
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        reply = await client.post(f"{gateway.url}/events", content=body, headers=headers)
+    assert reply.json() == {"accepted": 1, "duplicates": 0, "rejected": []}
+
+
+async def test_two_gateways_share_what_they_read_and_neither_hides_a_write_or_an_event(graph, tmp_path):
+    erp = Erp(graph)
+    port = unused_port()
+    address = {
+        "CONCORD_ENTITIES__REDIS_URL": f"redis://127.0.0.1:{port}/0",
+        "CONCORD_EVENTS__REDIS_URL": f"redis://127.0.0.1:{port}/1",
+    }
+    customers = [global_id(number) for number in range(30)]
+    with (
+        redis(tmp_path, port) as server,
+        graph.serve("a", **address) as a,
+        graph.serve("b", **address) as b,
+    ):
+
+        async def is_kept(customer: str = customers[0]) -> bool:
+            await hold(a, customer)
+            before = erp.reads
+            await hold(a, customer)
+            await hold(b, customer)
+            return erp.reads == before
+
+        # From the moment both hear each other, one reads for both.
+        await soon(is_kept, 30)
+        before = erp.reads
+        assert [await hold(a, each) for each in customers[1:10]] == [False] * 9
+        assert [await hold(b, each) for each in customers[1:10]] == [False] * 9
+        assert erp.reads == before + 9
+        # A write by way of A: at once there, and soon at B.
+        for customer in customers[:10]:
+            assert await hold(b, customer) is False
+            answer = await a.ask("mutation($id: ID!) { setHold(id: $id) { creditHold } }", {"id": customer})
+            assert answer == {"data": {"setHold": {"creditHold": True}}}
+            assert await hold(a, customer) is True
+
+            async def is_seen(customer: str = customer) -> bool:
+                return await hold(b, customer) is True
+
+            await soon(is_seen)
+        # A change in the system of record, told to A by an event.
+        for customer in customers[10:20]:
+            assert [await hold(a, customer), await hold(b, customer)] == [False, False]
+            erp.holds[customer] = True
+            assert [await hold(a, customer), await hold(b, customer)] == [False, False]
+            await publish(a, customer)
+            for gateway in (a, b):
+
+                async def is_told(gateway: Served = gateway, customer: str = customer) -> bool:
+                    return await hold(gateway, customer) is True
+
+                await soon(is_told)
+        # Without Redis nothing is kept, since drops would go unheard, and everything is answered.
+        server.kill()
+        server.wait(10)
+        for gateway in (a, b):
+
+            async def is_live(gateway: Served = gateway) -> bool:
+                before = erp.reads
+                await hold(gateway, customers[20])
+                await hold(gateway, customers[20])
+                return erp.reads == before + 2
+
+            await soon(is_live)
+        erp.holds[customers[20]] = True
+        assert [await hold(a, customers[20]), await hold(b, customers[20])] == [True, True]
+        answer = await a.ask("mutation($id: ID!) { setHold(id: $id) { creditHold } }", {"id": customers[21]})
+        assert answer == {"data": {"setHold": {"creditHold": True}}}
+        # A new, empty one in its place: all as before.
+        with redis(tmp_path, port):
+            await soon(is_kept, 30)
+            assert [await hold(a, customers[21]), await hold(b, customers[21])] == [True, True]
+
+
+async def test_one_gateway_hears_of_changes_by_events_and_serves_the_last_known_in_an_outage(graph):
+    erp = Erp(graph)
+    customer, other = global_id(1), global_id(2)
+    graph.ownership = OWNERSHIP.replace("ttl_s = 600", "ttl_s = 0.2")
+    with graph.serve() as gateway:
+        assert await hold(gateway, customer) is False
+        erp.subgraph.behave = resets
+
+        async def is_stale() -> bool:
+            answer = await gateway.ask(QUERY, {"id": customer})
+            assert answer["data"]["customer"] == {"creditHold": False}
+            return "stale" in answer.get("extensions", {}).get("concord", {})
+
+        await soon(is_stale, 30)
+        answer = await gateway.ask(QUERY, {"id": other})
+        assert answer["errors"][0]["extensions"]["code"] in ("SYSTEM_UNAVAILABLE", "SYSTEM_CIRCUIT_OPEN")
+        # What an event declared to be past does not come back, not even marked.
+        await publish(gateway, customer)
+
+        async def is_gone() -> bool:
+            return (await gateway.ask(QUERY, {"id": customer}))["data"]["customer"]["creditHold"] is None
+
+        await soon(is_gone)
+        erp.subgraph.behave = None
+        erp.holds[customer] = True
+
+        async def is_healed() -> bool:
+            answer = await gateway.ask(QUERY, {"id": customer})
+            return answer == {"data": {"customer": {"creditHold": True}}}
+
+        await soon(is_healed, 30)
+    graph.ownership = OWNERSHIP
+    with graph.serve() as gateway:
+        assert await hold(gateway, other) is False
+        erp.holds[other] = True
+        assert await hold(gateway, other) is False
+        assert await hold(gateway, other, cache_control="no-cache") is True
+        erp.holds[other] = False
+        assert await hold(gateway, other) is True
+        await publish(gateway, other)
+
+        async def is_told() -> bool:
+            return await hold(gateway, other) is False
+
+        await soon(is_told)
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        ("7", "has to be a table"),
+        ("{ ttl = 7 }", "did you mean `ttl_s`"),
+        ("{ ttl_s = 0 }", "has to be more than 0"),
+        ("{ ttl_s = -1 }", "has to be a number of seconds"),
+        ("{ stale_s = 5 }", "has to be a number of seconds"),
+        ('{ ttl_s = 1, scope = "all" }', 'has to be "private" or "public"'),
+        ("{ ttl_s = 1e9 }", "at most 604800"),
+    ],
+)
+def test_a_policy_that_can_not_be_meant_is_refused_with_its_place(policy, words):
+    table = f'[systems.erp]\nteam = "finance"\ncache.Customer = {policy}\n'
+    with pytest.raises(OwnershipInvalidError) as refused:
+        parse_ownership(table)
+    assert "systems.erp.cache.Customer" in str(refused.value)
+    assert words in str(refused.value)
