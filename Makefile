@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up install install-test test test-access test-events-crashes test-systems nightly check format schema constraints console bench bench-composition bench-planning profile clean
+.PHONY: help up install install-test test test-access test-events-crashes test-systems nightly check format schema constraints console bench bench-composition bench-planning bench-product profile clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ bench-composition: install ## time composition against the size of the graph, up
 
 bench-planning: install ## time the planner on operations and graphs made to be hard, and fit how it grows
 	@$(BIN)/python -m bench.planning $(ARGS)
+
+bench-product: install ## what the consumers' operations cost on the whole product, cache off, cold and hot
+	@$(BIN)/python -m bench.product $(ARGS)
 
 profile: install ## draw a flame graph of the gateway under load into .concord/bench
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt --editable '.[bench]'

@@ -99,6 +99,14 @@ def cpu(pid: int) -> Cpu:
     return Cpu(user, system, run)
 
 
+def cpu_alone(pid: int) -> float:
+    """Return the processor time of one process without its children, in seconds; 0 for one that is gone."""
+    try:
+        return sum(_schedule_s(task) for task in Path(f"/proc/{pid}/task").iterdir())
+    except OSError:
+        return 0.0
+
+
 def _schedule_s(task: Path) -> float:
     return int((task / "schedstat").read_text().split()[0]) / 1e9
 
