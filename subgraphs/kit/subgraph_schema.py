@@ -25,6 +25,7 @@ from strawberry.utils.str_converters import to_snake_case
 
 from subgraphs.kit.descriptions import describe
 from subgraphs.kit.guard import Access, apply
+from subgraphs.kit.lean_execution import LeanExecution
 from subgraphs.kit.lean_resolvers import lean_resolvers
 from subgraphs.kit.money import SCALARS
 from subgraphs.kit.system_error import BadUserInputError, FieldError
@@ -105,6 +106,7 @@ def subgraph_schema(
             query=query,
             mutation=mutation,
             types=types,
+            execution_context_class=LeanExecution,
             config=StrawberryConfig(scalar_map=cast("dict[object, Any]", dict(SCALARS))),
             extensions=[
                 lambda: ParserCache(maxsize=_CACHED_DOCUMENTS),
