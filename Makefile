@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up install install-test test test-access test-events-crashes test-systems nightly check format schema constraints console bench bench-composition bench-planning bench-product profile clean
+.PHONY: help up install install-test test test-access test-events-crashes test-systems nightly check format schema constraints console bench bench-composition bench-planning bench-product bench-scale profile clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ bench-planning: install ## time the planner on operations and graphs made to be 
 
 bench-product: install ## what the consumers' operations cost on the whole product, cache off, cold and hot
 	@$(BIN)/python -m bench.product $(ARGS)
+
+bench-scale: install ## how a request's cost grows with answers, entities, fields, subgraphs, connections, plans
+	@$(BIN)/python -m bench.scale $(ARGS)
 
 profile: install ## draw a flame graph of the gateway under load into .concord/bench
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt --editable '.[bench]'
