@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up install install-test test test-access test-events-crashes test-systems nightly check format schema constraints console bench bench-composition bench-planning bench-product bench-scale profile clean
+.PHONY: help up install install-test test test-crashes test-access test-events-crashes test-systems nightly check format schema constraints console bench bench-composition bench-planning bench-product bench-scale profile clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ test-access: install-test ## every probe of who may see what, and all hostile in
 
 test-events-crashes: install-test ## kill -9 publishers, gateways, consumers and Redis in 100,000 events; print what was lost (ARGS="--events 10000")
 	@$(BIN)/python tests/events/crashes.py $(ARGS)
+
+test-crashes: install-test ## kill workflows' workers by the hundred and count what is left in each system: ARGS="--kills 500"
+	@$(BIN)/python tests/crashes/campaign.py $(ARGS)
 
 check: install-test ## the static checks alone
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .

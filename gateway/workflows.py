@@ -45,7 +45,7 @@ async def open_workflows(
         return
     folder = settings.state.directory / "gateway"
     postgres_url = settings.writes.postgres_url
-    database = await asyncio.to_thread(open_database, folder / "workflows.sqlite", postgres_url)
+    database = await asyncio.to_thread(open_database, folder / "workflow-records.sqlite", postgres_url)
     store = await asyncio.to_thread(WorkflowStore, database)
     calls = SubgraphCalls(clients.by_subgraph, clients.profiles, _SELF)
     worker = Worker(

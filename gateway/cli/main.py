@@ -16,6 +16,7 @@ from gateway.cli.plan import plan
 from gateway.cli.serve import serve
 from gateway.cli.simulate import simulate
 from gateway.cli.up import up
+from gateway.cli.workflows import app as workflows
 from gateway.settings import SettingsRefused
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ app = typer.Typer(
 for command in (up, serve, compose, check, plan, simulate):
     app.command()(command)
 app.add_typer(events, name="events")
+app.add_typer(workflows, name="workflows")
 app.add_typer(access, name="access")
 app.add_typer(adaptor)
 

@@ -55,7 +55,7 @@ from gateway.graph.webhook import (
     resolve_replays,
     resolve_webhooks,
 )
-from gateway.graph.workflow import Workflow, find_workflow
+from gateway.graph.workflow import Workflow, WorkflowEvidenceCheck, check_evidence, find_workflow
 from gateway.graph.workflow_connection import WorkflowConnection, resolve_workflows
 from gateway.graph.workflow_mutation import WorkflowMutation
 
@@ -199,6 +199,11 @@ class Query:
     )
     event_replays: list[EventReplay] | None = strawberry.field(
         resolver=resolve_replays, directives=[SEES_OPERATIONS], description="Replays that are not finished."
+    )
+    workflow_evidence: WorkflowEvidenceCheck | None = strawberry.field(
+        resolver=check_evidence,
+        directives=[SEES_OPERATIONS],
+        description="Whether the record of what workflows asked and were answered is unbroken; every entry is checked.",
     )
     systems: list[System] | None = strawberry.field(
         resolver=resolve_systems, description="The systems behind the graph, who owns them and how they do."

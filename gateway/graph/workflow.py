@@ -183,6 +183,26 @@ class Workflow(Node):
         return await find_workflow(info, id)
 
 
+@strawberry.type(description="Whether the record of all workflows is unbroken: no entry changed, taken out or put in.")
+class WorkflowEvidenceCheck:
+    """The value of `workflowEvidence`."""
+
+    entries: int = strawberry.field(description="How many entries fit, from the first on.")
+    broken_at: int | None = strawberry.field(description="Sequence of the first that does not; null where all do.")
+    head: str = strawberry.field(
+        description="Hash of the last entry that fits; kept elsewhere, it shows that later entries were cut off."
+    )
+
+
+async def check_evidence(info: GraphInfo) -> WorkflowEvidenceCheck | None:
+    """Check the chain. Raises STORE_UNAVAILABLE."""
+    try:
+        checked = await desk_of(info).verify()
+    except GatewayError as error:
+        raise to_graphql_error(error) from error
+    return WorkflowEvidenceCheck(entries=checked.entries, broken_at=checked.broken_at, head=checked.head)
+
+
 def instant(seconds: float | None) -> datetime | None:
     """Return seconds since 1970 as an instant."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

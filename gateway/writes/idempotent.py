@@ -86,7 +86,8 @@ class IdempotentWrites:
             await asyncio.sleep(_LOOK_AGAIN_S)
 
     async def _send(self, write: _Write, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
-        header = ("idempotency-key", f"{write.name.key}:{write.name.field}")
+        # Two callers who choose the same key mean two writes; the owner knows keys only.
+        header = ("idempotency-key", f"{write.name.caller[:16]}:{write.name.key}:{write.name.field}")
         keyed = replace(request, headers=(*request.headers, header))
         kept = False
         try:

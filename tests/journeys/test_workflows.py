@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import sqlite3
 import uuid
 from typing import Any
 
@@ -243,3 +245,35 @@ def is_up(product) -> bool:
         return "data" in product.ask("{ __typename }")
     except httpx2.TransportError:
         return False
+
+
+def test_the_terminal_lists_shows_decides_and_checks_the_record(selling, opportunity):
+    closed = selling.ask(CLOSE, {"input": closing(opportunity, sku="NO-SUCH-SKU")}, Idempotency_Key=key())
+    workflow = closed["data"]["closeOpportunity"]["workflow"]["id"]
+    listed = selling.run("workflows", "--status", "COMPENSATED", "--json")
+    assert listed.returncode == 0, listed.stderr
+    assert workflow in [each["id"] for each in json.loads(listed.stdout)]
+    assert workflow in selling.run("workflows").stdout
+    shown = selling.run("workflows", "show", workflow)
+    assert "COMPENSATED" in shown.stdout
+    assert "BAD_USER_INPUT" in shown.stdout
+    refused = selling.run("workflows", "compensate", workflow)
+    assert (refused.returncode, "CONFLICT" in refused.stderr) == (1, True)
+    recorded = selling.run("workflows", "evidence", workflow, "--json").stdout.splitlines()
+    assert [json.loads(line)["action"] for line in recorded][-1] == "undoWin"
+    checked = json.loads(selling.run("workflows", "evidence", "--verify", "--json").stdout)
+    assert checked["entries"] >= len(recorded)
+    assert checked["brokenAt"] is None
+
+
+def test_an_entry_that_was_changed_is_found(selling):
+    records = sqlite3.connect(selling.state / "gateway" / "workflow-records.sqlite", timeout=30)
+    (sequence, answer) = records.execute(
+        "SELECT seq, answer FROM concord_workflow_evidence ORDER BY seq LIMIT 1"
+    ).fetchone()
+    for text, broken in (('{"forged": true}', sequence), (answer, None)):
+        records.execute("UPDATE concord_workflow_evidence SET answer = ? WHERE seq = ?", (text, sequence))
+        records.commit()
+        checked = selling.run("workflows", "evidence", "--verify", "--json")
+        assert (json.loads(checked.stdout)["brokenAt"], checked.returncode) == (broken, 0 if broken is None else 1)
+    records.close()

@@ -21,6 +21,7 @@ from subgraphs.kit.outbox import Outbox
 from subgraphs.kit.projection import Change, Projection
 from subgraphs.kit.sandbox.state import State
 from subgraphs.kit.system_error import (
+    ConflictError,
     IdempotencyInProgressError,
     IdempotencyKeyReusedError,
     Outcome,
@@ -291,3 +292,58 @@ def test_a_sandbox_keeps_its_state_over_restarts_and_rolls_back_whole(tmp_path: 
     assert again.begin_filling("8:200")
     assert len(again.collection("companies")) == 0
     again.close()
+
+
+async def test_a_write_that_was_undone_can_not_take_effect_anymore(database):
+    writes, done = IdempotentWrites(database), []
+
+    def write(name):
+        async def work():
+            done.append(name)
+            return name
+
+        return work
+
+    assert await writes.run("late:undo", {"undo": 1}, write("undo"), undoes="late") == "undo"
+    with pytest.raises(ConflictError) as refused:
+        await writes.run("late", {"do": 1}, write("do"))
+    assert (refused.value.outcome, refused.value.retryable) == (Outcome.NOT_APPLIED, False)
+    # One that took effect is closed as well: its answer is not given again.
+    assert await writes.run("early", {"do": 1}, write("did")) == "did"
+    assert await writes.run("early:undo", {"undo": 1}, write("undid"), undoes="early") == "undid"
+    with pytest.raises(ConflictError):
+        await writes.run("early", {"do": 1}, write("again"))
+    assert done == ["undo", "did", "undid"]
+
+
+async def test_a_write_that_may_be_on_its_way_is_undone_only_once_it_has_settled(database):
+    writes = IdempotentWrites(database)
+
+    async def lost():
+        raise VendorTimeoutError("m", system="erp", outcome=Outcome.UNKNOWN)
+
+    async def undo():
+        return True
+
+    with pytest.raises(VendorTimeoutError):
+        await writes.run("doubtful", {}, lost)
+    with pytest.raises(IdempotencyInProgressError) as told:
+        await writes.run("doubtful:undo", {}, undo, undoes="doubtful")
+    assert told.value.retry_after_ms == 2000
+    assert await writes.run("doubtful:undo", {}, undo, undoes="doubtful") is True
+
+
+async def test_what_ran_when_a_process_died_is_in_doubt_for_the_next_one_at_once(database):
+    def claim(connection):
+        connection.execute("insert into idempotent_write values ('k', 'x', 'running', null, strftime('%s'))")
+
+    await IdempotentWrites(database).run("other", {}, _nothing)
+    await database.run(claim)
+    with pytest.raises(IdempotencyKeyReusedError):
+        await IdempotentWrites(database).run("k", {"other": 1}, _nothing)
+    states = await database.run(lambda c: c.execute("select state from idempotent_write where key = 'k'").fetchall())
+    assert states == [("in_doubt",)]
+
+
+async def _nothing():
+    return None

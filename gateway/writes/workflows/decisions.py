@@ -27,7 +27,7 @@ class Decisions:
             actor,
             "retry",
             allowed=(WorkflowStatus.NEEDS_ATTENTION,),
-            change="status = CASE is_backward WHEN 1 THEN 'COMPENSATING' ELSE 'RUNNING' END, error = NULL, owner = NULL",
+            change="status = CASE backward_from WHEN 0 THEN 'RUNNING' ELSE 'COMPENSATING' END, error = NULL, owner = NULL",
         )
 
     def compensate(self, workflow: str, actor: str | None) -> WorkflowRecord:
@@ -37,7 +37,7 @@ class Decisions:
             actor,
             "compensate",
             allowed=(WorkflowStatus.NEEDS_ATTENTION, WorkflowStatus.RUNNING, WorkflowStatus.COMPLETED),
-            change="status = 'COMPENSATING', is_backward = 1, finished_at = NULL, owner = NULL",
+            change="status = 'COMPENSATING', backward_from = generation + 1, finished_at = NULL, owner = NULL",
         )
 
     def resolve(self, workflow: str, actor: str | None, note: str) -> WorkflowRecord:

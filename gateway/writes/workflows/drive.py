@@ -75,7 +75,7 @@ class Driver:
         if record is None:
             return "nothing to do"
         definition = self.definitions[record.kind]
-        if record.is_backward:
+        if record.starts_backward:
             outputs = self._known_outputs(record)
             return self._back(record, definition.steps, outputs, keep)
         outputs = {}

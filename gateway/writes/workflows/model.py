@@ -118,8 +118,8 @@ class WorkflowRecord:
     result: Json = None
     error: StepError | None = None
     """Why it turned back or stopped."""
-    is_backward: bool = False
-    """Whether it is, or was, being undone."""
+    starts_backward: bool = False
+    """Whether this generation begins with undoing; one that turned back half way goes the same way again when resumed."""
     generation: int = 1
     """Runs so far: one, and one for each decision of a person."""
     epoch: int = 0

@@ -191,7 +191,7 @@ class WorkflowStore:
         with self.database.transaction() as execute:
             _hold(execute, record)
             execute(
-                "UPDATE concord_workflow SET status = ?, is_backward = 1, error = ? WHERE id = ?",
+                "UPDATE concord_workflow SET status = ?, backward_from = generation + 1, error = ? WHERE id = ?",
                 (WorkflowStatus.COMPENSATING, dumps(error.to_json()), record.id),
             )
 

@@ -20,7 +20,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS concord_workflow (
     id text PRIMARY KEY, kind text NOT NULL, status text NOT NULL, input text NOT NULL, fingerprint text NOT NULL,
     requested_by text, correlation_id text NOT NULL, customer text, contract text, result text, error text,
-    is_backward integer NOT NULL, generation integer NOT NULL, epoch integer NOT NULL, worker text, approved_by text,
+    backward_from integer NOT NULL, generation integer NOT NULL, epoch integer NOT NULL, worker text, approved_by text,
     note text, owner text, started_at double precision NOT NULL, finished_at double precision,
     deadline_at double precision NOT NULL
 );
@@ -45,11 +45,12 @@ CREATE TABLE IF NOT EXISTS concord_workflow_event (
 CREATE INDEX IF NOT EXISTS concord_workflow_event_untold ON concord_workflow_event (is_told, seq);
 CREATE TABLE IF NOT EXISTS concord_workflow_worker (id text PRIMARY KEY, lease_until double precision NOT NULL);
 """
+"""`backward_from`: the generation, and all after it, that begin with undoing; 0 for a workflow that goes forward."""
 _SCHEMA_LOCK = "SELECT pg_advisory_xact_lock(1668178532)"
 """Two gateways that start at once must not create the tables at once."""
 
 WORKFLOW = (
-    "id, kind, status, input, fingerprint, requested_by, correlation_id, customer, contract, result, error, is_backward,"
+    "id, kind, status, input, fingerprint, requested_by, correlation_id, customer, contract, result, error, backward_from,"
     " generation, epoch, worker, approved_by, note, owner, started_at, finished_at, deadline_at"
 )
 STEP = "workflow, position, name, system, status, attempts, error, output, started_at, finished_at, undo_attempts, undone_at"
@@ -93,7 +94,7 @@ def to_workflow(row: tuple[Any, ...]) -> WorkflowRecord:
         contract=row[8],
         result=loads(row[9]),
         error=_error(row[10]),
-        is_backward=bool(row[11]),
+        starts_backward=0 < row[11] <= row[12],
         generation=row[12],
         epoch=row[13],
         worker=row[14],

@@ -1,0 +1,170 @@
+"""A gateway's workflows in a process to be killed: forked from a parent that has loaded everything, so that it starts at once.
+
+It takes a JSON command a line and answers each with one: `begin`, `compensate`, `look`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import dbos  # noqa: F401 - loaded before the fork, so that a worker starts at once
+import orjson
+
+from gateway.access.caller import Caller
+from gateway.errors import GatewayError
+from gateway.execution.located import SubgraphProfile
+from gateway.upstream.remote import remote_subgraph
+from gateway.writes.workflows import engine_database, postgres_database  # noqa: F401 - as above
+from gateway.writes.workflows.catalogue import DEFINITIONS
+from gateway.writes.workflows.database import open_database
+from gateway.writes.workflows.desk import Asking, WorkflowDesk
+from gateway.writes.workflows.model import WorkflowFilter
+from gateway.writes.workflows.store import WorkflowStore
+from gateway.writes.workflows.subgraph_calls import SubgraphCalls
+from gateway.writes.workflows.worker import Worker, WorkerSettings
+
+LEASE_S = 1.0
+_SHOWN = frozenset({"BAD_USER_INPUT", "CONFLICT", "NOT_FOUND", "SYSTEM_REJECTED"})
+Boundary = tuple[str, str]
+"""(step, moment), as the driver's watcher is told."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a worker keeps its state, and whom it asks."""
+
+    folder: Path
+    postgres_url: str | None
+    urls: dict[str, str]
+
+
+@dataclass
+class Forked:
+    """A worker as its parent sees it."""
+
+    pid: int
+    channel: socket.socket
+    is_dead: bool = False
+    _received: bytearray = field(default_factory=bytearray)
+
+    def send(self, **command: Any) -> bool:
+        try:
+            self.channel.sendall(orjson.dumps(command) + b"\n")
+        except OSError:
+            return False
+        return True
+
+    def answer(self, within_s: float = 30.0) -> dict[str, Any] | None:
+        """The answer to a command; None when the worker is dead, or does not answer."""
+        self.channel.settimeout(within_s)
+        try:
+            while b"\n" not in self._received:
+                piece = self.channel.recv(65536)
+                if not piece:
+                    return None
+                self._received += piece
+        except OSError:
+            return None
+        line, _, rest = bytes(self._received).partition(b"\n")
+        self._received = bytearray(rest)
+        return orjson.loads(line)
+
+    def ask(self, **command: Any) -> dict[str, Any] | None:
+        return self.answer() if self.send(**command) else None
+
+    def kill(self) -> None:
+        if not self.is_dead:
+            os.kill(self.pid, signal.SIGKILL)
+            self.bury()
+
+    def has_died(self) -> bool:
+        """Whether it is gone; a dead one is buried."""
+        if not self.is_dead and os.waitpid(self.pid, os.WNOHANG) != (0, 0):
+            self.is_dead = True
+            self.channel.close()
+        return self.is_dead
+
+    def bury(self) -> None:
+        os.waitpid(self.pid, 0)
+        self.is_dead = True
+        self.channel.close()
+
+
+def fork_worker(place: Place, fatal: Boundary | None, others: list[Forked]) -> Forked:
+    """Start a worker that kills itself the first time it comes to the boundary `fatal`."""
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if pid:
+        theirs.close()
+        return Forked(pid, ours)
+    status = 1
+    try:
+        ours.close()
+        for other in others:
+            other.channel.close()
+        logging.basicConfig(filename=place.folder / "workers.log", level=logging.ERROR, force=True)
+        asyncio.run(_work(place, theirs, _dying_at(fatal)))
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _dying_at(fatal: Boundary | None) -> Callable[[str, str, str], None]:
+    def watch(workflow: str, step: str, moment: str) -> None:
+        del workflow
+        if (step, moment) == fatal:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return watch
+
+
+async def _work(place: Place, channel: socket.socket, watch: Callable[[str, str, str], None]) -> None:
+    database = open_database(place.folder / "workflows.sqlite", place.postgres_url)
+    store = WorkflowStore(database)
+    clients = {name: remote_subgraph(url) for name, url in place.urls.items()}
+    profiles = {name: SubgraphProfile(name=name, system=name, shown_codes=_SHOWN) for name in clients}
+    calls = SubgraphCalls(lambda: clients, profiles, Caller(subject="crash"))
+    url = place.postgres_url or f"sqlite:///{place.folder / 'engine.sqlite'}"
+    worker = Worker(WorkerSettings(engine_url=url, lease_s=LEASE_S), store, DEFINITIONS, calls, {}, watch=watch)
+    desk = WorkflowDesk(store, worker, DEFINITIONS, calls, approval_above=None)
+    serving = asyncio.create_task(worker.serve_forever())
+    reader, writer = await asyncio.open_connection(sock=channel)
+    while line := await reader.readline():
+        command = orjson.loads(line)
+        try:
+            answer = await _carry_out(desk, command)
+        except GatewayError as error:
+            answer = {"refused": error.code}
+        writer.write(orjson.dumps(answer) + b"\n")
+        await writer.drain()
+    serving.cancel()
+
+
+async def _carry_out(desk: WorkflowDesk, command: dict[str, Any]) -> dict[str, Any]:
+    match command:
+        case {"do": "begin", "input": given, "key": key}:
+            asking = Asking(caller=Caller(subject="ada"), correlation_id=key, field="closeOpportunity", key=key)
+            record = await desk.begin("quote-to-cash", given, asking)
+            return {"id": record.id, "status": record.status}
+        case {"do": "compensate", "id": workflow}:
+            record = await desk.compensate(workflow, Caller(subject="ada"))
+            return {"id": record.id, "status": record.status}
+        case {"do": "look"}:
+            page = await desk.page(WorkflowFilter(), size=10_000, after=None)
+            return {
+                each.id: [each.status, each.contract, each.error.code if each.error else None]
+                for each in page.workflows
+            }
+        case {"do": "verify"}:
+            check = await desk.verify()
+            return {"entries": check.entries, "broken": check.broken_at}
+        case _:
+            raise ValueError(command)

@@ -1,0 +1,211 @@
+"""The systems of record and their subgraphs, as processes, and what each of them holds of a contract: counted, not believed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from served_process import serve_module
+
+from subgraphs.erp.vendors.tryton_json import decode, to_parameter
+
+_TOKEN = {"authorization": "Bearer sandbox-token"}
+_NO_EVENTS = "http://127.0.0.1:9/events"
+
+
+@dataclass
+class Held:
+    """What the systems hold of one contract."""
+
+    stage: str
+    contract_number: str | None
+    subscriptions: list[str]
+    """Statuses of the subscriptions with the contract's number."""
+    bills: list[str]
+    """Statuses of billing's invoices of those."""
+    named: list[str | None]
+    """The ERP's numbers in them."""
+    invoices: list[str]
+    """States of the ERP's invoices with the contract's number."""
+    deferrals: list[str]
+    opening_entries: int
+    """Posted entries of the deferrals that take revenue out."""
+    ledger: dict[str, Decimal]
+    """Account → sum of all entries of the invoices, their deferrals and the reversals of those."""
+
+
+@dataclass
+class Landscape:
+    """Running systems."""
+
+    urls: dict[str, str]
+    """Subgraph → its GraphQL address."""
+    sandboxes: dict[str, str]
+    proxies: dict[str, str] = field(default_factory=dict)
+    """System → what stands before its sandbox, where connections are to be cut."""
+    http: httpx2.Client = field(default_factory=lambda: httpx2.Client(timeout=60, trust_env=False, headers=_TOKEN))
+
+    def ask(self, subgraph: str, document: str, variables: dict[str, Any]) -> dict[str, Any]:
+        reply = self.http.post(self.urls[subgraph], json={"query": document, "variables": variables})
+        return reply.json()["data"]
+
+    def set_faults(self, system: str, **faults: Any) -> None:
+        self.http.put(f"{self.sandboxes[system]}/__sandbox/faults", json=faults).raise_for_status()
+
+    def cut(self, mode: str) -> None:
+        """Cut the connection of each kind of write once from now on: before, after or in the middle; or none."""
+        for url in self.proxies.values():
+            self.http.put(f"{url}/__cut", json={"mode": mode}).raise_for_status()
+
+    def were_cut(self) -> dict[str, list[str]]:
+        return {system: self.http.get(f"{url}/__cut").json() for system, url in self.proxies.items()}
+
+    def is_known_everywhere(self, deal: dict[str, Any]) -> bool:
+        """Whether billing and the ERP have the deal's customer already, and do not hold his credit."""
+        document = "query($r: [_Any!]!) { _entities(representations: $r) { ... on Customer { erpRef billingRef } } }"
+        representation = {"__typename": "Customer", "crmRef": deal["customer"]["crmRef"]}
+        customer = self.ask("identity", document, {"r": [representation]})["_entities"][0]
+        if not customer or not customer["erpRef"] or not customer["billingRef"]:
+            return False
+        document = "query($r: [_Any!]!) { _entities(representations: $r) { ... on Customer { creditHold } } }"
+        held = self.ask("erp", document, {"r": [{"__typename": "Customer", "erpRef": customer["erpRef"]}]})["_entities"]
+        return held == [{"creditHold": False}]
+
+    def open_deals(self) -> list[dict[str, Any]]:
+        """Deals that no contract came of, of companies that no parent is above."""
+        document = """{ opportunities(first: 200, filter: { stage: [QUALIFICATION, DISCOVERY, PROPOSAL, NEGOTIATION] }) {
+            edges { node { id stage amount { currency } contract { number } customer { crmRef } } } } }"""
+        deals = [edge["node"] for edge in self.ask("crm", document, {})["opportunities"]["edges"]]
+        return [deal for deal in deals if deal["contract"] is None and deal["customer"] and deal["amount"]]
+
+    def deal(self, deal_id: str) -> dict[str, Any]:
+        document = "query($r: [_Any!]!) { _entities(representations: $r) { ... on Opportunity { version stage contract { number } } } }"
+        return self.ask("crm", document, {"r": [{"__typename": "Opportunity", "id": deal_id}]})["_entities"][0]
+
+    def held(self, deal_id: str, number: str) -> Held:
+        """Read every system by its vendor's own interface."""
+        deal = self.deal(deal_id)
+        subscriptions = [
+            each
+            for each in self._stripe("subscriptions", status="all")
+            if each["metadata"].get("contract_number") == number
+        ]
+        bills = [bill for each in subscriptions for bill in self._stripe("invoices", subscription=each["id"])]
+        invoices = self._tryton("account.invoice", [["reference", "=", number]], ["state", "move", "cancel_move"])
+        deferrals = self._tryton(
+            "account.invoice.deferred", [["invoice_line.invoice.reference", "=", number]], ["state"]
+        )
+        origins = [f"account.invoice.deferred,{each['id']}" for each in deferrals]
+        entries = [
+            e for origin in origins for e in self._tryton("account.move", [["origin", "=", origin]], ["description"])
+        ]
+        reversals = [
+            e
+            for entry in entries
+            for e in self._tryton("account.move", [["description", "=", f"Reversal of entry {entry['id']}"]], ["state"])
+        ]
+        own = [invoice[name] for invoice in invoices for name in ("move", "cancel_move") if invoice[name]]
+        moves = [m["id"] if isinstance(m, dict) else m for m in own] + [e["id"] for e in (*entries, *reversals)]
+        lines = self._tryton(
+            "account.move.line", [["move", "in", moves]], ["move", "account.code", "debit", "credit"]
+        ) if moves else []  # fmt: skip
+        ledger: dict[str, Decimal] = {}
+        for line in lines:
+            code = line["account"]["code"]
+            ledger[code] = ledger.get(code, Decimal(0)) + line["debit"] - line["credit"]
+        of_deferrals = {entry["id"] for entry in entries}
+        opening = sum(
+            1
+            for line in lines
+            if (line["move"]["id"] if isinstance(line["move"], dict) else line["move"]) in of_deferrals
+            and line["account"]["code"] == "4000"
+            and line["debit"] > 0
+        )
+        return Held(
+            stage=deal["stage"],
+            contract_number=(deal["contract"] or {}).get("number"),
+            subscriptions=[each["status"] for each in subscriptions],
+            bills=[each["status"] for each in bills],
+            named=[each["metadata"].get("invoice_number") for each in bills],
+            invoices=[each["state"] for each in invoices],
+            deferrals=[each["state"] for each in deferrals],
+            opening_entries=opening,
+            ledger=ledger,
+        )
+
+    def duplicates(self) -> list[str]:
+        """Return customers that a system has twice."""
+        customers = [each["metadata"].get("customer_reference") for each in self._stripe("customers")]
+        parties = [each["code"] for each in self._tryton("party.party", [], ["code"])]
+        return [
+            f"{system} {code}"
+            for system, codes in (("billing", customers), ("erp", parties))
+            for code in sorted({code for code in codes if code is not None and codes.count(code) > 1})
+        ]
+
+    def _stripe(self, kind: str, **params: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        while True:
+            after = {"starting_after": found[-1]["id"]} if found else {}
+            page = (
+                self.http.get(f"{self.sandboxes['billing']}/v1/{kind}", params={"limit": "100", **params, **after})
+                .raise_for_status()
+                .json()
+            )
+            found += page["data"]
+            if not page["has_more"]:
+                return found
+
+    def _tryton(self, model: str, domain: list[Any], fields: list[str]) -> list[dict[str, Any]]:
+        params = {"d": to_parameter(domain), "f": fields}
+        reply = self.http.get(f"{self.sandboxes['erp']}/erp/rest/model/{model}", params=params).raise_for_status()
+        rows: list[dict[str, Any]] = decode(reply.json())
+        return rows
+
+
+@contextmanager
+def started_landscape(folder: Path, customers: int = 40, *, cuts: bool = False) -> Iterator[Landscape]:
+    """Start three sandboxes and four subgraphs, on free ports, with their state in the folder; and proxies that cut."""
+    with ExitStack() as stack:
+
+        def serve(module: str, prefix: str, **settings: object) -> str:
+            values = {"PORT": 0, "STATE_DIR": folder / prefix.lower(), **settings}
+            environment = {f"CONCORD_{prefix}_{name}": value for name, value in values.items()}
+            process = serve_module(module, folder / prefix.lower(), environment, timeout_s=120)
+            stack.callback(process.stop)
+            return process.url
+
+        sandboxes = {
+            system: serve(
+                f"subgraphs.{system}.sandbox", f"{system.upper()}_SANDBOX", CUSTOMERS=customers, TOKEN="sandbox-token"
+            )
+            for system in ("crm", "billing", "erp")
+        }
+        proxies: dict[str, str] = {}
+        for system, url in sandboxes.items() if cuts else ():
+            settings = {"CUTTING_PROXY_UPSTREAM": url}
+            proxy = serve_module("tests.crashes.cutting_proxy", folder / f"{system}-proxy", settings, timeout_s=60)
+            stack.callback(proxy.kill)
+            proxies[system] = proxy.url
+        identity = serve("subgraphs.identity.app", "IDENTITY", EVENTS_URL=_NO_EVENTS)
+        urls = {"identity": f"{identity}/graphql"}
+        for system, path in (("crm", ""), ("billing", ""), ("erp", "/erp")):
+            url = serve(
+                f"subgraphs.{system}.app",
+                system.upper(),
+                VENDOR_TOKEN="sandbox-token",
+                VENDOR_URL=proxies.get(system, sandboxes[system]) + path,
+                CROSSWALK_URL=identity,
+                EVENTS_URL=_NO_EVENTS,
+                POLL_INTERVAL_S=1,
+                VENDOR_TIMEOUT_S=3,
+            )
+            urls[system] = f"{url}/graphql"
+        landscape = Landscape(urls, sandboxes, proxies)
+        stack.callback(landscape.http.close)
+        yield landscape
