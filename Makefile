@@ -38,8 +38,12 @@ test-systems: install-test ## every adaptor against every third-party system, an
 	@CONCORD_CRM_VENDOR=salesforce CONCORD_CRM_SANDBOX_VENDOR=salesforce \
 		$(BIN)/pytest tests/journeys/test_consumers.py tests/journeys/test_writes.py $(ARGS)
 
-nightly: install-test ## thousands of random graphs, different ones each time: EXAMPLES=5000
+nightly: install-test differential ## thousands of random graphs, different ones each time: EXAMPLES=5000
 	@CONCORD_PROPERTY_EXAMPLES=$${EXAMPLES:-5000} $(BIN)/pytest tests/properties $(ARGS)
+
+.PHONY: differential
+differential: install-test ## compose subgraphs with mistakes beside Apollo's composition (needs npm): SEED=0 COUNT=1000
+	@$(BIN)/python tests/composition/differential.py --seed $${SEED:-$$(date +%j000)} --count $${COUNT:-1000}
 
 test-access: install-test ## every probe of who may see what, and all hostile input: minutes
 	@CONCORD_ACCESS_EVERY=1 $(BIN)/pytest tests/access -s $(ARGS)

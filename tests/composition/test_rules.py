@@ -74,6 +74,31 @@ CASES = [
             + 'type Query { i: I } interface I { id: ID @external } type A implements I @key(fields: "id") { id: ID }'
         ],
     ),
+    ("KEY_INVALID_FIELDS", [LINK + 'type Query { a: A } type A @key(fields: "") { id: ID! }']),
+    (
+        "KEY_INVALID_FIELDS",
+        [
+            LINK
+            + 'type Query { n: N } interface N @key(fields: "id") { id: ID! } '
+            + 'type A implements N @key(fields: "id missing") { id: ID! }'
+        ],
+    ),
+    (
+        None,
+        [
+            LINK
+            + 'type Query { n: N } interface N @key(fields: "id id o { a } o { b }") { id: ID! o: O } '
+            + 'type A implements N @key(fields: "o { b a } id") { id: ID! o: O } type O { a: Int b: Int }'
+        ],
+    ),
+    (
+        "REQUIRES_FIELDS_MISSING_EXTERNAL",
+        [
+            LINK + 'type Query { a: A } type A @key(fields: "id") { id: ID! x: Int }',
+            LINK + 'type A @key(fields: "id") { id: ID! x: Int @external y: Int @requires(fields: "__typename x") }',
+        ],
+    ),
+    (None, [LINK + "type Query { i: I } interface I { a: Int } type A implements I { a: Int @deprecated }"]),
     (
         "KEY_UNSUPPORTED_ON_INTERFACE",
         [
@@ -103,6 +128,54 @@ def test_code(code: str | None, sdls: list[str]):
     assert {error.code for error in result.errors} == set(code.split("+") if code else ())
     for error in result.errors:
         assert error.coordinate and error.subgraphs and error.locations
+
+
+@pytest.mark.parametrize(
+    ("links", "said"),
+    [
+        (
+            '@link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", {name: "@shareable", as: "@key"}])',
+            "`@key` and `@shareable` are both called `@key`",
+        ),
+        (
+            '@link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", {name: "@key", as: "@primary"}])',
+            "`@key` is imported both as `@key` and as `@primary`",
+        ),
+        (
+            (
+                '@link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key"]) '
+                '@link(url: "https://acme.example/lock/v1.0", import: [{name: "@lock", as: "@key"}])'
+            ),
+            "`@key` is imported from `https://specs.apollo.dev/federation/v2.9` already",
+        ),
+        (
+            '@link(url: "https://specs.apollo.dev/federation/v2.9", import: [{name: "@key", as: "@federation__tag"}])',
+            "`@key`, imported as `@federation__tag`, looks like another element of `https://specs.apollo.dev/federation/v2.9`",
+        ),
+        (
+            (
+                '@link(url: "https://specs.apollo.dev/federation/v2.9", import: [{name: "@key", as: "@lock"}]) '
+                '@link(url: "https://acme.example/lock/v1.0")'
+            ),
+            (
+                "`@key`, imported as `@lock`, of `https://specs.apollo.dev/federation/v2.9` looks like an element of "
+                "`https://acme.example/lock/v1.0`"
+            ),
+        ),
+        (
+            '@link(url: "https://specs.apollo.dev/federation/v2.9", as: "a__b")',
+            (
+                "`https://specs.apollo.dev/federation/v2.9` can't be called `a__b`: a specification's name is a GraphQL name "
+                "without `__` that does not end in `_`"
+            ),
+        ),
+    ],
+)
+def test_a_name_that_links_bring_means_one_thing(links: str, said: str):
+    found = compose([SubgraphSource("a", "", f"extend schema {links} type Query {{ a: Int }}")]).errors
+    assert [(error.code, error.message) for error in found] == [("INVALID_LINK_DIRECTIVE_USAGE", f"[a] {said}")]
+    assert found[0].mend
+    assert found[0].locations
 
 
 def test_a_dead_end_shows_a_witness_and_the_ways_tried():

@@ -1,6 +1,6 @@
 """Our plans beside other gateways': requests and depth for the audit, the benchmark and our own documents.
 
-    python tests/conformance/plans.py [--suite NAME] [--worse] [--json]
+    python tests/conformance/plans.py [--suite NAME | --random COUNT [--seed N]] [--worse] [--json]
 
 `@apollo/query-planner` and `@graphql-hive/router-query-planner` come from npm into `.concord/npm/planners` and run in a
 process of their own. A figure is the worst over all values of the plan's Boolean variables: how many requests, and how
@@ -125,9 +125,31 @@ def _documents() -> Asked:
     return Asked("documents", sdl, tuple(path.read_text(encoding="utf-8") for path in documents))
 
 
-def compare(cases: Sequence[Asked]) -> list[Compared]:
+def asked_at_random(seed: int, count: int) -> list[Asked]:
+    """Return operations on random graphs: only queries, since others run what follows a mutation after the next one."""
+    sys.path[:0] = [str(HERE.parent / "properties"), str(HERE)]
+    from draw_graph import GraphDraw, SeededDice
+    from draw_operation import OperationDraw
+    from honest_world import whole_schema
+
+    found: list[Asked] = []
+    for number in range(seed, seed + count):
+        dice = SeededDice(number)
+        graph = GraphDraw(dice).run()
+        unsplit = whole_schema(graph)
+        composed = compose(
+            [SubgraphSource(name, f"http://{name}", graph.subgraph_sdl(name)) for name in graph.subgraphs]
+        )
+        assert composed.supergraph_sdl is not None, composed.errors
+        drawn = [OperationDraw(dice, unsplit).run().text for _ in range(4)]
+        queries = tuple(text for text in drawn if not text.startswith("mutation"))
+        found.append(Asked(f"random {number}", composed.supergraph_sdl, queries))
+    return found
+
+
+def compare(cases: Sequence[Asked], *, only_apollo: bool = False) -> list[Compared]:
     """Plan everything thrice. Needs node and npm."""
-    others = plan_elsewhere(cases)
+    others = plan_elsewhere(cases, only_apollo=only_apollo)
     compared: list[Compared] = []
     for case, theirs in zip(cases, others, strict=True):
         for number, (query, ours, found) in enumerate(zip(case.operations, plan_here(case), theirs, strict=True)):
@@ -152,11 +174,11 @@ def plan_here(case: Asked) -> list[Json | None]:
     return found
 
 
-def plan_elsewhere(cases: Sequence[Asked]) -> list[list[dict[str, Json | None]]]:
+def plan_elsewhere(cases: Sequence[Asked], *, only_apollo: bool = False) -> list[list[dict[str, Json | None]]]:
     """Plan operations with the planners from npm, in one process for all."""
     install()
     done = subprocess.run(
-        ["node", str(SCRIPTS / "plan.mjs"), str(INSTALLED)],
+        ["node", str(SCRIPTS / "plan.mjs"), str(INSTALLED), *(["apollo"] if only_apollo else [])],
         input=json.dumps([asdict(case) for case in cases]),
         capture_output=True,
         text=True,
@@ -263,10 +285,13 @@ def _report(found: Sequence[Compared], *, only_worse: bool) -> Iterator[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--suite", action="append", metavar="NAME", help="only this suite; repeatable")
+    parser.add_argument("--random", type=int, metavar="COUNT", help="operations on so many random graphs instead")
+    parser.add_argument("--seed", type=int, default=0, help="the first random graph")
     parser.add_argument("--worse", action="store_true", help="only operations where another plan is smaller")
     parser.add_argument("--json", action="store_true", help="print figures as JSON")
     options = parser.parse_args()
-    found = compare(asked(options.suite))
+    cases = asked_at_random(options.seed, options.random) if options.random else asked(options.suite)
+    found = compare(cases, only_apollo=bool(options.random))
     if options.json:
         print(json.dumps([asdict(each) for each in found], indent=1))
     else:

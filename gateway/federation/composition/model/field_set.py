@@ -38,7 +38,8 @@ def parse_field_set(text: str) -> SelectionSetNode:
 
     """
     stripped = text.strip()
-    document = parse(stripped if stripped.startswith("{") else f"{{{text}}}", no_location=True)
+    braced = stripped if stripped.startswith("{") else f"{{{text}}}"
+    document = parse(braced, no_location=True, allow_empty_selection_sets=False)
     definition = document.definitions[0]
     if len(document.definitions) != 1 or not isinstance(definition, OperationDefinitionNode):
         raise GraphQLSyntaxError(Source(text), 0, "a field set is one selection")

@@ -33,6 +33,7 @@ from gateway.federation.composition.model.link import (
 )
 from gateway.federation.composition.model.result import CompositionError
 from gateway.federation.composition.normalise.diagnose import locate
+from gateway.federation.composition.normalise.import_names import name_faults
 from gateway.federation.composition.normalise.specification import (
     FEDERATION_VERSIONS,
     directives_of,
@@ -92,6 +93,8 @@ def read_links(subgraph: str, document: DocumentNode) -> tuple[Links, tuple[Comp
                 "Give one of them another name with `as:`.",
             )
             continue
+        for message, mend in name_faults(feature, features):
+            reading.refuse("INVALID_LINK_DIRECTIVE_USAGE", message, node, mend)
         features.append(feature)
     if not any(feature.url.identity == LINK for feature in features):
         features.insert(0, Feature(SpecificationUrl(LINK, "link", Version(1, 0)), link_name))

@@ -334,9 +334,9 @@ def _extensions_without_base(subgraph: Subgraph, subgraphs: Sequence[Subgraph]) 
 
 
 def _only_unused_externals(subgraph: Subgraph, upgraded: Subgraph) -> list[CompositionError]:
-    """Types that lost all their fields in the upgrade, and to which others still refer."""
+    """Types that lost all their fields in the upgrade, and to which others still refer, or keys as to an entity."""
     lost = subgraph.types.keys() - upgraded.types.keys()
-    referred: set[str] = set()
+    referred = {element.name for element in subgraph.fielded() if any(subgraph.uses(element, "key"))}
     for element in upgraded.types.values():
         if isinstance(element, ObjectType | InterfaceType):
             referred.update((*element.interfaces, *(named_type(field.type) for field in element.fields.values())))

@@ -50,11 +50,19 @@ def validate_document(
             schema = build_ast_schema(whole, assume_valid_sdl=True)
             query = schema.query_type.name if schema.query_type else "Query"
             tolerated = (_NO_QUERY, _EMPTY.format(name=query))
-            errors = [error for error in validate_schema(schema) if error.message not in tolerated]
+            errors = [error for error in validate_schema(schema) if not is_tolerated(error.message, tolerated)]
             errors.extend(_invalid_arguments(schema, whole))
         except (GraphQLError, TypeError) as error:
             errors = [error if isinstance(error, GraphQLError) else GraphQLError(str(error))]
     return tuple(from_graphql_error(subgraph, error) for error in errors)
+
+
+def is_tolerated(message: str, tolerated: Iterable[str] = ()) -> bool:
+    """Whether composition goes on: with what is listed, and with fields deprecated on some implementations only.
+
+    Specifications before September 2025 allowed those: https://spec.graphql.org/September2025/#IsValidImplementation()
+    """
+    return message in tolerated or (message.startswith("Interface field ") and "is not deprecated, so" in message)
 
 
 def _unknown_one_of(document: DocumentNode) -> Iterator[GraphQLError]:

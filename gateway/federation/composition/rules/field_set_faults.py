@@ -209,6 +209,12 @@ def _unfit(use: FieldSetUse, parent: str, selection: SelectionSetNode, *, below_
             continue
         if not isinstance(node, FieldNode):
             continue
+        if node.name.value == "__typename" and use.directive != "key" and not below_external:
+            yield (
+                Fault.MISSING_EXTERNAL,
+                f"`{parent}.__typename` has no place here: each subgraph knows the type of its own objects",
+                f"Leave it out of @{use.directive}.",
+            )
         field = _field(use.subgraph, parent, node.name.value)
         if field is None:
             continue

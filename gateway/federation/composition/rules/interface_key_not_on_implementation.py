@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.federation.composition.model.element import Directive, InterfaceType, ObjectType
+from gateway.federation.composition.model.element import Directive, Element, InterfaceType, ObjectType
 from gateway.federation.composition.model.field_set import of_directive
 from gateway.federation.composition.model.result import CompositionError
 from gateway.federation.composition.model.subgraph import Subgraph
+from gateway.federation.composition.rules.field_set_faults import Fault, faults, field_set_uses
 from gateway.federation.composition.rules.finding import in_subgraph, listed
 from gateway.federation.composition.rules.selection_text import selection_text
 
@@ -18,6 +19,9 @@ def check(subgraph: Subgraph) -> Iterator[CompositionError]:
         if not isinstance(element, InterfaceType):
             continue
         implementers = subgraph.implementers.get(element.name, ())
+        if any(_is_faulty(subgraph, each) for each in (element, *implementers)):
+            # Whether keys are the same is not known before each of them is one.
+            continue
         for key in subgraph.uses(element, "key"):
             missing = [other for other in implementers if _same_key(subgraph, other, key) is None]
             unresolvable = [
@@ -39,6 +43,11 @@ def check(subgraph: Subgraph) -> Iterator[CompositionError]:
                     at=(key, *wrong),
                     mend=f"Add `{key}` to {names}.",
                 )
+
+
+def _is_faulty(subgraph: Subgraph, element: Element) -> bool:
+    uses = (use for use in field_set_uses(subgraph, "key") if use.element is element)
+    return any(kind in (Fault.INVALID_FIELDS, Fault.INVALID_FIELDS_TYPE) for use in uses for kind, _, _ in faults(use))
 
 
 def _same_key(subgraph: Subgraph, element: ObjectType, key: Directive) -> Directive | None:

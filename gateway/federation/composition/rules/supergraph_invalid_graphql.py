@@ -8,6 +8,7 @@ from graphql import GraphQLError, build_ast_schema, validate_schema
 from graphql.validation.validate import validate_sdl
 
 from gateway.federation.composition.model.result import CompositionError
+from gateway.federation.composition.normalise.validate import is_tolerated
 from gateway.federation.composition.rules.whole import Whole
 
 
@@ -21,4 +22,6 @@ def check(whole: Whole) -> Iterator[CompositionError]:
     except (GraphQLError, TypeError) as error:
         errors = [error if isinstance(error, GraphQLError) else GraphQLError(str(error))]
     for found in errors:
+        if is_tolerated(found.message):
+            continue
         yield CompositionError(code="INVALID_GRAPHQL", message=f"merged, the subgraphs are not valid: {found.message}")
