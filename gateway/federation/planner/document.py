@@ -80,14 +80,17 @@ class _Printer:
     def _parts(self, selected: Selected, settled: Conditions, around: frozenset[LeafKey]) -> list[str]:
         """Print what is in a set. `around` has the leaves that the sets around a fragment select always."""
         parts: list[str] = []
+        printed: set[LeafKey] = set()
+        always = {key[:2] for key in selected.fields if key[2] <= settled}
         for entry in selected.fields.values():
             conditions = entry.conditions - settled
             if entry.below is None:
                 leaf = (entry.response_name, entry.selection.signature)
                 if leaf in around and id(entry) not in self._aliases:
                     continue
-                if conditions and (*leaf, _ALWAYS) in selected.fields:
+                if leaf in always and (conditions or leaf in printed):
                     continue
+                printed.add(leaf)
             parts.append(self._print_field(entry, conditions, settled))
         if selected.fragments:
             around |= {key[:2] for key, entry in selected.fields.items() if entry.below is None and key[2] == _ALWAYS}

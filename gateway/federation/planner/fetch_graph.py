@@ -102,7 +102,7 @@ class FetchGraphBuilder:
             name, selection = selection.name, TYPENAME
         if taken.edge is not None and taken.edge.field.context_arguments and step.entry is not None:
             selection = _with_contexts(selection, taken.edge.field, step.entry)
-        entry = selected.add(name, selection, conditions, taken.edge)
+        entry = selected.add(name, selection, conditions, taken.edge, is_wanted=not is_plain)
         if taken.branch is None or taken.edge is None or entry.below is None:
             touched.add(step)
             return
@@ -113,7 +113,7 @@ class FetchGraphBuilder:
         touched = {step}
         self._grow(jump.requirement.tree, step, selected, place, touched, inherited)
         representation = Representation()
-        selected.add("__typename", TYPENAME, _ALWAYS, None)
+        selected.add("__typename", TYPENAME, _ALWAYS, None, is_wanted=False)
         representation.add_typename()
         self._represent(representation, jump.fields, jump.target, place.position)
         entry = Entry(
@@ -170,7 +170,7 @@ class FetchGraphBuilder:
 
     def _select_typename(self, selected: Selected) -> None:
         if not selected.node.is_interface_object:
-            selected.add("__typename", TYPENAME, _ALWAYS, None)
+            selected.add("__typename", TYPENAME, _ALWAYS, None, is_wanted=False)
 
     def _represent(self, into: Representation, fields: FieldSet, node: Node, position: Position) -> None:
         self._represent_selections(into, fields.selections, node.subgraph, node.type.name, position)

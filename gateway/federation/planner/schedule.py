@@ -192,7 +192,7 @@ def settled_conditions(step: Step) -> Conditions:
 def _common(selected: Selected) -> Conditions | None:
     common: Conditions | None = None
     for entry in selected.fields.values():
-        if entry.edge is None and selected.fields.keys() != {("__typename", "__typename", entry.conditions)}:
+        if not entry.is_wanted and selected.fields.keys() != {("__typename", "__typename", entry.conditions)}:
             continue
         common = entry.conditions if common is None else common & entry.conditions
     for below in selected.fragments.values():

@@ -20,6 +20,8 @@ class SelectedField:
     edge: FieldEdge | None
     """None for `__typename`."""
     below: Selected | None = None
+    is_wanted: bool = True
+    """False for a `__typename` that is there for the planner's own sake."""
 
 
 @dataclass(slots=True, eq=False)
@@ -31,14 +33,21 @@ class Selected:
     fragments: dict[str, Selected] = field(default_factory=dict)
 
     def add(
-        self, response_name: str, selection: FieldSelection, conditions: Conditions, edge: FieldEdge | None
+        self,
+        response_name: str,
+        selection: FieldSelection,
+        conditions: Conditions,
+        edge: FieldEdge | None,
+        *,
+        is_wanted: bool = True,
     ) -> SelectedField:
         """Select a field, or return it if it is selected already."""
         key = (response_name, selection.signature, conditions)
         found = self.fields.get(key)
         if found is None:
             below = None if edge is None or edge.target is None else Selected(edge.target)
-            found = self.fields[key] = SelectedField(response_name, selection, conditions, edge, below)
+            found = self.fields[key] = SelectedField(response_name, selection, conditions, edge, below, is_wanted)
+        found.is_wanted |= is_wanted
         return found
 
     def fragment(self, type_name: str, node: Node) -> Selected:
@@ -50,7 +59,9 @@ class Selected:
     def absorb(self, other: Selected) -> None:
         """Add all that another selection set selects."""
         for entry in other.fields.values():
-            own = self.add(entry.response_name, entry.selection, entry.conditions, entry.edge)
+            own = self.add(
+                entry.response_name, entry.selection, entry.conditions, entry.edge, is_wanted=entry.is_wanted
+            )
             if own.below is not None and entry.below is not None:
                 own.below.absorb(entry.below)
         for name, below in other.fragments.items():
@@ -65,6 +76,7 @@ class Selected:
             entry.conditions |= conditions
             key = (entry.response_name, entry.selection.signature, entry.conditions)
             known = self.fields.setdefault(key, entry)
+            known.is_wanted |= entry.is_wanted
             if known is not entry and known.below is not None and entry.below is not None:
                 known.below.absorb(entry.below)
         for below in self.fragments.values():
