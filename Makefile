@@ -82,6 +82,10 @@ bench-composition: install ## time composition against the size of the graph, up
 bench-planning: install ## time the planner on operations and graphs made to be hard, and fit how it grows
 	@$(BIN)/python -m bench.planning $(ARGS)
 
+.PHONY: bench-events
+bench-events: install ## measure subscriptions: memory of an idle one, CPU of a delivery, a storm of reconnects
+	@$(BIN)/python -m bench.events $(ARGS)
+
 bench-product: install ## what the consumers' operations cost on the whole product, cache off, cold and hot
 	@$(BIN)/python -m bench.product $(ARGS)
 

@@ -4,8 +4,7 @@ Thousands of idle subscriptions, each to a contract of its own, and a thousand e
 one costs in memory, what a delivery costs in CPU, how long a change takes to its client. Then many equal subscriptions,
 which share the work of an event; and a storm in which all reconnect after a break with their last cursor.
 
-The gateway has one core, the load the other. Hive Gateway, where npm can install it, stands in front of a Concord of its
-own that is its subgraph, and is measured alone.
+The gateway has one core, the load the other.
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ from pathlib import Path
 import httpx2
 
 from bench.event_streams import Counts, Publisher, Reader, arrived, open_readers
-from bench.gateways import Gateway, concord, hive_gateway
+from bench.gateways import Gateway, concord
 from bench.processes import cpu, ending, memory_mb, start
-from bench.workplace import PLACE, ROOT, install_hive
+from bench.workplace import PLACE, ROOT
 from gateway.federation.composition import SubgraphSource, compose
 
 SECRET = "a secret of the benchmark"
@@ -56,12 +55,12 @@ class Steady:
         return (
             f"{self.name:<14} {self.subscriptions:>7,} idle  {self.kib_each:>6.1f} KiB each   {self.delivered:>7,} delivered"
             f"  {self.missed} missed  {self.delivery_us:>6.0f} us CPU each  p50 {self.p50_ms:.1f} ms  p99 {self.p99_ms:.1f} ms"
-            + (f"   (+ {self.ingest_us:.0f} us to take an event in)" if self.ingest_us else "")
+            f"   (+ {self.ingest_us:.0f} us to take an event in)"
         )
 
 
 def write_configuration(port: int, folder: Path) -> None:
-    """Write a graph of the gateway's own events alone, for Concord and for a gateway in front of it."""
+    """Write a graph of the gateway's own events alone."""
     folder.mkdir(parents=True, exist_ok=True)
     sdl = (ROOT / "schema/subgraphs/concord.graphql").read_text()
     url = f"http://127.0.0.1:{port}/graphql"
@@ -117,7 +116,7 @@ def documents(count: int) -> list[dict[str, object]]:
 
 
 async def steady(
-    name: str, pid: int, url: str, events_url: str, count: int, rate: float, seconds: float, *, takes_in: bool
+    name: str, pid: int, url: str, events_url: str, count: int, rate: float, seconds: float
 ) -> tuple[Steady, list[Reader], Publisher]:
     """Open subscriptions, then publish events to one of them each."""
     counts = Counts()
@@ -129,13 +128,11 @@ async def steady(
     await arrived(counts, 200, 30)
     for reader in warm:
         reader.transport.close()
-    ingest_us = 0.0
     many = int(rate * seconds)
-    if takes_in:
-        before = cpu(pid)
-        await publisher.publish(["CON-nobody"] * many, per_second=rate)
-        await asyncio.sleep(0.5)
-        ingest_us = (cpu(pid) - before).run / many * 1e6
+    before = cpu(pid)
+    await publisher.publish(["CON-nobody"] * many, per_second=rate)
+    await asyncio.sleep(0.5)
+    ingest_us = (cpu(pid) - before).run / many * 1e6
     await asyncio.sleep(1)
     memory = memory_mb(pid)
     readers = await open_readers(url, documents(count), [None] * count, counts)
@@ -235,33 +232,17 @@ async def measure(options: argparse.Namespace) -> None:
     url = f"http://127.0.0.1:{port}/graphql"
     with running([(ours, port, _GATEWAY_CORE)]) as (pid,):
         result, readers, publisher = await steady(
-            "concord", pid, url, events_url, options.subscriptions, options.rate, options.seconds, takes_in=True
+            "concord",
+            pid,
+            url,
+            events_url,
+            options.subscriptions,
+            options.rate,
+            options.seconds,
         )
         print(result, flush=True)
         print(await storm(pid, url, readers, publisher), flush=True)
         print(await fan_out(pid, url, events_url, options.equal, 20), flush=True)
-    if options.hive and install_hive():
-        hive = hive_gateway(port + 1)
-        command = [
-            str(folder / "supergraph.graphql") if part.endswith("supergraph.graphql") else part for part in hive.command
-        ]
-        hive = Gateway(name=hive.name, command=tuple(command), directory=hive.directory, environment=hive.environment)
-        # Hive holds two sockets for each subscription.
-        count = min(options.subscriptions, resource.getrlimit(resource.RLIMIT_NOFILE)[1] // 2 - 500)
-        with running([(ours, port, _LOAD_CORE), (hive, port + 1, _GATEWAY_CORE)]) as (_, pid):
-            result, readers, _ = await steady(
-                hive.name,
-                pid,
-                f"http://127.0.0.1:{port + 1}/graphql",
-                events_url,
-                count,
-                options.hive_rate,
-                options.seconds,
-                takes_in=False,
-            )
-            print(result, flush=True)
-            for reader in readers:
-                reader.transport.abort()
 
 
 def main() -> None:
@@ -269,10 +250,8 @@ def main() -> None:
     parser.add_argument("--subscriptions", type=int, default=9_500, help="idle ones, each to a contract of its own")
     parser.add_argument("--equal", type=int, default=1_000, help="equal ones, which share the work of an event")
     parser.add_argument("--rate", type=float, default=1_000, help="events a second")
-    parser.add_argument("--hive-rate", type=float, default=300, help="events a second to Hive Gateway")
     parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--port", type=int, default=7300, help="the first of two loopback ports")
-    parser.add_argument("--no-hive", dest="hive", action="store_false")
+    parser.add_argument("--port", type=int, default=7300, help="a free loopback port")
     asyncio.run(measure(parser.parse_args()))
 
 

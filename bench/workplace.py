@@ -56,13 +56,6 @@ def install(peers: bool = True) -> None:
         _install_package(f"peers/{peer}")
 
 
-def install_hive() -> bool:
-    """Install Hive Gateway alone; say whether it is there."""
-    PLACE.mkdir(parents=True, exist_ok=True)
-    _install_package("peers/hive-gateway")
-    return is_installed("hive-gateway")
-
-
 def _build(name: str, source: Path) -> None:
     target = PLACE / name
     if not target.exists() or target.stat().st_mtime < source.stat().st_mtime:

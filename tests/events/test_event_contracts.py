@@ -254,3 +254,23 @@ def test_contracts_that_did_not_change_pass_and_gone_new_or_unversioned_ones_are
             ("SAFE", "EVENT_CONTRACT_ADDED", "concord.contract.paused.v2"),
         ],
     )
+
+
+@pytest.mark.parametrize(
+    ("time", "is_valid"),
+    [
+        ("2026-03-01T09:30:00Z", True),
+        ("2026-03-01T09:30:00.123456+01:00", True),
+        ("2026-03-01 09:30:00+00:00", True),
+        ("2026-06-30T23:59:60Z", False),  # a leap second, which no clock of ours has
+        ("2026-03-01T09:30:00", False),
+        ("2026-02-30T09:30:00Z", False),
+        ("9999-12-31T23:59:59-23:59", False),
+        ("yesterday", False),
+    ],
+)
+def test_an_instant_is_read_or_refused_whichever_validator_sees_it(contracts, activated, time, is_valid):
+    parsed = contracts.parse(activated(1, time=time))
+    assert isinstance(parsed, Event) is is_valid
+    if not is_valid:
+        assert parsed.rule == "time: format"

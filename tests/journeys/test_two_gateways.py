@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,8 +37,35 @@ class Pair:
     """The addresses of two gateways, their processes and the secret between our own processes."""
 
     urls: tuple[str, str]
+    start: Callable[[int], subprocess.Popen[str]]
+    """Starts one of them, at its own address."""
     processes: list[subprocess.Popen[str]]
     secret: str
+
+    def restart(self, gateway: int) -> None:
+        """Stop a gateway as a deployment does, and start it again."""
+        self.processes[gateway].send_signal(signal.SIGTERM)
+        assert self.processes[gateway].wait(30) in (0, -signal.SIGTERM)
+        self.revive(gateway)
+
+    def revive(self, gateway: int) -> None:
+        """Start a gateway that does not run."""
+        if self.processes[gateway].poll() is not None:
+            out = self.processes[gateway].stdout
+            if out is not None:
+                out.close()
+            self.processes[gateway] = self.start(gateway)
+
+    def publish_anywhere(self, *events: dict[str, Any]) -> None:
+        """Publish to whichever gateway takes it, as an outbox does."""
+        for attempt in range(200):
+            try:
+                self.publish(attempt % 2, *events)
+            except (httpx2.TransportError, AssertionError):
+                time.sleep(0.1)
+            else:
+                return
+        raise AssertionError("neither gateway takes events")
 
     def publish(self, gateway: int, *events: dict[str, Any]) -> dict[str, Any]:
         body = json.dumps(events).encode()
@@ -66,10 +93,12 @@ def pair(product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     processes: list[subprocess.Popen[str]] = []
     try:
         with started_postgres() as postgres_url:
-            for number in range(2):
+            ports = free_ports(2)
+
+            def start(number: int) -> subprocess.Popen[str]:
                 environment = {
                     **os.environ,
-                    "CONCORD_SERVER__PORT": "0",
+                    "CONCORD_SERVER__PORT": str(ports[number]),
                     "CONCORD_STATE__DIRECTORY": str(folder / f"gateway-{number}"),
                     "CONCORD_SECRETS__INTERNAL": secret,
                     "CONCORD_EVENTS__REDIS_URL": f"redis://127.0.0.1:{port}/0",
@@ -78,9 +107,11 @@ def pair(product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
                 }
                 command = [sys.executable, "-m", "gateway.cli.main", "serve", "--config", str(product.config)]
                 process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
-                processes.append(process)
-            urls = tuple(ready_url(process) for process in processes)
-            yield Pair((urls[0], urls[1]), processes, secret)
+                ready_url(process)
+                return process
+
+            processes += map(start, range(2))
+            yield Pair((f"http://127.0.0.1:{ports[0]}", f"http://127.0.0.1:{ports[1]}"), start, processes, secret)
             for process in processes:
                 process.send_signal(signal.SIGTERM)
             assert [process.wait(20) for process in processes if process.returncode is None] != [None]
@@ -92,6 +123,17 @@ def pair(product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
                 process.stdout.close()
         redis.terminate()
         redis.wait(10)
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
 
 
 def ready_url(process: subprocess.Popen[str]) -> str:
@@ -209,3 +251,44 @@ async def test_a_subscriber_of_a_killed_gateway_goes_on_at_the_other_with_nothin
     async with asyncio.timeout(60):
         await following
     assert seen == names
+    await asyncio.to_thread(pair.processes[0].wait)
+    await asyncio.to_thread(pair.revive, 0)
+
+
+async def test_clients_of_gateways_that_are_restarted_one_after_the_other_miss_nothing(pair, contract):
+    """A rolling restart: each gateway is stopped with SIGTERM and comes back, while events stream and clients listen."""
+    for gateway in range(2):
+        await asyncio.to_thread(pair.revive, gateway)
+    names = [f"billing:{uuid.uuid4().hex}:contract.paused" for _ in range(24)]
+    seen: dict[int, list[str]] = {0: [], 1: []}
+
+    async def follow(client: int) -> None:
+        cursor, gateway = None, client
+        while len(seen[client]) < len(names):
+            query = gql(WATCH)
+            query.variable_values = {"filter": {"contracts": [contract["number"]]}, "cursor": cursor or start}
+            transport = WebsocketsTransport(url=f"{pair.urls[gateway]}/graphql".replace("http:", "ws:"))
+            try:
+                async with Client(transport=transport) as session:
+                    async for answer in session.subscribe(query):
+                        seen[client].append(answer["contractEvents"]["id"])
+                        cursor = answer["contractEvents"]["cursor"]
+                        if len(seen[client]) == len(names):
+                            return
+            except Exception:  # noqa: BLE001 - whatever a client raises when its gateway goes away
+                await asyncio.sleep(0.1)
+            gateway = 1 - gateway
+
+    first = f"billing:{uuid.uuid4().hex}:contract.paused"
+    await asyncio.to_thread(pair.publish, 0, paused(contract, first))
+    query = {"query": "{ events(last: 1) { edges { cursor } } }"}
+    reply = httpx2.post(f"{pair.urls[0]}/graphql", json=query, trust_env=False, timeout=30).json()
+    start = reply["data"]["events"]["edges"][0]["cursor"]
+    async with asyncio.timeout(120), asyncio.TaskGroup() as group:
+        for client in seen:
+            group.create_task(follow(client))
+        for number, name in enumerate(names):
+            await asyncio.to_thread(pair.publish_anywhere, paused(contract, name))
+            if number in (6, 14):
+                await asyncio.to_thread(pair.restart, 0 if number == 6 else 1)
+    assert seen == {0: names, 1: names}
