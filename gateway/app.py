@@ -11,13 +11,17 @@ from datetime import timedelta
 from functools import partial
 
 from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
 
 from gateway.access.authenticate import Credentials
 from gateway.access.limits import Limits
+from gateway.access.load import Load
 from gateway.access.persisted import RememberedDocuments
 from gateway.access.policies import PoliciesMissing, PolicyPort, load_policies
+from gateway.access.rate import CallerRates, Rate
 from gateway.access.revocations import Revocations, RevocationsUnreadable
 from gateway.access.settings import AccessPolicy, AccessSettings
+from gateway.access.trusted import ManifestInvalid, TrustedDocuments, TrustMode, read_manifest
 from gateway.cache.known_documents import DocumentFile
 from gateway.cache.warm_plans import WarmPlans
 from gateway.console import console
@@ -37,14 +41,14 @@ from gateway.events.webhooks import Webhooks
 from gateway.federation.supergraph import Supergraph
 from gateway.outgoing import read_webhooks
 from gateway.reload import ReloadedEngine, read_supergraph
-from gateway.settings import Settings, SettingsRefused, load_ownership
+from gateway.settings import DocumentsSettings, LimitsSettings, Settings, SettingsRefused, load_ownership
 from gateway.subgraph_clients import SubgraphClients
 from gateway.telemetry.metrics import Metrics
 from gateway.transport.asgi import ASGIApp, Receive, Scope, Send
 from gateway.transport.callback import Callbacks
 from gateway.transport.drain import Drain
 from gateway.transport.graphql_app import graphql_app
-from gateway.transport.routes import health, routes
+from gateway.transport.routes import health, readiness, routes
 from gateway.transport.settings import CorsSettings, TransportSettings
 from gateway.workflows import open_workflows
 from gateway.writes.sqlite_store import SqliteWriteStore
@@ -84,6 +88,8 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
     receivers, egress = read_webhooks(settings, contracts), Egress(settings.events.egress_hosts)
     callbacks = Callbacks(egress, drain)
     ingest, feed = _Later(), _Later()
+    trusted = _trusted(settings.documents)
+    rates = _rates(settings.limits)
     page = console(query=_read_query(settings))
 
     @asynccontextmanager
@@ -104,7 +110,9 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
             clients.workflows = await stack.enter_async_context(
                 open_workflows(settings, ownership, clients, events.log)
             )
-            build = partial(_build_engine, settings=settings, clients=clients, policies=policies)
+            if rates is not None:
+                stack.push_async_callback(rates.aclose)
+            build = partial(_build_engine, settings=settings, clients=clients, policies=policies, trusted=trusted)
             interval_s = settings.supergraph.reload_interval_s
             plans = _warm_plans(settings)
             await stack.enter_async_context(engine.serving(supergraph, build, plans, interval_s=interval_s))
@@ -136,11 +144,14 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
                 drain=drain,
                 page=page.page,
                 callbacks=callbacks,
+                load=Load(settings.limits.in_flight),
+                rates=rates,
             ),
             "/events": ingest,
             "/events/feed": feed,
             "/health": health,
             "/metrics": metrics,
+            "/ready": readiness(drain),
         },
         websockets={"/graphql"},
         lifespan=lifespan,
@@ -160,7 +171,12 @@ class _Later:
 
 
 def _build_engine(
-    supergraph: Supergraph, *, settings: Settings, clients: SubgraphClients, policies: PolicyPort
+    supergraph: Supergraph,
+    *,
+    settings: Settings,
+    clients: SubgraphClients,
+    policies: PolicyPort,
+    trusted: TrustedDocuments,
 ) -> Engine:
     return Engine(
         supergraph,
@@ -169,13 +185,36 @@ def _build_engine(
         documents=RememberedDocuments(),
         limits=EngineLimits(
             deadline_s=settings.request.deadline_s,
-            document=Limits(introspection=settings.request.introspection),
+            document=Limits(introspection=_by_policy(settings.request.introspection, settings.access)),
+            cost=settings.request.max_cost,
+            explains_documents=_by_policy(settings.request.explain_documents, settings.access),
         ),
         turns=clients.turns,
         policies=policies,
         classes={name: frozenset(roles) for name, roles in settings.access.classes.items()},
         varies_by=clients.forwarded_headers,
+        trusted=trusted,
     )
+
+
+def _by_policy(configured: bool | None, access: AccessSettings) -> bool:
+    return access.policy is AccessPolicy.DEVELOPMENT if configured is None else configured
+
+
+def _trusted(settings: DocumentsSettings) -> TrustedDocuments:
+    if settings.mode is TrustMode.ENFORCE and settings.manifest is None:
+        raise SettingsRefused(("`documents.mode` is enforce, but there is no `documents.manifest`.",))
+    try:
+        return read_manifest(settings.manifest, settings.mode)
+    except ManifestInvalid as error:
+        raise SettingsRefused((f"`documents.manifest`: {error}.",)) from error
+
+
+def _rates(settings: LimitsSettings) -> CallerRates | None:
+    if settings.requests_per_s is None:
+        return None
+    redis = None if settings.redis_url is None else Redis.from_url(settings.redis_url, socket_connect_timeout=1)
+    return CallerRates(Rate(per_s=settings.requests_per_s, burst=settings.burst), redis)
 
 
 def _warm_plans(settings: Settings) -> WarmPlans:

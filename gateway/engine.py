@@ -18,6 +18,7 @@ from graphql import GraphQLObjectType
 
 from gateway.access.admit import admit, admit_text
 from gateway.access.caller import ANONYMOUS, Caller
+from gateway.access.cost import actual_cost, check_cost, estimate
 from gateway.access.demand import NO_DEMANDS, Demands
 from gateway.access.limits import Limits
 from gateway.access.override import ChooseLabels, active_by_percent
@@ -25,6 +26,8 @@ from gateway.access.persisted import PersistedDocuments, resolve_document
 from gateway.access.policies import PolicyPort
 from gateway.access.restrict import Verdict, asks_root_field, demands_of, is_introspection, restrict, root_field
 from gateway.access.rules import AccessRules
+from gateway.access.suggestion import without_suggestion
+from gateway.access.trusted import TrustedDocuments, TrustMode
 from gateway.access.unmet import UnmetDemands
 from gateway.access.visible import visible_schema
 from gateway.cache.known_documents import KnownDocument
@@ -72,6 +75,10 @@ class EngineLimits:
     """Whether a mutation field without an idempotency key is refused."""
     document: Limits = field(default_factory=Limits)
     """What one document may ask for."""
+    cost: int | None = None
+    """The most an operation may cost by estimate; trusted documents may cost more. None: anything."""
+    explains_documents: bool = True
+    """Whether a refused document is told what is wrong with it; that tells what the schema has, one guess at a time."""
 
 
 class PlansOperations(Protocol):
@@ -102,13 +109,14 @@ class Engine:
         policies: PolicyPort | None = None,
         classes: Mapping[str, frozenset[str]] | None = None,
         varies_by: Sequence[str] = (),
+        trusted: TrustedDocuments | None = None,
     ) -> None:
         """Build an engine. `clients` has one for each subgraph; whoever made them closes them.
 
         `profiles` name subgraphs to clients; a subgraph without one is its own system. `turns` decide when a request may
         start; without them it does at once. `policies` and `classes` (classification → roles) decide, with the caller,
         what of the schema's demands is met. `varies_by` names request headers that subgraphs are told, in lower
-        case.
+        case. `trusted` are the documents of a manifest, and what becomes of others.
         """
         self.supergraph = supergraph
         self._planner = planner or Planner(supergraph)
@@ -116,6 +124,7 @@ class Engine:
         self._choose_labels = choose_labels
         self._limits = limits
         self._turns = turns
+        self._trusted = trusted or TrustedDocuments()
         self._rules = AccessRules(supergraph)
         self._unmet = UnmetDemands(self._rules, policies=policies, classes=classes)
         self._varies_by = tuple(varies_by)
@@ -202,7 +211,7 @@ class Engine:
             compiled = await self._prepare(request, context, caller)
             if compiled.operation.kind is not OperationKind.SUBSCRIPTION:
                 return await self._execute(compiled, request, context)
-            variables = coerce_variables(compiled.operation, request.variables)
+            variables = self._coerce(compiled, request)
             return self._events(compiled, request, context, variables)
         except (GatewayError, RequestRefused) as refused:
             return refusal(refused, correlation)
@@ -211,12 +220,17 @@ class Engine:
 
     async def _prepare(self, request: GraphQLRequest, context: RequestContext, caller: Caller) -> CompiledOperation:
         """Request → compiled operation: resolve the document, and one look-up where it is known."""
-        text = await resolve_document(
-            request.query,
-            request.extensions,
-            self._documents,
-            max_characters=self._limits.document.characters,
-        )
+        trusted = self._trusted
+        text = trusted.find(request.extensions) if request.query is None else None
+        if text is None:
+            text = await resolve_document(
+                request.query,
+                request.extensions,
+                self._documents,
+                max_characters=self._limits.document.characters,
+            )
+            if trusted.mode is not TrustMode.OFF:
+                trusted.check(text)
         labels = self.supergraph.override_labels
         unmet = self._unmet.known(caller)
         if unmet is None:
@@ -237,10 +251,17 @@ class Engine:
         """Document → operation → plan → functions: pure, once per document."""
         text, operation_name, labels, unmet = key
         limits = self._limits.document
+        is_trusted = self._trusted.trusts(text)
         admit_text(text, limits)
         document = parse_document(text)
-        admit(document, limits)
-        operation = prepare(self.supergraph.api_schema, text, operation_name, document=document)
+        admit(document, limits, trusted=is_trusted)
+        try:
+            operation = prepare(self.supergraph.api_schema, text, operation_name, document=document)
+        except RequestRefused as refused:
+            if self._limits.explains_documents:
+                raise
+            raise GatewayError("GRAPHQL_VALIDATION_FAILED") from refused
+        cost = None if is_trusted else estimate(operation, self.supergraph.schema)
         introspects = is_introspection(operation)
         if not introspects:
             unmet = unmet & demands_of(operation, self._root_type(operation), self._rules) if unmet else unmet
@@ -250,7 +271,7 @@ class Engine:
                 return shared
         if not unmet:
             plan = self._planner.plan(operation, labels)
-            return compile_answer(operation, compile_plan(plan, self._subgraphs))
+            return compile_answer(operation, compile_plan(plan, self._subgraphs), cost=cost)
         verdict = Verdict(self._rules, unmet)
         restricted = restrict(operation, self._root_type(operation), verdict)
         if operation.kind is OperationKind.SUBSCRIPTION and not asks_root_field(restricted):
@@ -261,16 +282,29 @@ class Engine:
             compile_plan(plan, self._subgraphs),
             denials=verdict,
             visible=visible_schema(operation.schema, verdict) if introspects else None,
+            cost=cost,
         )
 
     def _root_type(self, operation: Operation) -> str:
         return self.supergraph.root_types[operation.kind.value]
 
+    def _coerce(self, compiled: CompiledOperation, request: GraphQLRequest) -> Mapping[str, Any]:
+        """Return the operation's variables, with which its cost is known and must be within the limit."""
+        try:
+            variables = coerce_variables(compiled.operation, request.variables)
+        except RequestRefused as refused:
+            if self._limits.explains_documents:
+                raise
+            raise RequestRefused(tuple(map(without_suggestion, refused.errors))) from refused
+        if self._limits.cost is not None and compiled.cost is not None:
+            check_cost(compiled.cost(variables), self._limits.cost)
+        return variables
+
     async def _execute(
         self, compiled: CompiledOperation, request: GraphQLRequest, context: RequestContext
     ) -> GraphQLResponse:
         """Compiled operation → response."""
-        variables = coerce_variables(compiled.operation, request.variables)
+        variables = self._coerce(compiled, request)
         tell = wanted(request)
         if tell is not None:
             context.observer = FetchLog()
@@ -353,6 +387,9 @@ class Engine:
         if tell is not None:
             assert isinstance(run.context.observer, FetchLog)
             extensions["concord"] = told(tell, run.context.observer, compiled, run.context.reused or ())
+            if tell.cost and compiled.cost is not None:
+                cost = {"estimated": compiled.cost(run.variables), "actual": actual_cost(data)}
+                extensions["concord"] = {**extensions["concord"], "cost": cost}
         if run.context.reused is not None and (stale := stale_places(compiled, run.context.reused)):
             extensions["concord"] = {**extensions.get("concord", {}), "stale": stale}
         if run.cursor is not None:

@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails
 
 from gateway.access.csrf import CsrfPolicy
 from gateway.access.settings import AccessSettings
+from gateway.access.trusted import TrustMode
 from gateway.federation.composition.ownership import Ownership, OwnershipInvalidError, parse_ownership
 
 ENVIRONMENT_PREFIX = "CONCORD_"
@@ -74,7 +75,33 @@ class RequestSettings(Table):
     """What one request may take."""
 
     deadline_s: float = Field(30.0, gt=0)
-    introspection: bool = True
+    introspection: bool | None = None
+    """Whether the schema may be asked for; absent: in the development policy only."""
+    explain_documents: bool | None = None
+    """Whether refused documents are told what is wrong, names they came near to included; absent: as above."""
+    max_cost: int | None = Field(None, ge=1)
+    """The most an operation may cost by estimate; see gateway/access/README.md."""
+
+
+class LimitsSettings(Table):
+    """What callers, and all of them together, may take."""
+
+    in_flight: int = Field(500, ge=1)
+    """Requests that are worked on at once; what is beyond that is refused with OVERLOADED."""
+    requests_per_s: float | None = Field(None, gt=0)
+    """Requests a second of one caller, on the average; absent: any number."""
+    burst: int = Field(50, ge=1)
+    """Requests of one caller at once."""
+    redis_url: str | None = Field(None, pattern=r"^rediss?://", repr=False)
+    """The Redis in which several gateways count together; without it, or while it is gone, each counts for itself."""
+
+
+class DocumentsSettings(Table):
+    """Trusted documents: the operations that clients may send."""
+
+    mode: TrustMode = TrustMode.OFF
+    manifest: Path | None = None
+    """What `concord documents publish` wrote."""
 
 
 class PlansSettings(Table):
@@ -218,6 +245,8 @@ class Settings(Table):
     entities: EntitiesSettings = EntitiesSettings()
     writes: WritesSettings = WritesSettings(postgres_url=None)
     workflows: WorkflowsSettings = WorkflowsSettings(lease_s=10.0, approval_above=None)
+    limits: LimitsSettings = LimitsSettings(requests_per_s=None, redis_url=None)
+    documents: DocumentsSettings = DocumentsSettings()
     console: ConsoleSettings = ConsoleSettings()
     access: AccessSettings = Field(default_factory=AccessSettings)
     secrets: SecretsSettings = SecretsSettings(internal=None)

@@ -11,6 +11,7 @@ from gateway.cli.access import access
 from gateway.cli.adaptor import adaptor
 from gateway.cli.check import check
 from gateway.cli.compose import compose
+from gateway.cli.documents import documents
 from gateway.cli.events import app as events
 from gateway.cli.plan import plan
 from gateway.cli.serve import serve
@@ -31,6 +32,7 @@ for command in (up, serve, compose, check, plan, simulate):
 app.add_typer(events, name="events")
 app.add_typer(workflows, name="workflows")
 app.add_typer(access, name="access")
+app.add_typer(documents, name="documents")
 app.add_typer(adaptor)
 
 

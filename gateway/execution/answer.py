@@ -47,6 +47,8 @@ class CompiledOperation:
     """Variables → the generated function that completes regular trees."""
     introspection: Introspection | None
     """The operation's `__schema` and `__type` fields alone."""
+    cost: Callable[[Mapping[str, Any]], int] | None = None
+    """Variables → the operation's estimated cost; None where nobody asks for it."""
 
     def provider(self, path: ConcretePath) -> SubgraphProfile | None:
         """Return the subgraph that supplies the field at a path of the answer."""
@@ -64,6 +66,7 @@ def compile_answer(
     *,
     denials: Denials | None = None,
     visible: GraphQLSchema | None = None,
+    cost: Callable[[Mapping[str, Any]], int] | None = None,
 ) -> CompiledOperation:
     """Compile what completes the operation's answers.
 
@@ -74,9 +77,8 @@ def compile_answer(
     for path, profile in _supplied(plan.root):
         providers.setdefault(path, profile)
     shape = compile_shape(operation, denials)
-    return CompiledOperation(
-        operation, plan, shape, providers, generate_complete(shape, plan.shared), introspection_of(operation, visible)
-    )
+    complete = generate_complete(shape, plan.shared)
+    return CompiledOperation(operation, plan, shape, providers, complete, introspection_of(operation, visible), cost)
 
 
 def _supplied(node: CompiledNode | CompiledSubscription | None) -> Iterator[tuple[StaticPath, SubgraphProfile]]:

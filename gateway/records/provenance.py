@@ -23,6 +23,8 @@ class Wanted:
 
     provenance: bool
     plan: bool
+    cost: bool = False
+    """What the operation was estimated to cost, and what it did."""
 
 
 def wanted(request: GraphQLRequest) -> Wanted | None:
@@ -35,7 +37,8 @@ def wanted(request: GraphQLRequest) -> Wanted | None:
     options = given if isinstance(given, dict) else {}
     provenance = options.get("provenance") is True or request.headers.get("x-concord-provenance") == "1"
     plan = options.get("plan") is True
-    return Wanted(provenance, plan) if provenance or plan else None
+    cost = options.get("cost") is True
+    return Wanted(provenance, plan, cost) if provenance or plan or cost else None
 
 
 @dataclass(slots=True)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from gateway.access.authenticate import Authenticate
+from gateway.access.load import Load
+from gateway.access.rate import TakesTurns
 from gateway.transport.asgi import ASGIApp
 from gateway.transport.callback import Callbacks
 from gateway.transport.drain import Drain
@@ -31,5 +33,8 @@ class Door:
     reservations: Reservations
     callbacks: Callbacks | None
     """Posts the events of subscriptions that ask for it; None refuses them."""
+    load: Load
+    rates: TakesTurns | None
+    """A limit on each caller's requests; None: no limit."""
     page: ASGIApp | None
     """Answers browsers that open the endpoint; None answers them as any client."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from gateway.access.authenticate import Authenticate, allow_anonymous
+from gateway.access.load import Load
+from gateway.access.rate import TakesTurns
 from gateway.transport.asgi import ASGIApp, Receive, Scope, Send
 from gateway.transport.callback import Callbacks
 from gateway.transport.door import Door, EngineRef
@@ -11,6 +13,8 @@ from gateway.transport.http import serve_http
 from gateway.transport.reservations import Reservations
 from gateway.transport.settings import TransportSettings
 from gateway.transport.websocket import serve_websocket
+
+_MOST_IN_FLIGHT = 500
 
 
 def graphql_app(
@@ -21,12 +25,15 @@ def graphql_app(
     drain: Drain | None = None,
     page: ASGIApp | None = None,
     callbacks: Callbacks | None = None,
+    load: Load | None = None,
+    rates: TakesTurns | None = None,
 ) -> ASGIApp:
     """Return the application that answers GraphQL requests on whatever path it is mounted at.
 
     `engine` is asked for the engine at the start of each operation, so a reload is a change of what it returns.
     `drain` is shared with whoever stops the process; `page` answers browsers that open the endpoint; `callbacks` post
-    the events of subscriptions that name an address.
+    the events of subscriptions that name an address; `load` bounds what is
+    worked on at once, `rates` what one caller may ask.
     """
     settings = settings or TransportSettings()
     door = Door(
@@ -37,6 +44,8 @@ def graphql_app(
         reservations=Reservations(limit=settings.stream.max_reservations, unopened_s=settings.stream.unopened_s),
         callbacks=callbacks,
         page=page,
+        load=load or Load(_MOST_IN_FLIGHT),
+        rates=rates,
     )
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -85,22 +85,27 @@ async def _serve(exchange: Exchange, door: Door) -> None:
     if is_post:
         check_content_type(headers)
         caller = await door.authenticate(headers)
+        if door.rates is not None:
+            await door.rates.take(caller)
         body = await receive_body(exchange.receive, headers, door.settings)
         request = read_post(body, headers, door.settings)
     else:
         prevent_csrf(headers, door.settings.csrf)
         caller = await door.authenticate(headers)
+        if door.rates is not None:
+            await door.rates.take(caller)
         request = read_get(exchange.scope["query_string"], headers, door.settings)
     engine = door.engine()
     result: GraphQLResponse | AsyncIterator[GraphQLResponse]
     if acceptable.callback and "subscription" in request.extensions:
         await _call_back(exchange, door, engine, request, caller)
         return
-    async with CancelOnDisconnect(exchange.receive):
-        if acceptable.streaming is None:
-            result = await engine.execute(request, caller)
-        else:
-            result = await engine.subscribe(resumed(request), caller)
+    with door.load:
+        async with CancelOnDisconnect(exchange.receive):
+            if acceptable.streaming is None:
+                result = await engine.execute(request, caller)
+            else:
+                result = await engine.subscribe(resumed(request), caller)
     if isinstance(result, GraphQLResponse):
         if acceptable.single is not None and not acceptable.prefers_stream:
             await respond(

@@ -10,6 +10,7 @@ from gateway.errors import GatewayError
 from gateway.events.log import StoreUnavailable
 from gateway.telemetry.correlation import correlation_id
 from gateway.transport.asgi import ASGIApp, Receive, Scope, Send, read_headers
+from gateway.transport.drain import Drain
 from gateway.transport.exchange import CORRELATION_HEADER, begin
 from gateway.transport.handshake import refuse_handshake
 from gateway.transport.respond import respond_refused, send_body
@@ -51,6 +52,20 @@ def routes(paths: Mapping[str, ASGIApp], *, websockets: Container[str] = (), lif
 async def health(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - an ASGI application's shape
     """Answer `/health`: this process serves requests."""
     await send_body(send, 200, b"application/json", b'{"status":"ok"}')
+
+
+def readiness(drain: Drain) -> ASGIApp:
+    """Return the application that answers `/ready`: 200 while this process takes new work, 503 once it is stopping."""
+
+    async def ready(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            drain.check()
+        except GatewayError as error:
+            await respond_refused(begin(scope, receive, send, CorsSettings()), error)
+            return
+        await send_body(send, 200, b"application/json", b'{"status":"ready"}')
+
+    return ready
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:

@@ -90,7 +90,10 @@ async def _start(exchange: Exchange, door: Door, reservation: Reservation, calle
     is_running = False
     try:
         async with CancelOnDisconnect(exchange.receive):
-            result = await door.engine().subscribe(resumed(request), caller)
+            if door.rates is not None:
+                await door.rates.take(caller)
+            with door.load:
+                result = await door.engine().subscribe(resumed(request), caller)
             if isinstance(result, GraphQLResponse) and result.data is ABSENT:
                 refused: GraphQLResponse | None = result
             else:

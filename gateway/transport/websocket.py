@@ -213,7 +213,11 @@ class _Session:
         headers = {**self._headers, CORRELATION_HEADER: correlation}
         request = resumed(read_request(message.payload, headers, self._door.settings))
         self._door.drain.check()
-        result = await self._door.engine().subscribe(request, self._caller or ANONYMOUS)
+        caller = self._caller or ANONYMOUS
+        if self._door.rates is not None:
+            await self._door.rates.take(caller)
+        with self._door.load:
+            result = await self._door.engine().subscribe(request, caller)
         answers = one(result) if isinstance(result, GraphQLResponse) else result
         try:
             async for response in answers:

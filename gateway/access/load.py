@@ -1,0 +1,29 @@
+"""How much this process takes on at once: what is beyond that is refused at the door, at once, and told when to come back."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from gateway.errors import GatewayError
+
+
+class Load:
+    """Counts requests from their arrival to their answer. Streams count until they have begun.
+
+    A refusal costs next to nothing, an answer that comes too late costs all of it: so a process under five times its
+    load goes on giving as many answers as it can, and refuses the rest within milliseconds.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._now = 0
+
+    def __enter__(self) -> None:
+        if self._now >= self._most:
+            raise GatewayError("OVERLOADED", retry_after_ms=1_000)
+        self._now += 1
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._now -= 1
