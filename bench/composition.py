@@ -12,6 +12,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from bench.figures import compare_and_keep
+from bench.workplace import PLACE
 from gateway.federation.composition import SubgraphSource, compose
 
 SIZES = ((1, 20), (5, 100), (10, 200), (20, 400), (50, 1000), (100, 2500), (200, 5000))
@@ -96,6 +98,7 @@ def main(
     for heading in ("subgraphs", "types", "SDL KB", "CPU s", "ms per type", "growth"):
         table.add_column(heading, justify="right")
     before: Measurement | None = None
+    figures: dict[str, dict[str, float]] = {}
     for row in _measurements(limit):
         growth = f"{(row.cpu_s / before.cpu_s) / (row.types / before.types):.2f}" if before else ""
         table.add_row(
@@ -107,9 +110,11 @@ def main(
             growth,
         )
         before = row
+        figures[f"{row.subgraphs} subgraphs, {row.types} types"] = {"CPU s": row.cpu_s}
     console = Console(width=110)
     console.print(table)
     console.print("growth: how much more one type costs than in the row above; 1.00 is linear.")
+    compare_and_keep(PLACE / "results/composition.json", {}, figures, watched="CPU s")
 
 
 if __name__ == "__main__":

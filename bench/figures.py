@@ -16,12 +16,14 @@ NOTABLE = 0.1
 """Changes below this are noise on a machine that others use too."""
 
 
-def compare_and_keep(path: Path, options: Mapping[str, object], figures: Figures, *, watched: str) -> None:
+def compare_and_keep(
+    path: Path, options: Mapping[str, object], figures: Figures, *, watched: str, console: Console | None = None
+) -> None:
     """Print how much the watched figure of each row changed since the run before, and write this run in its place.
 
     A run with other options is no run before: nothing is compared with it.
     """
-    console = Console(width=120, highlight=False)
+    console = console or Console(width=120, highlight=False)
     before = _read(path, options)
     for row, values in figures.items():
         old, new = before.get(row, {}).get(watched), values.get(watched)
@@ -30,7 +32,9 @@ def compare_and_keep(path: Path, options: Mapping[str, object], figures: Figures
             mark = "" if abs(change) < NOTABLE else " ▲" if change > 0 else " ▼"
             console.print(f"  {row}: {change:+.0%} {watched} since the run before{mark}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"options": options, "figures": figures}, indent=1) + "\n")
+    # What this run left out stays as it was.
+    kept = {**before, **figures}
+    path.write_text(json.dumps({"options": options, "figures": kept}, indent=1) + "\n")
     console.print(f"Figures: {path}")
 
 

@@ -14,7 +14,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from bench.figures import compare_and_keep
 from bench.hard_operations import FAMILIES, Family
+from bench.workplace import PLACE
 from gateway.errors import GatewayError
 from gateway.federation.composition import SubgraphSource, compose
 from gateway.federation.operation import Operation, prepare
@@ -118,6 +120,8 @@ def main(
             measured = list(measure(family))
             found += measured
             console.print(_table(family, measured))
+    figures = {f"{each.family} {each.size}": {"plan ms": each.cold_ms} for each in found}
+    compare_and_keep(PLACE / "results/planning.json", {}, figures, watched="plan ms", console=console)
     if as_json:
         print(json.dumps([asdict(each) for each in found], indent=1))
 

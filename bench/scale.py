@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -128,18 +128,25 @@ async def _measure_slow(console: Console, pid: int, port: int, count: int, secon
     content, small = request(port, _ROWS, 10_000), request(port, _ROWS, 1)
     client = await connect(port, limit=1 << 24)
     await client.ask(content)
-    before = memory_mb(pid)
+    before = peak = memory_mb(pid)
     loop = asyncio.get_running_loop()
-    peak, slowest = before, 0.0
-    reading: list[Awaitable[int]] = [asyncio.ensure_future(dawdle(port, content, 1_000, seconds)) for _ in range(count)]
-    ends = loop.time() + seconds
-    while loop.time() < ends:
+    slowest = 0.0
+
+    async def watch() -> None:
+        nonlocal peak
+        while True:
+            peak = max(peak, await asyncio.to_thread(memory_mb, pid))
+            await asyncio.sleep(0.1)
+
+    watching = asyncio.create_task(watch())
+    reading = [asyncio.create_task(dawdle(port, content, 1_000, seconds)) for _ in range(count)]
+    while not all(each.done() for each in reading):
         began = loop.time()
         await client.ask(small)
         slowest = max(slowest, loop.time() - began)
-        peak = max(peak, memory_mb(pid))
         await asyncio.sleep(0.2)
     read = sum(await asyncio.gather(*reading))
+    watching.cancel()
     client.writer.transport.abort()
     await asyncio.sleep(1)
     after = memory_mb(pid)

@@ -78,6 +78,7 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
     transport = TransportSettings(
         csrf=settings.server.csrf,
         cors=CorsSettings(origins=frozenset(settings.server.cors_origins)),
+        max_unsent_bytes=settings.server.max_unsent_bytes,
         compress_from_bytes=settings.server.compress_from_bytes,
     )
     drain = Drain()

@@ -400,7 +400,7 @@ class Engine:
             # Nothing was done under this key: the request as a whole is refused.
             status = REGISTRY[refused].http_status
             return GraphQLResponse(errors=errors, extensions=extensions, http_status=status, headers=headers)
-        return GraphQLResponse(data=data, errors=errors, extensions=extensions, headers=headers)
+        return GraphQLResponse(data=data, errors=errors, extensions=extensions, headers=headers, is_write=run.is_write)
 
 
 def _internal_error(error: Exception, correlation: str) -> GraphQLResponse:

@@ -51,6 +51,8 @@ class ServerSettings(Table):
     """`strict` wants a header that makes browsers ask first on every GET, and so shuts out EventSource and plain links."""
     cors_origins: tuple[str, ...] = ()
     """Other sites' pages that may read answers, such as `https://portal.example`."""
+    max_unsent_bytes: int = Field(256 << 20, ge=1 << 20)
+    """What large answers may take together while their clients read them; then requests are refused with OVERLOADED."""
     compress_from_bytes: int | None = Field(None, ge=0)
     """Answers of this size and more are gzipped where accepted; absent, a proxy in front does it."""
 

@@ -47,6 +47,8 @@ class GraphQLResponse:
     """200 wherever there is data, even null beside errors; otherwise that of the first error."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Response headers the answer asks for (X-Correlation-Id, Retry-After, Allow …)."""
+    is_write: bool = False
+    """Whether it tells what a mutation did."""
 
     def payload(self) -> dict[str, Any]:
         """Return the response as the JSON object GraphQL describes: errors, data, extensions, each only if present."""

@@ -14,6 +14,7 @@ from gateway.transport.callback import Callbacks
 from gateway.transport.drain import Drain
 from gateway.transport.reservations import Reservations
 from gateway.transport.settings import TransportSettings
+from gateway.transport.unsent import UnsentAnswers
 
 if TYPE_CHECKING:  # the door's types name the engine; its code does not need it
     from gateway.engine import Engine
@@ -31,6 +32,7 @@ class Door:
     authenticate: Authenticate
     drain: Drain
     reservations: Reservations
+    unsent: UnsentAnswers
     callbacks: Callbacks | None
     """Posts the events of subscriptions that ask for it; None refuses them."""
     load: Load

@@ -12,6 +12,7 @@ from gateway.transport.drain import Drain
 from gateway.transport.http import serve_http
 from gateway.transport.reservations import Reservations
 from gateway.transport.settings import TransportSettings
+from gateway.transport.unsent import UnsentAnswers
 from gateway.transport.websocket import serve_websocket
 
 _MOST_IN_FLIGHT = 500
@@ -42,6 +43,7 @@ def graphql_app(
         authenticate=authenticate,
         drain=drain or Drain(),
         reservations=Reservations(limit=settings.stream.max_reservations, unopened_s=settings.stream.unopened_s),
+        unsent=UnsentAnswers(settings.max_unsent_bytes, settings.stream.send_timeout_s),
         callbacks=callbacks,
         page=page,
         load=load or Load(_MOST_IN_FLIGHT),

@@ -82,6 +82,7 @@ async def _serve(exchange: Exchange, door: Door) -> None:
     if acceptable.single is None and acceptable.streaming is None:
         raise GatewayError("NOT_ACCEPTABLE")
     door.drain.check()
+    door.unsent.check()
     if is_post:
         check_content_type(headers)
         caller = await door.authenticate(headers)
@@ -114,6 +115,7 @@ async def _serve(exchange: Exchange, door: Door) -> None:
                 acceptable.single,
                 is_legacy=acceptable.is_legacy,
                 compress_from_bytes=door.settings.compress_from_bytes,
+                unsent=door.unsent,
             )
             return
         result = one(result)

@@ -11,6 +11,7 @@ from gateway.execution.message import ABSENT, GraphQLResponse, refusal
 from gateway.transport.asgi import Send, write_headers
 from gateway.transport.exchange import Exchange
 from gateway.transport.media_type import Answer, negotiate
+from gateway.transport.unsent import LARGE_BYTES, UnsentAnswers
 
 _DOCUMENT_REFUSALS = frozenset(
     {"GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED", "OPERATION_RESOLUTION_FAILURE", "BAD_USER_INPUT"}
@@ -26,8 +27,9 @@ async def respond(
     *,
     is_legacy: bool = False,
     compress_from_bytes: int | None = None,
+    unsent: UnsentAnswers | None = None,
 ) -> None:
-    """Send a whole GraphQL response.
+    """Send a whole GraphQL response. `unsent` paces large ones; where it has no room, a read is refused after all.
 
     A client that asks for `application/json` by name (`is_legacy`) gets 200 for a document that couldn't be run, as
     clients from before `application/graphql-response+json` expect.
@@ -45,7 +47,14 @@ async def respond(
         if accepts_gzip(exchange.headers):
             body = gzip.compress(body, compresslevel=1, mtime=0)
             raw.append((b"content-encoding", b"gzip"))
-    await send_body(exchange.send, status, f"{answer.value}; charset=utf-8".encode(), body, raw)
+    media_type = f"{answer.value}; charset=utf-8".encode()
+    if unsent is None or len(body) <= LARGE_BYTES:
+        await send_body(exchange.send, status, media_type, body, raw)
+        return
+    if not response.is_write:  # what a write did must be told
+        unsent.check(len(body))
+    await send_head(exchange.send, status, media_type, len(body), raw)
+    await unsent.send(exchange.scope, exchange.send, body)
 
 
 async def respond_refused(exchange: Exchange, error: GatewayError | RequestRefused) -> None:
@@ -58,19 +67,24 @@ async def respond_refused(exchange: Exchange, error: GatewayError | RequestRefus
 
 async def send_body(send: Send, status: int, content_type: bytes, body: bytes, headers: Headers = ()) -> None:
     """Send a whole response of any type."""
+    await send_head(send, status, content_type, len(body), headers)
+    await send({"type": "http.response.body", "body": body})
+
+
+async def send_head(send: Send, status: int, content_type: bytes, length: int, headers: Headers = ()) -> None:
+    """Send everything of a response but its body, which is so long."""
     await send(
         {
             "type": "http.response.start",
             "status": status,
             "headers": [
                 (b"content-type", content_type),
-                (b"content-length", str(len(body)).encode()),
+                (b"content-length", str(length).encode()),
                 (b"x-content-type-options", b"nosniff"),
                 *headers,
             ],
         }
     )
-    await send({"type": "http.response.body", "body": body})
 
 
 def accepts_gzip(headers: Mapping[str, str]) -> bool:

@@ -53,6 +53,7 @@ async def main() -> None:
     options.add_argument("--receive-timeout", type=float, default=2.0)
     options.add_argument("--heartbeat", type=float, default=10.0)
     options.add_argument("--send-timeout", type=float, default=3.0)
+    options.add_argument("--max-unsent", type=int, default=256 << 20)
     options.add_argument("--cors", action="append", default=[])
     given = options.parse_args()
     settings = TransportSettings(
@@ -61,6 +62,7 @@ async def main() -> None:
         cors=CorsSettings(origins=frozenset(given.cors)),
         stream=StreamSettings(heartbeat_s=given.heartbeat, send_timeout_s=given.send_timeout),
         websocket=WebSocketSettings(init_timeout_s=2.0, max_operations=100),
+        max_unsent_bytes=given.max_unsent,
         compress_from_bytes=1024,
     )
     supergraph = parse_supergraph((HERE / "supergraph.graphql").read_text())

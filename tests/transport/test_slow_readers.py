@@ -1,0 +1,53 @@
+"""Clients that do not read what they asked for cost a bounded amount of memory, for a bounded time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import httpx2
+
+TEXT = "x" * 900_000
+QUERY = "query($t: String) {" + " ".join(f"a{number}: echo(text: $t)" for number in range(10)) + "}"
+ANSWER_BYTES = 10 * len(TEXT)
+
+
+async def asked_and_not_read(port: int) -> asyncio.StreamWriter:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1_024)
+    body = json.dumps({"query": QUERY, "variables": {"t": TEXT}}).encode()
+    head = f"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    writer.write(head.encode() + body)
+    await writer.drain()
+    # The head of the answer is there: the rest waits.
+    assert b" 200 " in await reader.readuntil(b"\r\n")
+    return writer
+
+
+async def test_large_answers_nobody_reads_are_bounded_and_given_up(start):
+    server = start("--max-unsent", str(ANSWER_BYTES * 5 // 2), "--send-timeout", "2")
+    body = {"query": QUERY, "variables": {"t": TEXT}}
+    plain = {"accept-encoding": "identity"}
+    async with httpx2.AsyncClient(trust_env=False, timeout=60) as client:
+        whole = await client.post(server.graphql, json=body, headers=plain)
+        assert whole.json() == {"data": {f"a{number}": TEXT for number in range(10)}}
+        slow = [await asked_and_not_read(server.port) for _ in range(2)]
+        # There is room for two and a half: what would be the third is refused, and told when to come again.
+        refused = await client.post(server.graphql, json=body, headers=plain)
+        while refused.status_code == 200:  # a reader's buffers took most of it
+            slow.append(await asked_and_not_read(server.port))
+            refused = await client.post(server.graphql, json=body, headers=plain)
+        assert refused.status_code == 503
+        assert refused.headers["retry-after"] == "1"
+        assert refused.json()["errors"][0]["extensions"]["code"] == "OVERLOADED"
+        # Small answers go on; those who read nothing are dropped, and then there is room again.
+        small = await client.post(server.graphql, json={"query": '{ echo(text: "a") }'}, headers=plain)
+        assert small.json() == {"data": {"echo": "a"}}
+        async with asyncio.timeout(40):
+            while True:
+                again = await client.post(server.graphql, json=body, headers=plain)
+                if again.status_code == 200:
+                    break
+                await asyncio.sleep(0.1)
+        assert again.content == whole.content
+    for writer in slow:
+        writer.transport.abort()
