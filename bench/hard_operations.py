@@ -161,6 +161,31 @@ def _drawn_operation(size: int) -> str:
     return f'{{ t0(id: "1") {{ {text} }} t{size // 2}(id: "2") {{ {text} }} }}'
 
 
+def _roots(size: int) -> dict[str, str]:
+    return {f"s{n}": f"type Query {{ x{n}: Int to{n}: Way{n} }} type Way{n} {{ back: Query }}" for n in range(size)}
+
+
+def _round(size: int) -> str:
+    """Ask, through the root, every subgraph for another one's way back to the root."""
+    ways = (f"to{n} {{ back {{ x{(n * 7 + 3) % size} to{(n + 1) % size} {{ back {{ x{n} }} }} }} }}" for n in range(25))
+    return f"{{ {' '.join(ways)} }}"
+
+
+def _implementations(size: int) -> dict[str, str]:
+    sdls: dict[str, str] = {}
+    for part in range(8):
+        types = " ".join(
+            f'type T{n} implements Node @key(fields: "id") {{ id: ID! f{part}: Int }}' for n in range(size)
+        )
+        root = "type Query { nodes: [Node] }" if part == 0 else ""
+        sdls[f"s{part}"] = f"{root} interface Node {{ id: ID! f{part}: Int }} {types}"
+    return sdls
+
+
+def _shared_fields(_: int) -> str:
+    return f"{{ nodes {{ id {' '.join(f'f{part}' for part in range(8))} }} }}"
+
+
 FAMILIES: tuple[Family, ...] = (
     Family("fields", "fields of one entity, three subgraphs", (100, 200, 400, 800, 1_500), _shop, _wide),
     Family("branches", "root fields, each with the same joins", (10, 20, 40, 80, 160), _shop, _branches),
@@ -185,6 +210,15 @@ FAMILIES: tuple[Family, ...] = (
         (25, 50, 100, 200),
         _subgraphs,
         _nested_shared,
+        is_fixed=False,
+    ),
+    Family("roots", "subgraphs, each leading back to the root", (25, 50, 100, 200), _roots, _round, is_fixed=False),
+    Family(
+        "implementations",
+        "types of one interface, in eight subgraphs",
+        (10, 20, 40, 80),
+        _implementations,
+        _shared_fields,
         is_fixed=False,
     ),
     Family(
