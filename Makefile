@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up install install-test test test-crashes test-access test-events-crashes test-systems nightly check format schema constraints console bench bench-composition bench-planning bench-product bench-scale profile clean
+.PHONY: bench-access test-overload help up install install-test test test-crashes test-access test-events-crashes test-systems nightly check format schema constraints console bench bench-composition bench-planning bench-product bench-scale profile clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,7 +46,10 @@ differential: install-test ## compose subgraphs with mistakes beside Apollo's co
 	@$(BIN)/python tests/composition/differential.py --seed $${SEED:-$$(date +%j000)} --count $${COUNT:-1000}
 
 test-access: install-test ## every probe of who may see what, and all hostile input: minutes
+	@test -x .concord/outside/bin/schemathesis || { $(PYTHON) -m venv .concord/outside \
+	  && .concord/outside/bin/python -m pip install --quiet --disable-pip-version-check schemathesis clairvoyance; }
 	@CONCORD_ACCESS_EVERY=1 $(BIN)/pytest tests/access -s $(ARGS)
+	@$(BIN)/python tests/access/outside_tools.py .concord/outside/bin
 
 test-events-crashes: install-test ## kill -9 publishers, gateways, consumers and Redis in 100,000 events; print what was lost (ARGS="--events 10000")
 	@$(BIN)/python tests/events/crashes.py $(ARGS)
@@ -75,6 +78,12 @@ console: ## build the query page's assets again from the npm packages that gatew
 
 bench: install ## measure the gateway against its peers (ARGS="--query single", --help for more)
 	@$(BIN)/python -m bench $(ARGS)
+
+bench-access: install ## measure what credentials, authorization and limits add to a cached operation
+	@$(BIN)/python -m bench.access $(ARGS)
+
+test-overload: install ## put five times its load on a gateway, stop it and reload it meanwhile, and print what it kept
+	@$(BIN)/python -m bench.overload
 
 bench-composition: install ## time composition against the size of the graph, up to 200 subgraphs and 5,000 types
 	@$(BIN)/python -m bench.composition $(ARGS)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
 from gateway.access.authenticate import Credentials
+from gateway.access.confined import Confined
+from gateway.access.contract import Contract, ContractEmpty, variant
 from gateway.access.limits import Limits
 from gateway.access.load import Load
 from gateway.access.persisted import RememberedDocuments
@@ -41,11 +45,12 @@ from gateway.events.webhooks import Webhooks
 from gateway.federation.supergraph import Supergraph
 from gateway.outgoing import read_webhooks
 from gateway.reload import ReloadedEngine, read_supergraph
-from gateway.settings import DocumentsSettings, LimitsSettings, Settings, SettingsRefused, load_ownership
+from gateway.settings import LimitsSettings, Settings, SettingsRefused, load_ownership
 from gateway.subgraph_clients import SubgraphClients
 from gateway.telemetry.metrics import Metrics
 from gateway.transport.asgi import ASGIApp, Receive, Scope, Send
 from gateway.transport.callback import Callbacks
+from gateway.transport.door import EngineRef
 from gateway.transport.drain import Drain
 from gateway.transport.graphql_app import graphql_app
 from gateway.transport.routes import health, readiness, routes
@@ -89,7 +94,10 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
     receivers, egress = read_webhooks(settings, contracts), Egress(settings.events.egress_hosts)
     callbacks = Callbacks(egress, drain)
     ingest, feed = _Later(), _Later()
-    trusted = _trusted(settings.documents)
+    trusted = _trusted("documents", settings.documents.mode, settings.documents.manifest)
+    manifests = {
+        name: _trusted(f"contracts.{name}", each.documents, each.manifest) for name, each in settings.contracts.items()
+    }
     rates = _rates(settings.limits)
     page = console(query=_read_query(settings))
 
@@ -113,7 +121,14 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
             )
             if rates is not None:
                 stack.push_async_callback(rates.aclose)
-            build = partial(_build_engine, settings=settings, clients=clients, policies=policies, trusted=trusted)
+            build = partial(
+                _build_engine,
+                settings=settings,
+                clients=clients,
+                policies=policies,
+                trusted=trusted,
+                contracts=manifests,
+            )
             interval_s = settings.supergraph.reload_interval_s
             plans = _warm_plans(settings)
             await stack.enter_async_context(engine.serving(supergraph, build, plans, interval_s=interval_s))
@@ -134,27 +149,34 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
             await stack.enter_async_context(callbacks.serving())
             yield
 
+    load = Load(settings.limits.in_flight)
+
+    def door(behind: EngineRef, contract: str | None) -> ASGIApp:
+        return graphql_app(
+            behind,
+            settings=transport,
+            authenticate=Confined(credentials, contract),
+            drain=drain,
+            page=page.page if contract is None else None,
+            callbacks=callbacks,
+            load=load,
+            rates=rates,
+        )
+
+    contract_paths = _contract_paths(engine, settings, door)
     app = routes(
         {
             "/": page.page,
             "/console/": page.assets,
-            "/graphql": graphql_app(
-                engine,
-                settings=transport,
-                authenticate=credentials,
-                drain=drain,
-                page=page.page,
-                callbacks=callbacks,
-                load=Load(settings.limits.in_flight),
-                rates=rates,
-            ),
+            "/graphql": door(engine, None),
+            **contract_paths,
             "/events": ingest,
             "/events/feed": feed,
             "/health": health,
             "/metrics": metrics,
             "/ready": readiness(drain),
         },
-        websockets={"/graphql"},
+        websockets={"/graphql", *contract_paths},
         lifespan=lifespan,
     )
     return Gateway(app=app, drain=drain, transport=transport)
@@ -178,37 +200,70 @@ def _build_engine(
     clients: SubgraphClients,
     policies: PolicyPort,
     trusted: TrustedDocuments,
+    contracts: Mapping[str, TrustedDocuments],
 ) -> Engine:
-    return Engine(
-        supergraph,
-        clients.open(supergraph),
-        profiles=clients.profiles,
-        documents=RememberedDocuments(),
-        limits=EngineLimits(
-            deadline_s=settings.request.deadline_s,
-            document=Limits(introspection=_by_policy(settings.request.introspection, settings.access)),
-            cost=settings.request.max_cost,
-            explains_documents=_by_policy(settings.request.explain_documents, settings.access),
-        ),
-        turns=clients.turns,
-        policies=policies,
-        classes={name: frozenset(roles) for name, roles in settings.access.classes.items()},
-        varies_by=clients.forwarded_headers,
-        trusted=trusted,
+    """Return the engine of a supergraph, with one for each contract over the same clients."""
+    opened = clients.open(supergraph)
+    access = settings.access
+
+    def engine(graph: Supergraph, limits: EngineLimits, documents: TrustedDocuments, **more: Any) -> Engine:
+        return Engine(
+            graph,
+            opened,
+            profiles=clients.profiles,
+            documents=RememberedDocuments(),
+            limits=limits,
+            turns=clients.turns,
+            policies=policies,
+            classes={name: frozenset(roles) for name, roles in access.classes.items()},
+            varies_by=clients.forwarded_headers,
+            trusted=documents,
+            **more,
+        )
+
+    limits = EngineLimits(
+        deadline_s=settings.request.deadline_s,
+        document=Limits(introspection=_by_policy(settings.request.introspection, access)),
+        cost=settings.request.max_cost,
+        explains_documents=_by_policy(settings.request.explain_documents, access),
     )
+    variants: dict[str, Engine] = {}
+    for name, each in settings.contracts.items():
+        contract = Contract(include=frozenset(each.include), exclude=frozenset(each.exclude))
+        try:
+            graph = variant(supergraph, contract)
+        except ContractEmpty as error:
+            raise SettingsRefused((f"`contracts.{name}`: nothing is left of the graph's queries.",)) from error
+        own = replace(
+            limits,
+            document=limits.document if each.introspection is None else Limits(introspection=each.introspection),
+            cost=limits.cost if each.max_cost is None else each.max_cost,
+            explains_documents=limits.explains_documents if each.explain_documents is None else each.explain_documents,
+        )
+        variants[name] = engine(graph, own, contracts[name])
+    return engine(supergraph, limits, trusted, variants=variants)
+
+
+def _contract_paths(engine: ReloadedEngine, settings: Settings, door: Callable[..., ASGIApp]) -> dict[str, ASGIApp]:
+    """Return the doors to the contracts: `/graphql/<name>`."""
+
+    def engine_of(name: str) -> EngineRef:
+        return lambda: engine().variants[name]
+
+    return {f"/graphql/{name}": door(engine_of(name), name) for name in settings.contracts}
 
 
 def _by_policy(configured: bool | None, access: AccessSettings) -> bool:
     return access.policy is AccessPolicy.DEVELOPMENT if configured is None else configured
 
 
-def _trusted(settings: DocumentsSettings) -> TrustedDocuments:
-    if settings.mode is TrustMode.ENFORCE and settings.manifest is None:
-        raise SettingsRefused(("`documents.mode` is enforce, but there is no `documents.manifest`.",))
+def _trusted(table: str, mode: TrustMode, manifest: Path | None) -> TrustedDocuments:
+    if mode is TrustMode.ENFORCE and manifest is None:
+        raise SettingsRefused((f"`{table}` takes documents of a manifest only, but names no `manifest`.",))
     try:
-        return read_manifest(settings.manifest, settings.mode)
+        return read_manifest(manifest, mode)
     except ManifestInvalid as error:
-        raise SettingsRefused((f"`documents.manifest`: {error}.",)) from error
+        raise SettingsRefused((f"`{table}.manifest`: {error}.",)) from error
 
 
 def _rates(settings: LimitsSettings) -> CallerRates | None:

@@ -110,6 +110,7 @@ class Engine:
         classes: Mapping[str, frozenset[str]] | None = None,
         varies_by: Sequence[str] = (),
         trusted: TrustedDocuments | None = None,
+        variants: Mapping[str, Engine] | None = None,
     ) -> None:
         """Build an engine. `clients` has one for each subgraph; whoever made them closes them.
 
@@ -119,6 +120,8 @@ class Engine:
         case. `trusted` are the documents of a manifest, and what becomes of others.
         """
         self.supergraph = supergraph
+        self.variants = variants or {}
+        """Consumers' contracts over the same graph, by name; they live and end with this engine."""
         self._planner = planner or Planner(supergraph)
         self._documents = documents
         self._choose_labels = choose_labels
@@ -146,6 +149,8 @@ class Engine:
     def close(self) -> None:
         """End the planning thread once what waits for it is planned. Requests in flight, and late ones, are answered."""
         self._compiler.shutdown(wait=False)
+        for each in self.variants.values():
+            each.close()
 
     async def plan_ahead(self, documents: Sequence[KnownDocument], *, until: float) -> Sequence[KnownDocument]:
         """Plan documents, one at a time and in this order, so that those who ask for them later need not wait.

@@ -1,6 +1,7 @@
 """The gateway's configuration: one TOML file, overridden by environment variables, refused with the nearest name.
 
 `CONCORD_SERVER__PORT=4100` overrides `port` in `[server]`: a double underscore steps into a table.
+`CONCORD_SECRETS__INTERNAL_FROM_FILE=/run/secrets/internal` takes the value from a file.
 """
 
 from __future__ import annotations
@@ -83,6 +84,21 @@ class RequestSettings(Table):
     """Whether refused documents are told what is wrong, names they came near to included; absent: as above."""
     max_cost: int | None = Field(None, ge=1)
     """The most an operation may cost by estimate; see gateway/access/README.md."""
+
+
+class ContractSettings(Table):
+    """A variant of the graph for some consumers, served at `/graphql/<name>`."""
+
+    include: tuple[str, ...] = ()
+    """Tags one of which a field or its type must have; without any, whatever isn't excluded is in."""
+    exclude: tuple[str, ...] = ()
+    introspection: bool | None = None
+    """As in [request]; absent: as there."""
+    explain_documents: bool | None = None
+    max_cost: int | None = Field(None, ge=1)
+    documents: TrustMode = TrustMode.OFF
+    """Whether only documents of its own manifest are answered."""
+    manifest: Path | None = None
 
 
 class LimitsSettings(Table):
@@ -208,6 +224,12 @@ class SubgraphSettings(Table):
     """Fixed headers sent with every request."""
     forward_headers: tuple[str, ...] = ()
     """Names of client headers passed on unchanged."""
+    tls_authority: Path | None = None
+    """Certificates (PEM) to trust for an https URL, in place of the system's."""
+    tls_certificate: Path | None = None
+    """Our own certificate (PEM), which is shown to it: mutual TLS."""
+    tls_key: Path | None = None
+    """The certificate's key, where that is not in the same file."""
     tell_caller: bool = True
     """Whether it is told for whom it is asked, by a signed X-Concord-Caller."""
     shown_codes: frozenset[str] = frozenset()
@@ -249,6 +271,9 @@ class Settings(Table):
     workflows: WorkflowsSettings = WorkflowsSettings(lease_s=10.0, approval_above=None)
     limits: LimitsSettings = LimitsSettings(requests_per_s=None, redis_url=None)
     documents: DocumentsSettings = DocumentsSettings()
+    contracts: Mapping[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")], ContractSettings] = Field(
+        default_factory=dict
+    )
     console: ConsoleSettings = ConsoleSettings()
     access: AccessSettings = Field(default_factory=AccessSettings)
     secrets: SecretsSettings = SecretsSettings(internal=None)
@@ -292,7 +317,19 @@ def load_ownership(settings: Settings) -> Ownership | None:
 def _overrides(environment: Mapping[str, str]) -> Iterator[tuple[list[str], str]]:
     for name, value in sorted(environment.items()):
         if name.startswith(ENVIRONMENT_PREFIX) and "__" in name:
-            yield name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__"), value
+            keys = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
+            if keys[-1].endswith("_from_file"):
+                yield [*keys[:-1], keys[-1].removesuffix("_from_file")], _secret_in(name, Path(value))
+            else:
+                yield keys, value
+
+
+def _secret_in(variable: str, path: Path) -> str:
+    """Return what a file holds, without the line's end that editors add; secrets are mounted as files."""
+    try:
+        return path.read_text(encoding="utf-8").removesuffix("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsRefused((f"{variable}: {path} can't be read.",)) from error
 
 
 def _lay_over(document: dict[str, Any], keys: list[str], value: str) -> None:

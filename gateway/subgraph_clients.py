@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping, Sequence
 
 from gateway.access.identity import CallerSigner
@@ -17,7 +18,7 @@ from gateway.federation.supergraph import Supergraph
 from gateway.graph.client import GatewayGraph
 from gateway.graph.context import GraphContext, SystemState, SystemStatus
 from gateway.graph.entity_lookup import SubgraphEntityLookup
-from gateway.settings import Settings, SubgraphSettings
+from gateway.settings import Settings, SettingsRefused, SubgraphSettings
 from gateway.transport.resume import CURSOR_HEADER
 from gateway.upstream.breaker import CircuitBreaker
 from gateway.upstream.bulkhead import Bulkhead
@@ -26,6 +27,7 @@ from gateway.upstream.deadline import Deadlined
 from gateway.upstream.headers import Headered
 from gateway.upstream.remote import remote_subgraph
 from gateway.upstream.retry import Retried
+from gateway.upstream.tls import TlsFiles, TlsFilesRefused
 from gateway.upstream.turns import Turns
 from gateway.writes.idempotent import IdempotentWrites
 from gateway.writes.store import WriteStore
@@ -125,6 +127,7 @@ class SubgraphClients:
             max_connections=settings.max_connections,
             turns=self.turns,
             identify=CallerSigner(self._internal_secret, name) if settings.tell_caller else None,
+            trust=_trust(name, settings),
         )
         client = Deadlined(client, timeout_s=settings.timeout_s)
         client = Bulkhead(client, most=settings.max_connections)
@@ -151,6 +154,16 @@ class SubgraphClients:
             workflows=self.workflows,
             resume_after=context.headers.get(CURSOR_HEADER) or None,
         )
+
+
+def _trust(name: str, settings: SubgraphSettings) -> ssl.SSLContext | None:
+    files = TlsFiles(authority=settings.tls_authority, certificate=settings.tls_certificate, key=settings.tls_key)
+    if files == TlsFiles():
+        return None
+    try:
+        return files.context()
+    except TlsFilesRefused as error:
+        raise SettingsRefused((f"`subgraphs.{name}`: {error}.",)) from error
 
 
 def _profile(name: str, subgraph: SubgraphSettings, ownership: Ownership | None) -> SubgraphProfile:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Any
 
 from gateway.execution.collect import Collected
 from gateway.execution.contexts import split_by_context
@@ -76,4 +77,15 @@ async def _load(client: SubgraphClient, request: SubgraphRequest, run: Run) -> S
         raise
     if observer is not None:
         observer.fetch_done(request, started, answer.value, None)
+    if answer.value.__class__ is dict and answer.value.get("errors"):
+        # Codes only: what a subgraph says in its own words may quote what it was sent.
+        told: dict[str, object] = {"subgraph": request.subgraph, "codes": _codes(answer.value["errors"])}
+        _LOG.info("fetch_answered_errors", extra={**told, "correlation_id": run.context.correlation_id})
     return answer
+
+
+def _codes(errors: Any) -> list[str]:
+    entries = errors if isinstance(errors, list) else []
+    extensions = [each.get("extensions") for each in entries if isinstance(each, dict)]
+    codes = {each.get("code") for each in extensions if isinstance(each, dict)}
+    return sorted(code[:64] for code in codes if isinstance(code, str))[:20]

@@ -16,12 +16,19 @@ class HttpxTransport:
     """Posts to one URL through httpx2."""
 
     def __init__(
-        self, url: str, *, max_connections: int = 64, max_bytes: int = 64 << 20, keep_alive_s: float = 30.0
+        self,
+        url: str,
+        *,
+        max_connections: int = 64,
+        max_bytes: int = 64 << 20,
+        keep_alive_s: float = 30.0,
+        trust: ssl.SSLContext | None = None,
     ) -> None:
+        """`trust` says whose certificates are accepted, and which one is shown; None: those the system trusts, and none."""
         self._url = url
         self._max_bytes = max_bytes
         self._client = httpx2.AsyncClient(
-            verify=_trust(),
+            verify=trust or _trust(),
             trust_env=False,
             follow_redirects=False,
             limits=httpx2.Limits(

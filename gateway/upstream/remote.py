@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+
 from gateway.upstream.http import HttpSubgraph, Identify
 from gateway.upstream.httpx_transport import HttpxTransport
 from gateway.upstream.lean_transport import LeanTransport
@@ -14,17 +16,22 @@ MAX_STREAMS = 1_000
 
 
 def remote_subgraph(
-    url: str, *, max_connections: int = 64, turns: Turns | None = None, identify: Identify | None = None
+    url: str,
+    *,
+    max_connections: int = 64,
+    turns: Turns | None = None,
+    identify: Identify | None = None,
+    trust: ssl.SSLContext | None = None,
 ) -> HttpSubgraph:
     """Return a client for the subgraph at an http or https URL; policies go around it, `turns` are told of answers.
 
-    `identify` makes the header that names the caller.
+    `identify` makes the header that names the caller. `trust` says whose certificates are accepted, and which is shown.
     """
     transport: HttpTransport
     if url.startswith("http://"):
         transport = LeanTransport(url, max_connections=max_connections, turns=turns)
     else:
-        transport = HttpxTransport(url, max_connections=max_connections)
-    streams = HttpxTransport(url, max_connections=MAX_STREAMS)
-    subscribe = RemoteStreams(url, streams).subscribe
+        transport = HttpxTransport(url, max_connections=max_connections, trust=trust)
+    streams = HttpxTransport(url, max_connections=MAX_STREAMS, trust=trust)
+    subscribe = RemoteStreams(url, streams, trust=trust).subscribe
     return HttpSubgraph(transport, subscribe=subscribe, owned=(streams,), identify=identify)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -15,9 +16,16 @@ class RemoteStreams:
     """Starts subscriptions at one URL."""
 
     def __init__(
-        self, url: str, transport: StreamTransport, *, connect_timeout_s: float = 5.0, max_bytes: int = 8 << 20
+        self,
+        url: str,
+        transport: StreamTransport,
+        *,
+        connect_timeout_s: float = 5.0,
+        max_bytes: int = 8 << 20,
+        trust: ssl.SSLContext | None = None,
     ) -> None:
-        """`max_bytes` limits one event."""
+        """`max_bytes` limits one event, `trust` is for WebSockets what it is for the transport."""
+        self._trust = trust
         self._url = url
         self._transport = transport
         self._connect_timeout_s = connect_timeout_s
@@ -35,6 +43,7 @@ class RemoteStreams:
                     context,
                     connect_timeout_s=self._connect_timeout_s,
                     max_bytes=self._max_bytes,
+                    trust=self._trust,
                 )
             ) as answers:
                 async for answer in answers:

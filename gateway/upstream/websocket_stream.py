@@ -6,6 +6,7 @@ https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -25,13 +26,19 @@ class NoWebSocket(Exception):  # noqa: N818 - reads as what it is
 
 
 async def stream_by_websocket(
-    url: str, request: SubgraphRequest, context: RequestContext, *, connect_timeout_s: float, max_bytes: int
+    url: str,
+    request: SubgraphRequest,
+    context: RequestContext,
+    *,
+    connect_timeout_s: float,
+    max_bytes: int,
+    trust: ssl.SSLContext | None = None,
 ) -> AsyncGenerator[SubgraphAnswer, None]:
     """Yield an answer per event.
 
     Raises NoWebSocket before anything was sent, SubgraphFailure when the stream can't start or breaks.
     """
-    connection = await _connect(url, request, context, connect_timeout_s, max_bytes)
+    connection = await _connect(url, request, context, connect_timeout_s, max_bytes, trust)
     try:
         try:
             async with asyncio.timeout(connect_timeout_s):
@@ -59,7 +66,12 @@ async def stream_by_websocket(
 
 
 async def _connect(
-    url: str, request: SubgraphRequest, context: RequestContext, connect_timeout_s: float, max_bytes: int
+    url: str,
+    request: SubgraphRequest,
+    context: RequestContext,
+    connect_timeout_s: float,
+    max_bytes: int,
+    trust: ssl.SSLContext | None,
 ) -> ClientConnection:
     headers = {"x-correlation-id": context.correlation_id, **dict(request.headers)}
     address = "ws" + url.removeprefix("http") if url.startswith("http") else url
@@ -72,6 +84,7 @@ async def _connect(
             close_timeout=1,
             max_size=max_bytes,
             proxy=None,
+            ssl=trust if address.startswith("wss") else None,
         )
     except (InvalidHandshake, InvalidMessage) as error:
         raise NoWebSocket(str(error)) from error

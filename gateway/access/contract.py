@@ -1,0 +1,214 @@
+"""Consumers' contracts: variants of the graph by `@tag`, each an API of its own over the same plans and systems.
+
+    [contracts.partner]
+    include = ["partner"]          # only what has one of these tags; a tag on a type counts for its fields
+    exclude = ["internal"]         # nothing that has one of these
+
+What is not in a contract is made inaccessible: clients of it can neither ask for it nor learn of it, while plans still use
+it to join systems. <https://www.apollographql.com/docs/graphos/platform/schema-management/delivery/contracts/overview>
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from graphql import parse
+from graphql.language import ast
+
+from gateway.federation.supergraph import Supergraph, read_supergraph
+
+_INACCESSIBLE = ast.DirectiveNode(name=ast.NameNode(value="inaccessible"), arguments=())
+_LINK = '@link(url: "https://specs.apollo.dev/inaccessible/v0.2", for: SECURITY)'
+
+_Fielded = ast.ObjectTypeDefinitionNode | ast.InterfaceTypeDefinitionNode
+
+
+class ContractEmpty(Exception):  # noqa: N818 - reads as what it is
+    """Nothing is left of the graph's queries under a contract."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contract:
+    """Which elements of the graph a variant has."""
+
+    include: frozenset[str] = frozenset()
+    """Tags one of which a field or its type must have; without any, everything is in that is not excluded."""
+    exclude: frozenset[str] = frozenset()
+    """Tags with which nothing is in."""
+
+
+def variant(supergraph: Supergraph, contract: Contract) -> Supergraph:
+    """Return the supergraph as a contract shows it. Raises ContractEmpty."""
+    document = parse(supergraph.sdl, no_location=True)
+    choice = _Choice(document, contract, frozenset(supergraph.root_types.values()))
+    if supergraph.root_types["query"] in choice.hidden:
+        raise ContractEmpty
+    definitions = tuple(choice.marked(each) for each in document.definitions)
+    return read_supergraph(ast.DocumentNode(definitions=definitions), supergraph.sdl)
+
+
+class _Choice:
+    """What of a supergraph's document is hidden."""
+
+    def __init__(self, document: ast.DocumentNode, contract: Contract, roots: frozenset[str]) -> None:
+        self._contract = contract
+        self._roots = roots
+        self._tag = _local_name(document, "tag")
+        self._types: Mapping[str, Any] = {
+            each.name.value: each for each in document.definitions if isinstance(each, ast.TypeDefinitionNode)
+        }
+        self.hidden: set[str] = {name for name, each in self._types.items() if self._is_excluded(each)}
+        """Names of types that are not in the contract."""
+        self._hide_what_is_empty()
+        self._hide_what_is_out_of_reach()
+
+    def marked(self, definition: ast.DefinitionNode) -> ast.DefinitionNode:
+        """Return a definition with `@inaccessible` on what is hidden."""
+        if isinstance(definition, ast.SchemaDefinitionNode):
+            return _with_link(definition)
+        if not isinstance(definition, ast.TypeDefinitionNode) or "__" in definition.name.value:
+            return definition
+        name = definition.name.value
+        changes: dict[str, Any] = {}
+        if isinstance(definition, _Fielded):
+            changes["fields"] = tuple(
+                self._arguments_marked(each) if self._shows(definition, each) else _hide(each)
+                for each in definition.fields or ()
+            )
+        elif isinstance(definition, ast.InputObjectTypeDefinitionNode):
+            changes["fields"] = tuple(
+                _hide(each) if self._is_excluded(each) or _named(each.type) in self.hidden else each
+                for each in definition.fields or ()
+            )
+        elif isinstance(definition, ast.EnumTypeDefinitionNode):
+            changes["values"] = tuple(
+                _hide(each) if self._is_excluded(each) else each for each in definition.values or ()
+            )
+        whole = replace(definition, **changes)
+        return _hide(whole) if name in self.hidden else whole
+
+    def _arguments_marked(self, node: ast.FieldDefinitionNode) -> ast.FieldDefinitionNode:
+        arguments = tuple(
+            _hide(each) if self._is_excluded(each) or _named(each.type) in self.hidden else each
+            for each in node.arguments or ()
+        )
+        return replace(node, arguments=arguments)
+
+    def _tags(self, node: Any) -> frozenset[str]:
+        return frozenset(
+            argument.value.value
+            for directive in node.directives or ()
+            if directive.name.value == self._tag
+            for argument in directive.arguments or ()
+            if isinstance(argument.value, ast.StringValueNode)
+        )
+
+    def _is_excluded(self, node: Any) -> bool:
+        return not self._contract.exclude.isdisjoint(self._tags(node))
+
+    def _shows(self, parent: Any, node: ast.FieldDefinitionNode) -> bool:
+        """Whether a field of an object type or interface is in the contract."""
+        if self._is_excluded(node) or _named(node.type) in self.hidden:
+            return False
+        if any(
+            _named(each.type) in self.hidden and isinstance(each.type, ast.NonNullTypeNode)
+            for each in node.arguments or ()
+        ):
+            return False
+        wanted = self._contract.include
+        return not wanted or not wanted.isdisjoint(self._tags(node) | self._tags(parent))
+
+    def _hide_what_is_empty(self) -> None:
+        while True:
+            empty = {
+                name
+                for name, each in self._types.items()
+                if name not in self.hidden
+                and (
+                    (isinstance(each, _Fielded) and not any(self._shows(each, field) for field in each.fields or ()))
+                    or (
+                        isinstance(each, ast.UnionTypeDefinitionNode)
+                        and all(member.name.value in self.hidden for member in each.types or ())
+                    )
+                )
+            }
+            if not empty:
+                return
+            self.hidden |= empty
+
+    def _hide_what_is_out_of_reach(self) -> None:
+        """Hide types that nothing in the contract leads to: their names alone would tell of it."""
+        reached: set[str] = set()
+        pending = [name for name in self._roots if name not in self.hidden]
+        while pending:
+            name = pending.pop()
+            if name in reached or name in self.hidden or name not in self._types:
+                continue
+            reached.add(name)
+            pending.extend(self._leads_to(name, self._types[name]))
+        self.hidden |= {name for name in self._types if name not in reached and "__" not in name}
+
+    def _leads_to(self, name: str, node: Any) -> Iterable[str]:
+        match node:
+            case ast.ObjectTypeDefinitionNode() | ast.InterfaceTypeDefinitionNode():
+                for each in node.fields or ():
+                    if self._shows(node, each):
+                        yield _named(each.type)
+                        yield from (_named(argument.type) for argument in each.arguments or ())
+                yield from (each.name.value for each in node.interfaces or ())
+                if isinstance(node, ast.InterfaceTypeDefinitionNode):
+                    yield from (other for other, each in self._types.items() if _implements(each, name))
+            case ast.InputObjectTypeDefinitionNode():
+                yield from (_named(each.type) for each in node.fields or () if not self._is_excluded(each))
+            case ast.UnionTypeDefinitionNode():
+                yield from (each.name.value for each in node.types or ())
+            case _:
+                return
+
+
+def _implements(node: Any, interface: str) -> bool:
+    return isinstance(node, _Fielded) and any(each.name.value == interface for each in node.interfaces or ())
+
+
+def _hide(node: Any) -> Any:
+    """Return a definition of any kind with `@inaccessible` on it."""
+    directives = node.directives or ()
+    if any(each.name.value == "inaccessible" for each in directives):
+        return node
+    return replace(node, directives=(*directives, _INACCESSIBLE))
+
+
+def _named(kind: ast.TypeNode) -> str:
+    while isinstance(kind, ast.ListTypeNode | ast.NonNullTypeNode):
+        kind = kind.type
+    assert isinstance(kind, ast.NamedTypeNode)
+    return kind.name.value
+
+
+def _links(definition: ast.SchemaDefinitionNode) -> list[tuple[str, str]]:
+    """Return (feature, local name) of each link."""
+    found: list[tuple[str, str]] = []
+    for directive in definition.directives or ():
+        arguments = {each.name.value: each.value for each in directive.arguments or ()}
+        url = getattr(arguments.get("url") or arguments.get("feature"), "value", "")
+        parts = url.rstrip("/").split("/")
+        if len(parts) > 1:
+            found.append((parts[-2], getattr(arguments.get("as"), "value", parts[-2])))
+    return found
+
+
+def _local_name(document: ast.DocumentNode, feature: str) -> str:
+    for definition in document.definitions:
+        if isinstance(definition, ast.SchemaDefinitionNode):
+            return dict(_links(definition)).get(feature, feature)
+    return feature
+
+
+def _with_link(definition: ast.SchemaDefinitionNode) -> ast.SchemaDefinitionNode:
+    if any(feature == "inaccessible" for feature, _ in _links(definition)):
+        return definition
+    other = parse(f"schema {_LINK} {{ query: Query }}", no_location=True).definitions[0]
+    assert isinstance(other, ast.SchemaDefinitionNode)
+    return replace(definition, directives=(*(definition.directives or ()), *(other.directives or ())))
