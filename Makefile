@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: bench-access test-overload help up install install-test test test-crashes test-access test-events-crashes test-systems nightly check format schema constraints console bench bench-composition bench-planning bench-product bench-scale profile clean
+.PHONY: bench-access test-overload help up install install-test test test-crashes test-access test-events-crashes test-systems nightly check format schema constraints console bench bench-composition bench-planning bench-product bench-scale bench-vendors profile clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -100,6 +100,9 @@ bench-product: install ## what the consumers' operations cost on the whole produ
 
 bench-scale: install ## how a request's cost grows with answers, entities, fields, subgraphs, connections, plans
 	@$(BIN)/python -m bench.scale $(ARGS)
+
+bench-vendors: install ## count what the consumers' operations over a thousand customers cost each system of record
+	@$(BIN)/python -m bench.vendors $(ARGS)
 
 profile: install ## draw a flame graph of the gateway under load into .concord/bench
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt --editable '.[bench]'

@@ -5,6 +5,7 @@ from __future__ import annotations
 from subgraphs.kit.guard import Access, scopes
 
 ACCESS: Access = {
+    "Query.billingSystem": scopes("operations:read"),
     "Contract": scopes("contracts:read"),
     "Entitlement": scopes("entitlements:read"),
     "EntitlementDecision": scopes("entitlements:read"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 from subgraphs.billing import drafts, renewals
 from subgraphs.billing.access import ACCESS
@@ -36,6 +37,7 @@ from subgraphs.kit.idempotent_write import IdempotentWrites
 from subgraphs.kit.outbox import Outbox
 from subgraphs.kit.subgraph_app import Running, run_subgraph
 from subgraphs.kit.subgraph_schema import subgraph_schema
+from subgraphs.kit.system_of_record import describe
 from subgraphs.kit.webhook import VendorEvent, WebhookInbox, webhook_route
 
 schema = subgraph_schema(
@@ -120,9 +122,12 @@ async def start(settings: BillingSettings, *, dialect: StripeDialect = STRIPE) -
         signature = StripeSignature(
             settings.webhook_secret.get_secret_value(), tolerance_s=settings.webhook_tolerance_s
         )
+        system = partial(
+            describe, name="billing", vendor="stripe", sheets={"objects": adaptor.capabilities}, client=client
+        )
         async with background(*loops):
             yield Running(
-                context=lambda: billing_context(books, writes, agreements, records_of),
+                context=lambda: billing_context(books, writes, agreements, records_of, system),
                 routes=(webhook_route("/webhooks/stripe", signature, inbox, system="billing"),),
             )
         await sync.close()

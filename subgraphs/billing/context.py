@@ -15,6 +15,7 @@ from subgraphs.billing.port import Books, Catalog, Held
 from subgraphs.billing.records import Amendment, BilledLine, BillingCustomer, BillingDocument, Contract
 from subgraphs.billing.writes import ContractWrites
 from subgraphs.kit.record_loader import RecordLoader, relation_loader
+from subgraphs.kit.system_of_record import SystemOfRecord
 
 _IDS_PER_CALL = 500
 """The books answer from our own file: one call takes what a page needs."""
@@ -29,6 +30,8 @@ class BillingContext:
     agreements: AgreementWrites
     records_of: Callable[[str], Awaitable[Sequence[str]]]
     """Global customer id → the vendor's ids of his records."""
+    system: Callable[[], SystemOfRecord]
+    """The billing system as the graph shows it."""
     today: dt.date
     customers: RecordLoader[BillingCustomer, None]
     held: RecordLoader[Held, None]
@@ -55,6 +58,7 @@ def billing_context(
     writes: ContractWrites,
     agreements: AgreementWrites,
     records_of: Callable[[str], Awaitable[Sequence[str]]],
+    system: Callable[[], SystemOfRecord],
 ) -> BillingContext:
     """Return a request's context; call it on the event loop."""
     return BillingContext(
@@ -62,6 +66,7 @@ def billing_context(
         writes=writes,
         agreements=agreements,
         records_of=records_of,
+        system=system,
         today=dt.datetime.now(dt.UTC).date(),
         customers=RecordLoader(books.customers, max_ids_per_call=_IDS_PER_CALL, absent=None),
         held=RecordLoader(books.held, max_ids_per_call=_IDS_PER_CALL, absent=None),

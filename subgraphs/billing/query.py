@@ -12,11 +12,17 @@ from subgraphs.billing.types.contract import Contract
 from subgraphs.billing.types.contract_filter import ContractFilter, ContractOrder, arranged
 from subgraphs.kit.connection import Connection, connection_of, page_window
 from subgraphs.kit.global_id import local_id
+from subgraphs.kit.system_of_record import SystemOfRecord
 
 
 @strawberry.type
 class Query:
     """Billing's root query fields."""
+
+    @strawberry.field(description="The billing system behind the graph: what its adaptor can do.")
+    def billing_system(self, info: Info) -> SystemOfRecord | None:
+        """The billing system behind the graph."""
+        return info.context.system()
 
     @strawberry.field(description="The contract with that global id; null if there is none.")
     async def contract(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from subgraphs.kit.guard import Access, classified, scopes
 
 ACCESS: Access = {
+    "Query.crmSystems": scopes("operations:read"),
     "Opportunity": scopes("pipeline:read"),
     "Contact": scopes("contacts:read"),
     "Contact.email": classified("PII"),

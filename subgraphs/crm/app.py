@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from starlette.routing import BaseRoute
 
 from subgraphs.crm.access import ACCESS
-from subgraphs.crm.connect import connect
+from subgraphs.crm.connect import Loop, connect
 from subgraphs.crm.context import CrmContext
+from subgraphs.crm.instance_crosswalk import CustomerRecords, InstanceCrosswalk
+from subgraphs.crm.instances import Instance, InstancedCrm
 from subgraphs.crm.mutations import Mutation
 from subgraphs.crm.queries import Query
 from subgraphs.crm.settings import CrmSettings
@@ -18,9 +24,11 @@ from subgraphs.kit.change_feed import ChangeFeed
 from subgraphs.kit.crosswalk import Crosswalk
 from subgraphs.kit.database import Database
 from subgraphs.kit.idempotent_write import IdempotentWrites
+from subgraphs.kit.instance_ids import InstanceIds
 from subgraphs.kit.outbox import Outbox
 from subgraphs.kit.subgraph_app import Running, run_subgraph
 from subgraphs.kit.subgraph_schema import subgraph_schema
+from subgraphs.kit.system_of_record import SystemOfRecord, describe
 from subgraphs.kit.webhook import WebhookInbox
 
 schema = subgraph_schema(
@@ -28,26 +36,84 @@ schema = subgraph_schema(
 )
 
 
+SCHEMAS = (
+    Outbox.SCHEMA, WebhookInbox.SCHEMA, ChangeFeed.SCHEMA, IdempotentWrites.SCHEMA, Synchronisation.SCHEMA,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """One CRM at work: what the graph reads of it, and the loops that keep identity and the event log in step with it."""
+
+    instance: Instance
+    describe: Callable[[], SystemOfRecord]
+    crosswalk: InstanceCrosswalk
+    database: Database
+    loops: Sequence[Loop]
+    routes: Sequence[BaseRoute]
+
+
 @asynccontextmanager
-async def start(settings: CrmSettings) -> AsyncIterator[Running]:
-    """Connect to the CRM and the crosswalk, and run the loops that keep both and the event log in step."""
+async def join(settings: CrmSettings, ids: InstanceIds) -> AsyncIterator[Joined]:
+    """Connect to one CRM. Each has a file of its own: what was told of one says nothing of another."""
     secret = settings.signing_secret.get_secret_value()
-    schemas = (
-        Outbox.SCHEMA, WebhookInbox.SCHEMA, ChangeFeed.SCHEMA, IdempotentWrites.SCHEMA, Synchronisation.SCHEMA,
-    )  # fmt: skip
-    database = await Database.open(settings.state_dir / "crm.sqlite", schemas)
-    crosswalk = Crosswalk(url=settings.crosswalk_url, signing_secret=secret, system="crm")
+    suffix = f"-{ids.name}" if ids.name else ""
+    database = await Database.open(settings.state_dir / f"crm{suffix}.sqlite", SCHEMAS)
+    system = f"crm/{ids.name}" if ids.name else "crm"
     outbox = Outbox(database, events_url=settings.events_url, signing_secret=secret)
-    writes = IdempotentWrites(database)
     try:
-        async with connect(settings) as connected, crosswalk:
+        async with (
+            connect(settings) as connected,
+            Crosswalk(url=settings.crosswalk_url, signing_secret=secret, system=system) as crosswalk,
+        ):
+            instance = Instance(ids=ids, crm=connected.crm, region=settings.region)
+            linked = InstanceCrosswalk(crosswalk, ids)
+            synchronisation = Synchronisation(
+                InstancedCrm([instance]), linked, database, outbox, settings.synchronise_interval_s
+            )
+            feed = connected.feed(database, synchronisation, ids)
+            loops = (outbox.deliver_forever, synchronisation.run_forever, *feed.loops)
             crm = connected.crm
-            synchronisation = Synchronisation(crm, crosswalk, database, outbox, settings.synchronise_interval_s)
-            feed = connected.feed(database, synchronisation)
-            async with background(outbox.deliver_forever, synchronisation.run_forever, *feed.loops):
-                yield Running(context=lambda: CrmContext.begin(crm, crosswalk, writes), routes=feed.routes)
+            described = partial(
+                describe,
+                name=system,
+                vendor=settings.vendor,
+                sheets={
+                    "companies": crm.companies.capabilities,
+                    "contacts": crm.people.capabilities,
+                    "deals": crm.deals.capabilities,
+                    "owners": crm.owners.capabilities,
+                },
+                client=connected.client,
+                drift=connected.drift,
+                mapping_version=connected.mapping_version,
+                region=settings.region,
+            )
+            yield Joined(instance, described, linked, database, loops, feed.routes)
     finally:
         await database.close()
+
+
+@asynccontextmanager
+async def start(settings: CrmSettings) -> AsyncIterator[Running]:
+    """Connect to the CRM, to the further ones of the configuration, and to the crosswalk, and serve."""
+    named = {instance.name: settings.instance_settings(instance) for instance in settings.instances}
+    async with AsyncExitStack() as stack:
+        joined = [await stack.enter_async_context(join(settings, InstanceIds()))]
+        for name, own in named.items():
+            joined.append(await stack.enter_async_context(join(own, InstanceIds(name))))
+        crm = InstancedCrm([each.instance for each in joined])
+        crosswalk = CustomerRecords([each.crosswalk for each in joined])
+        writes = IdempotentWrites(joined[0].database)
+
+        def systems() -> list[SystemOfRecord]:
+            return [each.describe() for each in joined if each.instance.is_visible]
+
+        await stack.enter_async_context(background(*(loop for each in joined for loop in each.loops)))
+        yield Running(
+            context=lambda: CrmContext.begin(crm, crosswalk, writes, systems),
+            routes=[route for each in joined for route in each.routes],
+        )
 
 
 def main() -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar, assert_never
 
 from starlette.routing import BaseRoute
 
+from subgraphs.crm.instances import ID_FIELDS
 from subgraphs.crm.port import Crm
 from subgraphs.crm.records import Company, Deal
 from subgraphs.crm.settings import CrmSettings
 from subgraphs.crm.synchronise import Synchronisation
-from subgraphs.crm.vendors import hubspot, salesforce_org
+from subgraphs.crm.vendors import hubspot, hubspot_mapping, salesforce_mapping, salesforce_org
 from subgraphs.crm.vendors.hubspot_webhook import HubSpotWebhooks, changed_ids
 from subgraphs.crm.vendors.salesforce import Salesforce, SalesforceObjects
 from subgraphs.crm.vendors.salesforce_changes import Changed, look
@@ -21,6 +23,7 @@ from subgraphs.kit.api_budget import open_budget
 from subgraphs.kit.change_feed import ChangeFeed, Changes
 from subgraphs.kit.credential import ClientCredentials
 from subgraphs.kit.database import Database
+from subgraphs.kit.instance_ids import InstanceIds
 from subgraphs.kit.schema_drift import SchemaDrift
 from subgraphs.kit.vendor_client import VendorClient
 from subgraphs.kit.webhook import VendorEvent, WebhookInbox, webhook_route
@@ -34,7 +37,10 @@ class Connected:
     """A CRM at hand."""
 
     crm: Crm
-    feed: Callable[[Database, Synchronisation], Feed]
+    client: VendorClient
+    drift: SchemaDrift
+    mapping_version: int
+    feed: Callable[[Database, Synchronisation, InstanceIds], Feed]
     """Makes what brings its changes to us."""
 
 
@@ -61,9 +67,13 @@ async def connect(settings: CrmSettings) -> AsyncIterator[Connected]:
                 words=hubspot.allowed_words,
             )
             async with client, open_budget(settings, "hubspot") as client.budget:
+                drift = SchemaDrift("crm")
                 yield Connected(
-                    crm=hubspot.HubSpot(client),
-                    feed=lambda database, synchronisation: _webhooks(settings, database, synchronisation),
+                    crm=hubspot.HubSpot(client, drift),
+                    client=client,
+                    drift=drift,
+                    mapping_version=hubspot_mapping.VERSION,
+                    feed=partial(_webhooks, settings),
                 )
         case "salesforce":
             credential = ClientCredentials(
@@ -82,23 +92,28 @@ async def connect(settings: CrmSettings) -> AsyncIterator[Connected]:
                 meaning=salesforce_org.meaning,
             )
             async with client, open_budget(settings, "salesforce") as client.budget:
-                org = salesforce_org.SalesforceOrg(client, SchemaDrift("crm"))
+                drift = SchemaDrift("crm")
+                org = salesforce_org.SalesforceOrg(client, drift)
                 crm = Salesforce(org, currency=settings.vendor_currency)
                 yield Connected(
                     crm=crm,
-                    feed=lambda database, synchronisation: _polls(settings, crm, database, synchronisation),
+                    client=client,
+                    drift=drift,
+                    mapping_version=salesforce_mapping.VERSION,
+                    feed=partial(_polls, settings, crm),
                 )
         case other:
             assert_never(other)
 
 
-def _webhooks(settings: CrmSettings, database: Database, synchronisation: Synchronisation) -> Feed:
+def _webhooks(settings: CrmSettings, database: Database, synchronisation: Synchronisation, ids: InstanceIds) -> Feed:
     async def reread(events: Sequence[VendorEvent]) -> None:
-        await synchronisation.reread(*changed_ids(events))
+        companies, deals = changed_ids(events)
+        await synchronisation.reread(ids.add_all(companies), ids.add_all(deals))
 
     inbox = WebhookInbox(database, reread)
     route = webhook_route(
-        "/webhooks/hubspot",
+        f"/webhooks/hubspot/{ids.name}" if ids.name else "/webhooks/hubspot",
         HubSpotWebhooks(settings.webhook_secret.get_secret_value()),
         inbox,
         system="crm",
@@ -107,16 +122,20 @@ def _webhooks(settings: CrmSettings, database: Database, synchronisation: Synchr
     return Feed(loops=(inbox.work_forever,), routes=(route,))
 
 
-def _polls(settings: CrmSettings, crm: Salesforce, database: Database, synchronisation: Synchronisation) -> Feed:
+def _polls(
+    settings: CrmSettings, crm: Salesforce, database: Database, synchronisation: Synchronisation, ids: InstanceIds
+) -> Feed:
     """One feed per kind, each with a mark of its own: what changes while the other kind is read is not skipped."""
 
     async def take_companies(found: Sequence[Changed[Company]]) -> None:
         for changed in found:
-            await synchronisation.take(changed.records, (), changed.deleted)
+            companies = [ids.record(company, ID_FIELDS) for company in changed.records]
+            await synchronisation.take(companies, (), ids.keyed(changed.deleted))
 
     async def take_deals(found: Sequence[Changed[Deal]]) -> None:
         for changed in found:
-            await synchronisation.take((), changed.records, changed.deleted)
+            deals = [ids.record(deal, ID_FIELDS) for deal in changed.records]
+            await synchronisation.take((), deals, ids.keyed(changed.deleted))
 
     def feed(
         objects: SalesforceObjects[RecordT], take: Callable[[Sequence[Changed[RecordT]]], Awaitable[None]]

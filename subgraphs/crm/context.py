@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import strawberry
 
+from subgraphs.crm.instance_crosswalk import CustomerRecords
 from subgraphs.crm.port import Crm
 from subgraphs.crm.records import Company, CompanyLinks, Deal, Owner, Person
 from subgraphs.crm.terms import OpportunityKind
-from subgraphs.kit.crosswalk import Crosswalk
 from subgraphs.kit.idempotent_write import IdempotentWrites
 from subgraphs.kit.record_loader import RecordLoader, record_loader, relation_loader
+from subgraphs.kit.system_of_record import SystemOfRecord
 
 _CONTRACTS_PER_CALL = 100
 
@@ -22,8 +23,10 @@ class CrmContext:
     """One request's loaders. Each reads an id once, together with the others asked for at the same time."""
 
     crm: Crm
-    crosswalk: Crosswalk
+    crosswalk: CustomerRecords
     writes: IdempotentWrites
+    systems: Callable[[], list[SystemOfRecord]]
+    """The CRMs as the graph shows them, of those that the caller may see."""
     companies: RecordLoader[Company, None]
     people: RecordLoader[Person, None]
     deals: RecordLoader[Deal, None]
@@ -36,13 +39,16 @@ class CrmContext:
     deals_of_contracts: RecordLoader[Sequence[Deal], tuple[()]]
 
     @classmethod
-    def begin(cls, crm: Crm, crosswalk: Crosswalk, writes: IdempotentWrites) -> CrmContext:
+    def begin(
+        cls, crm: Crm, crosswalk: CustomerRecords, writes: IdempotentWrites, systems: Callable[[], list[SystemOfRecord]]
+    ) -> CrmContext:
         """Return fresh loaders; call it on the event loop."""
         size = crm.max_links_per_call
         return cls(
             crm=crm,
             crosswalk=crosswalk,
             writes=writes,
+            systems=systems,
             companies=record_loader(crm.companies),
             people=record_loader(crm.people),
             deals=record_loader(crm.deals),

@@ -88,9 +88,8 @@ class DealChange:
 class Crm(Protocol):
     """A system of record for customer relationships. Everything raises VendorError when the system fails or refuses."""
 
-    @property
-    def system_name(self) -> str:
-        """The vendor, as record copies name it."""
+    def vendor_of(self, record_id: str) -> str:
+        """Return the vendor that holds a record, as record copies name it."""
         ...
 
     @property

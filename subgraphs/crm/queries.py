@@ -11,6 +11,7 @@ from subgraphs.crm.opportunity_filter import OpportunityFilter, OpportunityOrder
 from subgraphs.crm.types import AccountOwner, Opportunity
 from subgraphs.kit.connection import Connection, CursorValue, Edge, encode_cursor, page_of, page_window
 from subgraphs.kit.system_error import BadUserInputError
+from subgraphs.kit.system_of_record import SystemOfRecord
 
 
 @strawberry.type
@@ -64,6 +65,11 @@ class Query:
         """Every colleague who looks after customers or sells, by name."""
         owners = await info.context.crm.all_owners()
         return [AccountOwner.of(owner) for owner in sorted(owners, key=lambda owner: (owner.name or "", owner.id))]
+
+    @strawberry.field
+    def crm_systems(self, info: Info) -> list[SystemOfRecord] | None:
+        """The CRMs behind the graph: what their adaptors can do, and how they differ from what their mappings know."""
+        return info.context.systems()
 
 
 def _offset(cursor: tuple[CursorValue, ...]) -> int:

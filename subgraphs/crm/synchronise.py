@@ -13,11 +13,12 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
+from subgraphs.crm.instance_crosswalk import CompanyLinks
 from subgraphs.crm.lifecycle import Facts, company_events, company_facts, deal_events, deal_facts
 from subgraphs.crm.port import Crm
 from subgraphs.crm.records import Company, Deal
 from subgraphs.kit.canonical_event import CanonicalEvent
-from subgraphs.kit.crosswalk import Crosswalk, CrosswalkRecord
+from subgraphs.kit.crosswalk import CrosswalkRecord
 from subgraphs.kit.database import Database
 from subgraphs.kit.global_id import encode_global_id
 from subgraphs.kit.outbox import Outbox
@@ -41,7 +42,7 @@ class Synchronisation:
     def __init__(
         self,
         crm: Crm,
-        crosswalk: Crosswalk,
+        crosswalk: CompanyLinks,
         database: Database,
         outbox: Outbox,
         interval_s: float,

@@ -365,7 +365,7 @@ class Customer:
             "country": company.country,
         }
         return RecordCopy(
-            system=info.context.crm.system_name,
+            system=info.context.crm.vendor_of(company.id),
             external_id=company.id,
             name=company.name,
             fields=[RecordField(name=name, value=value) for name, value in copied.items()],

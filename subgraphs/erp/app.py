@@ -21,6 +21,7 @@ from subgraphs.kit.database import Database
 from subgraphs.kit.idempotent_write import IdempotentWrites
 from subgraphs.kit.outbox import Outbox
 from subgraphs.kit.subgraph_app import Running, run_subgraph
+from subgraphs.kit.system_of_record import SystemOfRecord, describe
 from subgraphs.kit.vendor_client import VendorClient
 
 SCHEMAS = (Outbox.SCHEMA, ChangeFeed.SCHEMA, IdempotentWrites.SCHEMA, CustomerLinks.SCHEMA, Seen.SCHEMA)
@@ -62,8 +63,18 @@ async def start(settings: ErpSettings) -> AsyncIterator[Running]:
                 interval_s=settings.poll_interval_s,
             )
 
+            def system() -> SystemOfRecord:
+                sheets = {
+                    "customers": erp.customers.capabilities,
+                    "invoices": erp.invoices.capabilities,
+                    "payments": erp.payments.capabilities,
+                }
+                return describe(name="erp", vendor="tryton", sheets=sheets, client=client, drift=tryton.drift)
+
             def context() -> ErpContext:
-                return ErpContext(erp, links=links, writes=writes, today=settings.business_day, changed=feeds.nudge)
+                return ErpContext(
+                    erp, links=links, writes=writes, today=settings.business_day, changed=feeds.nudge, system=system
+                )
 
             async with background(outbox.deliver_forever, *feeds.loops()):
                 yield Running(context=context)

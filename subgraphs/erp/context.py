@@ -25,6 +25,7 @@ from subgraphs.erp.records import (
 )
 from subgraphs.kit.idempotent_write import IdempotentWrites
 from subgraphs.kit.record_loader import RecordLoader, RecordT, record_loader, relation_loader
+from subgraphs.kit.system_of_record import SystemOfRecord
 
 
 class ErpContext:
@@ -38,13 +39,15 @@ class ErpContext:
         writes: IdempotentWrites,
         today: Callable[[], dt.date],
         changed: Callable[[], None],
+        system: Callable[[], SystemOfRecord],
     ) -> None:
-        """`changed` tells the change feeds that a write was made."""
+        """`changed` tells the change feeds that a write was made; `system` is the ERP as the graph shows it."""
         self.erp = erp
         self.links = links
         self.writes = writes
         self.today = today
         self.changed = changed
+        self.system = system
         self._by_query: dict[tuple[str, InvoiceQuery], RecordLoader[Sequence[InvoiceRecord], tuple[()]]] = {}
 
     @cached_property

@@ -27,6 +27,7 @@ from subgraphs.kit.connection import (
 from subgraphs.kit.global_id import local_id
 from subgraphs.kit.order import OrderDirection
 from subgraphs.kit.system_error import BadUserInputError
+from subgraphs.kit.system_of_record import SystemOfRecord
 
 _SCAN = 1000
 
@@ -34,6 +35,10 @@ _SCAN = 1000
 @strawberry.type
 class Query:
     """Reads."""
+
+    @strawberry.field(description="The ERP behind the graph: what its adaptor can do.")
+    def erp_system(self, info: Info) -> SystemOfRecord | None:
+        return info.context.system()
 
     @strawberry.field(description="The invoice with this global id; null if there is none.")
     async def invoice(

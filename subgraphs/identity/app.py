@@ -30,7 +30,9 @@ async def start(settings: IdentitySettings) -> AsyncIterator[Running]:
         crosswalk = CrosswalkRoutes(database, outbox, signing_secret=secret, max_body_bytes=settings.max_body_bytes)
         async with background(outbox.deliver_forever):
             yield Running(
-                context=lambda: IdentityContext(database=database, outbox=outbox, writes=writes),
+                context=lambda: IdentityContext(
+                    database=database, outbox=outbox, writes=writes, regions=settings.regions
+                ),
                 routes=crosswalk.routes(),
             )
     finally:

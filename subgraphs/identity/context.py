@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -10,6 +11,7 @@ from aiodataloader import DataLoader
 
 from subgraphs.identity.customers import StoredCustomer, find_owners, load_customers
 from subgraphs.identity.history import IdentityEntry, read_history
+from subgraphs.kit.current_request import current_request
 from subgraphs.kit.database import Database
 from subgraphs.kit.idempotent_write import IdempotentWrites
 from subgraphs.kit.outbox import Outbox
@@ -25,6 +27,8 @@ class IdentityContext:
     database: Database
     outbox: Outbox
     writes: IdempotentWrites
+    regions: Mapping[str, str] = field(default_factory=dict)
+    """System → where its data lives."""
     customers: DataLoader[str, StoredCustomer | None] = field(init=False)
     """By local id; an id merged away gives the customer it went into."""
     by_records: DataLoader[RecordSet, StoredCustomer | None] = field(init=False)
@@ -35,12 +39,23 @@ class IdentityContext:
         self.by_records = DataLoader(self._load_by_records)
         self.history = DataLoader(self._load_history)
 
+    def is_visible(self, system: str) -> bool:
+        """Whether the caller of the request being served may see a system's records."""
+        current = current_request()
+        allowed = current.caller.allowed("region") if current and current.caller else None
+        region = self.regions.get(system)
+        return region is None or allowed is None or region in allowed
+
+    def hidden_systems(self) -> list[str]:
+        """The systems whose records the caller may not see."""
+        return [system for system in self.regions if not self.is_visible(system)]
+
     async def _load_customers(self, ids: list[str]) -> list[StoredCustomer | None]:
         found = await self.database.run(lambda connection: load_customers(connection, ids))
         return [found.get(id_) for id_ in ids]
 
     async def _load_by_records(self, sets: list[RecordSet]) -> list[StoredCustomer | None]:
-        members = {(system, joined): [(system, id_) for id_ in joined.split("+")] for system, joined in sets}
+        members = {(system, joined): [_record(system, id_) for id_ in joined.split("+")] for system, joined in sets}
         owners = await self.database.run(
             lambda connection: find_owners(connection, [record for records in members.values() for record in records])
         )
@@ -54,6 +69,12 @@ class IdentityContext:
     async def _load_history(self, ids: list[str]) -> list[tuple[IdentityEntry, ...]]:
         found = await self.database.run(lambda connection: read_history(connection, ids))
         return [found.get(id_, ()) for id_ in ids]
+
+
+def _record(system: str, member: str) -> tuple[str, str]:
+    """Return the (system, external id) of a record set's member: `eu:12` of erp is `12` of erp/eu."""
+    instance, separator, own = member.partition(":")
+    return (f"{system}/{instance}", own) if separator else (system, member)
 
 
 IdentityInfo: TypeAlias = strawberry.Info[IdentityContext, None]

@@ -41,8 +41,18 @@ class StoredCustomer:
     records: tuple[StoredRecord, ...]
 
     def record_set(self, system: str) -> str | None:
-        """Return the opaque reference of this customer's records in a system: "cus_1+cus_9"."""
-        return "+".join(record.external_id for record in self.records if record.system == system) or None
+        """Return the opaque reference of this customer's records in a system: "cus_1+cus_9".
+
+        Records of a further instance, `erp/eu`, bear its name: "7+eu:12". One's own come first.
+        """
+        own = [record.external_id for record in self.records if record.system == system]
+        begin = f"{system}/"
+        further = [
+            f"{record.system.removeprefix(begin)}:{record.external_id}"
+            for record in self.records
+            if record.system.startswith(begin)
+        ]
+        return "+".join((*own, *further)) or None
 
 
 RECORD_COLUMNS = (

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections.abc import Sequence
 from enum import Enum
 from typing import Annotated
 
@@ -114,7 +116,8 @@ async def resolve_unmatched_records(
 ) -> Connection[UnmatchedRecord]:
     """Return records on hold, by system and external id. Raises BadUserInputError."""
     window = page_window(first=first, after=after)
-    records, total = await info.context.database.run(lambda connection: _find_held(connection, system, window))
+    hidden = info.context.hidden_systems()
+    records, total = await info.context.database.run(lambda connection: _find_held(connection, system, window, hidden))
     edges = [
         Edge(node=UnmatchedRecord.of(record), cursor=encode_cursor(record.system, record.external_id))
         for record in records[: window.size]
@@ -164,7 +167,7 @@ def _owner_id(wanted: str | None) -> str | None:
 
 
 def _find_held(
-    connection: sqlite3.Connection, system: str | None, window: PageWindow
+    connection: sqlite3.Connection, system: str | None, window: PageWindow, hidden: Sequence[str]
 ) -> tuple[list[StoredRecord], int]:
     """Return one record more than the page has, if there are more, and how many there are."""
     match window.after:
@@ -174,11 +177,12 @@ def _find_held(
             position = (last_system, last_id)
         case _:
             raise BadUserInputError("The cursor is not one of this list.")
-    where = "hold_reason is not null and (? is null or system = ?)"
-    (total,) = connection.execute(f"select count(*) from records where {where}", (system, system)).fetchone()  # noqa: S608
+    where = "hold_reason is not null and (? is null or system = ?) and system not in (select value from json_each(?))"
+    asked = (system, system, json.dumps(list(hidden)))
+    (total,) = connection.execute(f"select count(*) from records where {where}", asked).fetchone()  # noqa: S608
     rows = connection.execute(
         f"select {RECORD_COLUMNS} from records where {where} and (system, external_id) > (?, ?)"  # noqa: S608 - constants
         " order by system, external_id limit ?",
-        (system, system, *position, window.size + 1),
+        (*asked, *position, window.size + 1),
     )
     return [read_record(row) for row in rows], int(total)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import Field
@@ -17,3 +18,6 @@ class IdentitySettings(SubgraphSettings):
 
     port: int = Field(default=4001, ge=0, le=65535)
     state_dir: Path = Path(".concord/identity")
+    regions: Mapping[str, str] = {}
+    """System → where its data lives, such as `{"crm/acme": "US"}`. Callers whose claims confine them to other regions don't
+    see its records."""

@@ -122,8 +122,8 @@ class IdentityChange:
         )
 
 
-async def _identities(self: Customer) -> list[Identity]:
-    return [Identity.of(record) for record in self.stored.records]
+async def _identities(self: Customer, info: IdentityInfo) -> list[Identity]:
+    return [Identity.of(record) for record in self.stored.records if info.context.is_visible(record.system)]
 
 
 async def _history(self: Customer, info: IdentityInfo) -> list[IdentityChange]:

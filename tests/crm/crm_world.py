@@ -156,8 +156,11 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
 
 
 @asynccontextmanager
-async def running_world(folder: Path, vendor: str = "hubspot", **settings: object) -> AsyncIterator[World]:
-    """Start a world; `settings` are further ones of the CRM subgraph."""
+async def running_world(
+    folder: Path, vendor: str = "hubspot", identity: dict[str, object] | None = None, **settings: object
+) -> AsyncIterator[World]:
+    """Start a world; `settings` are further ones of the CRM subgraph, `identity` of identity."""
+    of_identity = identity or {}
     contracts = EventContracts.load(ROOT / "schema" / "events")
     async with embedded_events(folder / "events.sqlite") as events, httpx2.AsyncClient(trust_env=False) as http:
         ingest = EventIngest(events.log, events.dead_letters, contracts, secret=SECRET)
@@ -176,6 +179,7 @@ async def running_world(folder: Path, vendor: str = "hubspot", **settings: objec
                     "CONCORD_IDENTITY_STATE_DIR": folder / "identity",
                     "CONCORD_IDENTITY_SIGNING_SECRET": SECRET,
                     "CONCORD_IDENTITY_EVENTS_URL": f"{log_url}/events",
+                    **of_identity,
                 },
             )
             crm = serve_module(

@@ -15,7 +15,8 @@ from served_process import ROOT, ServedProcess, free_port, serve_program
 
 TOKEN = "admin-service-token"
 _REQUIREMENTS = ("backlot==0.1.0", "hubspot-api-client==12.0.0")
-_QUIET = {"BACKLOT_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
+# This file has the name of its package: no path of ours may come before its own.
+_QUIET = {"BACKLOT_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1", "PYTHONPATH": ""}
 
 
 def installed() -> Path:

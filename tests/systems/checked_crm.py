@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import backlot
 import httpx2
 import mockforce
-from crm_world import TOKEN, WEBHOOK_SECRET, sandbox_settings
+from crm_world import CUSTOMERS, TODAY, TOKEN, WEBHOOK_SECRET, sandbox_settings
 from served_process import serve_module
+from test_hubspot_adaptor import corpus
 
 from subgraphs.crm.port import CompanyChange
 from subgraphs.crm.sandbox.app import sign
@@ -21,6 +24,7 @@ from subgraphs.crm.vendors import hubspot, salesforce_org
 from subgraphs.crm.vendors.hubspot_webhook import HubSpotWebhooks
 from subgraphs.crm.vendors.salesforce import Salesforce
 from subgraphs.crm.vendors.salesforce_changes import look
+from subgraphs.kit.company.generate import generate
 from subgraphs.kit.conformance.under_test import Connection, Poll, UnderTest, Webhook, Write
 from subgraphs.kit.credential import ClientCredentials
 from subgraphs.kit.schema_drift import SchemaDrift
@@ -32,25 +36,51 @@ _WEBHOOK_URL = "https://concord.example/webhooks/hubspot"
 _EVENT = b'[{"eventId": 1, "subscriptionType": "company.propertyChange", "occurredAt": 1, "objectId": 9100001}]'
 
 
+def connecting(kind: str, right_token: str = TOKEN) -> Any:
+    """Connect to HubSpot for one kind of record."""
+
+    @asynccontextmanager
+    async def connect(to: Connection) -> AsyncIterator[Any]:
+        token = "wrong" if to.is_credential_wrong else right_token
+        async with VendorClient(
+            vendor="hubspot",
+            system="crm",
+            base_url=to.url,
+            headers={"authorization": f"Bearer {token}"},
+            timeout_s=10,
+            words=hubspot.allowed_words,
+        ) as client:
+            yield getattr(hubspot.HubSpot(client), kind)
+
+    return connect
+
+
+@asynccontextmanager
+async def backlot_server() -> AsyncIterator[UnderTest[Any]]:
+    """HubSpot's companies over backlot."""
+    company = generate(7, CUSTOMERS, dt.date.fromisoformat(TODAY))
+    with TemporaryDirectory() as folder:
+        served = await asyncio.to_thread(backlot.serve_backlot, Path(folder), corpus(company))
+        try:
+            yield UnderTest(
+                name="hubspot companies over backlot",
+                url=served.url,
+                connect=connecting("companies", backlot.TOKEN),
+                known=[str(9_100_001 + place) for place in range(_KNOWN)],
+                absent=["77"],
+                cannot={
+                    "write": "backlot is read only.",
+                    "poll": "HubSpot pushes; what was missed is found by reading everything once more.",
+                    "webhook": "Checked over the sandbox: the signature does not depend on the server.",
+                },
+            )
+        finally:
+            await asyncio.to_thread(served.stop)
+
+
 @asynccontextmanager
 async def hubspot_sandbox() -> AsyncIterator[Sequence[UnderTest[Any]]]:
     """HubSpot's companies and deals over our sandbox."""
-
-    def connecting(kind: str) -> Any:
-        @asynccontextmanager
-        async def connect(to: Connection) -> AsyncIterator[Any]:
-            token = "wrong" if to.is_credential_wrong else TOKEN
-            async with VendorClient(
-                vendor="hubspot",
-                system="crm",
-                base_url=to.url,
-                headers={"authorization": f"Bearer {token}"},
-                timeout_s=10,
-                words=hubspot.allowed_words,
-            ) as client:
-                yield getattr(hubspot.HubSpot(client), kind)
-
-        return connect
 
     def signed(body: bytes, at: float) -> WebhookRequest:
         headers = {name.lower(): value for name, value in sign(WEBHOOK_SECRET, _WEBHOOK_URL, body, at).items()}

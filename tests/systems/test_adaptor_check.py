@@ -16,12 +16,12 @@ from crm_world import SECRET
 from served_process import ROOT, ServedProcess, free_port, serve_module, serve_program
 
 FOLDERS = ("tests/systems", "tests/crm", "tests/billing", "tests/erp")
-FAST = (
-    "checked_crm:hubspot_sandbox", "checked_crm:salesforce_sandbox", "checked_billing:sandbox",
-    "checked_billing:local_stripe", "checked_erp:sandbox",
+FAST = ("checked_crm:salesforce_sandbox", "checked_billing:local_stripe")
+SLOW = (
+    "checked_crm:hubspot_sandbox", "checked_crm:backlot_server", "checked_crm:simple_mockforce", "checked_billing:sandbox", "checked_billing:stateful_mock",
+    "checked_erp:sandbox", "checked_erp:tryton_8",
 )  # fmt: skip
-SLOW = ("checked_crm:simple_mockforce", "checked_billing:stateful_mock", "checked_erp:tryton_8")
-"""Systems that take long to install or to answer: `make test-systems`."""
+"""Half a minute each, and some take long to install: `make test-systems`."""
 ALL = FAST + (SLOW if os.environ.get("CONCORD_TEST_SYSTEMS") == "all" else ())
 
 

@@ -163,7 +163,6 @@ class HubSpotOwners:
 class HubSpot:
     """The whole port over one HubSpot account."""
 
-    system_name = "hubspot"
     max_links_per_call = _LINK_BATCH
 
     def __init__(self, client: VendorClient, drift: SchemaDrift | None = None) -> None:
@@ -188,6 +187,10 @@ class HubSpot:
             events=EventSource.WEBHOOK,
         )
         self.owners = HubSpotOwners(client, to)
+
+    def vendor_of(self, record_id: str) -> str:  # noqa: ARG002 - one vendor for all
+        """Return the vendor."""
+        return "hubspot"
 
     async def people_of(self, company_ids: Sequence[str]) -> Mapping[str, Sequence[str]]:
         """Return company id → contact ids."""

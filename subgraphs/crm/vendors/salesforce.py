@@ -114,7 +114,6 @@ class SalesforceObjects(Generic[RecordT_co]):
 class Salesforce:
     """The whole port over one Salesforce org."""
 
-    system_name = "salesforce"
     max_links_per_call = _QUERIED // 2
     """The query of company links names each id twice."""
 
@@ -142,6 +141,10 @@ class Salesforce:
             events=EventSource.POLL,
         )
         self.owners = SalesforceObjects(org, "User", "005", mapping.USER_FIELDS, to.to_owner)
+
+    def vendor_of(self, record_id: str) -> str:  # noqa: ARG002 - one vendor for all
+        """Return the vendor."""
+        return "salesforce"
 
     async def people_of(self, company_ids: Sequence[str]) -> Mapping[str, Sequence[str]]:
         """Return company id → contact ids."""

@@ -168,7 +168,7 @@ class SalesforceMapping:
             close_on=self._date(held, "CloseDate"),
             probability=percent / 100 if percent is not None else None,
             owner_id=held.get("OwnerId"),
-            contract_number=held.get("Contract_Number__c"),
+            contract_number=held.get("Contract_Number__c") or None,
             renewal_stage=known(_RENEWAL_STAGES, held.get("Renewal_Stage__c"), kind=kind, field="Renewal_Stage__c"),
             renewal_risk=known(_RISKS, held.get("Renewal_Risk__c"), kind=kind, field="Renewal_Risk__c"),
             created_at=instant(held["CreatedDate"]),

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from subgraphs.erp.vendors.tryton_json import decode, encode, to_parameter
+from subgraphs.kit.schema_drift import SchemaDrift
 from subgraphs.kit.system_error import (
     Outcome,
     VendorAuthError,
@@ -48,6 +49,8 @@ class Tryton:
         self._bearer = {"authorization": f"Bearer {application_key}"}
         self._login = login
         self._password = password
+        self.drift = SchemaDrift(client.system)
+        """What Tryton has sent that the mapping does not know."""
         self._session: Mapping[str, str] | None = None
         # Guards the session, so that requests that find it expired log in once, not each.
         self._logging_in = asyncio.Lock()
@@ -87,6 +90,8 @@ class Tryton:
         try:
             return [parse(row) for row in rows]
         except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
+            # Whatever it is, a state of a module of theirs or a field that is gone, people must see that it is new.
+            self.drift.unreadable("record", "record", f"{type(error).__name__}: {error}")
             raise VendorBadResponseError(
                 f"The {self.system} system's answer lacks what was asked for.", system=self.system
             ) from error

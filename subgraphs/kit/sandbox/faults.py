@@ -78,6 +78,8 @@ class FaultMiddleware:
         self._too_many_requests = too_many_requests
         self._recent: deque[float] = deque()
         self.faults = Faults()
+        self.bytes_sent = 0
+        """Of the bodies of healthy answers."""
         self.requests: Counter[str] = Counter()
         """Requests by route, ids in paths as `{id}`: `{"POST /crm/v3/objects/companies/batch/read": 3}`."""
 
@@ -114,7 +116,12 @@ class FaultMiddleware:
     async def _spoil(self, mode: FaultMode, scope: Scope, receive: Receive, send: Send) -> None:
         match mode:
             case FaultMode.NONE:
-                await self._app(scope, receive, send)
+
+                async def count(message: Message) -> None:
+                    self.bytes_sent += len(message.get("body", b""))
+                    await send(message)
+
+                await self._app(scope, receive, count)
             case FaultMode.DOWN:
                 await Response("Service Unavailable", 503, media_type="text/plain")(scope, receive, send)
             case FaultMode.BLACKHOLE:

@@ -106,7 +106,9 @@ def _control(faults: FaultMiddleware, sandbox: Sandbox) -> list[Route]:
     async def get_or_delete_requests(request: Request) -> Response:
         if request.method == "DELETE":
             faults.requests.clear()
-        return JSONResponse({"total": faults.requests.total(), "byRoute": dict(faults.requests)})
+            faults.bytes_sent = 0
+        counted = {"total": faults.requests.total(), "byRoute": dict(faults.requests), "bytes": faults.bytes_sent}
+        return JSONResponse(counted)
 
     async def redeliver(request: Request) -> Response:
         try:

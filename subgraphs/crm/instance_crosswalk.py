@@ -1,0 +1,58 @@
+"""The crosswalk as several CRMs use it: each under a system of its own, `crm` or `crm/<name>`, and all together."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from subgraphs.kit.crosswalk import Crosswalk, CrosswalkRecord
+from subgraphs.kit.instance_ids import InstanceIds
+
+
+class CompanyLinks(Protocol):
+    """What is asked of the crosswalk by those who tell it companies."""
+
+    async def push(self, records: Iterable[CrosswalkRecord]) -> Mapping[str, str]:
+        """Tell the records; returns the graph's id of each → global customer id. Raises VendorError."""
+        ...
+
+    async def resolve(self, external_ids: Sequence[str]) -> Mapping[str, str]:
+        """Return the graph's id of a company → global customer id. Raises VendorError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceCrosswalk:
+    """One instance's way to the crosswalk, in the graph's ids."""
+
+    crosswalk: Crosswalk
+    ids: InstanceIds
+
+    async def push(self, records: Iterable[CrosswalkRecord]) -> Mapping[str, str]:
+        """Tell the records under the vendor's own ids."""
+        own = [dataclasses.replace(record, external_id=self.ids.own([record.external_id])[0]) for record in records]
+        return self.ids.keyed(await self.crosswalk.push(own))
+
+    async def resolve(self, external_ids: Sequence[str]) -> Mapping[str, str]:
+        """Return the customers of the ids that are this instance's."""
+        return self.ids.keyed(await self.crosswalk.resolve(self.ids.own(external_ids)))
+
+    async def records_of(self, customer: str) -> tuple[str, ...]:
+        """Return the graph's ids of a customer's companies here."""
+        return tuple(self.ids.add_all(await self.crosswalk.records_of(customer)))
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerRecords:
+    """All instances' companies of a customer."""
+
+    crosswalks: Sequence[InstanceCrosswalk]
+
+    async def records_of(self, customer: str) -> tuple[str, ...]:
+        """Return the graph's ids of a customer's companies, one's own first. Raises VendorError."""
+        found: list[str] = []
+        for crosswalk in self.crosswalks:
+            found += await crosswalk.records_of(customer)
+        return tuple(found)
