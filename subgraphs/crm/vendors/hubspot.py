@@ -22,7 +22,7 @@ RecordT_co = TypeVar("RecordT_co", covariant=True)
 
 _BATCH = 100
 _LINK_BATCH = 1000
-_SEARCH_PAGE = 100
+_SEARCH_PAGE = 200
 _MAX_FOUND = 10_000
 _OWNERS_KEPT_S = 300.0
 _CHILD, _PARENT = 13, 14
