@@ -8,7 +8,8 @@ from functools import lru_cache, partial
 from inspect import isawaitable
 from typing import Any, cast
 
-from graphql import DocumentNode, ExecutionResult, Executor, GraphQLError, create_source_event_stream, execute, parse
+from graphql import DocumentNode, ExecutionResult, Executor, GraphQLError, create_source_event_stream, parse
+from graphql.execution.executor_throwing_on_incremental import ExecutorThrowingOnIncremental
 
 from gateway.errors import REGISTRY
 from gateway.execution.merge import copy_json
@@ -42,7 +43,7 @@ class GatewayGraph(InProcessSubgraph):
         document = _parse(request.document)
         graph_context: GraphContext = await self._make_context(context)
         variables = dict(request.variables)
-        executor = Executor.build(
+        executor = ExecutorThrowingOnIncremental.build(
             self._graph, document, context_value=graph_context, raw_variable_values=copy_json(variables)
         )
         if isinstance(executor, list):
@@ -57,21 +58,21 @@ class GatewayGraph(InProcessSubgraph):
                 if event is None:
                     return
                 key = None if event.gap else (event.cursor, event.coalesced)
-                yield Announced(key, event.cursor, partial(self._answer, document, event, graph_context, variables))
+                yield Announced(key, event.cursor, partial(_answer, executor, event))
 
-    async def _answer(
-        self, document: DocumentNode, event: LifecycleEvent, context: GraphContext, variables: dict[str, Any]
-    ) -> SubgraphAnswer:
-        """Resolve the event's fields, as a query does with the event as its root."""
-        executed = execute(
-            self._graph, document, root_value=event, context_value=context, variable_values=copy_json(variables)
-        )
-        result = await executed if isawaitable(executed) else executed
-        assert isinstance(result, ExecutionResult)
-        value: dict[str, Any] = {"data": copy_json(result.data)}
-        if result.errors:
-            value["errors"] = [error.formatted for error in result.errors]
-        return SubgraphAnswer(value)
+
+async def _answer(executor: Executor[Any], event: LifecycleEvent) -> SubgraphAnswer:
+    """Resolve the event's fields, as a query does with the event as its root.
+
+    The stream's executor has coerced the variables and knows the fields; unlike a new one it leaves no cycles behind.
+    """
+    executed = executor.build_per_event_executor(event).execute_operation(False)
+    result = await executed if isawaitable(executed) else executed
+    assert isinstance(result, ExecutionResult)
+    value: dict[str, Any] = {"data": copy_json(result.data)}
+    if result.errors:
+        value["errors"] = [error.formatted for error in result.errors]
+    return SubgraphAnswer(value)
 
 
 async def _next(events: AsyncIterator[LifecycleEvent]) -> LifecycleEvent | None:
