@@ -179,6 +179,7 @@ class Campaign:
     def round(self, deals: list[dict[str, Any]], number: int) -> None:
         begun: dict[str, dict[str, Any]] = {}
         for place, deal in enumerate(deals):
+            self.heal()
             before = self.landscape.deal(deal["id"])
             sku = "NO-SUCH-SKU" if place % 5 == 4 else self.chance.choice(("CORE-SEAT", "PLATFORM"))
             given = closing(deal["id"], before["version"], sku)

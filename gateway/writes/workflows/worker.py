@@ -161,7 +161,8 @@ class Worker:
                 "executor_id": self.id,
                 "system_database_url": url,
                 "system_database_engine": engine,
-                "log_level": "ERROR",
+                # It would print a trace for each run that another worker took over; what matters is logged here.
+                "log_level": "CRITICAL",
                 "max_executor_threads": self._settings.most_running,
             }
         )
@@ -175,6 +176,7 @@ class Worker:
             try:
                 return self._driver.drive(workflow, generation, self.id, run_step)
             except Superseded:
+                _LOG.info("workflow_superseded", extra={"workflow": workflow, "worker": self.id})
                 raise
             except Exception:  # noqa: BLE001 - the edge of a run: a bug becomes a case for a person, and a log line
                 _LOG.exception("workflow_broke", extra={"workflow": workflow})
