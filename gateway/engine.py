@@ -290,6 +290,13 @@ class Engine:
             cost=cost,
         )
 
+    def _wanted(self, request: GraphQLRequest) -> Wanted | None:
+        """Return what the caller asks to be told; plans name what the schema hides, so they go with explanations."""
+        asked = wanted(request)
+        if asked is None or self._limits.explains_documents or not asked.plan:
+            return asked
+        return replace(asked, plan=False)
+
     def _root_type(self, operation: Operation) -> str:
         return self.supergraph.root_types[operation.kind.value]
 
@@ -310,7 +317,7 @@ class Engine:
     ) -> GraphQLResponse:
         """Compiled operation → response."""
         variables = self._coerce(compiled, request)
-        tell = wanted(request)
+        tell = self._wanted(request)
         if tell is not None:
             context.observer = FetchLog()
         run = self._run(compiled, variables, context)
@@ -328,7 +335,7 @@ class Engine:
         context: RequestContext,
         variables: Mapping[str, Any],
     ) -> AsyncGenerator[GraphQLResponse, None]:
-        tell = wanted(request)
+        tell = self._wanted(request)
 
         async def answer_one(event: SourceEvent) -> GraphQLResponse:
             each = self._context(request, context.caller, context.correlation_id)

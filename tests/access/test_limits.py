@@ -269,6 +269,9 @@ async def test_refusals_tell_nothing_of_the_schema_where_they_shall_not():
         wrong = await gate.post(document, variables={"filter": {"frst": 1}})
         assert codes(wrong.json()) == [("BAD_USER_INPUT", "")]
         assert "Did you mean" not in wrong.text
+        planned = {"query": "{ one { name } }", "extensions": {"concord": {"plan": True}}}
+        answer = (await gate.client.post(gate.graphql, json=planned)).json()
+        assert "plan" not in answer["extensions"]["concord"]
     async with door() as gate:
         assert "Did you mean" in (await gate.post("{ ones { name } }")).text
 
