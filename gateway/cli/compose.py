@@ -84,7 +84,9 @@ def _report(composed: Composed, console: Console, *, hints: bool) -> None:
     for hint in composition.hints if hints else ():
         _report_problem(hint, composed, console)
     if composition.errors:
-        console.print(f"\n[red]{len(composition.errors)} errors[/red]: the subgraphs don't compose.", highlight=False)
+        count = len(composition.errors)
+        counted = f"{count} error{'s' * (count != 1)}"
+        console.print(f"\n[red]{counted}[/red]: the subgraphs don't compose.", highlight=False)
     else:
         extra = f", {len(composition.hints)} hints" if composition.hints else ""
         console.print(f"[green]✓[/green] {len(composed.paths)} subgraphs compose{extra}.", highlight=False)

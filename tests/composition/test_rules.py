@@ -178,6 +178,31 @@ def test_a_name_that_links_bring_means_one_thing(links: str, said: str):
     assert found[0].locations
 
 
+def mends(*sdls: str) -> list[str | None]:
+    found = compose([SubgraphSource(name, "", sdl) for name, sdl in zip("ab", sdls, strict=False)])
+    return [error.mend for error in found.errors]
+
+
+def test_a_directive_that_is_not_imported_and_a_key_that_is_forgotten_have_a_likely_mend():
+    federation = "https://specs.apollo.dev/federation"
+    user = 'type Query { a: Int @tag(name: "t") }'
+    assert mends(f'extend schema @link(url: "{federation}/v2.9", import: ["@key"]) {user}') == [
+        f'`@tag` of {federation}/v2.9 needs "@tag" in `import`.'
+    ]
+    renamed = f'extend schema @link(url: "{federation}/v2.9", import: [{{ name: "@tag", as: "@mark" }}]) {user}'
+    assert mends(renamed) == [f"`@tag` of {federation}/v2.9 is called `@mark` in this schema."]
+    assert mends(f'extend schema @link(url: "{federation}/v2.0", import: ["@key"]) {user.replace("tag", "cost")}') == [
+        "Link federation v2.9 or later, which is the first to have `@cost`."
+    ]
+    assert mends("type Query { a: Int @shareable }") == [
+        f'Link federation 2: extend schema @link(url: "{federation}/v2.14", import: ["@shareable"]).'
+    ]
+    keyed = LINK + 'type Query { a: A } type A @key(fields: "id") { id: ID! }'
+    assert mends(keyed, LINK + "type Query { b: A } type A { id: ID! }") == [
+        'Give `A` the `@key(fields: "id")` of a in b too, or mark the field @shareable.'
+    ]
+
+
 def test_a_dead_end_shows_a_witness_and_the_ways_tried():
     result = compose(
         [

@@ -45,7 +45,7 @@ def _normalise(source: SubgraphSource) -> Outcome:
     document, added, definition_errors = complete(source.name, document, links)
     if definition_errors:
         return None, definition_errors
-    invalid = validate_document(source.name, document, added)
+    invalid = validate_document(source.name, document, added, links)
     if invalid:
         return None, invalid
     subgraph, root_errors = rename_roots(build(source.name, source.url, document, added, links))

@@ -5,7 +5,9 @@ Spec: https://spec.graphql.org/draft/#sec-Type-System
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from graphql import (
     DefinitionNode,
@@ -30,9 +32,11 @@ from graphql import (
 )
 from graphql.validation.validate import validate_sdl
 
+from gateway.federation.composition.model.link import FEDERATION, Links
 from gateway.federation.composition.model.result import CompositionError
 from gateway.federation.composition.normalise.diagnose import from_graphql_error
 from gateway.federation.composition.normalise.elements import applications
+from gateway.federation.composition.normalise.specification import FEDERATION_VERSIONS, directives_of
 from gateway.federation.composition.normalise.strip import define_extended
 
 _NO_QUERY = "Query root type must be provided."
@@ -40,7 +44,7 @@ _EMPTY = "Type {name} must define one or more fields."
 
 
 def validate_document(
-    subgraph: str, document: DocumentNode, added: Iterable[DefinitionNode]
+    subgraph: str, document: DocumentNode, added: Iterable[DefinitionNode], links: Links
 ) -> tuple[CompositionError, ...]:
     """What graphql-core and the checks of constant values find wrong."""
     whole = define_extended(DocumentNode(definitions=(*document.definitions, *added), loc=document.loc))
@@ -54,7 +58,32 @@ def validate_document(
             errors.extend(_invalid_arguments(schema, whole))
         except (GraphQLError, TypeError) as error:
             errors = [error if isinstance(error, GraphQLError) else GraphQLError(str(error))]
-    return tuple(from_graphql_error(subgraph, error) for error in errors)
+    return tuple(
+        replace(from_graphql_error(subgraph, error), mend=_import_mend(error.message, links)) for error in errors
+    )
+
+
+def _import_mend(message: str, links: Links) -> str | None:
+    """How to get at a directive of federation that the schema uses without having it."""
+    found = re.match(r"Unknown directive '@(?P<name>\w+)'", message)
+    latest = FEDERATION_VERSIONS[-1]
+    if found is None:
+        return None
+    name = found["name"].removeprefix("federation__")
+    federation = links.federation
+    if federation is None:
+        if name not in {known.name for known in directives_of(FEDERATION, latest)}:
+            return None
+        return f'Link federation 2: extend schema @link(url: "{FEDERATION}/{latest}", import: ["@{name}"]).'
+    if name in {known.name for known in directives_of(FEDERATION, federation.url.version)}:
+        own = federation.directive_name(name)
+        known_as = f"is called `@{own}` in this schema" if "__" not in own else f'needs "@{name}" in `import`'
+        return f"`@{name}` of {federation.url} {known_as}."
+    first = next(
+        (each for each in FEDERATION_VERSIONS if name in {known.name for known in directives_of(FEDERATION, each)}),
+        None,
+    )
+    return None if first is None else f"Link federation {first} or later, which is the first to have `@{name}`."
 
 
 def is_tolerated(message: str, tolerated: Iterable[str] = ()) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from gateway.federation.composition.merge.context import FieldGroup, Merge
 from gateway.federation.composition.merge.sources import Sources
 from gateway.federation.composition.model.element import Field, InterfaceType, Kind
+from gateway.federation.composition.model.field_set import of_directive
 from gateway.federation.composition.model.result import CompositionError
 from gateway.federation.composition.rules.finding import across, listed
 
@@ -79,8 +80,24 @@ def _sharing(merge: Merge, group: FieldGroup) -> Iterator[CompositionError]:
         f"`{group.coordinate}` is resolved by {listed(names)}, but {where} @shareable{hint}",
         Sources({resolver.index: resolver.field for resolver in resolvers}),
         coordinate=group.coordinate,
-        mend=f"Mark it @shareable in {listed(unmarked)}, or let one subgraph take it over with @override.",
+        mend=_missing_key(merge, group, owners)
+        or f"Mark it @shareable in {listed(unmarked)}, or let one subgraph take it over with @override.",
     )
+
+
+def _missing_key(merge: Merge, group: FieldGroup, owners: list[_Resolver]) -> str | None:
+    """Return the mend where the field is a key in other subgraphs, and the one that shares it has forgotten its @key."""
+    for other in merge.subgraphs:
+        element = other.types.get(group.parent)
+        for key in other.uses(element, "key") if element is not None else ():
+            selection = of_directive(key)
+            names = [getattr(node, "name", None) for node in selection.selections] if selection else []
+            if [name.value for name in names if name is not None] == [group.name]:
+                without = listed([merge.subgraphs[owner.index].name for owner in owners])
+                return (
+                    f"Give `{group.parent}` the `{key}` of {other.name} in {without} too, or mark the field @shareable."
+                )
+    return None
 
 
 def _resolvers(merge: Merge, group: FieldGroup) -> Iterator[_Resolver]:
