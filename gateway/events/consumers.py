@@ -45,8 +45,8 @@ class Consumer(Protocol):
         """Wait for events and return some, oldest first. Raises `ServedElsewhere`, `StoreUnavailable`."""
         ...
 
-    async def acknowledge(self, position: int) -> None:
-        """Note that the event at a position is dealt with. Raises `ServedElsewhere`, `StoreUnavailable`."""
+    async def acknowledge(self, *positions: int) -> None:
+        """Note that the events at these positions are dealt with, at the cost of one. Raises `ServedElsewhere`, `StoreUnavailable`."""
         ...
 
 

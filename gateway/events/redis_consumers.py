@@ -33,9 +33,9 @@ _RENEW = (
 _RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) else return 0 end"
 _ACKNOWLEDGE = """
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return -1 end
-return redis.call('XACK', KEYS[1], ARGV[2], ARGV[3] .. '-0')
+return redis.call('XACK', KEYS[1], unpack(ARGV, 2))
 """
-"""Fenced: a process that lost its lease acknowledges nothing. KEYS stream, lease; ARGV holder, group, position."""
+"""Fenced: a process that lost its lease acknowledges nothing. KEYS stream, lease; ARGV holder, group, entries."""
 
 
 class RedisConsumers:
@@ -159,9 +159,10 @@ class _RedisConsumer:
                         await self._log.wait(head, _EVERYTHING)
         raise ServedElsewhere(self._name)
 
-    async def acknowledge(self, position: int) -> None:
-        """Note that the event at a position is dealt with."""
-        keys, arguments = [self._store.key("stream"), self._lease], [self._holder, self._name, position]
+    async def acknowledge(self, *positions: int) -> None:
+        """Note that the events at these positions are dealt with."""
+        keys = [self._store.key("stream"), self._lease]
+        arguments = [self._holder, self._name, *(f"{position}-0" for position in positions)]
         if await self._store.call(self._acknowledge(keys, arguments)) == -1:
             raise ServedElsewhere(self._name)
 

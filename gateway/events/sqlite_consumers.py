@@ -72,9 +72,9 @@ class _SqliteConsumer:
                 return page.events
             await self._log.wait(self._position, _EVERYTHING)
 
-    async def acknowledge(self, position: int) -> None:
-        """Note that the event at a position is dealt with."""
-        parameters = (position, self._name)
+    async def acknowledge(self, *positions: int) -> None:
+        """Note that the events at these positions, and all before them, are dealt with."""
+        parameters = (max(positions), self._name)
         await self._store.write(
             lambda db: db.execute("UPDATE consumers SET position = ? WHERE name = ?", parameters).rowcount
         )

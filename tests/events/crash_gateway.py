@@ -65,9 +65,9 @@ async def consume(events, journal: str) -> None:
             try:
                 async with events.consumers.serving("crash") as consumer:
                     while True:
-                        for recorded in await consumer.take(200):
-                            file.write(f"{recorded.position} {recorded.event.id}\n".encode())
-                            await consumer.acknowledge(recorded.position)
+                        taken = await consumer.take(200)
+                        file.writelines(f"{recorded.position} {recorded.event.id}\n".encode() for recorded in taken)
+                        await consumer.acknowledge(*(recorded.position for recorded in taken))
             except Exception as error:  # noqa: BLE001 - Redis is killed under it: tried again
                 if not isinstance(error, StoreUnavailable):
                     print(repr(error), file=sys.stderr, flush=True)

@@ -28,7 +28,7 @@ ROOT = HERE.parents[1]
 SECRET = "between ourselves"
 PUBLISHERS = 2
 SUBSCRIBERS = 4
-SETTLES_WITHIN_S = 180
+SETTLES_WITHIN_S = 600
 
 
 @dataclass

@@ -39,8 +39,7 @@ async def test_what_is_not_acknowledged_comes_again_in_order(events, make):
         await events.log.append([make(n) for n in range(6)])
         first = await taken(consumer, 4, limit=4)
         assert ids(first) == [0, 1, 2, 3]
-        await consumer.acknowledge(first[0].position)
-        await consumer.acknowledge(first[1].position)
+        await consumer.acknowledge(first[0].position, first[1].position)
     async with events.consumers.serving("analytics") as consumer:
         again = await taken(consumer, 4)
         assert ids(again) == [2, 3, 4, 5]
