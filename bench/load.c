@@ -1,8 +1,8 @@
 // load: posts one body over kept connections for some seconds, each connection one request at a time.
 //
-//   load PORT PATH BODY_FILE CONNECTIONS SECONDS UNIQUE SAMPLE_FILE OTHER_FILE
+//   load PORT PATH BODY_FILE CONNECTIONS SECONDS TOKENS_FILE SAMPLE_FILE OTHER_FILE
 //
-// UNIQUE=1 gives each request an Authorization header of its own. The first answer is written to SAMPLE_FILE; every
+// Each request has the next of the tokens (one a line) in its Authorization header; an empty file means none. The first answer is written to SAMPLE_FILE; every
 // other one is compared with it byte by byte, and the last that differs is written to OTHER_FILE for whoever knows
 // JSON to judge. Prints one JSON object: counts, and latencies in microseconds.
 // Single thread, epoll, loopback only.
@@ -30,7 +30,9 @@ typedef struct {
   size_t out_length, out_offset;
 } Connection;
 
-static int epoll_fd, is_unique;
+static int epoll_fd;
+static char **tokens;
+static size_t token_count, longest_token;
 static struct sockaddr_in address = {.sin_family = AF_INET};
 static const char *path;
 static char *body;
@@ -94,13 +96,16 @@ static void flush(Connection *c) {
 }
 
 static void post(Connection *c) {
-  char authorization[64] = "";
-  numbered++;
-  if (is_unique)
-    sprintf(authorization, "authorization: Bearer bench-%lu\r\n", (unsigned long)numbered);
+  const char *before = "", *token = "", *after = "";
+  if (token_count) {
+    before = "authorization: Bearer ";
+    token = tokens[numbered++ % token_count];
+    after = "\r\n";
+  }
   c->out_length = sprintf(
-      c->out, "POST %s HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n%scontent-length: %zu\r\n\r\n",
-      path, authorization, body_length);
+      c->out,
+      "POST %s HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n%s%s%scontent-length: %zu\r\n\r\n", path,
+      before, token, after, body_length);
   memcpy(c->out + c->out_length, body, body_length);
   c->out_length += body_length;
   c->out_offset = c->length = 0;
@@ -223,9 +228,22 @@ static uint32_t percentile(double share) {
   return latency_count ? latencies[(size_t)(share * (latency_count - 1))] : 0;
 }
 
+static void read_tokens(const char *file) {
+  size_t length;
+  char *text = read_file(file, &length), *rest = NULL;
+  text = realloc(text, length + 1);
+  text[length] = 0;
+  for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+    tokens = realloc(tokens, (token_count + 1) * sizeof *tokens);
+    tokens[token_count++] = line;
+    if (strlen(line) > longest_token)
+      longest_token = strlen(line);
+  }
+}
+
 int main(int count, char **given) {
   if (count != 9) {
-    fprintf(stderr, "load PORT PATH BODY_FILE CONNECTIONS SECONDS UNIQUE SAMPLE_FILE OTHER_FILE\n");
+    fprintf(stderr, "load PORT PATH BODY_FILE CONNECTIONS SECONDS TOKENS_FILE SAMPLE_FILE OTHER_FILE\n");
     return 2;
   }
   signal(SIGPIPE, SIG_IGN);
@@ -235,13 +253,13 @@ int main(int count, char **given) {
   body = read_file(given[3], &body_length);
   int connections = atoi(given[4]);
   double seconds = atof(given[5]);
-  is_unique = atoi(given[6]);
+  read_tokens(given[6]);
   latencies = malloc((latency_capacity = 1 << 16) * sizeof *latencies);
   epoll_fd = epoll_create1(0);
   Connection *all = calloc(connections, sizeof *all);
   for (int i = 0; i < connections; i++) {
     all[i].in = malloc(all[i].capacity = 1 << 17);
-    all[i].out = malloc(body_length + 512);
+    all[i].out = malloc(body_length + longest_token + 512);
     if (open_connection(&all[i])) {
       perror("connect");
       return 1;

@@ -34,6 +34,11 @@ class Load:
         return PLACE / f"{self.query}.body.json"
 
     @property
+    def tokens(self) -> Path:
+        """The file of the tokens that requests have in turn; an empty one where all are alike."""
+        return PLACE / ("tokens.txt" if self.is_unique else "no-tokens.txt")
+
+    @property
     def expected(self) -> Any:
         """The answer as JSON."""
         return json.loads((PLACE / f"{self.query}.expected.json").read_bytes())
@@ -123,7 +128,7 @@ def measure(candidate: Candidate, load: Load) -> Row:
     cpu_before, core_before = cpu(candidate.pid), core_busy_s(load.gateway_core)
     command = [
         *("taskset", "-c", str(load.load_core), str(PLACE / "load"), str(candidate.port), candidate.gateway.path),
-        *(str(load.body), str(load.connections), str(load.seconds), str(int(load.is_unique)), str(sample), str(other)),
+        *(str(load.body), str(load.connections), str(load.seconds), str(load.tokens), str(sample), str(other)),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     used = cpu(candidate.pid) - cpu_before

@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.tokens import AUDIENCE, ISSUER, write_tokens
 from gateway.federation.composition import SubgraphSource, compose
 
 ROOT = Path(__file__).parents[1]
@@ -93,6 +94,8 @@ def write_inputs(ports: Ports, *, max_connections: int) -> None:
     supergraph = compose(sources).supergraph_sdl
     assert supergraph is not None
     (PLACE / "supergraph.graphql").write_text(supergraph)
+    write_tokens(PLACE / "tokens.txt", PLACE / "keys.json")
+    (PLACE / "no-tokens.txt").write_text("")
     (PLACE / "concord.toml").write_text(_concord_settings(urls, max_connections))
     (PLACE / "peers" / "grafbase").mkdir(parents=True, exist_ok=True)
     (PLACE / "peers" / "grafbase" / "grafbase.toml").write_text(_grafbase_settings(urls))
@@ -106,14 +109,19 @@ def write_inputs(ports: Ports, *, max_connections: int) -> None:
 
 def _concord_settings(urls: dict[str, str], max_connections: int) -> str:
     lines = [
-        "[access]",
-        'policy = "development"',
         "[server]",
         'host = "127.0.0.1"',
         "[state]",
         f'directory = "{PLACE / "state"}"',
         "[supergraph]",
         f'path = "{PLACE / "supergraph.graphql"}"',
+        "[access]",
+        "anonymous = true",
+        "[access.issuers.bench]",
+        f'issuer = "{ISSUER}"',
+        f'audience = ["{AUDIENCE}"]',
+        'algorithms = ["Ed25519"]',
+        f'jwks = "{PLACE / "keys.json"}"',
         "[events]",
         f'contracts = "{ROOT / "schema" / "events"}"',
     ]

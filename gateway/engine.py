@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -35,12 +35,14 @@ from gateway.cache.shared_answers import SharedAnswers, depended_on
 from gateway.cache.single_flight import SingleFlightCache
 from gateway.errors import REGISTRY, GatewayError, RequestRefused
 from gateway.execution.answer import CompiledOperation, answer, compile_answer, stream_refusal
+from gateway.execution.begun import Begun, execute_typed, hand_over
 from gateway.execution.execute import Subgraphs, compile_plan, execute, execute_event, source_events
 from gateway.execution.located import SubgraphProfile
 from gateway.execution.message import ABSENT, GraphQLRequest, GraphQLResponse, refusal
 from gateway.execution.ports import (
     Announced,
     CallerView,
+    Flight,
     RequestContext,
     SourceEvent,
     SubgraphAnswer,
@@ -48,11 +50,13 @@ from gateway.execution.ports import (
     SubgraphFailure,
 )
 from gateway.execution.run import Run
+from gateway.execution.typed_run import TypedRun
 from gateway.federation.operation import Operation, coerce_variables, parse_document, prepare
 from gateway.federation.plan import OperationKind, QueryPlan
 from gateway.federation.planner import Planner
 from gateway.federation.supergraph import Supergraph
 from gateway.records.provenance import FetchLog, Wanted, stale_places, told, wanted
+from gateway.records.response import respond_typed
 from gateway.telemetry.correlation import correlation_id
 from gateway.upstream.turns import Turns
 from gateway.writes.keys import write_keys
@@ -79,6 +83,8 @@ class EngineLimits:
     """The most an operation may cost by estimate; trusted documents may cost more. None: anything."""
     explains_documents: bool = True
     """Whether a refused document is told what is wrong with it; that tells what the schema has, one guess at a time."""
+    is_typed: bool = True
+    """Whether queries are executed over typed objects where that is possible; the answers are the same."""
 
 
 class PlansOperations(Protocol):
@@ -202,6 +208,34 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - the edge of the engine: a bug becomes an answer and a log line
             return _internal_error(error, correlation)
 
+    def begin(
+        self, request: GraphQLRequest, caller: Caller, correlation: str, done: Callable[[GraphQLResponse], None]
+    ) -> Flight | None:
+        """Begin a query whose document is known, and return it; `done` is told the answer, later, however it went.
+
+        Returns None where that can't be: then nothing has happened, and `execute` answers.
+        """
+        labels = self.supergraph.override_labels
+        unmet = self._unmet.known(caller)
+        if request.query is None or request.extensions or labels or unmet is None or wanted(request) is not None:
+            return None
+        compiled = self._operations.get((request.query, request.operation_name, labels, unmet))
+        if compiled is None or compiled.typed is None:
+            return None
+        try:
+            context = self._context(request, caller, correlation)
+            variables = self._coerce(compiled, request)
+            if self._trusted.mode is not TrustMode.OFF:
+                self._trusted.check(request.query)
+        except (GatewayError, RequestRefused):
+            return None
+        if (plan := compiled.typed.choose(variables)) is None:
+            return None
+        begun = Begun(compiled, respond_typed, self._go_on, done)
+        begun.flight = run = TypedRun(plan, variables, context, begun.land)
+        run.start()
+        return begun
+
     async def subscribe(
         self, request: GraphQLRequest, caller: Caller = ANONYMOUS
     ) -> AsyncIterator[GraphQLResponse] | GraphQLResponse:
@@ -276,7 +310,9 @@ class Engine:
                 return shared
         if not unmet:
             plan = self._planner.plan(operation, labels)
-            return compile_answer(operation, compile_plan(plan, self._subgraphs), cost=cost)
+            return compile_answer(
+                operation, compile_plan(plan, self._subgraphs), cost=cost, is_typed=self._limits.is_typed
+            )
         verdict = Verdict(self._rules, unmet)
         restricted = restrict(operation, self._root_type(operation), verdict)
         if operation.kind is OperationKind.SUBSCRIPTION and not asks_root_field(restricted):
@@ -288,6 +324,7 @@ class Engine:
             denials=verdict,
             visible=visible_schema(operation.schema, verdict) if introspects else None,
             cost=cost,
+            is_typed=self._limits.is_typed,
         )
 
     def _wanted(self, request: GraphQLRequest) -> Wanted | None:
@@ -321,12 +358,27 @@ class Engine:
         if tell is not None:
             context.observer = FetchLog()
         run = self._run(compiled, variables, context)
+        if compiled.typed is not None and tell is None:
+            data = await execute_typed(compiled.typed, run)
+            if data is not None:
+                return respond_typed(compiled, context, data)
         if run.is_write:
             context.write_keys = write_keys(compiled.operation, variables, request.headers)
             if self._limits.requires_write_keys and not context.write_keys:
                 raise GatewayError("IDEMPOTENCY_KEY_REQUIRED")
         await execute(compiled.plan, run)
         return self._respond(compiled, run, tell)
+
+    async def _go_on(self, compiled: CompiledOperation, typed: TypedRun) -> GraphQLResponse:
+        """Execute in the general way a query that was begun over typed objects. Never raises."""
+        try:
+            assert compiled.typed is not None
+            run = self._run(compiled, typed.variables, typed.context)
+            hand_over(compiled.typed, typed, run)
+            await execute(compiled.plan, run)
+            return self._respond(compiled, run, None)
+        except Exception as error:  # noqa: BLE001 - the edge of the engine, as in execute
+            return _internal_error(error, typed.context.correlation_id)
 
     async def _events(
         self,
@@ -356,7 +408,7 @@ class Engine:
 
                     async def shared(event: Announced = event) -> GraphQLResponse:
                         answered = await answer_one(event)
-                        return replace(answered, data=orjson.Fragment(orjson.dumps(answered.data)))
+                        return answered.with_data(orjson.Fragment(orjson.dumps(answered.data)))
 
                     yield await self._shared.get(compiled, (event.key, equal), shared)
         except SubgraphFailure as failed:

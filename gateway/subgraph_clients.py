@@ -24,7 +24,9 @@ from gateway.upstream.breaker import CircuitBreaker
 from gateway.upstream.bulkhead import Bulkhead
 from gateway.upstream.coalesce import Coalesced
 from gateway.upstream.deadline import Deadlined
+from gateway.upstream.direct import Direct
 from gateway.upstream.headers import Headered
+from gateway.upstream.lean_transport import LeanTransport
 from gateway.upstream.remote import remote_subgraph
 from gateway.upstream.retry import Retried
 from gateway.upstream.tls import TlsFiles, TlsFilesRefused
@@ -122,22 +124,32 @@ class SubgraphClients:
             return own if self._caching is None else self._caching.around(own, name, is_in_process=True)
         settings = configured or SubgraphSettings(url=url, schema=self._settings.supergraph.path)
         # Outermost last: each policy is a client around the one before.
-        client: SubgraphClient = remote_subgraph(
+        http = remote_subgraph(
             settings.url or url,
             max_connections=settings.max_connections,
             turns=self.turns,
             identify=CallerSigner(self._internal_secret, name) if settings.tell_caller else None,
             trust=_trust(name, settings),
         )
-        client = Deadlined(client, timeout_s=settings.timeout_s)
-        client = Bulkhead(client, most=settings.max_connections)
-        client = self._breakers[name] = CircuitBreaker(client)
-        client = Retried(client)
-        client = IdempotentWrites(client, self._writes)
-        client = Coalesced(client)
-        if self._caching is not None:
-            client = self._caching.around(client, name)
-        return Headered(client, fixed=settings.headers, forwarded=settings.forward_headers)
+        deadlined = Deadlined(http, timeout_s=settings.timeout_s)
+        bulkhead = Bulkhead(deadlined, most=settings.max_connections)
+        breaker = self._breakers[name] = CircuitBreaker(bulkhead)
+        retried = Retried(breaker)
+        coalesced = Coalesced(IdempotentWrites(retried, self._writes))
+        cached = coalesced if self._caching is None else self._caching.around(coalesced, name)
+        headered = Headered(cached, fixed=settings.headers, forwarded=settings.forward_headers)
+        if self._caching is not None or not isinstance(http.transport, LeanTransport):
+            return headered
+        return Direct(
+            http,
+            http.transport,
+            deadlined=deadlined,
+            bulkhead=bulkhead,
+            breaker=breaker,
+            retried=retried,
+            coalesced=coalesced,
+            headered=headered,
+        )
 
     async def _graph_context(self, context: RequestContext) -> GraphContext:
         """What the gateway's own graph needs: it asks the other subgraphs whether entities exist."""

@@ -189,7 +189,7 @@ class CachedEntities:
                 variables[each.input.variable] = []
             for want in wants:
                 variables[want.input.variable].append(want.representation)
-            request = replace(request, variables=variables, entities=len(wants), _body=None)
+            request = replace(request, variables=variables, entities=len(wants), body_=None)
         try:
             answer = await self._inner.fetch(request, read.context)
         except SubgraphFailure as failed:

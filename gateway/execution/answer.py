@@ -27,6 +27,7 @@ from gateway.execution.ports import SubgraphFailure
 from gateway.execution.root_fetch import CompiledRoot
 from gateway.execution.run import Run
 from gateway.execution.shape import Denials, ObjectShape, compile_shape
+from gateway.execution.typed_plan import TypedOperation, type_operation
 from gateway.execution.walk import ConcretePath, static_path
 from gateway.federation.operation import Operation
 
@@ -47,6 +48,8 @@ class CompiledOperation:
     """Variables → the generated function that completes regular trees."""
     introspection: Introspection | None
     """The operation's `__schema` and `__type` fields alone."""
+    typed: TypedOperation | None = None
+    """The operation over typed objects, where it can be."""
     cost: Callable[[Mapping[str, Any]], int] | None = None
     """Variables → the operation's estimated cost; None where nobody asks for it."""
 
@@ -67,6 +70,7 @@ def compile_answer(
     denials: Denials | None = None,
     visible: GraphQLSchema | None = None,
     cost: Callable[[Mapping[str, Any]], int] | None = None,
+    is_typed: bool = True,
 ) -> CompiledOperation:
     """Compile what completes the operation's answers.
 
@@ -77,8 +81,16 @@ def compile_answer(
     for path, profile in _supplied(plan.root):
         providers.setdefault(path, profile)
     shape = compile_shape(operation, denials)
-    complete = generate_complete(shape, plan.shared)
-    return CompiledOperation(operation, plan, shape, providers, complete, introspection_of(operation, visible), cost)
+    return CompiledOperation(
+        operation,
+        plan,
+        shape,
+        providers,
+        generate_complete(shape, plan.shared),
+        introspection_of(operation, visible),
+        type_operation(plan, shape) if is_typed else None,
+        cost,
+    )
 
 
 def _supplied(node: CompiledNode | CompiledSubscription | None) -> Iterator[tuple[StaticPath, SubgraphProfile]]:

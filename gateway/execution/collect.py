@@ -70,7 +70,8 @@ class _Missing:
 
 
 MISSING = _Missing()
-_SKIP = object()
+SKIP = object()
+"""Stands for a representation that lacks something."""
 _SIMPLE = frozenset({str, int, type(None)})
 
 
@@ -106,7 +107,7 @@ def compile_collect(entity_input: EntityInput, mentions: Mentions) -> Collect:
         "Collected": Collected,
         "MISSING": MISSING,
         "SIMPLE": _SIMPLE,
-        "SKIP": _SKIP,
+        "SKIP": SKIP,
         "dumps": orjson.dumps,
         "build": _build,
     }
@@ -270,9 +271,9 @@ def _write_slot(writer: _Writer, end: _End, representation: str, *, shares: bool
 def _build(value: dict[str, Any], selection: RepresentationSelection, rewrites: Sequence[Any]) -> Any:
     fragments = [each for each in selection if isinstance(each, RepresentationFragment)]
     if fragments and not any(is_of(value, each.possible_types) for each in fragments):
-        return _SKIP
+        return SKIP
     built = _build_object(value, selection)
-    if built is not _SKIP and rewrites:
+    if built is not SKIP and rewrites:
         rewrite(built, rewrites)
     return built
 
@@ -284,29 +285,30 @@ def _build_object(value: dict[str, Any], selection: RepresentationSelection) -> 
             case RepresentationFragment(_, possible_types, inner):
                 if is_of(value, possible_types):
                     part = _build_object(value, inner)
-                    if part is _SKIP:
-                        return _SKIP
+                    if part is SKIP:
+                        return SKIP
                     built.update(part)
             case RepresentationField(name, source, inner, is_nullable):
                 item = value.get(source, MISSING)
                 if item is MISSING or (item is None and not is_nullable):
-                    return _SKIP
+                    return SKIP
                 if inner:
-                    item = _build_value(item, inner)
-                    if item is _SKIP:
-                        return _SKIP
+                    item = build_value(item, inner)
+                    if item is SKIP:
+                        return SKIP
                 built[name] = item
-    return built or _SKIP
+    return built or SKIP
 
 
-def _build_value(value: Any, selection: RepresentationSelection) -> Any:
+def build_value(value: Any, selection: RepresentationSelection) -> Any:
+    """Return what a representation holds of a composite value, or SKIP."""
     match value:
         case None:
             return None
         case dict():
             return _build_object(value, selection)
         case list():
-            items = [_build_value(item, selection) for item in value]
-            return _SKIP if any(item is _SKIP for item in items) else items
+            items = [build_value(item, selection) for item in value]
+            return SKIP if any(item is SKIP for item in items) else items
         case _:
-            return _SKIP
+            return SKIP

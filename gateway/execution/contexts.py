@@ -76,4 +76,4 @@ def _read(root: dict[str, Any], concrete: ConcretePath, path: Path) -> Any:
 
 def _with_values(request: SubgraphRequest, variable: str, values: dict[str, Any], part: Collected) -> SubgraphRequest:
     variables = {**request.variables, **values, variable: part.representations}
-    return replace(request, variables=variables, entities=len(part.representations), _body=None)
+    return replace(request, variables=variables, entities=len(part.representations), body_=None)

@@ -240,7 +240,7 @@ async def _execute_sequence(nodes: Seq[CompiledNode], hurried: frozenset[int], b
 async def _execute_hurried(nodes: Seq[CompiledNode], hurried: frozenset[int], index: int, run: Run) -> None:
     """Run a node of a sequence; where it is slow, run what follows beside it."""
     loop = asyncio.get_running_loop()
-    left_s = run.context.deadline - loop.time()
+    left_s = 0 if run.is_late else run.context.deadline - loop.time()
     async with asyncio.TaskGroup() as group:
 
         def go_on() -> None:

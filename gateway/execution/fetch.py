@@ -16,7 +16,7 @@ from gateway.execution.entity_fetch import CompiledEntity, PreparedEntity
 from gateway.execution.located import failure_of
 from gateway.execution.ports import SubgraphAnswer, SubgraphClient, SubgraphFailure, SubgraphRequest
 from gateway.execution.root_fetch import CompiledRoot
-from gateway.execution.run import Run
+from gateway.execution.run import Landed, Run
 
 _LOG = logging.getLogger("concord.execution")
 
@@ -63,11 +63,20 @@ async def _load_entities(
         compiled.merge(run, answer.value, collected)
 
 
+async def _landed(landed: Landed, request: SubgraphRequest) -> SubgraphAnswer:
+    """Return the answer of a fetch that was sent for this request already."""
+    outcome = await landed if isinstance(landed, asyncio.Future) else landed
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome if outcome.body is None else SubgraphAnswer(request.decode(outcome.body), outcome.body)
+
+
 async def _load(client: SubgraphClient, request: SubgraphRequest, run: Run) -> SubgraphAnswer:
     observer = run.context.observer
     started = 0.0 if observer is None else observer.clock()
+    landed = run.landed.pop((request.fetch_id, request.body), None) if run.landed else None
     try:
-        answer = await client.fetch(request, run.context)
+        answer = await (client.fetch(request, run.context) if landed is None else _landed(landed, request))
     except SubgraphFailure as failed:
         # Clients read the registry's sentence; what really happened is told here.
         details = {"subgraph": request.subgraph, "code": failed.code, "reason": failed.reason[:300]}

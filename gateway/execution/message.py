@@ -20,9 +20,9 @@ ABSENT: Final = _Absent.ABSENT
 """The response has no `data` key: the request was refused before execution. Not the same as `data: null`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class GraphQLRequest:
-    """A well-formed GraphQL request of any transport, not yet looked into."""
+    """A well-formed GraphQL request of any transport, not yet looked into. Not changed once it is made."""
 
     query: str | None = None
     """The document; None where `extensions` or the transport name a stored one."""
@@ -35,27 +35,66 @@ class GraphQLRequest:
     """True for GET: a mutation is refused with METHOD_NOT_ALLOWED."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+_NOTHING: Final[Mapping[str, Any]] = {}
+
+
 class GraphQLResponse:
     """An answer, ready for any transport."""
 
-    data: Any = ABSENT
-    """A JSON value (`orjson.Fragment` allowed), or ABSENT."""
-    errors: tuple[Mapping[str, Any], ...] = ()
-    extensions: Mapping[str, Any] = field(default_factory=dict)
-    http_status: int = 200
-    """200 wherever there is data, even null beside errors; otherwise that of the first error."""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    """Response headers the answer asks for (X-Correlation-Id, Retry-After, Allow …)."""
-    is_write: bool = False
-    """Whether it tells what a mutation did."""
+    __slots__ = ("_data", "encoded", "errors", "extensions", "headers", "http_status", "is_write")
+
+    def __init__(
+        self,
+        *,
+        data: Any = ABSENT,
+        encoded: bytes | None = None,
+        errors: tuple[Mapping[str, Any], ...] = (),
+        extensions: Mapping[str, Any] = _NOTHING,
+        http_status: int = 200,
+        headers: Mapping[str, str] = _NOTHING,
+        is_write: bool = False,
+    ) -> None:
+        """`data` is a JSON value (`orjson.Fragment` allowed) or ABSENT; `encoded` is its text in UTF-8, where that is what there is."""
+        self._data = data
+        self.encoded = encoded
+        self.errors = errors
+        self.extensions = extensions
+        self.http_status = http_status
+        """200 wherever there is data, even null beside errors; otherwise that of the first error."""
+        self.headers = headers
+        """Response headers the answer asks for (X-Correlation-Id, Retry-After, Allow …)."""
+        self.is_write = is_write
+        """Whether it tells what a mutation did."""
+
+    @property
+    def data(self) -> Any:
+        """The JSON value, or ABSENT."""
+        if self.encoded is not None and self._data is ABSENT:
+            self._data = orjson.loads(self.encoded)
+        return self._data
+
+    @property
+    def has_data(self) -> bool:
+        """Whether the response has `data`, even null."""
+        return self.encoded is not None or self._data is not ABSENT
+
+    def with_data(self, data: Any) -> GraphQLResponse:
+        """Return the same answer with other data."""
+        return GraphQLResponse(
+            data=data,
+            errors=self.errors,
+            extensions=self.extensions,
+            http_status=self.http_status,
+            headers=self.headers,
+            is_write=self.is_write,
+        )
 
     def payload(self) -> dict[str, Any]:
         """Return the response as the JSON object GraphQL describes: errors, data, extensions, each only if present."""
         payload: dict[str, Any] = {}
         if self.errors:
             payload["errors"] = list(self.errors)
-        if self.data is not ABSENT:
+        if self.has_data:
             payload["data"] = self.data
         if self.extensions:
             payload["extensions"] = self.extensions
@@ -63,6 +102,8 @@ class GraphQLResponse:
 
     def body(self) -> bytes:
         """Return the response's JSON text in UTF-8."""
+        if self.encoded is not None and not self.errors and not self.extensions:
+            return b'{"data":%b}' % self.encoded
         return orjson.dumps(self.payload())
 
 

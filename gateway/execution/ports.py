@@ -102,15 +102,16 @@ class SubgraphRequest:
     prefix: bytes = b""
     """Constant bytes of the JSON body up to the variables' value; computed from the document where empty."""
     decode: Decode = orjson.loads
-    _body: bytes | None = None
+    body_: bytes | None = None
+    """The body, where it was made already."""
 
     @property
     def body(self) -> bytes:
         """The JSON text `{"query": …, "operationName": …, "variables": …}` in UTF-8, made once."""
-        if self._body is None:
+        if self.body_ is None:
             prefix = self.prefix or body_prefix(self.document, self.operation_name)
-            self._body = b"%b%b}" % (prefix, orjson.dumps(self.variables))
-        return self._body
+            self.body_ = b"%b%b}" % (prefix, orjson.dumps(self.variables))
+        return self.body_
 
 
 def body_prefix(document: str, operation_name: str | None) -> bytes:
@@ -177,6 +178,20 @@ class SubgraphFailure(Exception):  # noqa: N818 - reads as what it is
     def row(self) -> ErrorCode:
         """The registry's row of the code."""
         return REGISTRY[self.code]
+
+
+class Flight(Protocol):
+    """A fetch under way that nobody awaits."""
+
+    def cancel(self) -> object:
+        """Stop it; its end is told to nobody."""
+
+
+Landing = Callable[["SubgraphAnswer | Exception"], None]
+"""Is told how a fetch ended: SubgraphFailure where that was expected, any other exception for a bug."""
+
+Begin = Callable[[SubgraphRequest, RequestContext, Landing], "Flight | None"]
+"""Starts a fetch and returns it, unless it ended at once. What `SubgraphClient.fetch` is for those who can wait."""
 
 
 class SubgraphClient(Protocol):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from gateway.execution.collect import Reached
 from gateway.execution.located import ErrorList, Failure
-from gateway.execution.ports import RequestContext
+from gateway.execution.ports import RequestContext, SubgraphAnswer
 from gateway.execution.walk import ConcretePath, is_of
 from gateway.federation.plan import RepresentationField, RepresentationFragment, RepresentationSelection
+
+Landed: TypeAlias = "SubgraphAnswer | Exception | asyncio.Future[SubgraphAnswer]"
+"""What became of a fetch, or will become of it."""
 
 
 @dataclass(slots=True)
@@ -33,6 +37,10 @@ class Run:
 
     reached: Reached = field(default_factory=dict)
     """Objects that were found in the tree and are where they were."""
+    landed: dict[tuple[int, bytes], Landed] = field(default_factory=dict)
+    """(fetch, body) → what is known already, of a request that was begun in another way (`typed_run.py`)."""
+    is_late: bool = False
+    """Whether so much time has passed that nobody waits for a slow fetch without need."""
     sent: dict[tuple[int, int], dict[int, Any]] | None = None
     """Once a fetch was slow, (fetch, number of the input) → the objects it was sent for already, by identity."""
 

@@ -9,6 +9,7 @@ from gateway.transport.asgi import ASGIApp, Receive, Scope, Send
 from gateway.transport.callback import Callbacks
 from gateway.transport.door import Door, EngineRef
 from gateway.transport.drain import Drain
+from gateway.transport.fast_post import FastPosts
 from gateway.transport.http import serve_http
 from gateway.transport.reservations import Reservations
 from gateway.transport.settings import TransportSettings
@@ -28,7 +29,7 @@ def graphql_app(
     callbacks: Callbacks | None = None,
     load: Load | None = None,
     rates: TakesTurns | None = None,
-) -> ASGIApp:
+) -> GraphQLApp:
     """Return the application that answers GraphQL requests on whatever path it is mounted at.
 
     `engine` is asked for the engine at the start of each operation, so a reload is a change of what it returns.
@@ -50,10 +51,19 @@ def graphql_app(
         rates=rates,
     )
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
-            await serve_websocket(scope, receive, send, door)
-        else:
-            await serve_http(scope, receive, send, door)
+    return GraphQLApp(door)
 
-    return app
+
+class GraphQLApp:
+    """The application, and the way around it for common requests."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self.fast = FastPosts(door)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request or serve one WebSocket."""
+        if scope["type"] == "websocket":
+            await serve_websocket(scope, receive, send, self._door)
+        else:
+            await serve_http(scope, receive, send, self._door)

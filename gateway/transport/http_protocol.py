@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from uvicorn.config import Config
@@ -13,10 +14,16 @@ from websockets.frames import CloseCode
 from websockets.http11 import Request
 
 from gateway.errors import GatewayError
-from gateway.execution.message import refusal
+from gateway.execution.message import GraphQLResponse, refusal
+from gateway.execution.ports import Flight
 from gateway.telemetry.correlation import correlation_id
-from gateway.transport.asgi import write_headers
+from gateway.transport.asgi import Message, write_headers
+from gateway.transport.fast_post import CommonHead, CommonHeads, FastPosts
 from gateway.transport.settings import TransportSettings
+from gateway.transport.unsent import LARGE_BYTES
+
+_FAST_BYTES = 64 << 10
+"""Larger bodies are the application's, which reads them bit by bit."""
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
@@ -37,6 +44,50 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         super().send_receive_event_to_app()
 
 
+class FastCycle:
+    """A common request that is being answered. Has what uvicorn's protocol asks of an ASGI cycle."""
+
+    __slots__ = ("_write", "disconnected", "flight", "keep_alive", "response_complete", "response_started")
+
+    def __init__(
+        self, write: Callable[[FastCycle, CommonHead, str, GraphQLResponse], None], *, keep_alive: bool
+    ) -> None:
+        self._write = write
+        self.flight: Flight | None = None
+        self.keep_alive = keep_alive
+        self.disconnected = False
+        self.response_started = False
+        self.response_complete = False
+
+    @property
+    def message_event(self) -> FastCycle:
+        """What the protocol sets when the client has gone."""
+        return self
+
+    def set(self) -> None:
+        """Stop: there is nobody left to answer."""
+        flight, self.flight = self.flight, None
+        if flight is not None:
+            self.response_complete = True
+            flight.cancel()
+
+    def begin(self, flight: Flight) -> None:
+        """Note that the answer is being written."""
+        self.response_complete = False
+        self.flight = flight
+
+    def end(self) -> None:
+        """Note that the answer is written."""
+        self.flight = None
+        self.response_complete = True
+
+    def answer(self, head: CommonHead, correlation: str, response: GraphQLResponse) -> None:
+        """Write the answer."""
+        self.flight = None
+        self.response_started = self.response_complete = True
+        self._write(self, head, correlation, response)
+
+
 def _is_utf8(parts: list[bytes]) -> bool:
     try:
         b"".join(parts).decode()
@@ -45,12 +96,14 @@ def _is_utf8(parts: list[bytes]) -> bool:
     return True
 
 
-def http_protocol(settings: TransportSettings) -> type[asyncio.Protocol]:
+def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) -> type[asyncio.Protocol]:
     """Return the protocol class for `uvicorn.Config(http=…)` with limits on the head of a request.
 
-    A head that is too large (HEADERS_TOO_LARGE) or too slow (REQUEST_TIMEOUT) or not HTTP (BAD_REQUEST) is answered in
-    the shape of every other error, and the connection closed.
+    Common requests to the paths in `fast` are answered without an ASGI cycle. A head that is too large
+    (HEADERS_TOO_LARGE) or too slow (REQUEST_TIMEOUT) or not HTTP (BAD_REQUEST) is answered in the shape of every other
+    error, and the connection closed.
     """
+    common = CommonHeads()
 
     class HttpProtocol(HttpToolsProtocol):
         def __init__(
@@ -64,6 +117,14 @@ def http_protocol(settings: TransportSettings) -> type[asyncio.Protocol]:
             self._head_bytes = 0
             self._is_head_open = True
             self._head_timer: asyncio.TimerHandle | None = None
+            self._fast: FastPosts | None = None
+            """Whom the request that comes is for, while it may be a common one."""
+            self._fast_body = b""
+            self._fast_cycle: FastCycle | None = None
+            """The common request that is being answered."""
+            self._data = b""
+            """What came at once, from the start of a request on."""
+            self._idle_since: float | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
             super().connection_made(transport)
@@ -72,15 +133,29 @@ def http_protocol(settings: TransportSettings) -> type[asyncio.Protocol]:
         def connection_lost(self, exc: Exception | None) -> None:
             self._stop_head_timer()
             super().connection_lost(exc)
+            super()._unset_keepalive_if_required()
+            if self._fast_cycle is not None:
+                self._fast_cycle.set()
+                self._fast_cycle = None
 
         def data_received(self, data: bytes) -> None:
             if self._is_head_open:
+                if not self._head_bytes:
+                    if self._is_free():
+                        found = common.find(data)
+                        if found is not None and self._begin_fast(*found):
+                            return
+                    self._data = data
                 self._head_bytes += len(data)
-                if self._head_timer is None:
-                    self._start_head_timer()
             super().data_received(data)
-            if self._is_head_open and self._head_bytes > settings.max_header_bytes and not self.transport.is_closing():
-                self._refuse(GatewayError("HEADERS_TOO_LARGE"))
+            self._data = b""
+            if self._fast is not None:
+                self._leave_fast()  # a body that comes bit by bit has limits that the application keeps
+            if self._is_head_open and self._head_bytes and not self.transport.is_closing():
+                if self._head_bytes > settings.max_header_bytes:
+                    self._refuse(GatewayError("HEADERS_TOO_LARGE"))
+                elif self._head_timer is None:
+                    self._start_head_timer()
 
         def on_message_begin(self) -> None:
             super().on_message_begin()
@@ -95,12 +170,147 @@ def http_protocol(settings: TransportSettings) -> type[asyncio.Protocol]:
         def on_headers_complete(self) -> None:
             self._is_head_open = False
             self._stop_head_timer()
-            super().on_headers_complete()
+            posts = fast.get(self.url)
+            if (
+                posts is not None
+                and self._is_free()
+                and self.parser.get_method() == b"POST"
+                and self.parser.get_http_version() == "1.1"
+                and not self.parser.should_upgrade()
+            ):
+                self._fast, self._fast_body = posts, b""
+            else:
+                super().on_headers_complete()
+
+        def on_body(self, body: bytes) -> None:
+            if self._fast is not None and len(self._fast_body) + len(body) <= _FAST_BYTES:
+                self._fast_body += body
+                return
+            if self._fast is not None:
+                self._leave_fast()
+            super().on_body(body)
 
         def on_message_complete(self) -> None:
-            super().on_message_complete()
             self._is_head_open = True
             self._head_bytes = 0
+            posts = self._fast
+            if posts is not None:
+                found = posts.read_head(self.headers, keep_alive=self.parser.should_keep_alive())
+                if found is not None and self._begin_fast(*found, self._fast_body):
+                    self._fast = None
+                    common.keep(self._data, found[0])
+                    return
+                self._leave_fast()
+            super().on_message_complete()
+
+        def _is_free(self) -> bool:
+            """Tell whether no request is being answered."""
+            cycle: Any = self.cycle  # uvicorn's type forgets that there may be none yet
+            return self._fast_cycle is None and (cycle is None or cycle.response_complete)
+
+        def _begin_fast(self, head: CommonHead, authorization: str | None, body: bytes) -> bool:
+            """Begin a common request; False where it is left to the application."""
+            cycle = FastCycle(self._write, keep_alive=head.keep_alive)
+            flight = head.posts.begin(head, authorization, body, cycle.answer)
+            if flight is None:
+                return False
+            self._idle_since = None
+            if self._head_timer is not None:
+                self._stop_head_timer()
+            cycle.flight = flight
+            self._fast_cycle = cycle
+            self.cycle = cycle  # type: ignore[assignment]  # has what the protocol asks of one
+            return True
+
+        def _leave_fast(self) -> None:
+            """Begin an ASGI cycle for a request that isn't a common one after all."""
+            self._fast = None
+            super().on_headers_complete()
+            if self._fast_body:
+                super().on_body(self._fast_body)
+                self._fast_body = b""
+
+        def _write(self, cycle: FastCycle, head: CommonHead, correlation: str, response: GraphQLResponse) -> None:
+            self._fast_cycle = None
+            if self.transport.is_closing():
+                return
+            standard = b"".join([b"%b: %b\r\n" % each for each in self.server_state.default_headers])
+            body = response.body()
+            if len(body) > LARGE_BYTES:
+                self._fast_cycle = cycle
+                cycle.begin(self.loop.create_task(self._write_large(cycle, head, correlation, response)))
+                return
+            if response.encoded is not None and cycle.keep_alive and not head.posts.compresses:
+                start = b"HTTP/1.1 200 OK\r\n%b%bx-correlation-id: %b\r\ncontent-length: %d\r\n\r\n" % (
+                    *(standard, head.lines, correlation.encode()),
+                    len(body),
+                )
+                self.transport.write(start + body)
+            else:
+                rendered = head.posts.render(head, correlation, response)
+                if (b"connection", b"close") in rendered.headers or (b"connection", b"Close") in rendered.headers:
+                    cycle.keep_alive = False
+                lines = b"".join([b"%b: %b\r\n" % each for each in rendered.headers if each[0] != b"connection"])
+                close = b"" if cycle.keep_alive else b"connection: close\r\n"
+                status = STATUS_LINE[rendered.status]
+                self.transport.write(b"%b%b%b%b\r\n%b" % (status, standard, lines, close, rendered.body))
+            if not cycle.keep_alive:
+                self.transport.close()
+            self.on_response_complete()
+
+        async def _write_large(
+            self, cycle: FastCycle, head: CommonHead, correlation: str, response: GraphQLResponse
+        ) -> None:
+            """Write a large answer as fast as the client reads; refuse it where too much is unread already."""
+            rendered = head.posts.render(head, correlation, response)
+            try:
+                head.posts.unsent.check(len(rendered.body))
+            except GatewayError as refused:
+                cycle.answer(head, correlation, refusal(refused, correlation))
+                return
+            lines = b"".join([b"%b: %b\r\n" % each for each in (*self.server_state.default_headers, *rendered.headers)])
+            close = b"" if cycle.keep_alive else b"connection: close\r\n"
+            self.transport.write(b"%b%b%b\r\n" % (STATUS_LINE[rendered.status], lines, close))
+
+            async def send(message: Message) -> None:
+                if self.flow.write_paused:
+                    await self.flow.drain()
+                if not self.transport.is_closing():
+                    self.transport.write(message["body"])
+
+            await head.posts.unsent.send({"extensions": {"concord.abort": self.transport.abort}}, send, rendered.body)
+            self._fast_cycle = None
+            cycle.end()
+            if not cycle.keep_alive:
+                self.transport.close()
+            self.on_response_complete()
+
+        def on_response_complete(self) -> None:
+            """As uvicorn does, but with one timer that looks when the last request ended, not one for each request."""
+            self.server_state.total_requests += 1
+            if self.transport.is_closing():
+                return
+            self.flow.resume_reading()
+            if self.pipeline:
+                cycle, app = self.pipeline.pop()
+                self._start_asgi_task(cycle, app)
+                return
+            self._idle_since = self.loop.time()
+            if self.timeout_keep_alive_task is None:
+                self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self._look_whether_idle)
+
+        def _unset_keepalive_if_required(self) -> None:
+            self._idle_since = None
+
+        def _look_whether_idle(self) -> None:
+            self.timeout_keep_alive_task = None
+            if self._idle_since is None:
+                return
+            left_s = self._idle_since + self.timeout_keep_alive - self.loop.time()
+            if left_s > 0:
+                self.timeout_keep_alive_task = self.loop.call_later(left_s, self._look_whether_idle)
+            else:
+                self.timeout_keep_alive_handler()
 
         def timeout_keep_alive_handler(self) -> None:
             if self.transport.get_write_buffer_size():

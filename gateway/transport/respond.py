@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import gzip
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from gateway.errors import GatewayError, RequestRefused
-from gateway.execution.message import ABSENT, GraphQLResponse, refusal
+from gateway.execution.message import GraphQLResponse, refusal
 from gateway.transport.asgi import Send, write_headers
 from gateway.transport.exchange import Exchange
 from gateway.transport.media_type import Answer, negotiate
@@ -17,7 +18,51 @@ _DOCUMENT_REFUSALS = frozenset(
     {"GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED", "OPERATION_RESOLUTION_FAILURE", "BAD_USER_INPUT"}
 )
 
+_CONTENT_TYPES = {answer: f"{answer.value}; charset=utf-8".encode() for answer in Answer}
+
 Headers = Iterable[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A whole response, ready to be written."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    """Names in lower case; with the content's type and length."""
+    body: bytes
+
+
+def render(
+    response: GraphQLResponse,
+    answer: Answer,
+    *,
+    correlation_id: str,
+    headers: Mapping[str, str],
+    cors: Headers,
+    is_legacy: bool = False,
+    compress_from_bytes: int | None = None,
+) -> Rendered:
+    """Return a whole GraphQL response as it is written to the client whose request had these headers.
+
+    A client that asks for `application/json` by name (`is_legacy`) gets 200 for a document that couldn't be run, as
+    clients from before `application/graphql-response+json` expect.
+    <https://graphql.github.io/graphql-over-http/draft/#sec-application-json>
+    """
+    status = response.http_status
+    if is_legacy and not response.has_data and _is_document_refused(response):
+        status = 200
+    body = response.body()
+    content_type = _CONTENT_TYPES[answer]
+    # Answers hold customers' data: nobody on the way keeps them unless the answer itself says so.
+    raw = write_headers({"Cache-Control": "no-store", "X-Correlation-Id": correlation_id, **response.headers})
+    raw.extend(cors)
+    if compress_from_bytes is not None and len(body) >= compress_from_bytes:
+        raw.append((b"vary", b"accept-encoding"))
+        if accepts_gzip(headers):
+            body = gzip.compress(body, compresslevel=1, mtime=0)
+            raw.append((b"content-encoding", b"gzip"))
+    return Rendered(status, _with_content(content_type, body, raw), body)
 
 
 async def respond(
@@ -29,32 +74,23 @@ async def respond(
     compress_from_bytes: int | None = None,
     unsent: UnsentAnswers | None = None,
 ) -> None:
-    """Send a whole GraphQL response. `unsent` paces large ones; where it has no room, a read is refused after all.
-
-    A client that asks for `application/json` by name (`is_legacy`) gets 200 for a document that couldn't be run, as
-    clients from before `application/graphql-response+json` expect.
-    <https://graphql.github.io/graphql-over-http/draft/#sec-application-json>
-    """
-    status = response.http_status
-    if is_legacy and response.data is ABSENT and _is_document_refused(response):
-        status = 200
-    body = response.body()
-    # Answers hold customers' data: nobody on the way keeps them unless the answer itself says so.
-    headers = {"Cache-Control": "no-store", "X-Correlation-Id": exchange.correlation_id, **response.headers}
-    raw = [*write_headers(headers), *exchange.cors]
-    if compress_from_bytes is not None and len(body) >= compress_from_bytes:
-        raw.append((b"vary", b"accept-encoding"))
-        if accepts_gzip(exchange.headers):
-            body = gzip.compress(body, compresslevel=1, mtime=0)
-            raw.append((b"content-encoding", b"gzip"))
-    media_type = f"{answer.value}; charset=utf-8".encode()
-    if unsent is None or len(body) <= LARGE_BYTES:
-        await send_body(exchange.send, status, media_type, body, raw)
+    """Send a whole GraphQL response; see `render`. `unsent` paces large ones; where it has no room, a read is refused."""
+    rendered = render(
+        response,
+        answer,
+        correlation_id=exchange.correlation_id,
+        headers=exchange.headers,
+        cors=exchange.cors,
+        is_legacy=is_legacy,
+        compress_from_bytes=compress_from_bytes,
+    )
+    if unsent is None or len(rendered.body) <= LARGE_BYTES:
+        await _send(exchange.send, rendered.status, rendered.headers, rendered.body)
         return
     if not response.is_write:  # what a write did must be told
-        unsent.check(len(body))
-    await send_head(exchange.send, status, media_type, len(body), raw)
-    await unsent.send(exchange.scope, exchange.send, body)
+        unsent.check(len(rendered.body))
+    await exchange.send({"type": "http.response.start", "status": rendered.status, "headers": rendered.headers})
+    await unsent.send(exchange.scope, exchange.send, rendered.body)
 
 
 async def respond_refused(exchange: Exchange, error: GatewayError | RequestRefused) -> None:
@@ -67,24 +103,25 @@ async def respond_refused(exchange: Exchange, error: GatewayError | RequestRefus
 
 async def send_body(send: Send, status: int, content_type: bytes, body: bytes, headers: Headers = ()) -> None:
     """Send a whole response of any type."""
-    await send_head(send, status, content_type, len(body), headers)
+    await _send(send, status, _with_content(content_type, body, headers), body)
+
+
+async def _send(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
-async def send_head(send: Send, status: int, content_type: bytes, length: int, headers: Headers = ()) -> None:
-    """Send everything of a response but its body, which is so long."""
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [
-                (b"content-type", content_type),
-                (b"content-length", str(length).encode()),
-                (b"x-content-type-options", b"nosniff"),
-                *headers,
-            ],
-        }
-    )
+def content_headers(answer: Answer) -> list[tuple[bytes, bytes]]:
+    """Return the headers that say what an answer's body is, save for its length."""
+    return _typed(_CONTENT_TYPES[answer])
+
+
+def _typed(content_type: bytes) -> list[tuple[bytes, bytes]]:
+    return [(b"content-type", content_type), (b"x-content-type-options", b"nosniff")]
+
+
+def _with_content(content_type: bytes, body: bytes, headers: Headers) -> list[tuple[bytes, bytes]]:
+    return [*_typed(content_type), (b"content-length", b"%d" % len(body)), *headers]
 
 
 def accepts_gzip(headers: Mapping[str, str]) -> bool:

@@ -12,6 +12,8 @@ from gateway.telemetry.correlation import correlation_id
 from gateway.transport.asgi import ASGIApp, Receive, Scope, Send, read_headers
 from gateway.transport.drain import Drain
 from gateway.transport.exchange import CORRELATION_HEADER, begin
+from gateway.transport.fast_post import FastPosts
+from gateway.transport.graphql_app import GraphQLApp
 from gateway.transport.handshake import refuse_handshake
 from gateway.transport.respond import respond_refused, send_body
 from gateway.transport.settings import CorsSettings
@@ -26,27 +28,41 @@ async def _nothing() -> AsyncIterator[None]:
     yield
 
 
-def routes(paths: Mapping[str, ASGIApp], *, websockets: Container[str] = (), lifespan: Lifespan = _nothing) -> ASGIApp:
+def routes(paths: Mapping[str, ASGIApp], *, websockets: Container[str] = (), lifespan: Lifespan = _nothing) -> Routes:
     """Return one application made of several.
 
     `paths` maps an exact path to its application, or a prefix ending in `/` to the one for everything below it;
     the longest match wins, and `/` alone is exact. Only the paths in `websockets` take WebSockets. `lifespan` is entered before the first request and left after the last.
     """
-    exact = {path: app for path, app in paths.items() if path == "/" or not path.endswith("/")}
-    prefixes = sorted(((path, app) for path, app in paths.items() if path not in exact), key=lambda row: -len(row[0]))
+    return Routes(paths, websockets, lifespan)
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+
+class Routes:
+    """One application made of several."""
+
+    def __init__(self, paths: Mapping[str, ASGIApp], websockets: Container[str], lifespan: Lifespan) -> None:
+        self._exact = {path: app for path, app in paths.items() if path == "/" or not path.endswith("/")}
+        rest = ((path, app) for path, app in paths.items() if path not in self._exact)
+        self._prefixes = sorted(rest, key=lambda row: -len(row[0]))
+        self._websockets = websockets
+        self._lifespan = lifespan
+        self.fast: Mapping[bytes, FastPosts] = {
+            path.encode(): app.fast for path, app in self._exact.items() if isinstance(app, GraphQLApp)
+        }
+        """Path → who answers common requests without an ASGI cycle."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a connection on to the application of its path."""
         if scope["type"] == "lifespan":
-            await _serve_lifespan(receive, send, lifespan)
+            await _serve_lifespan(receive, send, self._lifespan)
             return
         path = scope["path"]
-        if scope["type"] == "websocket" and path not in websockets:
+        if scope["type"] == "websocket" and path not in self._websockets:
             await _not_found(scope, receive, send)
             return
-        target = exact.get(path) or next((each for prefix, each in prefixes if path.startswith(prefix)), _not_found)
+        below = (each for prefix, each in self._prefixes if path.startswith(prefix))
+        target = self._exact.get(path) or next(below, _not_found)
         await target(scope, receive, send)
-
-    return app
 
 
 async def health(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - an ASGI application's shape

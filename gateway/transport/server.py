@@ -10,6 +10,7 @@ import uvicorn
 from gateway.transport.asgi import ASGIApp
 from gateway.transport.drain import Drain
 from gateway.transport.http_protocol import WebSocketProtocol, http_protocol
+from gateway.transport.routes import Routes
 from gateway.transport.settings import TransportSettings
 
 
@@ -51,7 +52,7 @@ def server(
         app,
         host=host,
         port=port,
-        http=http_protocol(settings),
+        http=http_protocol(settings, app.fast if isinstance(app, Routes) else {}),
         ws=WebSocketProtocol,
         ws_max_size=settings.websocket.max_message_bytes,
         ws_per_message_deflate=False,  # memory for each connection, and one more thing to be bombed with

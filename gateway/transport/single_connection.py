@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 from gateway.access.caller import Caller
 from gateway.access.csrf import prevent_csrf
 from gateway.errors import GatewayError
-from gateway.execution.message import ABSENT, GraphQLResponse
+from gateway.execution.message import GraphQLResponse
 from gateway.transport.disconnect import CancelOnDisconnect
 from gateway.transport.door import Door
 from gateway.transport.exchange import Exchange
@@ -94,7 +94,7 @@ async def _start(exchange: Exchange, door: Door, reservation: Reservation, calle
                 await door.rates.take(caller)
             with door.load:
                 result = await door.engine().subscribe(resumed(request), caller)
-            if isinstance(result, GraphQLResponse) and result.data is ABSENT:
+            if isinstance(result, GraphQLResponse) and not result.has_data:
                 refused: GraphQLResponse | None = result
             else:
                 refused = None

@@ -15,7 +15,7 @@ from gateway.access.caller import ANONYMOUS, Caller
 from gateway.access.csrf import CsrfPolicy
 from gateway.access.lease import can_end, credentials_end
 from gateway.errors import GatewayError
-from gateway.execution.message import ABSENT, GraphQLResponse, refusal
+from gateway.execution.message import GraphQLResponse, refusal
 from gateway.telemetry.correlation import correlation_id
 from gateway.transport.asgi import Receive, Scope, Send, abort, read_headers
 from gateway.transport.cors import is_foreign_origin
@@ -221,7 +221,7 @@ class _Session:
         answers = one(result) if isinstance(result, GraphQLResponse) else result
         try:
             async for response in answers:
-                if response.data is ABSENT:  # refused, or a source stream that broke: `error` ends the operation
+                if not response.has_data:  # refused, or a source stream that broke: `error` ends the operation
                     await self._send("error", message.id, response.errors)
                     return
                 await self._send("next", message.id, response.payload())

@@ -50,13 +50,14 @@ class CircuitBreaker:
         self._ends: deque[_Slice] = deque()
         self._fetched = 0
         self._failures = 0
-        self._open_until: float | None = None
+        self.open_until: float | None = None
+        """Until when fetches are refused; None while the breaker is closed."""
         self._is_probing = False
 
     @property
     def is_open(self) -> bool:
         """Whether fetches are refused, save for a probe."""
-        return self._open_until is not None
+        return self.open_until is not None
 
     @property
     def fetched(self) -> int:
@@ -75,29 +76,30 @@ class CircuitBreaker:
         try:
             answer = await self._inner.fetch(request, context)
         except SubgraphFailure as failed:
-            self._note(clock(), is_failure=failed.trips_breaker, is_probe=is_probe)
+            self.note(clock(), is_failure=failed.trips_breaker, is_probe=is_probe)
             raise
         finally:
             if is_probe:
                 self._is_probing = False
-        self._note(clock(), is_failure=False, is_probe=is_probe)
+        self.note(clock(), is_failure=False, is_probe=is_probe)
         return answer
 
     def _admit(self, now: float) -> bool:
         """Let a fetch pass or refuse it; True if it is the probe of a half-open breaker."""
-        if self._open_until is None:
+        if self.open_until is None:
             return False
-        if now < self._open_until or self._is_probing:
-            left_ms = max(100, int((self._open_until - now) * 1000))
+        if now < self.open_until or self._is_probing:
+            left_ms = max(100, int((self.open_until - now) * 1000))
             raise SubgraphFailure(
                 "SYSTEM_CIRCUIT_OPEN", "breaker open", is_sent=False, trips_breaker=False, retry_after_ms=left_ms
             )
         self._is_probing = True
         return True
 
-    def _note(self, now: float, *, is_failure: bool, is_probe: bool) -> None:
+    def note(self, now: float, *, is_failure: bool, is_probe: bool = False) -> None:
+        """Note how a fetch ended, at a time of the event loop's clock."""
         if is_probe:
-            self._open_until = now + self._limits.open_s if is_failure else None
+            self.open_until = now + self._limits.open_s if is_failure else None
             return
         ends = self._ends
         if not ends or now >= ends[-1].until:
@@ -113,11 +115,11 @@ class CircuitBreaker:
         ends[-1].failures += 1
         self._failures += 1
         if (
-            self._open_until is None
+            self.open_until is None
             and self._fetched >= self._limits.least
             and self._failures >= self._limits.ratio * self._fetched
         ):
-            self._open_until = now + self._limits.open_s
+            self.open_until = now + self._limits.open_s
             ends.clear()
             self._fetched = self._failures = 0
 

@@ -21,29 +21,30 @@ class Bulkhead:
 
     def __init__(self, inner: SubgraphClient, *, most: int = 64, most_waiting: int = 1_000) -> None:
         self._inner = inner
-        self._free = most
+        self.free = most
+        """Places that nobody has."""
         self._most_waiting = most_waiting
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def fetch(self, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
         """Fetch when there is a place; raises SubgraphFailure with SYSTEM_CIRCUIT_OPEN or SYSTEM_TIMEOUT."""
-        if self._free > 0:
-            self._free -= 1
+        if self.free > 0:
+            self.free -= 1
         else:
             await self._wait(context)
         try:
             return await self._inner.fetch(request, context)
         finally:
-            self._leave()
+            self.leave()
 
-    def _leave(self) -> None:
-        """Hand the place to whoever has waited longest."""
+    def leave(self) -> None:
+        """Give a place back: it is whoever's has waited longest."""
         while self._waiting:
             place = self._waiting.popleft()
             if not place.done():
                 place.set_result(None)
                 return
-        self._free += 1
+        self.free += 1
 
     async def _wait(self, context: RequestContext) -> None:
         if len(self._waiting) >= self._most_waiting:
@@ -58,7 +59,7 @@ class Bulkhead:
         except BaseException as error:
             if place.done() and not place.cancelled():
                 # Given a place and called off at once: it is the next one's.
-                self._leave()
+                self.leave()
             elif place in self._waiting:
                 self._waiting.remove(place)
             if isinstance(error, TimeoutError):

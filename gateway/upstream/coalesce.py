@@ -21,19 +21,21 @@ SLACK_S = 1.0
 """A read may join one that has to end this much earlier; identical requests rarely come at the same instant."""
 
 
-class _LeaderGone(Exception):  # noqa: N818 - a signal, never seen outside this module
+class LeaderGone(Exception):  # noqa: N818 - a signal, never seen outside this module
     """Whoever fetched was cancelled; another one has to."""
 
 
 @dataclass(slots=True)
-class _Flight:
+class SharedFlight:
+    """A read that others may join until it ends."""
+
     deadline: float
     landed: asyncio.Future[SubgraphAnswer] | None = None
     """Made by the first follower; most flights have none."""
     followers: int = 0
 
 
-_Key = tuple[bytes, tuple[tuple[str, str], ...], str]
+Key = tuple[bytes, tuple[tuple[str, str], ...], str]
 
 
 @dataclass(slots=True)
@@ -41,7 +43,8 @@ class Coalesced:
     """Joins a read to an identical one that is under way."""
 
     inner: SubgraphClient
-    _flights: dict[_Key, _Flight] = field(default_factory=dict)
+    flights: dict[Key, SharedFlight] = field(default_factory=dict)
+    """Reads that are under way."""
 
     async def fetch(self, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
         """Fetch, or wait for whoever already does."""
@@ -50,16 +53,16 @@ class Coalesced:
                 return await self.inner.fetch(request, context)
             finally:
                 # Who reads after a write must not be given what began to be read before it.
-                self._flights.clear()
+                self.flights.clear()
         key = (request.body, request.headers, context.caller.rights)
-        while (flight := self._flights.get(key)) is not None and flight.deadline >= context.deadline - SLACK_S:
+        while (flight := self.flights.get(key)) is not None and flight.deadline >= context.deadline - SLACK_S:
             try:
                 return await self._follow(flight, request, context)
-            except _LeaderGone:
+            except LeaderGone:
                 continue
         return await self._lead(key, request, context)
 
-    async def _follow(self, flight: _Flight, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
+    async def _follow(self, flight: SharedFlight, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
         flight.followers += 1
         if flight.landed is None:
             flight.landed = asyncio.get_running_loop().create_future()
@@ -74,24 +77,30 @@ class Coalesced:
             return SubgraphAnswer(request.decode(answer.body), answer.body)
         return SubgraphAnswer(copy_json(answer.value))
 
-    async def _lead(self, key: _Key, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
-        flight = _Flight(context.deadline)
-        self._flights[key] = flight
+    async def _lead(self, key: Key, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
+        flight = SharedFlight(context.deadline)
+        self.flights[key] = flight
         try:
             answer = await self.inner.fetch(request, context)
         except BaseException as error:
-            if flight.landed is not None and flight.followers:
-                flight.landed.set_exception(error if isinstance(error, SubgraphFailure) else _LeaderGone())
+            self.end(key, flight, error if isinstance(error, SubgraphFailure) else LeaderGone())
             raise
+        self.end(key, flight, answer)
+        return answer
+
+    def end(self, key: Key, flight: SharedFlight, outcome: SubgraphAnswer | SubgraphFailure | LeaderGone) -> None:
+        """Let nobody join a read any more, and tell those who did what became of it."""
+        if self.flights.get(key) is flight:
+            del self.flights[key]
+        if flight.landed is None or not flight.followers:
+            return
+        if not isinstance(outcome, SubgraphAnswer):
+            flight.landed.set_exception(outcome)
+        elif outcome.body is not None:
+            flight.landed.set_result(outcome)
         else:
-            if flight.landed is not None and flight.followers:
-                # The leader is about to change its value.
-                kept = answer if answer.body is not None else SubgraphAnswer(copy_json(answer.value))
-                flight.landed.set_result(kept)
-            return answer
-        finally:
-            if self._flights.get(key) is flight:
-                del self._flights[key]
+            # The leader is about to change its value.
+            flight.landed.set_result(SubgraphAnswer(copy_json(outcome.value)))
 
     def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SourceEvent, None]:
         """Streams are never shared."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Protocol, cast
 
 import httptools
 
@@ -52,6 +52,19 @@ class KnownHeads:
             self._heads[head] = meaning
 
 
+class Answer(Protocol):
+    """Where an answer goes: a future, or what calls on at once. Set once, and last: it may send the next request."""
+
+    def done(self) -> bool:
+        """Tell whether it is set, or nobody waits any more."""
+
+    def set_result(self, result: HttpReply, /) -> None:
+        """Take the whole answer."""
+
+    def set_exception(self, exception: Exception, /) -> None:
+        """Take NoAnswer or TooLarge."""
+
+
 class Connection(asyncio.Protocol):
     """Sends a request's bytes and reads the answer. Idle between requests."""
 
@@ -61,7 +74,11 @@ class Connection(asyncio.Protocol):
         self._known = known
         self._turns = turns
         self._transport: asyncio.Transport | None = None
-        self._answer: asyncio.Future[HttpReply] | None = None
+        self._answer: Answer | None = None
+        self._is_whole = False
+        """Whether the answer came, whole."""
+        self._parsed: HttpReply | None = None
+        """An answer that the parser has come to the end of."""
         self._parser: httptools.HttpResponseParser | None = None
         self._head: Head | None = None
         """Of an answer that is read without a parser, since its head is known."""
@@ -86,15 +103,16 @@ class Connection(asyncio.Protocol):
         """Whether a request is under way."""
         return self._answer is not None
 
-    def send(self, request: bytes, answer: asyncio.Future[HttpReply]) -> None:
-        """Send a whole request. The whole answer is set as the future's result, or NoAnswer or TooLarge as its exception.
+    def send(self, request: bytes, answer: Answer) -> None:
+        """Send a whole request. The whole answer is set as the result, or NoAnswer or TooLarge as the exception.
 
         Whoever waits for it calls `finish` afterwards, however the waiting ended.
         """
         assert self._transport is not None
         assert self._answer is None
         self._answer = answer
-        self._parser = self._head = None
+        self._is_whole = False
+        self._parser = self._head = self._parsed = None
         self._chunks = []
         self._size = 0
         self._transport.write(request)
@@ -102,17 +120,17 @@ class Connection(asyncio.Protocol):
     def finish(self) -> None:
         """End a request. One without an answer closes the connection: the rest must never be taken for the next."""
         assert self._answer is not None
-        if not self._answer.done() or self._answer.cancelled() or self._answer.exception() is not None:
-            self.close()
-        else:
+        if self._is_whole:
             self._turns.answer_taken()
+        else:
+            self.close()
         self._answer = None
 
     def fail(self, error: Exception) -> None:
         """Fail what is under way, and close."""
+        self.close()
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(error)
-        self.close()
 
     def close(self) -> None:
         """Close at once; whatever is under way fails."""
@@ -153,13 +171,12 @@ class Connection(asyncio.Protocol):
         elif self._size < head.length:
             self._chunks.append(data)
         else:
-            assert self._answer is not None
             body = b"".join([*self._chunks, data]) if self._chunks else data
-            self._answer.set_result(HttpReply(head.status, head.headers, body[: head.length]))
-            self._turns.answer_came()
             if self._size > head.length:
                 # Bytes that nobody asked for: they would be taken for the next answer.
                 self.close()
+                body = body[: head.length]
+            self._hand_over(HttpReply(head.status, head.headers, body))
 
     def _parse(self, data: bytes, parser: httptools.HttpResponseParser) -> None:
         self._size += len(data)
@@ -170,8 +187,17 @@ class Connection(asyncio.Protocol):
             parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self.fail(NoAnswer(f"not HTTP: {error}"))
-        if not self._has_head and self._size > _MAX_HEAD_BYTES:
+        if self._parsed is not None:
+            self._hand_over(self._parsed)
+        elif not self._has_head and self._size > _MAX_HEAD_BYTES:
             self.fail(NoAnswer(f"headers of more than {_MAX_HEAD_BYTES} bytes"))
+
+    def _hand_over(self, reply: HttpReply) -> None:
+        assert self._answer is not None
+        if not self._answer.done():
+            self._is_whole = True
+            self._turns.answer_came()
+            self._answer.set_result(reply)
 
     def eof_received(self) -> bool:
         """Take the end of the stream for the end of a body that has no length."""
@@ -181,20 +207,22 @@ class Connection(asyncio.Protocol):
             and not self._headers.keys() & {"content-length", "transfer-encoding"}
         ):
             self.on_message_complete()
+            if self._parsed is not None:
+                self._hand_over(self._parsed)
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
         """Fail what is under way."""
         self._transport = None
+        self._on_lost(self)
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(NoAnswer(f"connection lost: {error}" if error else "connection closed"))
-        self._on_lost(self)
 
     # What the parser calls
 
     def on_message_begin(self) -> None:
         """Refuse a second answer to one request: it would be taken for the next one's."""
-        if self._answer is None or self._answer.done():
+        if self._answer is None or self._answer.done() or self._parsed is not None:
             self.close()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -210,17 +238,16 @@ class Connection(asyncio.Protocol):
         self._chunks.append(body)
 
     def on_message_complete(self) -> None:
-        """Hand over the answer, unless it was only an interim one (1xx)."""
+        """Keep the answer, unless it was only an interim one (1xx)."""
         assert self._parser is not None
         status = self._parser.get_status_code()
         if 100 <= status < 200:
             self._reset()
             self._raw_head = b""
             return
-        if self._answer is not None and not self._answer.done():
+        if self._answer is not None and not self._answer.done() and self._parsed is None:
             body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-            self._answer.set_result(HttpReply(status, self._headers, body))
-            self._turns.answer_came()
+            self._parsed = HttpReply(status, self._headers, body)
             self._remember(status, len(body))
         if not self._parser.should_keep_alive():
             self.close()

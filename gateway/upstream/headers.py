@@ -37,13 +37,14 @@ class Headered:
 
     def fetch(self, request: SubgraphRequest, context: RequestContext) -> Coroutine[Any, Any, SubgraphAnswer]:
         """Fetch with the headers. Hands the client's own coroutine on: one of its own would only be in the way."""
-        return self._inner.fetch(self._added(request, context), context)
+        return self._inner.fetch(self.add(request, context), context)
 
     def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SourceEvent, None]:
         """Subscribe with the headers."""
-        return self._inner.subscribe(self._added(request, context), context)
+        return self._inner.subscribe(self.add(request, context), context)
 
-    def _added(self, request: SubgraphRequest, context: RequestContext) -> SubgraphRequest:
+    def add(self, request: SubgraphRequest, context: RequestContext) -> SubgraphRequest:
+        """Add the headers to a request, and return it."""
         given = context.headers
         forwarded = [(name, given[name]) for name in self._forwarded if name in given]
         if forwarded or self._fixed:

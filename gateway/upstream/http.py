@@ -7,12 +7,17 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
+import orjson
+
 from gateway.errors import Outcome
 from gateway.execution.located import FIELD_CODES
 from gateway.execution.ports import CallerView, RequestContext, SubgraphAnswer, SubgraphFailure, SubgraphRequest
 from gateway.upstream.transport import HttpReply, HttpTransport, NoAnswer, NotSent, StreamTransport, TooLarge
 
 ACCEPT = "application/graphql-response+json, application/json;q=0.9"
+
+HTTP_HEADERS = (("content-type", "application/json"), ("accept", ACCEPT))
+"""Headers of every fetch."""
 
 Identify = Callable[[CallerView], tuple[str, str]]
 """Returns the header, name in lower case and value, that tells the subgraph for whom it is asked."""
@@ -32,8 +37,8 @@ class HttpSubgraph:
         identify: Identify | None = None,
     ) -> None:
         """`subscribe` carries subscriptions, over whatever protocol the subgraph speaks; `owned` is closed as well."""
-        self._identify = identify
-        self._transport = transport
+        self.identify = identify
+        self.transport = transport
         self._owned = owned
         self._subscribe = subscribe
 
@@ -43,23 +48,23 @@ class HttpSubgraph:
         if left_s <= 0:
             raise SubgraphFailure("SYSTEM_TIMEOUT", "no time left to ask", is_sent=False, trips_breaker=False)
         headers = wire_headers(request, context, left_s)
-        if self._identify is not None:
-            headers.append(self._identify(context.caller))
+        if self.identify is not None:
+            headers.append(self.identify(context.caller))
         try:
-            reply = await self._transport.post(headers, request.body, left_s)
+            reply = await self.transport.post(headers, request.body, left_s)
         except (NotSent, NoAnswer, TooLarge) as error:
             raise failure_of_transport(error) from error
         return read_reply(reply, request)
 
     def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SubgraphAnswer, None]:
         """Start a subscription."""
-        if self._identify is not None:
-            request.headers = (*request.headers, self._identify(context.caller))
+        if self.identify is not None:
+            request.headers = (*request.headers, self.identify(context.caller))
         return self._subscribe(request, context)
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._transport.aclose()
+        await self.transport.aclose()
         for transport in self._owned:
             await transport.aclose()
 
@@ -67,8 +72,7 @@ class HttpSubgraph:
 def wire_headers(request: SubgraphRequest, context: RequestContext, left_s: float | None) -> list[tuple[str, str]]:
     """Return the headers of a fetch; `left_s` is the time the subgraph has."""
     headers = [
-        ("content-type", "application/json"),
-        ("accept", ACCEPT),
+        *HTTP_HEADERS,
         ("x-correlation-id", context.correlation_id),
         *request.headers,
     ]
@@ -100,7 +104,7 @@ def read_reply(reply: HttpReply, request: SubgraphRequest) -> SubgraphAnswer:
     if is_json:
         # GraphQL over HTTP lets a server give 4xx and 5xx with a GraphQL answer; it says more than the status.
         try:
-            value = request.decode(reply.body)
+            value = orjson.loads(reply.body)
         except ValueError:
             value = None
         if isinstance(value, dict) and (isinstance(value.get("data"), dict) or _has_known_code(value)):

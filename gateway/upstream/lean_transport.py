@@ -44,7 +44,7 @@ class LeanTransport:
         self._host = parts.hostname
         self._port = parts.port or 80
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        self._start = f"POST {target} HTTP/1.1\r\nhost: {parts.netloc.rpartition('@')[2]}\r\n"
+        self.start = f"POST {target} HTTP/1.1\r\nhost: {parts.netloc.rpartition('@')[2]}\r\n"
         self._max_bytes = max_bytes
         self._keep_alive_s = keep_alive_s
         self._free = max_connections
@@ -62,17 +62,21 @@ class LeanTransport:
         loop = asyncio.get_running_loop()
         now = loop.time()
         deadline = now + timeout_s
-        connection = self._take_idle(now) or await self._connect(deadline)
-        connection.deadline = deadline
-        if self._sweeper is None:
-            self._sweeper = loop.call_later(_SWEEP_S, self._sweep, loop)
+        connection = self.take_idle(now) or await self._connect(deadline)
+        self.watch(connection, deadline, loop)
         answer: asyncio.Future[HttpReply] = loop.create_future()
         connection.send(request, answer)
         try:
             return await answer
         finally:
             connection.finish()
-            self._give_back(connection, loop.time())
+            self.give_back(connection, loop.time())
+
+    def watch(self, connection: Connection, deadline: float, loop: asyncio.AbstractEventLoop) -> None:
+        """See that what the connection is about to be used for ends in time."""
+        connection.deadline = deadline
+        if self._sweeper is None:
+            self._sweeper = loop.call_later(_SWEEP_S, self._sweep, loop)
 
     async def aclose(self) -> None:
         """Close all connections; requests in flight fail."""
@@ -97,10 +101,11 @@ class LeanTransport:
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
         if lines.count("\n") != len(headers) or lines.count("\r") != len(headers) or "\0" in lines:
             raise NotSent("a header holds a line break", is_retryable=False)
-        head = f"{self._start}{lines}content-length: {len(body)}\r\n\r\n"
+        head = f"{self.start}{lines}content-length: {len(body)}\r\n\r\n"
         return head.encode("latin-1", "replace") + body
 
-    def _take_idle(self, now: float) -> Connection | None:
+    def take_idle(self, now: float) -> Connection | None:
+        """Take a connection that is open and free, if there is one."""
         idle = self._idle
         while idle:
             connection = idle.pop()
@@ -109,7 +114,8 @@ class LeanTransport:
             connection.close()
         return None
 
-    def _give_back(self, connection: Connection, now: float) -> None:
+    def give_back(self, connection: Connection, now: float) -> None:
+        """Take a connection back whose request has ended."""
         if not connection.is_usable:
             return
         connection.idle_since = now
@@ -123,7 +129,7 @@ class LeanTransport:
             async with asyncio.timeout_at(deadline):
                 while self._free <= 0:
                     await self._wait()
-                    connection = self._take_idle(loop.time())
+                    connection = self.take_idle(loop.time())
                     if connection is not None:
                         return connection
                 return await self._open_connection()

@@ -50,24 +50,29 @@ class Retried:
         self._inner = inner
         self._retries = retries
         self._backoff_s = backoff_s
-        self._budget = budget or RetryBudget()
+        self.budget = budget or RetryBudget()
 
     async def fetch(self, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
         """Fetch, again where it helps; raises the last failure."""
-        self._budget.earn()
-        attempt = 0
-        while True:
+        self.budget.earn()
+        try:
+            return await self._inner.fetch(request, context)
+        except SubgraphFailure as failed:
+            return await self.again(failed, request, context)
+
+    async def again(self, failed: SubgraphFailure, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
+        """Repeat a fetch whose first attempt failed, where that helps; raises the last failure."""
+        for attempt in range(self._retries):
+            pause_s = self._pause_s(failed, attempt)
+            left_s = context.deadline - asyncio.get_running_loop().time()
+            if not _may_repeat(request, failed) or pause_s >= left_s or not self.budget.spend():
+                break
+            await asyncio.sleep(pause_s)
             try:
                 return await self._inner.fetch(request, context)
-            except SubgraphFailure as failed:
-                pause_s = self._pause_s(failed, attempt)
-                left_s = context.deadline - asyncio.get_running_loop().time()
-                if attempt >= self._retries or not _may_repeat(request, failed) or pause_s >= left_s:
-                    raise
-                if not self._budget.spend():
-                    raise
-            attempt += 1
-            await asyncio.sleep(pause_s)
+            except SubgraphFailure as error:
+                failed = error
+        raise failed
 
     def _pause_s(self, failed: SubgraphFailure, attempt: int) -> float:
         if failed.retry_after_ms is not None:

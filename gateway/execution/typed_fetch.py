@@ -1,0 +1,277 @@
+"""Fetches of a plan over typed objects: what each sends, how its answer is read, and how it joins the tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import orjson
+from graphql import SelectionSetNode
+
+from gateway.execution.begin import begin_with
+from gateway.execution.entity_fetch import CompiledEntity
+from gateway.execution.merge import read_selection
+from gateway.execution.ports import Begin, SubgraphRequest
+from gateway.execution.root_fetch import CompiledRoot
+from gateway.execution.typed_generate import (
+    Irregular,
+    Keys,
+    Merge,
+    compile_keys,
+    compile_merge,
+    encode,
+    fields_of,
+    part_of,
+)
+from gateway.execution.typed_tree import Assignment, Fragments, NotTyped, Spot, selected
+from gateway.execution.walk import static_path
+from gateway.federation.plan import (
+    EachItem,
+    EntityInput,
+    OperationKind,
+    Path,
+    PathKey,
+    RepresentationSelection,
+)
+
+IRREGULAR = object()
+"""Stands for an answer that is JSON but not what its class says, or tells of errors."""
+
+
+@dataclass(slots=True)
+class TypedPath:
+    """One path of an input: the objects that it leads to."""
+
+    spot: Spot
+    keys: Keys
+    merge: Merge
+
+
+@dataclass(slots=True)
+class TypedInput:
+    """One list of representations."""
+
+    variable: str
+    paths: tuple[TypedPath, ...]
+    attribute: str
+    """Of the answer's `data`: where the results are."""
+
+
+@dataclass(slots=True)
+class TypedFetch:
+    """A fetch. A root fetch has no inputs and merges its whole answer into the root."""
+
+    id: int
+    subgraph: str
+    document: str
+    operation_name: str | None
+    variables: tuple[str, ...]
+    root_fields: tuple[str, ...]
+    prefix: bytes
+    begin: Begin
+    begins_itself: bool
+    """Whether the client starts fetches itself. Any other one may look into what it decodes, and gets plain JSON."""
+    inputs: tuple[TypedInput, ...]
+    merge_root: Merge | None
+    data: type
+    creates: tuple[Spot, ...]
+    """Places whose objects come with the answer: of those above others first."""
+    decoder: Callable[[bytes], Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        answer = msgspec.defstruct("Answer", [("data", self.data), ("errors", Any, None)], gc=False)
+        self.decoder = msgspec.json.Decoder(answer).decode
+
+    def decode(self, body: bytes) -> Any:
+        """Return the answer's `data`, or IRREGULAR. Raises ValueError on what isn't JSON."""
+        try:
+            answer = self.decoder(body)
+        except (msgspec.ValidationError, RecursionError):
+            orjson.loads(body)
+            return IRREGULAR
+        return IRREGULAR if answer.errors else answer.data
+
+    def typed(self, value: Any) -> Any:
+        """Return the `data` of what a client says it decoded. Raises Irregular."""
+        if value.__class__ is not self.data and value is not IRREGULAR:
+            # An answer that never was text, or came under a status that isn't 200.
+            try:
+                value = self.decode(orjson.dumps(value))
+            except (TypeError, ValueError):
+                raise Irregular from None
+        if value is IRREGULAR:
+            raise Irregular
+        return value
+
+    def request(self, variables: Mapping[str, Any], entities: int) -> SubgraphRequest:
+        """Return the request with these variables."""
+        return SubgraphRequest(
+            subgraph=self.subgraph,
+            kind=OperationKind.QUERY,
+            document=self.document,
+            variables=variables,
+            operation_name=self.operation_name,
+            root_fields=self.root_fields,
+            entities=entities,
+            prefix=self.prefix,
+            fetch_id=self.id,
+            decode=self.decode if self.begins_itself else orjson.loads,
+            body_=b"%b%b}" % (self.prefix, encode(variables)),
+        )
+
+
+class Fetches:
+    """Makes the typed fetches of one plan, in two steps: what each place holds must be known before classes are made."""
+
+    def __init__(self, root: Spot, assignment: Assignment) -> None:
+        self._root = root
+        self._assignment = assignment
+        self._selections: dict[int, tuple[SelectionSetNode, Fragments]] = {}
+        self._created: dict[int, list[Spot]] = {}
+
+    def note(self, compiled: CompiledRoot | CompiledEntity) -> None:
+        """Note at each place what a fetch brings there and what it reads. Raises NotTyped."""
+        fetch = compiled.fetch
+        selection, fragments = self._selections[id(fetch)] = read_selection(fetch.document)
+        created = self._created[id(fetch)] = []
+        if isinstance(compiled, CompiledRoot):
+            if compiled.fetch.output_rewrites or compiled.fetch.kind is not OperationKind.QUERY:
+                raise NotTyped("rewrites")
+            names = selected(selection, fragments, self._root.type_name, self._assignment)
+            self._create(self._root, names, fragments, id(fetch), created)
+            return
+        top = selected(selection, fragments, "Query", self._assignment)
+        for each in self._inputs(compiled):
+            for path in each.paths:
+                spot = self._at(path)
+                _note_sources(spot, each.representation)
+                for inner in top[each.response_name]:
+                    names = selected(inner, fragments, spot.type_name, self._assignment)
+                    if len(each.paths) > 1 and names.keys() & spot.children.keys():
+                        raise NotTyped("objects for several places")
+                    self._create(spot, names, fragments, (id(fetch), each.variable), created)
+
+    def check(self) -> None:
+        """Raise NotTyped unless what is needed at each place is brought by some fetch."""
+        for spot in self._root.walk():
+            if not all(name in spot.brought for name in (*spot.fields, *spot.hidden) if spot.wanted(name)):
+                raise NotTyped("a field that no fetch brings")
+
+    def make(self, compiled: CompiledRoot | CompiledEntity) -> TypedFetch:
+        """Return the typed fetch; all fetches were noted and the classes made."""
+        fetch = compiled.fetch
+        selection, fragments = self._selections[id(fetch)]
+        parts: list[tuple[str, Any, Any]] = []
+        inputs: list[TypedInput] = []
+        names: dict[str, str] = {}
+        merge_root = None
+        if isinstance(compiled, CompiledRoot):
+            found = selected(selection, fragments, self._root.type_name, self._assignment)
+            part = part_of([self._root], found)
+            merge_root = compile_merge(self._root, part)
+            data: Any = part.made
+        else:
+            top = selected(selection, fragments, "Query", self._assignment)
+            for number, each in enumerate(self._inputs(compiled)):
+                spots = [self._at(path) for path in each.paths]
+                found = {}
+                for inner in top[each.response_name]:
+                    found |= selected(inner, fragments, spots[0].type_name, self._assignment)
+                part = part_of(spots, found)
+                attribute = f"e{number}"
+                names[attribute] = each.response_name
+                parts.append((attribute, list[part.made | None], msgspec.NODEFAULT))  # type: ignore[name-defined]  # made at run time
+                inputs.append(
+                    TypedInput(
+                        each.variable,
+                        tuple(
+                            TypedPath(spot, compile_keys(spot, each.representation, part), compile_merge(spot, part))
+                            for spot in spots
+                        ),
+                        attribute,
+                    )
+                )
+            data = msgspec.defstruct("Data", parts, kw_only=True, gc=False, rename=names.get)
+        return TypedFetch(
+            id=fetch.id,
+            subgraph=fetch.subgraph,
+            document=fetch.document,
+            operation_name=fetch.operation_name,
+            variables=fetch.variables,
+            root_fields=compiled.fetch.root_fields if isinstance(compiled, CompiledRoot) else (),
+            prefix=compiled.prefix,
+            begin=begin_with(compiled.client),
+            begins_itself=hasattr(compiled.client, "begin"),
+            inputs=tuple(inputs),
+            merge_root=merge_root,
+            data=data,
+            creates=tuple(self._created[id(fetch)]),
+        )
+
+    def _inputs(self, compiled: CompiledEntity) -> list[EntityInput]:
+        """Return the inputs that are wanted under the assignment."""
+        if any(each.is_root for each in compiled.inputs):
+            raise NotTyped("fields of the root type, below it")
+        inputs = []
+        for each in compiled.fetch.inputs:
+            if each.input_rewrites or each.output_rewrites or each.context_arguments:
+                raise NotTyped("rewrites, or arguments from a context")
+            if all(self._assignment[name] is wanted for name, wanted in each.conditions):
+                inputs.append(each)
+        if len(inputs) < len(compiled.fetch.inputs):
+            # What isn't wanted is asked for none, but it is still in the document.
+            raise NotTyped("inputs under a condition")
+        return inputs
+
+    def _at(self, path: Path) -> Spot:
+        """Return the place at the end of a path."""
+        spot = self._root
+        for step in path:
+            match step:
+                case PathKey(name, possible_types):
+                    if possible_types is not None and spot.type_name not in possible_types:
+                        raise NotTyped("a path of another type")
+                    if name not in spot.children:
+                        raise NotTyped("a path through what the client did not select")
+                    spot = spot.children[name]
+                case EachItem(possible_types):
+                    if possible_types is not None and spot.type_name not in possible_types:
+                        raise NotTyped("a path of another type")
+        if static_path(path) != spot.place:
+            raise AssertionError("a path leads to its place")
+        return spot
+
+    def _create(
+        self,
+        spot: Spot,
+        names: Mapping[str, Sequence[SelectionSetNode]],
+        fragments: Fragments,
+        creator: object,
+        created: list[Spot],
+    ) -> None:
+        """Note that a part of an answer brings these fields of a place, and the places below."""
+        spot.brought.update(names)
+        for name, selections in names.items():
+            child = spot.children.get(name)
+            if child is None:
+                continue
+            if child.creator is not None:
+                raise NotTyped("a place that several fetches write")
+            child.creator = creator
+            created.append(child)
+            below: dict[str, list[SelectionSetNode]] = {}
+            for each in selections:
+                for inner, sets in selected(each, fragments, child.type_name, self._assignment).items():
+                    below.setdefault(inner, []).extend(sets)
+            child.created_with.update(below)
+            self._create(child, below, fragments, creator, created)
+
+
+def _note_sources(spot: Spot, representation: RepresentationSelection) -> None:
+    for each in fields_of(spot, representation):
+        if each.source in spot.children:
+            raise NotTyped("a representation that holds objects the client selected")
+        if each.source != "__typename" and each.source not in spot.fields:
+            spot.hidden.add(each.source)

@@ -1,0 +1,245 @@
+"""Run a typed plan: no tasks, no awaits. What follows a fetch is called when its answer comes.
+
+Everything regular is done here. At the first thing that isn't (an error, a wrong value, a slow subgraph) the request is
+handed over to the general way (`execute.py`), which starts from the beginning with the answers that came or are under
+way: nothing is asked twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias, assert_never
+
+from gateway.execution.early import PATIENCE
+from gateway.execution.ports import Flight, RequestContext, SubgraphAnswer, SubgraphRequest
+from gateway.execution.run import Landed
+from gateway.execution.typed_fetch import TypedFetch
+from gateway.execution.typed_generate import Irregular
+from gateway.execution.typed_plan import Mention, TypedNode, TypedParallel, TypedPlan, TypedSequence
+from gateway.execution.typed_tree import Spot
+
+_LOG = logging.getLogger("concord.execution")
+
+Then: TypeAlias = Callable[[], None]
+
+Done: TypeAlias = Callable[[bytes | None], None]
+"""Takes the JSON of the answer's `data`, or None where the request has to be executed in the general way."""
+
+
+class TypedRun:
+    """One execution of a typed plan."""
+
+    def __init__(self, plan: TypedPlan, variables: Mapping[str, Any], context: RequestContext, done: Done) -> None:
+        self._plan = plan
+        self.variables = variables
+        self.context = context
+        self._done: Done | None = done
+        self._root = plan.tree.made()
+        self._known: dict[Spot, list[Any]] = {plan.tree: [self._root]}
+        self._slices: dict[Spot, list[Mention]] = {}
+        self._flying: set[_Landing] = set()
+        self._ended: list[tuple[_Landing, SubgraphAnswer | Exception]] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._waits_since = 0.0
+        """When a node began for which not all that follows needs to wait; 0 while there is none."""
+        self.landed: dict[tuple[int, bytes], Landed] = {}
+        """Where the general way has to go on: what came so far."""
+        self.is_late = False
+        """Whether that is so because a subgraph is slow."""
+
+    def start(self) -> None:
+        """Begin; `done` may be called at once."""
+        try:
+            self._run(self._plan.root, self._finish)
+        except Exception as error:  # noqa: BLE001 - a bug here costs time, not the answer
+            self._hand_over(error)
+
+    def cancel(self) -> None:
+        """Stop whatever is in flight; `done` is not called."""
+        self._end()
+        for landing in self._flying:
+            landing.cancel()
+        self._flying.clear()
+
+    def land(self, landing: _Landing, outcome: SubgraphAnswer | Exception) -> None:
+        """Go on with what became of a fetch."""
+        self._flying.discard(landing)
+        if self._done is None:
+            return
+        self._ended.append((landing, outcome))
+        try:
+            self._merge(landing, outcome)
+            landing.then()
+        except Exception as error:  # noqa: BLE001 - as in start
+            self._hand_over(error)
+
+    def _finish(self) -> None:
+        body = self._plan.finish(self._root, self._known, self._slices)
+        self._ended.clear()  # what follows a fetch holds the run: without this, only the collector would free both
+        done = self._end()
+        if done is not None:
+            done(body)
+
+    def _end(self) -> Done | None:
+        done, self._done = self._done, None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        return done
+
+    def _hand_over(self, error: Exception | None = None) -> None:
+        if error is not None and not isinstance(error, Irregular):
+            _LOG.error("typed_run_failed", exc_info=error, extra={"correlation_id": self.context.correlation_id})
+        done = self._end()
+        if done is not None:
+            for landing, outcome in self._ended:
+                self.landed[landing.key] = outcome
+            self._ended.clear()
+            for landing in self._flying:
+                self.landed[landing.key] = landing.wait()
+            self._flying.clear()
+            done(None)
+
+    def _run(self, node: TypedNode, then: Then) -> None:
+        match node:
+            case TypedFetch():
+                self._fetch(node, then)
+            case TypedSequence():
+                self._run_sequence(node, 0, then)
+            case TypedParallel(nodes):
+                left = len(nodes)
+
+                def ended() -> None:
+                    nonlocal left
+                    left -= 1
+                    if not left:
+                        then()
+
+                for each in nodes:
+                    self._run(each, ended)
+            case _:
+                assert_never(node)
+
+    def _run_sequence(self, node: TypedSequence, index: int, then: Then) -> None:
+        if index + 1 == len(node.nodes):
+            self._run(node.nodes[index], then)
+            return
+        if index in node.hurried:
+            self._watch()
+        self._run(node.nodes[index], lambda: self._run_sequence(node, index + 1, then))
+
+    def _watch(self) -> None:
+        """Hand over if what begins now is slow: the general way goes on without it."""
+        loop = asyncio.get_running_loop()
+        self._waits_since = now = loop.time()
+        if self._timer is None:
+            self._timer = loop.call_later(max(0.0, self.context.deadline - now) * PATIENCE, self._look)
+
+    def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        left_s = max(0.0, self.context.deadline - self._waits_since) * PATIENCE - (loop.time() - self._waits_since)
+        if left_s > 0:
+            self._timer = loop.call_later(left_s, self._look)
+            return
+        self._timer = None
+        self.is_late = True
+        self._hand_over()
+
+    def _fetch(self, fetch: TypedFetch, then: Then) -> None:
+        plan, given = self._plan, self.variables
+        variables = {name: given[name] for name in fetch.variables if name in given} if fetch.variables else {}
+        taken: list[list[tuple[list[Any], list[int]]]] = []
+        entities = 0
+        for each in fetch.inputs:
+            seen: dict[Any, int] = {}
+            representations: list[Any] = []
+            groups: list[tuple[list[Any], list[int]]] = []
+            for path in each.paths:
+                objects: list[Any] = []
+                numbers: list[int] = []
+                path.keys(plan.objects(path.spot, self._known), seen, representations, objects, numbers)
+                groups.append((objects, numbers))
+            variables[each.variable] = representations
+            entities += len(representations)
+            taken.append(groups)
+        if fetch.inputs and not entities:
+            then()
+            return
+        request = fetch.request(variables, entities)
+        landing = _Landing(self, fetch, request, taken, then)
+        self._flying.add(landing)
+        landing.flight = fetch.begin(request, self.context, landing.land)
+
+    def _merge(self, landing: _Landing, outcome: SubgraphAnswer | Exception) -> None:
+        if isinstance(outcome, Exception):
+            raise Irregular
+        fetch = landing.fetch
+        data = fetch.typed(outcome.value)
+        if fetch.merge_root is not None:
+            fetch.merge_root([self._root], [0], [data])
+        for each, groups in zip(fetch.inputs, landing.taken, strict=True):
+            results = getattr(data, each.attribute)
+            if len(results) != len(landing.request.variables[each.variable]):
+                raise Irregular
+            for path, (objects, numbers) in zip(each.paths, groups, strict=True):
+                path.merge(objects, numbers, results)
+        if fetch.creates:
+            for spot in fetch.creates:
+                self._known.pop(spot, None)
+                slicer = self._plan.slicers.get(spot)
+                if slicer is not None:
+                    assert spot.parent is not None
+                    mentions = self._slices[spot] = slicer.read(self._plan.objects(spot.parent, self._known))
+                    self._known[spot] = [mention.value for mention in mentions]
+
+
+class _Landing:
+    """A fetch under way, and what follows it."""
+
+    __slots__ = ("_future", "fetch", "flight", "request", "run", "taken", "then")
+
+    def __init__(
+        self,
+        run: TypedRun,
+        fetch: TypedFetch,
+        request: SubgraphRequest,
+        taken: list[list[tuple[list[Any], list[int]]]],
+        then: Then,
+    ) -> None:
+        self.run: TypedRun | None = run
+        self.fetch = fetch
+        self.request = request
+        self.taken = taken
+        """For each input and path: the objects asked for, and the number of each one's representation."""
+        self.then = then
+        self.flight: Flight | None = None
+        self._future: asyncio.Future[SubgraphAnswer] | None = None
+
+    @property
+    def key(self) -> tuple[int, bytes]:
+        return self.fetch.id, self.request.body
+
+    def land(self, outcome: SubgraphAnswer | Exception) -> None:
+        if self._future is not None:
+            if self._future.done():
+                return
+            if isinstance(outcome, Exception):
+                self._future.set_exception(outcome)
+            else:
+                self._future.set_result(outcome)
+        elif self.run is not None:
+            run, self.run, self.flight = self.run, None, None
+            run.land(self, outcome)
+
+    def cancel(self) -> None:
+        self.run = None
+        if self.flight is not None:
+            self.flight.cancel()
+
+    def wait(self) -> asyncio.Future[SubgraphAnswer]:
+        """Return a future of the answer, for the general way; cancelling it cancels the fetch."""
+        self._future = asyncio.get_running_loop().create_future()
+        self._future.add_done_callback(lambda future: self.cancel() if future.cancelled() else None)
+        return self._future

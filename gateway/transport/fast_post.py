@@ -1,0 +1,255 @@
+"""The common request, a POST of JSON whose answer is one JSON, without an ASGI cycle: bytes in, bytes out, no task.
+
+Whatever isn't regular (another method or type, a stream, a refusal, a document that isn't known yet, a caller whose
+credentials have to be looked up) is left to the ASGI application before anything has happened, so that there is one place
+where each of these is decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from gateway.access.caller import Caller
+from gateway.errors import GatewayError, RequestRefused
+from gateway.execution.message import GraphQLRequest, GraphQLResponse
+from gateway.execution.ports import Flight
+from gateway.telemetry.correlation import correlation_id
+from gateway.transport.asgi import read_headers
+from gateway.transport.cors import cors_headers
+from gateway.transport.door import Door
+from gateway.transport.exchange import CORRELATION_HEADER
+from gateway.transport.graphql_request import read_post
+from gateway.transport.media_type import Answer, negotiate
+from gateway.transport.respond import Rendered, content_headers, render
+from gateway.transport.single_connection import TOKEN_HEADER
+from gateway.transport.unsent import UnsentAnswers
+
+_UNUSUAL = frozenset({"content-encoding", "transfer-encoding", "expect", "upgrade", TOKEN_HEADER})
+"""Headers with which a request isn't a common one."""
+
+_AUTHORIZATION = b"\r\nauthorization: "
+
+
+class _Body(msgspec.Struct):
+    """The JSON of a request."""
+
+    query: str
+    operationName: str | None = None  # noqa: N815 - the wire's name
+    variables: dict[str, Any] | None = None
+    extensions: dict[str, Any] | None = None
+
+
+@dataclass(slots=True)
+class CommonHead:
+    """What the head of a common request means, whatever its Authorization header says."""
+
+    posts: FastPosts
+    headers: dict[str, str]
+    """Names in lower case, without Authorization."""
+    length: int
+    """Bytes of the body."""
+    answer: Answer
+    is_legacy: bool
+    keep_alive: bool
+    cors: tuple[tuple[bytes, bytes], ...]
+    lines: bytes
+    """Header lines of every answer with data."""
+
+
+@dataclass(slots=True)
+class CommonHeads:
+    """Heads of common requests that were seen before, by their bytes without the Authorization header's value.
+
+    A client's heads hardly differ in anything else. Only those that a parser found whole and regular are kept.
+    """
+
+    most: int = 512
+    max_bytes: int = 2_048
+    """Longer heads are not kept."""
+    _heads: dict[bytes, CommonHead] = field(default_factory=dict)
+
+    def find(self, data: bytes) -> tuple[CommonHead, str | None, bytes] | None:
+        """Return what the head at the start of some bytes means, its Authorization, and the body; None if unknown."""
+        end = data.find(b"\r\n\r\n") + 4
+        key, authorization = _split(data[:end])
+        head = self._heads.get(key)
+        if head is None or len(data) != end + head.length:
+            return None
+        if authorization is None:
+            return head, None, data[end:]
+        text = authorization.decode("latin-1")
+        return (head, text, data[end:]) if text.isprintable() and text.isascii() else None
+
+    def keep(self, data: bytes, head: CommonHead) -> None:
+        """Remember what the head at the start of some bytes means."""
+        end = data.find(b"\r\n\r\n") + 4
+        if 4 <= end <= self.max_bytes and len(data) == end + head.length:
+            key, authorization = _split(data[:end])
+            if authorization is not None or "authorization" not in head.headers:
+                if len(self._heads) >= self.most:
+                    self._heads.clear()
+                self._heads[key] = head
+
+
+def _split(head: bytes) -> tuple[bytes, bytes | None]:
+    """Cut the value of the Authorization header out of a head."""
+    begin = head.find(_AUTHORIZATION)
+    if begin < 0:
+        begin = head.find(b"\r\nAuthorization: ")
+        if begin < 0:
+            return head, None
+    begin += len(_AUTHORIZATION)
+    end = head.find(b"\r\n", begin)
+    return head[:begin] + head[end:], head[begin:end]
+
+
+class FastPosts:
+    """Begins the common requests to one GraphQL endpoint."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._decode = msgspec.json.Decoder(_Body).decode
+
+    def read_head(
+        self, raw: Sequence[tuple[bytes, bytes]], *, keep_alive: bool
+    ) -> tuple[CommonHead, str | None] | None:
+        """Return what a request's headers mean, and its Authorization; None where it isn't a common one."""
+        settings = self._door.settings
+        if (
+            len(raw) > settings.max_headers
+            or sum(len(name) + len(value) + 4 for name, value in raw) > settings.max_header_bytes
+        ):
+            return None
+        headers = read_headers(raw)
+        host, length = headers.get("host"), headers.get("content-length", "")
+        if (
+            headers.get("content-type") != "application/json"
+            or host is None
+            or "," in host
+            or not _UNUSUAL.isdisjoint(headers)
+            or not length.isdecimal()
+            or len(length) > 8
+            or int(length) > settings.max_body_bytes
+        ):
+            return None
+        try:
+            acceptable = negotiate(headers.get("accept", ""))
+        except GatewayError:
+            return None
+        if acceptable.single is None or acceptable.streaming is not None:
+            return None
+        authorization = headers.pop("authorization", None)
+        cors = cors_headers(headers, settings.cors)
+        given = [*content_headers(acceptable.single), (b"cache-control", b"no-store"), *cors]
+        lines = b"".join([b"%b: %b\r\n" % each for each in given])
+        head = CommonHead(self, headers, int(length), acceptable.single, acceptable.is_legacy, keep_alive, cors, lines)
+        return head, authorization
+
+    def begin(
+        self,
+        head: CommonHead,
+        authorization: str | None,
+        body: bytes,
+        write: Callable[[CommonHead, str, GraphQLResponse], None],
+    ) -> Flight | None:
+        """Begin a whole request, or return None and leave it to the application.
+
+        `write` is told the response with the request's name; never before this returns. Cancelling stops what is in
+        flight.
+        """
+        door = self._door
+        headers = head.headers.copy()
+        if authorization is not None:
+            headers["authorization"] = authorization
+        correlation = headers[CORRELATION_HEADER] = correlation_id(headers.get(CORRELATION_HEADER))
+        try:
+            if door.rates is not None:
+                return None  # whoever may have to wait for a store does so in the application
+            door.drain.check()
+            door.unsent.check()
+            parsed = self._decode(body)
+            if parsed.variables or parsed.extensions or parsed.operationName:
+                request = read_post(body, headers, door.settings)
+            else:
+                request = GraphQLRequest(query=parsed.query, headers=headers)
+            caller = _at_once(door.authenticate(headers))
+        except (GatewayError, RequestRefused, ValueError, RecursionError):
+            return None
+        if caller is None:
+            return None
+        taken = _Taken(door, head, correlation, write)
+        taken.flight = door.engine().begin(request, caller, correlation, taken.done)
+        if taken.flight is None:
+            return None
+        try:
+            door.load.__enter__()
+        except GatewayError:
+            taken.flight.cancel()
+            return None
+        return taken
+
+    def render(self, head: CommonHead, correlation: str, response: GraphQLResponse) -> Rendered:
+        """Return a response as it is written."""
+        return render(
+            response,
+            head.answer,
+            correlation_id=correlation,
+            headers=head.headers,
+            cors=head.cors,
+            is_legacy=head.is_legacy,
+            compress_from_bytes=self._door.settings.compress_from_bytes,
+        )
+
+    @property
+    def unsent(self) -> UnsentAnswers:
+        """What paces large answers."""
+        return self._door.unsent
+
+    @property
+    def compresses(self) -> bool:
+        """Whether answers may have to be compressed."""
+        return self._door.settings.compress_from_bytes is not None
+
+
+class _Taken:
+    """A request that counts as load until it is answered or called off."""
+
+    __slots__ = ("_correlation", "_door", "_head", "_write", "flight")
+
+    def __init__(
+        self, door: Door, head: CommonHead, correlation: str, write: Callable[[CommonHead, str, GraphQLResponse], None]
+    ) -> None:
+        self._door = door
+        self._head = head
+        self._correlation = correlation
+        self._write = write
+        self.flight: Flight | None = None
+
+    def done(self, response: GraphQLResponse) -> None:
+        self.flight = None
+        self._door.load.__exit__(None, None, None)
+        self._write(self._head, self._correlation, response)
+
+    def cancel(self) -> None:
+        flight, self.flight = self.flight, None
+        if flight is not None:
+            self._door.load.__exit__(None, None, None)
+            flight.cancel()
+
+
+def _at_once(looking_up: Coroutine[Any, Any, Caller]) -> Caller | None:
+    """Return the caller if nothing has to be waited for; None otherwise, and then it is looked up anew in a task."""
+    try:
+        looking_up.send(None)
+    except StopIteration as found:
+        caller: Caller = found.value
+        return caller
+    except RuntimeError:
+        # Timeouts and groups need a task.
+        return None
+    looking_up.close()
+    return None

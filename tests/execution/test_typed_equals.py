@@ -1,0 +1,192 @@
+"""Executing over typed objects gives what executing over dicts gives, and asks subgraphs for the same."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from planned_gateway import OnePlan, entity, plain_supergraph, root, told
+
+from gateway.engine import Engine, EngineLimits, GraphQLRequest
+from gateway.execution.ports import RequestContext, SubgraphAnswer, SubgraphFailure, SubgraphRequest
+from gateway.federation.plan import Condition, Parallel, Sequence
+
+SDL = """
+type Query { users: [User] best: User! }
+type User { id: ID! name: String age: Int! score: Float mood: Mood pets: [[Pet!]] home: Home note: Any }
+type Home { zip: String! street: String owner: User }
+type Pet { id: ID! name: String! isOld: Boolean }
+enum Mood { GOOD BAD }
+scalar Any
+"""
+SUPERGRAPH = plain_supergraph(SDL, ["a", "b", "c"])
+PLAN = Sequence(
+    (
+        root(
+            "a",
+            "query($x:Boolean!){users{__typename id mood pets{__typename id}home{zip owner{__typename id}}}"
+            "best{__typename id note @include(if:$x)}}",
+            "users",
+            "best",
+            variables=("x",),
+        ),
+        Parallel(
+            (
+                entity(
+                    "b",
+                    "name score",
+                    "users.@",
+                    "best",
+                    "users.@.home.owner",
+                    type_name="User",
+                    fields=("name", "score"),
+                ),
+                Sequence(
+                    (
+                        entity("b", "age", "users.@", "best", type_name="User", fields=("age",)),
+                        entity("c", "name isOld", "users.@.pets.@.@", type_name="Pet", fields=("name", "isOld")),
+                    )
+                ),
+                Condition("x", entity("c", "mood", "best", type_name="User", fields=("mood",))),
+            )
+        ),
+    )
+)
+QUERY = """query ($x: Boolean!) {
+  users { name age pets { isOld name } mood home { owner { name id t: __typename } zip } }
+  best { ...U note @include(if: $x) mood @include(if: $x) __typename }
+}
+fragment U on User { score id age }"""
+
+
+def often(value: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Values that are what they should be nine times in ten."""
+    return st.integers(0, 9).flatmap(lambda n: value if n else RUBBISH)
+
+
+RUBBISH = st.sampled_from([None, 1, 2**40, 1.5, "x", True, [], {}, {"x": 1}, [None]])
+ID = often(st.sampled_from(["1", "2", "é\n"]))
+USER = st.fixed_dictionaries({"__typename": st.just("User"), "id": ID})
+HOME = st.fixed_dictionaries({"zip": often(st.text(max_size=2)), "owner": often(USER | st.none())})
+PETS = st.lists(
+    often(st.lists(st.fixed_dictionaries({"__typename": st.just("Pet"), "id": ID}), max_size=2)), max_size=2
+)
+FULL = st.fixed_dictionaries(
+    {
+        "__typename": st.just("User"),
+        "id": ID,
+        "mood": often(st.sampled_from(["GOOD", "BAD", None])),
+        "pets": often(PETS),
+        "home": often(HOME | st.none()),
+    }
+)
+ROOT = st.fixed_dictionaries(
+    {
+        "users": often(st.lists(often(FULL | st.none()), max_size=4)),
+        "best": often(st.fixed_dictionaries({"__typename": st.just("User"), "id": ID, "note": RUBBISH})),
+    }
+)
+ENTITY = st.fixed_dictionaries(
+    {
+        "name": often(st.text(max_size=2)),
+        "score": often(st.sampled_from([None, 1, 1.5, 2**60])),
+        "age": often(st.integers(-3, 3)),
+        "isOld": often(st.booleans() | st.none()),
+        "mood": often(st.sampled_from(["GOOD", None])),
+    }
+)
+ERRORS = st.lists(st.just({"message": "no", "path": ["users", 0, "mood"]}), max_size=1)
+
+
+class Says:
+    """A subgraph at the edge of the world. Equal fetches get equal answers, which are text, as over HTTP."""
+
+    def __init__(self, given_root: Any, errors: Any, entities: list[Any], failing: str) -> None:
+        self._root = {"data": given_root, **({"errors": errors} if errors else {})}
+        self._entities = entities
+        self._failing = failing
+        self.asked: list[tuple[str, bytes]] = []
+
+    async def fetch(self, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
+        self.asked.append((request.subgraph, request.body))
+        await asyncio.sleep(0)
+        if request.subgraph == self._failing:
+            raise SubgraphFailure("SYSTEM_UNAVAILABLE", "down", is_sent=True)
+        value: Any = self._root
+        if "representations" in request.variables:
+            keys = [orjson.dumps(each) for each in request.variables["representations"]]
+            found = [self._entities[sum(key) % len(self._entities)] for key in keys]
+            asked = request.document.rpartition("{...on")[2]
+            value = {"data": {"_entities": [_only(each, asked) for each in found]}}
+        body = orjson.dumps(value)
+        return SubgraphAnswer(request.decode(body), body)
+
+    def subscribe(self, request: SubgraphRequest, context: RequestContext) -> Any:
+        raise AssertionError(request, context)
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+
+def _only(entity: Any, asked: str) -> Any:
+    """What nobody asked for isn't answered."""
+    return {name: each for name, each in entity.items() if name in asked} if isinstance(entity, dict) else entity
+
+
+async def answered(subgraph: Says, *, is_typed: bool, x: bool) -> tuple[Any, bool]:
+    clients = dict.fromkeys(("a", "b", "c"), subgraph)
+    engine = Engine(SUPERGRAPH, clients, planner=OnePlan(PLAN), limits=EngineLimits(is_typed=is_typed))
+    try:
+        async with asyncio.timeout(20):  # a run that never ends is told as one
+            response = await engine.execute(GraphQLRequest(query=QUERY, variables={"x": x}))
+    finally:
+        engine.close()
+    return orjson.dumps(told(response)), response.encoded is not None
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    ROOT,
+    ERRORS,
+    st.lists(often(ENTITY | st.none()), min_size=1, max_size=3),
+    st.sampled_from(["", "", "", "b"]),
+    st.booleans(),
+)
+def test_typed_equals_general(given_root, errors, entities, failing, x):
+    """Of the same answers, right or wrong, both ways make the same answer with the same requests."""
+    typed, general = (Says(given_root, errors, entities, failing) for _ in range(2))
+    found, _ = asyncio.run(answered(typed, is_typed=True, x=x))
+    wanted, is_encoded = asyncio.run(answered(general, is_typed=False, x=x))
+    assert not is_encoded
+    assert found == wanted
+    assert sorted(typed.asked) == sorted(general.asked)
+
+
+@pytest.mark.parametrize("x", [False, True])
+async def test_a_regular_answer_is_made_of_typed_objects(x):
+    user = {"__typename": "User", "id": "1", "mood": "GOOD", "pets": [[{"__typename": "Pet", "id": "7"}]]}
+    home = {"zip": "z", "owner": {"__typename": "User", "id": "2"}}
+    best = {"__typename": "User", "id": "1", "note": {"any": [1.0, None]}}
+    says = Says(
+        {"users": [{**user, "home": home}, {**user, "home": home}, None], "best": best},
+        [],
+        [{"name": "n", "score": 1, "age": 3, "isOld": True, "mood": "BAD"}],
+        "",
+    )
+    found, is_encoded = await answered(says, is_typed=True, x=x)
+    row = {
+        "name": "n",
+        "age": 3,
+        "pets": [[{"isOld": True, "name": "n"}]],
+        "mood": "GOOD",
+        "home": {"owner": {"name": "n", "id": "2", "t": "User"}, "zip": "z"},
+    }
+    extra = {"note": best["note"], "mood": "BAD"} if x else {}
+    wanted = {
+        "data": {"users": [row, row, None], "best": {"score": 1, "id": "1", "age": 3, **extra, "__typename": "User"}}
+    }
+    assert (found, is_encoded) == (orjson.dumps(wanted), True)
