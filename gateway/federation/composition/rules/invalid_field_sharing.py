@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from graphql import FieldNode
+
 from gateway.federation.composition.merge.context import FieldGroup, Merge
 from gateway.federation.composition.merge.sources import Sources
-from gateway.federation.composition.model.element import Field, InterfaceType, Kind
+from gateway.federation.composition.model.element import Directive, Field, InterfaceType, Kind
 from gateway.federation.composition.model.field_set import of_directive
 from gateway.federation.composition.model.result import CompositionError
 from gateway.federation.composition.rules.finding import across, listed
@@ -74,29 +76,31 @@ def _sharing(merge: Merge, group: FieldGroup) -> Iterator[CompositionError]:
         hint = (
             f" (its @override in {merge.subgraphs[use.index].name} names `{use.source}`, and there is no such subgraph)"
         )
+    key = _key_elsewhere(merge, group)
+    mend = f"Mark it @shareable in {listed(unmarked)}, or let one subgraph take it over with @override."
+    if key is not None:
+        mend = (
+            f"Give `{group.parent}` the `{key[0]}` of {key[1]} in {listed(unmarked)} too, or mark the field @shareable."
+        )
     yield across(
         merge,
         "INVALID_FIELD_SHARING",
         f"`{group.coordinate}` is resolved by {listed(names)}, but {where} @shareable{hint}",
         Sources({resolver.index: resolver.field for resolver in resolvers}),
         coordinate=group.coordinate,
-        mend=_missing_key(merge, group, owners)
-        or f"Mark it @shareable in {listed(unmarked)}, or let one subgraph take it over with @override.",
+        mend=mend,
     )
 
 
-def _missing_key(merge: Merge, group: FieldGroup, owners: list[_Resolver]) -> str | None:
-    """Return the mend where the field is a key in other subgraphs, and the one that shares it has forgotten its @key."""
+def _key_elsewhere(merge: Merge, group: FieldGroup) -> tuple[Directive, str] | None:
+    """Return a @key of this field alone, and the subgraph that has it: whoever shares the field may have forgotten it."""
     for other in merge.subgraphs:
         element = other.types.get(group.parent)
         for key in other.uses(element, "key") if element is not None else ():
             selection = of_directive(key)
-            names = [getattr(node, "name", None) for node in selection.selections] if selection else []
-            if [name.value for name in names if name is not None] == [group.name]:
-                without = listed([merge.subgraphs[owner.index].name for owner in owners])
-                return (
-                    f"Give `{group.parent}` the `{key}` of {other.name} in {without} too, or mark the field @shareable."
-                )
+            fields = selection.selections if selection else ()
+            if len(fields) == 1 and isinstance(fields[0], FieldNode) and fields[0].name.value == group.name:
+                return key, other.name
     return None
 
 
