@@ -12,7 +12,7 @@ from joserfc.jwk import OKPKey
 ISSUER = "https://issuer.bench.example"
 AUDIENCE = "bench"
 
-_COUNT = 4_096
+_COUNT = 2_048
 """Well below what the gateway remembers as verified, and well above any number of connections measured here."""
 
 
