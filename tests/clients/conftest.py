@@ -40,7 +40,7 @@ def node() -> Run:
 
     def run(script: str, *arguments: str) -> Any:
         done = subprocess.run(
-            ["node", script, *arguments], cwd=INSTALLED, capture_output=True, text=True, timeout=60, check=False
+            ["node", script, *arguments], cwd=INSTALLED, capture_output=True, text=True, timeout=300, check=False
         )
         assert done.returncode == 0, done.stderr[-4000:]
         return json.loads(done.stdout)

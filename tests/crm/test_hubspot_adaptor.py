@@ -329,7 +329,7 @@ def test_hubspots_own_client_works_against_the_sandbox(tmp_path: Path, company: 
         script = tmp_path / "official.py"
         script.write_text(OFFICIAL)
         run = subprocess.run(
-            [str(python), str(script), sandbox.url, TOKEN], capture_output=True, text=True, timeout=60, check=False
+            [str(python), str(script), sandbox.url, TOKEN], capture_output=True, text=True, timeout=300, check=False
         )
         assert run.stderr == ""
         assert run.stdout.splitlines() == [

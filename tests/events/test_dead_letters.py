@@ -248,7 +248,7 @@ async def test_the_command_line_shows_and_settles_them(door, post, activated):
         command = [sys.executable, "-m", "gateway.cli.main", "events", *arguments, "--url", door.url]
         environment = {**os.environ, "COLUMNS": "200"}
         return await asyncio.to_thread(
-            subprocess.run, command, capture_output=True, text=True, timeout=60, check=False, env=environment
+            subprocess.run, command, capture_output=True, text=True, timeout=300, check=False, env=environment
         )
 
     broken = [without(activated(n), "time") for n in range(2)]

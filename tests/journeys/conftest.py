@@ -78,7 +78,7 @@ class Product:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `concord` with these arguments against this product."""
         command = [sys.executable, "-m", "gateway.cli.main", *arguments, "--config", str(self.config)]
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
 
     async def eventually(self, look: Callable[[], Any], within_s: float = 60.0) -> Any:
         """Return what `look` finds, as soon as it is true."""

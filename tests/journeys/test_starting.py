@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 def concord(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "gateway.cli.main", *arguments]
     environment = {**os.environ, "COLUMNS": "400"}
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False, env=environment)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False, env=environment)
 
 
 def changed(config: Path, pattern: str, replacement: str) -> Path:

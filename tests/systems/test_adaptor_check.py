@@ -141,7 +141,7 @@ async def test_the_worked_example_composes_into_the_graph(desk: ServedProcess, t
     (tmp_path / "concord.toml").write_text(config)
     command = [sys.executable, "-m", "gateway.cli.main", "compose", "--config", str(tmp_path / "concord.toml")]
     composed = await asyncio.to_thread(
-        subprocess.run, command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        subprocess.run, command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
     )
     assert composed.returncode == 0, composed.stdout + composed.stderr
     assert "tickets: [Ticket!]" in (tmp_path / "api.graphql").read_text()
