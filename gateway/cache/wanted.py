@@ -124,9 +124,11 @@ def _group(
         writer_tag(context.caller, request.subgraph),
         writer_tag(context.caller, EVERY_SUBGRAPH),
     )
-    # An answer that is the same for everybody does not depend on who asks; on anything else that is sent, it may.
+    # An answer that is the same for everybody does not depend on who asks; on what they are confined to, and on anything
+    # else that is sent, it may.
     headers = [pair for pair in sorted(request.headers) if policy.is_private or pair[0] not in _CREDENTIALS]
-    rights = [context.caller.rights] if policy.is_private else []
+    caller = context.caller
+    rights = caller.rights if policy.is_private else [caller.tenant, sorted(caller.filters.items())]
     scope = orjson.dumps([request.subgraph, type_name, headers, rights])
     prefix = blake2b(scope + asked.digest + arguments, digest_size=16).digest()
     return _Group(policy, prefix, tags, local.newest(tags), known.key_fields.get(type_name, frozenset()))

@@ -27,6 +27,10 @@ class CallerView(Protocol):
         """The organisation the caller acts for."""
 
     @property
+    def filters(self) -> Mapping[str, tuple[str, ...]]:
+        """What the caller's data is confined to, by dimension."""
+
+    @property
     def token(self) -> str | None:
         """The credential to forward where that is configured."""
 

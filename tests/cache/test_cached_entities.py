@@ -78,6 +78,18 @@ async def test_what_one_caller_was_told_is_kept_from_another_where_the_type_is_p
         assert cached.scores.asked == [["1"]] * 4
 
 
+async def test_what_is_public_is_shared_by_those_who_are_confined_alike_alone(subgraphs):
+    confined = {"region": ("EU",)}
+    async with cached_engine({"User": LONG}, subgraphs) as cached:
+        assert await cached.scores_of("1", caller=replace(ADA, filters=confined)) == [10]
+        cached.scores.scores["1"] = 11
+        assert await cached.scores_of("1", caller=replace(BOB, filters=confined)) == [10]
+        assert await cached.scores_of("1", caller=BOB) == [11]
+        assert await cached.scores_of("1", caller=replace(BOB, filters={"region": ("EU", "US")})) == [11]
+        assert await cached.scores_of("1", caller=replace(BOB, tenant="other")) == [11]
+        assert cached.scores.asked == [["1"]] * 4
+
+
 @pytest.mark.parametrize(("is_private", "reads"), [(True, 4), (False, 2)])
 async def test_headers_that_reach_the_subgraph_divide_what_is_kept_but_credentials_do_not_where_it_is_public(
     subgraphs, is_private, reads
