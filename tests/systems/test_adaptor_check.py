@@ -58,10 +58,10 @@ def desk(tmp_path: Path) -> Iterator[ServedProcess]:
 
 
 def test_the_worked_example_passes_in_under_two_hundred_lines(desk: ServedProcess) -> None:
-    folder = ROOT / "examples" / "helpdesk"
+    folder = ROOT / "subgraphs" / "examples" / "helpdesk"
     code = [path.read_text() for path in folder.glob("*.py") if path.name != "check.py"]
     assert sum(bool(line.strip()) for text in code for line in text.splitlines()) < 200
-    told = check("examples.helpdesk.check:tickets", DESK_URL=desk.url, DESK_TOKEN=zendesk.TOKEN)
+    told = check("subgraphs.examples.helpdesk.check:tickets", DESK_URL=desk.url, DESK_TOKEN=zendesk.TOKEN)
     assert told.returncode == 0, told.stdout + told.stderr
     assert "desk tickets" in told.stdout
     assert "cannot" in told.stdout
@@ -87,7 +87,7 @@ def test_an_adaptor_that_breaks_the_port_is_told_what_is_wrong(desk: ServedProce
     [
         ("nowhere", "write MODULE:FACTORY"),
         ("no.such.module:tickets", "No module named 'no'"),
-        ("examples.helpdesk.check:nothing", "has no attribute 'nothing'"),
+        ("subgraphs.examples.helpdesk.check:nothing", "has no attribute 'nothing'"),
         ("json:dumps", "dumps"),
     ],
 )
@@ -100,8 +100,8 @@ def test_a_factory_that_is_none_is_refused(factory: str, reason: str) -> None:
 BROKEN = """
 import dataclasses
 from contextlib import asynccontextmanager
-from examples.helpdesk import check
-from examples.helpdesk.desk import Desk
+from subgraphs.examples.helpdesk import check
+from subgraphs.examples.helpdesk.desk import Desk
 
 class Broken(Desk):
     calls = 0
@@ -125,7 +125,7 @@ async def tickets():
 
 async def test_the_worked_example_composes_into_the_graph(desk: ServedProcess, tmp_path: Path) -> None:
     def printed() -> str:
-        command = [sys.executable, "-m", "examples.helpdesk.app", "--print-schema"]
+        command = [sys.executable, "-m", "subgraphs.examples.helpdesk.app", "--print-schema"]
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
     config = (ROOT / "schema" / "concord.toml").read_text()
@@ -162,7 +162,7 @@ async def test_the_worked_example_composes_into_the_graph(desk: ServedProcess, t
         "CONCORD_EXAMPLES_HELPDESK_CROSSWALK_URL": identity.url,
         "CONCORD_EXAMPLES_HELPDESK_SIGNING_SECRET": SECRET,
     }
-    app = await asyncio.to_thread(serve_module, "examples.helpdesk.app", tmp_path, settings)
+    app = await asyncio.to_thread(serve_module, "subgraphs.examples.helpdesk.app", tmp_path, settings)
     try:
         async with httpx2.AsyncClient(trust_env=False) as http:
 

@@ -1,4 +1,4 @@
-"""`DESK_URL=… DESK_TOKEN=… concord adaptor check examples.helpdesk.check:tickets`"""
+"""`DESK_URL=… DESK_TOKEN=… concord adaptor check subgraphs.examples.helpdesk.check:tickets`"""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from examples.helpdesk.desk import Desk, Ticket, desk_client
+from subgraphs.examples.helpdesk.desk import Desk, Ticket, desk_client
 from subgraphs.kit.conformance.under_test import Connection, Poll, UnderTest, Write
 from subgraphs.kit.schema_drift import SchemaDrift
 

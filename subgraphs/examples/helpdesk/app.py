@@ -1,4 +1,4 @@
-"""The desk as a subgraph: `python -m examples.helpdesk.app`, `--print-schema` for its SDL. Settings: `CONCORD_EXAMPLES_HELPDESK_…`."""
+"""The desk as a subgraph: `python -m subgraphs.examples.helpdesk.app`, `--print-schema` for its SDL. Settings: `CONCORD_EXAMPLES_HELPDESK_…`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import strawberry
 from pydantic_settings import SettingsConfigDict
 
-from examples.helpdesk.desk import Desk, Ticket, desk_client
+from subgraphs.examples.helpdesk.desk import Desk, Ticket, desk_client
 from subgraphs.kit.crosswalk import Crosswalk, CrosswalkRecord
 from subgraphs.kit.global_id import encode_global_id, local_id
 from subgraphs.kit.record_loader import RecordLoader, record_loader, relation_loader
