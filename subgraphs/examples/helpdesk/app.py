@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -31,7 +31,7 @@ class DeskContext:
 
     crosswalk: Crosswalk
     tickets: RecordLoader[Ticket, None]
-    of_organisations: RecordLoader[list[Ticket], tuple[()]]
+    of_organisations: RecordLoader[Sequence[Ticket], tuple[()]]
 
 
 Info = strawberry.Info[DeskContext, None]

@@ -19,6 +19,8 @@ from subgraphs.kit.adaptor import Adaptor
 from subgraphs.kit.webhook import WebhookRequest, WebhookVerifier
 
 RecordT = TypeVar("RecordT")
+AdaptorT = TypeVar("AdaptorT")
+"""What `connect` gives: an adaptor with methods of its own."""
 Mark = str | None
 
 
@@ -32,23 +34,23 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Write(Generic[RecordT]):
+class Write(Generic[AdaptorT]):
     """One write, done by the adaptor as the subgraph does it."""
 
     name: str
-    carry_out: Callable[[Adaptor[RecordT], str], Awaitable[object]]
+    carry_out: Callable[[AdaptorT, str], Awaitable[object]]
     """Writes under an idempotency key of the caller's; called again with the same key after a failure."""
-    effects: Callable[[Adaptor[RecordT], str], Awaitable[int]]
+    effects: Callable[[AdaptorT, str], Awaitable[int]]
     """How many times the vendor has the effect of that key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Poll(Generic[RecordT]):
+class Poll(Generic[AdaptorT]):
     """A feed that is polled."""
 
-    change: Callable[[Adaptor[RecordT], int], Awaitable[str]]
+    change: Callable[[AdaptorT, int], Awaitable[str]]
     """Makes the n-th change at the vendor, as its own users do; returns the id of what changed."""
-    poll: Callable[[Adaptor[RecordT], Mark], Awaitable[tuple[Sequence[str], Mark]]]
+    poll: Callable[[AdaptorT, Mark], Awaitable[tuple[Sequence[str], Mark]]]
     """Returns the ids of what changed since the mark, and the next mark."""
 
 
@@ -79,8 +81,8 @@ class UnderTest(Generic[RecordT]):
     """The id by which a record was asked for."""
     warm_up: bool = True
     """Read once before requests are counted, for adaptors that learn their vendor's fields first."""
-    writes: Sequence[Write[RecordT]] = ()
-    poll: Poll[RecordT] | None = None
+    writes: Sequence[Write[Any]] = ()
+    poll: Poll[Any] | None = None
     webhook: Webhook | None = None
     cannot: Mapping[str, str] = field(default_factory=dict)
     """Name of a check, or of a group of them (`write`, `poll`, `webhook`), to why the adaptor can't."""
