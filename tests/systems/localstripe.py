@@ -68,9 +68,10 @@ def _free_port() -> int:
 @asynccontextmanager
 async def localstripe(webhook_url: str | None = None, webhook_secret: str = "whsec_local") -> AsyncIterator[str]:
     """Run it on a free port with no data; yields its address."""
+    # Isolated (-I): on our path, this very file would be taken for the package of the same name.
     python, port = await asyncio.to_thread(_install), _free_port()
     process = await asyncio.create_subprocess_exec(
-        python, "-c", _ON_LOOPBACK, "--port", str(port), "--from-scratch",
+        python, "-I", "-c", _ON_LOOPBACK, "--port", str(port), "--from-scratch",
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL, cwd=ENVIRONMENT,
     )  # fmt: skip
     url = f"http://127.0.0.1:{port}"
