@@ -10,33 +10,30 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any
 
 import orjson
 from graphql import GraphQLObjectType
 
-from gateway.access.admit import admit, admit_text
 from gateway.access.caller import ANONYMOUS, Caller
-from gateway.access.cost import actual_cost, check_cost, estimate
-from gateway.access.demand import NO_DEMANDS, Demands
-from gateway.access.limits import Limits
+from gateway.access.cost import actual_cost, check_cost
+from gateway.access.demand import NO_DEMANDS
 from gateway.access.override import ChooseLabels, active_by_percent
 from gateway.access.persisted import PersistedDocuments, resolve_document
 from gateway.access.policies import PolicyPort
-from gateway.access.restrict import Verdict, asks_root_field, demands_of, is_introspection, restrict, root_field
 from gateway.access.rules import AccessRules
 from gateway.access.suggestion import without_suggestion
 from gateway.access.trusted import TrustedDocuments, TrustMode
 from gateway.access.unmet import UnmetDemands
-from gateway.access.visible import visible_schema
 from gateway.cache.known_documents import KnownDocument
 from gateway.cache.shared_answers import SharedAnswers, depended_on
 from gateway.cache.single_flight import SingleFlightCache
-from gateway.errors import REGISTRY, GatewayError, RequestRefused
-from gateway.execution.answer import CompiledOperation, answer, compile_answer, stream_refusal
+from gateway.compile import DocumentCompiler, DocumentKey, EngineLimits, PlansOperations
+from gateway.errors import GatewayError, RequestRefused
+from gateway.execution.answer import CompiledOperation, stream_refusal
 from gateway.execution.begun import Begun, execute_typed, hand_over
-from gateway.execution.execute import Subgraphs, compile_plan, execute, execute_event, source_events
+from gateway.execution.execute import Subgraphs, execute, execute_event, source_events
 from gateway.execution.located import SubgraphProfile
 from gateway.execution.message import ABSENT, GraphQLRequest, GraphQLResponse, refusal
 from gateway.execution.ports import (
@@ -51,12 +48,12 @@ from gateway.execution.ports import (
 )
 from gateway.execution.run import Run
 from gateway.execution.typed_run import TypedRun
-from gateway.federation.operation import Operation, coerce_variables, parse_document, prepare
-from gateway.federation.plan import OperationKind, QueryPlan
+from gateway.federation.operation import coerce_variables
+from gateway.federation.plan import OperationKind
 from gateway.federation.planner import Planner
 from gateway.federation.supergraph import Supergraph
-from gateway.records.provenance import FetchLog, Wanted, stale_places, told, wanted
-from gateway.records.response import respond_typed
+from gateway.records.provenance import FetchLog, Wanted, wanted
+from gateway.records.response import respond, respond_typed
 from gateway.telemetry.correlation import correlation_id
 from gateway.upstream.turns import Turns
 from gateway.writes.keys import write_keys
@@ -64,38 +61,6 @@ from gateway.writes.keys import write_keys
 __all__ = ["ABSENT", "ANONYMOUS", "Caller", "Engine", "EngineLimits", "GraphQLRequest", "GraphQLResponse", "refusal"]
 
 _LOG = logging.getLogger("concord.engine")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineLimits:
-    """What one request may take of the engine."""
-
-    deadline_s: float = 30.0
-    """Time to the answer; the header X-Request-Timeout-Ms may shorten it."""
-    cached_operations: int = 2_000
-    reported_errors: int = 20
-    """Entries of `errors` in one answer; the last one says how many more there were."""
-    requires_write_keys: bool = False
-    """Whether a mutation field without an idempotency key is refused."""
-    document: Limits = field(default_factory=Limits)
-    """What one document may ask for."""
-    cost: int | None = None
-    """The most an operation may cost by estimate; trusted documents may cost more. None: anything."""
-    explains_documents: bool = True
-    """Whether a refused document is told what is wrong with it; that tells what the schema has, one guess at a time."""
-    is_typed: bool = True
-    """Whether queries are executed over typed objects where that is possible; the answers are the same."""
-
-
-class PlansOperations(Protocol):
-    """A planner."""
-
-    def plan(self, operation: Operation, active_labels: frozenset[str]) -> QueryPlan:
-        """Return the operation's plan under some override labels; raises GatewayError where that takes too much."""
-
-
-_DocumentKey = tuple[str, str | None, frozenset[str], Demands]
-"""Text, name of the operation, override labels and what the caller lacks: what a plan is found by."""
 
 
 class Engine:
@@ -110,7 +75,7 @@ class Engine:
         profiles: Mapping[str, SubgraphProfile] | None = None,
         documents: PersistedDocuments | None = None,
         choose_labels: ChooseLabels = active_by_percent,
-        limits: EngineLimits = EngineLimits(),
+        limits: EngineLimits | None = None,
         turns: Turns | None = None,
         policies: PolicyPort | None = None,
         classes: Mapping[str, frozenset[str]] | None = None,
@@ -128,18 +93,17 @@ class Engine:
         self.supergraph = supergraph
         self.variants = variants or {}
         """Consumers' contracts over the same graph, by name; they live and end with this engine."""
-        self._planner = planner or Planner(supergraph)
         self._documents = documents
         self._choose_labels = choose_labels
-        self._limits = limits
+        self._limits = limits = limits or EngineLimits()
         self._turns = turns
         self._trusted = trusted or TrustedDocuments()
-        self._rules = AccessRules(supergraph)
-        self._unmet = UnmetDemands(self._rules, policies=policies, classes=classes)
+        rules = AccessRules(supergraph)
+        self._unmet = UnmetDemands(rules, policies=policies, classes=classes)
         self._varies_by = tuple(varies_by)
         self._shared: SharedAnswers[GraphQLResponse] = SharedAnswers()
         given = profiles or {}
-        self._subgraphs = Subgraphs(
+        subgraphs = Subgraphs(
             clients=clients,
             profiles={
                 name: given.get(name) or SubgraphProfile(name=name, system=name) for name in supergraph.subgraphs
@@ -148,13 +112,24 @@ class Engine:
                 name for name, each in supergraph.schema.type_map.items() if isinstance(each, GraphQLObjectType)
             ),
         )
+        compiler = DocumentCompiler(
+            supergraph,
+            subgraphs,
+            planner=planner or Planner(supergraph),
+            rules=rules,
+            limits=limits,
+            trusted=self._trusted,
+            known=lambda key: self._operations.peek(key),  # noqa: PLW0108 - made of the compiler, below
+        )
         # One thread: however many unknown documents arrive, planning takes one core's share and not the event loop.
-        self._compiler = ThreadPoolExecutor(max_workers=1, thread_name_prefix="plan")
-        self._operations = SingleFlightCache(self._compile, most=limits.cached_operations, executor=self._compiler)
+        self._planning = ThreadPoolExecutor(max_workers=1, thread_name_prefix="plan")
+        self._operations: SingleFlightCache[DocumentKey, CompiledOperation] = SingleFlightCache(
+            compiler.compile, most=limits.cached_operations, executor=self._planning
+        )
 
     def close(self) -> None:
         """End the planning thread once what waits for it is planned. Requests in flight, and late ones, are answered."""
-        self._compiler.shutdown(wait=False)
+        self._planning.shutdown(wait=False)
         for each in self.variants.values():
             each.close()
 
@@ -164,7 +139,7 @@ class Engine:
         Returns those that were left at `until` (event loop's clock). Documents that this graph refuses are passed by.
         """
         clock = asyncio.get_running_loop().time
-        planned: list[_DocumentKey] = []
+        planned: list[DocumentKey] = []
         stale = 0
         for number, each in enumerate(documents):
             if clock() >= until:
@@ -286,56 +261,12 @@ class Engine:
             raise GatewayError("METHOD_NOT_ALLOWED", "Send a mutation by POST.", headers={"Allow": "POST"})
         return compiled
 
-    def _compile(self, key: _DocumentKey) -> CompiledOperation:
-        """Document → operation → plan → functions: pure, once per document."""
-        text, operation_name, labels, unmet = key
-        limits = self._limits.document
-        is_trusted = self._trusted.trusts(text)
-        admit_text(text, limits)
-        document = parse_document(text)
-        admit(document, limits, trusted=is_trusted)
-        try:
-            operation = prepare(self.supergraph.api_schema, text, operation_name, document=document)
-        except RequestRefused as refused:
-            if self._limits.explains_documents:
-                raise
-            raise GatewayError("GRAPHQL_VALIDATION_FAILED") from refused
-        cost = None if is_trusted else estimate(operation, self.supergraph.schema)
-        introspects = is_introspection(operation)
-        if not introspects:
-            unmet = unmet & demands_of(operation, self._root_type(operation), self._rules) if unmet else unmet
-            # Callers who lack nothing that this document asks for share its plan.
-            shared = self._operations.peek((text, operation_name, labels, unmet)) if unmet != key[3] else None
-            if shared is not None:
-                return shared
-        if not unmet:
-            plan = self._planner.plan(operation, labels)
-            return compile_answer(
-                operation, compile_plan(plan, self._subgraphs), cost=cost, is_typed=self._limits.is_typed
-            )
-        verdict = Verdict(self._rules, unmet)
-        restricted = restrict(operation, self._root_type(operation), verdict)
-        if operation.kind is OperationKind.SUBSCRIPTION and not asks_root_field(restricted):
-            raise GatewayError("UNAUTHORIZED_FIELD_OR_TYPE", path=(root_field(operation),))
-        plan = self._planner.plan(restricted, labels)
-        return compile_answer(
-            operation,
-            compile_plan(plan, self._subgraphs),
-            denials=verdict,
-            visible=visible_schema(operation.schema, verdict) if introspects else None,
-            cost=cost,
-            is_typed=self._limits.is_typed,
-        )
-
     def _wanted(self, request: GraphQLRequest) -> Wanted | None:
         """Return what the caller asks to be told; plans name what the schema hides, so they go with explanations."""
         asked = wanted(request)
         if asked is None or self._limits.explains_documents or not asked.plan:
             return asked
         return replace(asked, plan=False)
-
-    def _root_type(self, operation: Operation) -> str:
-        return self.supergraph.root_types[operation.kind.value]
 
     def _coerce(self, compiled: CompiledOperation, request: GraphQLRequest) -> Mapping[str, Any]:
         """Return the operation's variables, with which its cost is known and must be within the limit."""
@@ -445,26 +376,7 @@ class Engine:
         return run
 
     def _respond(self, compiled: CompiledOperation, run: Run, tell: Wanted | None) -> GraphQLResponse:
-        """Finished run → response."""
-        data, errors = answer(compiled, run, most_errors=self._limits.reported_errors)
-        extensions: dict[str, Any] = {}
-        if tell is not None:
-            assert isinstance(run.context.observer, FetchLog)
-            extensions["concord"] = told(tell, run.context.observer, compiled, run.context.reused or ())
-            if tell.cost and compiled.cost is not None:
-                cost = {"estimated": compiled.cost(run.variables), "actual": actual_cost(data)}
-                extensions["concord"] = {**extensions["concord"], "cost": cost}
-        if run.context.reused is not None and (stale := stale_places(compiled, run.context.reused)):
-            extensions["concord"] = {**extensions.get("concord", {}), "stale": stale}
-        if run.cursor is not None:
-            extensions["concord"] = {**extensions.get("concord", {}), "cursor": run.cursor}
-        headers = {"X-Correlation-Id": run.context.correlation_id}
-        refused = errors[0]["extensions"]["code"] if errors and run.is_write else None
-        if refused in ("IDEMPOTENCY_KEY_REUSED", "IDEMPOTENCY_IN_PROGRESS") and not any((data or {}).values()):
-            # Nothing was done under this key: the request as a whole is refused.
-            status = REGISTRY[refused].http_status
-            return GraphQLResponse(errors=errors, extensions=extensions, http_status=status, headers=headers)
-        return GraphQLResponse(data=data, errors=errors, extensions=extensions, headers=headers, is_write=run.is_write)
+        return respond(compiled, run, tell, most_errors=self._limits.reported_errors, actual_cost=actual_cost)
 
 
 def _internal_error(error: Exception, correlation: str) -> GraphQLResponse:

@@ -96,5 +96,5 @@ async def _load(client: SubgraphClient, request: SubgraphRequest, run: Run) -> S
 def _codes(errors: Any) -> list[str]:
     entries = errors if isinstance(errors, list) else []
     extensions = [each.get("extensions") for each in entries if isinstance(each, dict)]
-    codes = {each.get("code") for each in extensions if isinstance(each, dict)}
-    return sorted(code[:64] for code in codes if isinstance(code, str))[:20]
+    codes = [each.get("code") for each in extensions if isinstance(each, dict)]
+    return sorted({code[:64] for code in codes if isinstance(code, str)})[:20]

@@ -54,7 +54,7 @@ ERRORS = st.lists(
         {},
         optional={
             "path": st.lists(st.sampled_from(WORDS) | st.integers(-1, 3), max_size=5) | JSON,
-            "extensions": JSON,
+            "extensions": st.fixed_dictionaries({"code": JSON}) | JSON,
             "message": JSON,
         },
     ),

@@ -1,0 +1,120 @@
+"""What the line does once for a document: text → operation → plan → functions. Pure, and kept by the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from gateway.access.admit import admit, admit_text
+from gateway.access.cost import estimate
+from gateway.access.demand import Demands
+from gateway.access.limits import Limits
+from gateway.access.restrict import Verdict, asks_root_field, demands_of, is_introspection, restrict, root_field
+from gateway.access.rules import AccessRules
+from gateway.access.trusted import TrustedDocuments
+from gateway.access.visible import visible_schema
+from gateway.errors import GatewayError, RequestRefused
+from gateway.execution.answer import CompiledOperation, compile_answer
+from gateway.execution.execute import Subgraphs, compile_plan
+from gateway.federation.operation import Operation, parse_document, prepare
+from gateway.federation.plan import OperationKind, QueryPlan
+from gateway.federation.supergraph import Supergraph
+
+DocumentKey = tuple[str, str | None, frozenset[str], Demands]
+"""Text, name of the operation, override labels and what the caller lacks: what a plan is found by."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineLimits:
+    """What one request may take of the engine."""
+
+    deadline_s: float = 30.0
+    """Time to the answer; the header X-Request-Timeout-Ms may shorten it."""
+    cached_operations: int = 2_000
+    reported_errors: int = 20
+    """Entries of `errors` in one answer; the last one says how many more there were."""
+    requires_write_keys: bool = False
+    """Whether a mutation field without an idempotency key is refused."""
+    document: Limits = field(default_factory=Limits)
+    """What one document may ask for."""
+    cost: int | None = None
+    """The most an operation may cost by estimate; trusted documents may cost more. None: anything."""
+    explains_documents: bool = True
+    """Whether a refused document is told what is wrong with it; that tells what the schema has, one guess at a time."""
+    is_typed: bool = True
+    """Whether queries are executed over typed objects where that is possible; the answers are the same."""
+
+
+class PlansOperations(Protocol):
+    """A planner."""
+
+    def plan(self, operation: Operation, active_labels: frozenset[str]) -> QueryPlan:
+        """Return the operation's plan under some override labels; raises GatewayError where that takes too much."""
+
+
+class DocumentCompiler:
+    """Compiles documents for callers who lack the same rights, in any thread."""
+
+    def __init__(
+        self,
+        supergraph: Supergraph,
+        subgraphs: Subgraphs,
+        *,
+        planner: PlansOperations,
+        rules: AccessRules,
+        limits: EngineLimits,
+        trusted: TrustedDocuments,
+        known: Callable[[DocumentKey], CompiledOperation | None],
+    ) -> None:
+        """`known` finds what was compiled before, so that callers who lack nothing a document asks for share its plan."""
+        self._supergraph = supergraph
+        self._subgraphs = subgraphs
+        self._planner = planner
+        self._rules = rules
+        self._limits = limits
+        self._trusted = trusted
+        self._known = known
+
+    def compile(self, key: DocumentKey) -> CompiledOperation:
+        """Return the compiled operation. Raises GatewayError or RequestRefused where it is refused."""
+        text, operation_name, labels, unmet = key
+        limits = self._limits.document
+        is_trusted = self._trusted.trusts(text)
+        admit_text(text, limits)
+        document = parse_document(text)
+        admit(document, limits, trusted=is_trusted)
+        try:
+            operation = prepare(self._supergraph.api_schema, text, operation_name, document=document)
+        except RequestRefused as refused:
+            if self._limits.explains_documents:
+                raise
+            raise GatewayError("GRAPHQL_VALIDATION_FAILED") from refused
+        cost = None if is_trusted else estimate(operation, self._supergraph.schema)
+        introspects = is_introspection(operation)
+        if not introspects:
+            unmet = unmet & demands_of(operation, self._root_type(operation), self._rules) if unmet else unmet
+            shared = self._known((text, operation_name, labels, unmet)) if unmet != key[3] else None
+            if shared is not None:
+                return shared
+        if not unmet:
+            plan = self._planner.plan(operation, labels)
+            return compile_answer(
+                operation, compile_plan(plan, self._subgraphs), cost=cost, is_typed=self._limits.is_typed
+            )
+        verdict = Verdict(self._rules, unmet)
+        restricted = restrict(operation, self._root_type(operation), verdict)
+        if operation.kind is OperationKind.SUBSCRIPTION and not asks_root_field(restricted):
+            raise GatewayError("UNAUTHORIZED_FIELD_OR_TYPE", path=(root_field(operation),))
+        plan = self._planner.plan(restricted, labels)
+        return compile_answer(
+            operation,
+            compile_plan(plan, self._subgraphs),
+            denials=verdict,
+            visible=visible_schema(operation.schema, verdict) if introspects else None,
+            cost=cost,
+            is_typed=self._limits.is_typed,
+        )
+
+    def _root_type(self, operation: Operation) -> str:
+        return self._supergraph.root_types[operation.kind.value]
