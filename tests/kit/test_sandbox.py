@@ -141,11 +141,12 @@ async def test_faults_come_and_go_on_request(sandbox: httpx2.AsyncClient) -> Non
 
 async def test_requests_are_counted_by_route_but_not_those_of_the_control(sandbox: httpx2.AsyncClient) -> None:
     await sandbox.delete("/__sandbox/requests")
-    for path in ("/things/1", "/things/22", "/things/sub_1NxYz2eZvKY", "/things", "/health"):
-        await sandbox.get(path)
+    answers = [await sandbox.get(path) for path in ("/things/1", "/things/22", "/things/sub_1NxYz2eZvKY", "/things")]
+    await sandbox.get("/health")
     assert (await sandbox.get("/__sandbox/requests")).json() == {
         "total": 4,
         "byRoute": {"GET /things/{id}": 3, "GET /things": 1},
+        "bytes": sum(len(answer.content) for answer in answers),
     }
 
 
