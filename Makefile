@@ -31,7 +31,7 @@ $(VENV)/.installed-test: $(VENV)/.installed .ci/install-test.sh
 	@touch $@
 
 test: install-test check ## format, lint, layering, types and every test, on real servers
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n 2 $(ARGS)
 
 test-systems: install-test ## every adaptor against every third-party system, and the journeys with each CRM
 	@CONCORD_TEST_SYSTEMS=all $(BIN)/pytest tests/crm tests/billing tests/erp tests/identity tests/systems $(ARGS)

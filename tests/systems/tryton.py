@@ -7,6 +7,7 @@ starts from a copy of the seeded database, in seconds.
 from __future__ import annotations
 
 import datetime as dt
+import fcntl
 import hashlib
 import os
 import shutil
@@ -125,6 +126,14 @@ def books_of(company: Company) -> dict[str, Any]:
 def _built(company: Company) -> Path:
     """Return the folder with the programs and the seeded database, made if it is not there or was made for other facts."""
     home = ROOT / ".concord" / "systems" / "tryton"
+    home.mkdir(parents=True, exist_ok=True)
+    # Two test processes need it at once: the second waits for what the first one makes.
+    with (home / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _made(home, company)
+
+
+def _made(home: Path, company: Company) -> Path:
     programs = home / "venv" / "bin"
     wanted = "\n".join(_REQUIREMENTS)
     marker = home / "installed.txt"
