@@ -208,7 +208,10 @@ class Engine:
             return None
         begun = Begun(compiled, respond_typed, self._go_on, done)
         begun.flight = run = TypedRun(plan, variables, context, begun.land)
-        run.start()
+        if self._turns is None:
+            run.start()
+        else:
+            self._turns.call(run.start)
         return begun
 
     async def subscribe(

@@ -65,7 +65,7 @@ class SubgraphClients:
         self.workflows: WorkflowDesk | None = None
         """Set once it is open: workflows reach the systems through these clients."""
         self.turns = Turns()
-        """Lets requests start when no subgraph's answer waits to be worked on."""
+        """Lets requests start one by one, after what is under way."""
         self.profiles: Mapping[str, SubgraphProfile] = {
             name: _profile(name, subgraph, ownership) for name, subgraph in settings.subgraphs.items()
         }
@@ -127,7 +127,6 @@ class SubgraphClients:
         http = remote_subgraph(
             settings.url or url,
             max_connections=settings.max_connections,
-            turns=self.turns,
             identify=CallerSigner(self._internal_secret, name) if settings.tell_caller else None,
             trust=_trust(name, settings),
         )
@@ -138,7 +137,7 @@ class SubgraphClients:
         coalesced = Coalesced(IdempotentWrites(retried, self._writes))
         cached = coalesced if self._caching is None else self._caching.around(coalesced, name)
         headered = Headered(cached, fixed=settings.headers, forwarded=settings.forward_headers)
-        if self._caching is not None or not isinstance(http.transport, LeanTransport):
+        if not isinstance(http.transport, LeanTransport):
             return headered
         return Direct(
             http,
@@ -149,6 +148,7 @@ class SubgraphClients:
             retried=retried,
             coalesced=coalesced,
             headered=headered,
+            keeps_entities=self._caching is not None and bool(self._caching.policies.get(name)),
         )
 
     async def _graph_context(self, context: RequestContext) -> GraphContext:

@@ -50,7 +50,9 @@ class TypedRun:
         """Whether that is so because a subgraph is slow."""
 
     def start(self) -> None:
-        """Begin; `done` may be called at once."""
+        """Begin, unless it was called off; `done` may be called at once."""
+        if self._done is None:
+            return
         try:
             self._run(self._plan.root, self._finish)
         except Exception as error:  # noqa: BLE001 - a bug here costs time, not the answer

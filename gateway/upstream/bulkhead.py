@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
+from typing import Protocol
 
 from gateway.execution.ports import (
     RequestContext,
@@ -16,6 +17,16 @@ from gateway.execution.ports import (
 )
 
 
+class Place(Protocol):
+    """What waits for a place: a future, or what goes on at once."""
+
+    def done(self) -> bool:
+        """Tell whether it is set, or nobody waits any more."""
+
+    def set_result(self, result: None, /) -> None:
+        """Take the place."""
+
+
 class Bulkhead:
     """Lets `most` fetches run and `most_waiting` wait; refuses the rest at once."""
 
@@ -24,7 +35,20 @@ class Bulkhead:
         self.free = most
         """Places that nobody has."""
         self._most_waiting = most_waiting
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: deque[Place] = deque()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another fetch may run, or wait until it may."""
+        return self.free > 0 or len(self._waiting) < self._most_waiting
+
+    def wait(self, place: Place) -> None:
+        """Set a place's result, None, when it is its turn. Whoever waits for it gives it back, or forgets it before."""
+        self._waiting.append(place)
+
+    def forget(self, place: Place) -> None:
+        """Let a place wait no more."""
+        self._waiting.remove(place)
 
     async def fetch(self, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
         """Fetch when there is a place; raises SubgraphFailure with SYSTEM_CIRCUIT_OPEN or SYSTEM_TIMEOUT."""
@@ -63,9 +87,7 @@ class Bulkhead:
             elif place in self._waiting:
                 self._waiting.remove(place)
             if isinstance(error, TimeoutError):
-                raise SubgraphFailure(
-                    "SYSTEM_TIMEOUT", "no place in the bulkhead in time", is_sent=False, trips_breaker=False
-                ) from error
+                raise no_place() from error
             raise
 
     def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SourceEvent, None]:
@@ -75,3 +97,8 @@ class Bulkhead:
     async def aclose(self) -> None:
         """Close the client inside."""
         await self._inner.aclose()
+
+
+def no_place() -> SubgraphFailure:
+    """Return the failure of a fetch that waited until its request's deadline."""
+    return SubgraphFailure("SYSTEM_TIMEOUT", "no place in the bulkhead in time", is_sent=False, trips_breaker=False)

@@ -13,7 +13,6 @@ from typing import Protocol, cast
 import httptools
 
 from gateway.upstream.transport import HttpReply, NoAnswer, TooLarge
-from gateway.upstream.turns import Turns
 
 _MAX_HEAD_BYTES = 64 << 10
 
@@ -68,11 +67,10 @@ class Answer(Protocol):
 class Connection(asyncio.Protocol):
     """Sends a request's bytes and reads the answer. Idle between requests."""
 
-    def __init__(self, max_bytes: int, on_lost: Callable[[Connection], None], known: KnownHeads, turns: Turns) -> None:
+    def __init__(self, max_bytes: int, on_lost: Callable[[Connection], None], known: KnownHeads) -> None:
         self._max_bytes = max_bytes
         self._on_lost = on_lost
         self._known = known
-        self._turns = turns
         self._transport: asyncio.Transport | None = None
         self._answer: Answer | None = None
         self._is_whole = False
@@ -120,9 +118,7 @@ class Connection(asyncio.Protocol):
     def finish(self) -> None:
         """End a request. One without an answer closes the connection: the rest must never be taken for the next."""
         assert self._answer is not None
-        if self._is_whole:
-            self._turns.answer_taken()
-        else:
+        if not self._is_whole:
             self.close()
         self._answer = None
 
@@ -196,7 +192,6 @@ class Connection(asyncio.Protocol):
         assert self._answer is not None
         if not self._answer.done():
             self._is_whole = True
-            self._turns.answer_came()
             self._answer.set_result(reply)
 
     def eof_received(self) -> bool:

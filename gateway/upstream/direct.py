@@ -2,8 +2,9 @@
 
 Each policy is a client around another one, which reads well and costs a call, or several, for each. Nearly every fetch is
 a read that goes out over an idle connection and comes back whole. `Direct` starts that one with what the policies know
-and tells them how it ended; everything else (a read to join, a breaker that isn't closed, no place, no connection, a
-failure) it leaves to them.
+and tells them how it ended. It also waits for a place in the bulkhead and opens connections, since a subgraph that is
+slow for all has every fetch wait. Everything else (a write, a read to join, entities that are kept, a breaker that isn't
+closed, a failure) it leaves to the policies.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ from gateway.execution.ports import (
 )
 from gateway.federation.plan import OperationKind
 from gateway.upstream.breaker import CircuitBreaker
-from gateway.upstream.bulkhead import Bulkhead
+from gateway.upstream.bulkhead import Bulkhead, no_place
 from gateway.upstream.coalesce import Coalesced, Key, LeaderGone, SharedFlight
 from gateway.upstream.connection import Connection
 from gateway.upstream.deadline import Deadlined
 from gateway.upstream.headers import Headered
-from gateway.upstream.http import HTTP_HEADERS, HttpSubgraph, failure_of_transport, read_reply
+from gateway.upstream.http import HTTP_HEADERS, HttpSubgraph, failure_of_transport, no_time_left, read_reply
 from gateway.upstream.lean_transport import LeanTransport
 from gateway.upstream.retry import Retried
-from gateway.upstream.transport import HttpReply, NoAnswer, TooLarge
+from gateway.upstream.transport import HttpReply, NoAnswer, NotSent, TooLarge
 
 
 class Direct:
@@ -46,8 +47,12 @@ class Direct:
         retried: Retried,
         coalesced: Coalesced,
         headered: Headered,
+        keeps_entities: bool = False,
     ) -> None:
-        """Take the policies of one client, the transport's first: `headered` is the outermost and holds all others."""
+        """Take the policies of one client, the transport's first: `headered` is the outermost and holds all others.
+
+        With `keeps_entities`, a policy between the last two looks at fetches of entities first.
+        """
         self._identify = http.identify
         self._transport = transport
         self._deadlined = deadlined
@@ -56,81 +61,131 @@ class Direct:
         self._retried = retried
         self._coalesced = coalesced
         self._headered = headered
+        self._general = headered.inner
+        self._keeps_entities = keeps_entities
         self._start = transport.start + "".join(f"{name}: {value}\r\n" for name, value in HTTP_HEADERS)
+        self._queued: dict[_Fetch, _Place] = {}
+        """Fetches that wait for a place, the first one first."""
+        self._late: asyncio.TimerHandle | None = None
+        """Looks for those that have waited too long."""
         self.fetch = headered.fetch
         self.subscribe = headered.subscribe
         self.aclose = headered.aclose
 
     def begin(self, request: SubgraphRequest, context: RequestContext, land: Landing) -> Flight | None:
-        """Start a fetch: at once where it is a common one, else in a task that goes through the policies."""
+        """Start a fetch: here where it is a common one, else in a task that goes through the policies."""
         self._headered.add(request, context)
-        coalesced, bulkhead, transport = self._coalesced, self._bulkhead, self._transport
+        flights, bulkhead = self._coalesced.flights, self._bulkhead
         key = (request.body, request.headers, context.caller.rights)
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        left_s = context.deadline - now
-        timeout_s = self._deadlined.timeout_s
+        now = asyncio.get_running_loop().time()
         if (
             request.kind is not OperationKind.QUERY
-            or key in coalesced.flights
+            or (self._keeps_entities and request.entities)
+            or key in flights
             or self._breaker.open_until is not None
-            or bulkhead.free <= 0
-            or left_s < self._deadlined.fair_s
+            or context.deadline - now < self._deadlined.fair_s
+            or not bulkhead.has_room
+            or (lines := self._lines(request, context)) is None
         ):
-            return begin_in_task(coalesced, request, context, land)
-        left_s = min(left_s, timeout_s)
-        head = self._head(request, context, left_s)
-        connection = transport.take_idle(now)
-        if head is None or connection is None:
-            if connection is not None:
-                transport.give_back(connection, now)
-            return begin_in_task(coalesced, request, context, land)
-        request.deadline = now + left_s
-        flight = coalesced.flights[key] = SharedFlight(context.deadline)
+            return begin_in_task(self._general, request, context, land)
+        fetch = flights[key] = _Fetch(self, request, context, land, key, lines)
         self._retried.budget.earn()
-        bulkhead.free -= 1
-        fetch = _Fetch(self, request, context, land, key, flight, connection)
-        transport.watch(connection, now + left_s, loop)
-        connection.send(head + request.body, fetch)
+        if bulkhead.free > 0:
+            bulkhead.free -= 1
+            self._begin(fetch)
+        else:
+            self._wait(fetch)
         return fetch
 
-    def _head(self, request: SubgraphRequest, context: RequestContext, left_s: float) -> bytes | None:
-        """Return the request's head, or None where a header can't be sent as it is."""
+    def _lines(self, request: SubgraphRequest, context: RequestContext) -> str | None:
+        """Return the header lines that policies added, or None where one can't be sent as it is."""
         lines = ""
         for name, value in request.headers:
             if "\r" in value or "\n" in value or "\0" in value:
                 return None
             lines += f"{name}: {value}\r\n"
         if self._identify is not None:
-            lines += "{}: {}\r\n".format(*self._identify(context.caller))
-        text = (
-            f"{self._start}x-correlation-id: {context.correlation_id}\r\n{lines}"
+            name, value = self._identify(context.caller)
+            lines += f"{name}: {value}\r\n"
+        return lines
+
+    def _begin(self, fetch: _Fetch) -> None:
+        """Send a fetch that has a place."""
+        fetch.has_place = True
+        now = asyncio.get_running_loop().time()
+        request, context = fetch.request, fetch.context
+        left_s = min(context.deadline - now, self._deadlined.timeout_s)
+        fetch.is_fair = left_s >= self._deadlined.fair_s
+        request.deadline = now + left_s
+        connection = self._transport.take_idle(now)
+        if connection is None:
+            fetch.task = asyncio.get_running_loop().create_task(self._connect(fetch))
+        else:
+            self._send(fetch, connection, left_s)
+
+    def _send(self, fetch: _Fetch, connection: Connection, left_s: float) -> None:
+        request = fetch.request
+        assert request.deadline is not None
+        fetch.connection = connection
+        self._transport.watch(connection, request.deadline)
+        head = (
+            f"{self._start}x-correlation-id: {fetch.context.correlation_id}\r\n{fetch.lines}"
             f"x-concord-deadline-ms: {max(1, int(left_s * 1000))}\r\ncontent-length: {len(request.body)}\r\n\r\n"
         )
-        return text.encode("latin-1", "replace")
+        connection.send(head.encode("latin-1", "replace") + request.body, fetch)
+
+    async def _connect(self, fetch: _Fetch) -> None:
+        """Open a connection for a fetch, or wait for one."""
+        loop = asyncio.get_running_loop()
+        deadline = fetch.request.deadline
+        assert deadline is not None
+        try:
+            if deadline <= loop.time():
+                raise no_time_left()
+            connection = await self._transport.connect(deadline)
+        except NotSent as error:
+            self._fail(fetch, failure_of_transport(error))
+        except SubgraphFailure as failed:
+            self._fail(fetch, failed)
+        except Exception as error:  # noqa: BLE001 - nobody awaits this task: whatever it is, whoever asked has to know
+            fetch.task = None
+            self._leave(fetch)
+            self._close(fetch, LeaderGone())
+            fetch.land(error)
+        else:
+            fetch.task = None
+            self._send(fetch, connection, deadline - loop.time())
 
     def end(self, fetch: _Fetch, reply: HttpReply | Exception) -> None:
         """Take a fetch's reply through the policies, the innermost first."""
         now = asyncio.get_running_loop().time()
-        fetch.connection.finish()
-        self._transport.give_back(fetch.connection, now)
-        self._bulkhead.leave()
-        outcome: SubgraphAnswer | SubgraphFailure
-        if isinstance(reply, HttpReply):
-            try:
-                outcome = read_reply(reply, fetch.request)
-            except SubgraphFailure as failed:
-                outcome = failed
-        else:
+        connection, fetch.connection = fetch.connection, None
+        assert connection is not None
+        connection.finish()
+        self._transport.give_back(connection, now)
+        if not isinstance(reply, HttpReply):
             assert isinstance(reply, NoAnswer | TooLarge)
-            outcome = failure_of_transport(reply)
-        if isinstance(outcome, SubgraphAnswer):
-            self._breaker.note(now, is_failure=False)
-            self.close(fetch, outcome)
-            fetch.land(outcome)
-        else:
-            self._breaker.note(now, is_failure=outcome.trips_breaker)
-            fetch.again = asyncio.get_running_loop().create_task(self._repeat(fetch, outcome))
+            self._fail(fetch, failure_of_transport(reply))
+            return
+        try:
+            answer = read_reply(reply, fetch.request)
+        except SubgraphFailure as failed:
+            self._fail(fetch, failed)
+            return
+        self._leave(fetch)
+        self._breaker.note(now, is_failure=False)
+        self._close(fetch, answer)
+        fetch.land(answer)
+
+    def _fail(self, fetch: _Fetch, failed: SubgraphFailure) -> None:
+        """Repeat a fetch that failed, where that helps."""
+        loop = asyncio.get_running_loop()
+        if fetch.has_place:
+            self._leave(fetch)
+        if failed.code == "SYSTEM_TIMEOUT" and not fetch.is_fair:
+            failed.trips_breaker = False
+        self._breaker.note(loop.time(), is_failure=failed.trips_breaker)
+        fetch.task = loop.create_task(self._repeat(fetch, failed))
 
     async def _repeat(self, fetch: _Fetch, failed: SubgraphFailure) -> None:
         outcome: SubgraphAnswer | SubgraphFailure
@@ -138,61 +193,120 @@ class Direct:
             outcome = await self._retried.again(failed, fetch.request, fetch.context)
         except SubgraphFailure as error:
             outcome = error
-        fetch.again = None
-        self.close(fetch, outcome)
+        fetch.task = None
+        self._close(fetch, outcome)
         fetch.land(outcome)
 
-    def close(self, fetch: _Fetch, outcome: SubgraphAnswer | SubgraphFailure | LeaderGone) -> None:
+    def _leave(self, fetch: _Fetch) -> None:
+        fetch.has_place = False
+        self._bulkhead.leave()
+
+    def _close(self, fetch: _Fetch, outcome: SubgraphAnswer | SubgraphFailure | LeaderGone) -> None:
         """End what others may have joined."""
-        self._coalesced.end(fetch.key, fetch.flight, outcome)
+        fetch.is_done = True
+        self._coalesced.end(fetch.key, fetch, outcome)
 
     def call_off(self, fetch: _Fetch) -> None:
         """End a fetch that nobody wants any more."""
-        if fetch.again is not None:
-            fetch.again.cancel()
-        else:
+        self._close(fetch, LeaderGone())
+        place = self._queued.pop(fetch, None)
+        if place is not None:
+            self._bulkhead.forget(place)
+            return
+        if fetch.task is not None:
+            fetch.task.cancel()
+        elif fetch.connection is not None:
             fetch.connection.finish()
             self._transport.give_back(fetch.connection, 0.0)
-            self._bulkhead.leave()
-        self.close(fetch, LeaderGone())
+        if fetch.has_place:
+            self._leave(fetch)
+
+    # Fetches that wait for a place
+
+    def _wait(self, fetch: _Fetch) -> None:
+        place = self._queued[fetch] = _Place(self, fetch)
+        self._bulkhead.wait(place)
+        if self._late is None:
+            self._late = asyncio.get_running_loop().call_at(fetch.deadline, self._end_late)
+
+    def give_place(self, fetch: _Fetch) -> None:
+        """Start a fetch that has waited."""
+        self._queued.pop(fetch, None)
+        self._begin(fetch)
+
+    def _end_late(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for fetch in [each for each in self._queued if each.deadline <= now]:
+            self._bulkhead.forget(self._queued.pop(fetch))
+            self._fail(fetch, no_place())
+        earliest = min((each.deadline for each in self._queued), default=None)
+        self._late = None if earliest is None else loop.call_at(earliest, self._end_late)
 
 
-class _Fetch:
-    """A common fetch under way. Takes the answer from its connection."""
+class _Fetch(SharedFlight):
+    """A common fetch under way, which others may join. Takes the answer from its connection."""
 
-    __slots__ = ("_direct", "_is_done", "again", "connection", "context", "flight", "key", "land", "request")
+    __slots__ = (
+        "_direct",
+        "connection",
+        "context",
+        "has_place",
+        "is_done",
+        "is_fair",
+        "key",
+        "land",
+        "lines",
+        "request",
+        "task",
+    )
 
     def __init__(
-        self,
-        direct: Direct,
-        request: SubgraphRequest,
-        context: RequestContext,
-        land: Landing,
-        key: Key,
-        flight: SharedFlight,
-        connection: Connection,
+        self, direct: Direct, request: SubgraphRequest, context: RequestContext, land: Landing, key: Key, lines: str
     ) -> None:
+        self.deadline = context.deadline
+        self.landed = None
+        self.followers = 0
         self._direct = direct
-        self._is_done = False
         self.request = request
         self.context = context
         self.land = land
         self.key = key
-        self.flight = flight
-        self.connection = connection
-        self.again: asyncio.Task[None] | None = None
-        """What repeats it, once it has failed."""
+        self.lines = lines
+        self.connection: Connection | None = None
+        self.task: asyncio.Task[None] | None = None
+        """What connects for it, or repeats it once it has failed."""
+        self.is_fair = True
+        """Whether the subgraph is to blame for being too slow."""
+        self.has_place = False
+        self.is_done = False
+
+    __hash__ = object.__hash__
 
     def done(self) -> bool:
-        return self._is_done
+        return self.is_done
 
     def set_result(self, result: HttpReply | Exception, /) -> None:
-        self._is_done = True
         self._direct.end(self, result)
 
     set_exception = set_result
 
     def cancel(self) -> None:
-        if not self._is_done or self.again is not None:
-            self._is_done = True
+        if not self.is_done:
             self._direct.call_off(self)
+
+
+class _Place:
+    """A place in the bulkhead that a fetch waits for."""
+
+    __slots__ = ("_direct", "_fetch")
+
+    def __init__(self, direct: Direct, fetch: _Fetch) -> None:
+        self._direct = direct
+        self._fetch = fetch
+
+    def done(self) -> bool:
+        return self._fetch.is_done
+
+    def set_result(self, result: None, /) -> None:  # noqa: ARG002 - a future's
+        self._direct.give_place(self._fetch)

@@ -29,7 +29,7 @@ class Headered:
     """Adds headers to every fetch and stream. It goes outermost: reads with different headers must not be joined."""
 
     def __init__(self, inner: SubgraphClient, *, fixed: Mapping[str, str], forwarded: Iterable[str]) -> None:
-        self._inner = inner
+        self.inner = inner
         self._fixed = tuple((name.lower(), value) for name, value in fixed.items())
         self._forwarded = tuple(
             name for name in map(str.lower, forwarded) if name not in _OURS and not name.startswith(_OURS_BY_PREFIX)
@@ -37,11 +37,11 @@ class Headered:
 
     def fetch(self, request: SubgraphRequest, context: RequestContext) -> Coroutine[Any, Any, SubgraphAnswer]:
         """Fetch with the headers. Hands the client's own coroutine on: one of its own would only be in the way."""
-        return self._inner.fetch(self.add(request, context), context)
+        return self.inner.fetch(self.add(request, context), context)
 
     def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SourceEvent, None]:
         """Subscribe with the headers."""
-        return self._inner.subscribe(self.add(request, context), context)
+        return self.inner.subscribe(self.add(request, context), context)
 
     def add(self, request: SubgraphRequest, context: RequestContext) -> SubgraphRequest:
         """Add the headers to a request, and return it."""
@@ -54,4 +54,4 @@ class Headered:
 
     async def aclose(self) -> None:
         """Close the client inside."""
-        await self._inner.aclose()
+        await self.inner.aclose()

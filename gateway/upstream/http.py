@@ -46,7 +46,7 @@ class HttpSubgraph:
         """Post the operation and return the decoded answer. Raises SubgraphFailure by the table of the error standard."""
         left_s = (request.deadline or context.deadline) - asyncio.get_running_loop().time()
         if left_s <= 0:
-            raise SubgraphFailure("SYSTEM_TIMEOUT", "no time left to ask", is_sent=False, trips_breaker=False)
+            raise no_time_left()
         headers = wire_headers(request, context, left_s)
         if self.identify is not None:
             headers.append(self.identify(context.caller))
@@ -67,6 +67,11 @@ class HttpSubgraph:
         await self.transport.aclose()
         for transport in self._owned:
             await transport.aclose()
+
+
+def no_time_left() -> SubgraphFailure:
+    """Return the failure of a fetch whose time was over before it could be sent."""
+    return SubgraphFailure("SYSTEM_TIMEOUT", "no time left to ask", is_sent=False, trips_breaker=False)
 
 
 def wire_headers(request: SubgraphRequest, context: RequestContext, left_s: float | None) -> list[tuple[str, str]]:

@@ -12,14 +12,12 @@ from urllib.parse import urlsplit
 
 from gateway.upstream.connection import Connection, KnownHeads
 from gateway.upstream.transport import HeaderPairs, HttpReply, NoAnswer, NotSent
-from gateway.upstream.turns import Turns
 
 _EARLY_S = 0.005
 
 
 _SWEEP_S = 0.01
-"""How late a request's end may be noticed. One timer looks after all requests, since one for each costs as much as
-parsing its answer."""
+"""How late a request's end may be noticed."""
 
 
 class LeanTransport:
@@ -32,7 +30,6 @@ class LeanTransport:
         max_connections: int = 64,
         max_bytes: int = 64 << 20,
         keep_alive_s: float = 4.0,
-        turns: Turns | None = None,
     ) -> None:
         """`keep_alive_s` should be less than the server's own (uvicorn: 5), or requests meet connections that close.
 
@@ -53,8 +50,9 @@ class LeanTransport:
         self._open: set[Connection] = set()
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._known = KnownHeads()
-        self._turns = turns or Turns()
         self._sweeper: asyncio.TimerHandle | None = None
+        """One timer looks after all requests, since one for each costs as much as parsing its answer."""
+        self._sweeps_at = float("inf")
 
     async def post(self, headers: HeaderPairs, body: bytes, timeout_s: float) -> HttpReply:
         """Send and return the whole answer. Raises NotSent, NoAnswer or TooLarge."""
@@ -62,8 +60,8 @@ class LeanTransport:
         loop = asyncio.get_running_loop()
         now = loop.time()
         deadline = now + timeout_s
-        connection = self.take_idle(now) or await self._connect(deadline)
-        self.watch(connection, deadline, loop)
+        connection = self.take_idle(now) or await self.connect(deadline)
+        self.watch(connection, deadline)
         answer: asyncio.Future[HttpReply] = loop.create_future()
         connection.send(request, answer)
         try:
@@ -72,11 +70,11 @@ class LeanTransport:
             connection.finish()
             self.give_back(connection, loop.time())
 
-    def watch(self, connection: Connection, deadline: float, loop: asyncio.AbstractEventLoop) -> None:
+    def watch(self, connection: Connection, deadline: float) -> None:
         """See that what the connection is about to be used for ends in time."""
         connection.deadline = deadline
-        if self._sweeper is None:
-            self._sweeper = loop.call_later(_SWEEP_S, self._sweep, loop)
+        if deadline < self._sweeps_at:
+            self._sweep_at(deadline)
 
     async def aclose(self) -> None:
         """Close all connections; requests in flight fail."""
@@ -88,14 +86,24 @@ class LeanTransport:
         # Closing is told in the loop's next round.
         await asyncio.sleep(0)
 
-    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        """End requests whose time is over, and look again while there are others."""
-        now = loop.time()
+    def _sweep_at(self, when: float) -> None:
+        loop = asyncio.get_running_loop()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        self._sweeps_at = max(when, loop.time() + _SWEEP_S)
+        self._sweeper = loop.call_at(self._sweeps_at, self._sweep)
+
+    def _sweep(self) -> None:
+        """End requests whose time is over, and look again when the next one's is."""
+        now = asyncio.get_running_loop().time()
+        self._sweeper, self._sweeps_at = None, float("inf")
         busy = [each for each in self._open if each.is_busy]
         for connection in busy:
             if connection.deadline <= now:
                 connection.fail(NoAnswer("no whole answer in time", is_timeout=True))
-        self._sweeper = loop.call_later(_SWEEP_S, self._sweep, loop) if busy else None
+        earliest = min((each.deadline for each in busy if each.is_busy), default=None)
+        if earliest is not None and earliest < self._sweeps_at:
+            self._sweep_at(earliest)
 
     def _request(self, headers: HeaderPairs, body: bytes) -> bytes:
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
@@ -122,7 +130,7 @@ class LeanTransport:
         self._idle.append(connection)
         self._wake_one()
 
-    async def _connect(self, deadline: float) -> Connection:
+    async def connect(self, deadline: float) -> Connection:
         """Open a connection, or wait until there is a free one."""
         loop = asyncio.get_running_loop()
         try:
@@ -142,7 +150,7 @@ class LeanTransport:
         self._free -= 1
         try:
             _, connection = await asyncio.get_running_loop().create_connection(
-                lambda: Connection(self._max_bytes, self._lost, self._known, self._turns), self._host, self._port
+                lambda: Connection(self._max_bytes, self._lost, self._known), self._host, self._port
             )
         except BaseException:
             self._free += 1

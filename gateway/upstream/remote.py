@@ -9,7 +9,6 @@ from gateway.upstream.httpx_transport import HttpxTransport
 from gateway.upstream.lean_transport import LeanTransport
 from gateway.upstream.subscribe import RemoteStreams
 from gateway.upstream.transport import HttpTransport
-from gateway.upstream.turns import Turns
 
 MAX_STREAMS = 1_000
 """Subscriptions over server-sent events at once. They last, so they have connections of their own."""
@@ -19,17 +18,16 @@ def remote_subgraph(
     url: str,
     *,
     max_connections: int = 64,
-    turns: Turns | None = None,
     identify: Identify | None = None,
     trust: ssl.SSLContext | None = None,
 ) -> HttpSubgraph:
-    """Return a client for the subgraph at an http or https URL; policies go around it, `turns` are told of answers.
+    """Return a client for the subgraph at an http or https URL; policies go around it.
 
     `identify` makes the header that names the caller. `trust` says whose certificates are accepted, and which is shown.
     """
     transport: HttpTransport
     if url.startswith("http://"):
-        transport = LeanTransport(url, max_connections=max_connections, turns=turns)
+        transport = LeanTransport(url, max_connections=max_connections)
     else:
         transport = HttpxTransport(url, max_connections=max_connections, trust=trust)
     streams = HttpxTransport(url, max_connections=MAX_STREAMS, trust=trust)

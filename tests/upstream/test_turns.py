@@ -1,4 +1,4 @@
-"""Requests under way go first: a new one starts when no answer waits, and none waits for ever."""
+"""Requests under way go first: one new one starts in each round, and none waits for ever."""
 
 import asyncio
 
@@ -7,34 +7,36 @@ import pytest
 from gateway.upstream.turns import Turns
 
 
-async def test_new_requests_start_at_once_where_nothing_waits():
-    turns = Turns()
-    async with asyncio.timeout(30):
-        for _ in range(3):
-            await turns.start()
+async def test_new_requests_start_one_by_one_in_order_and_after_what_is_ready():
+    turns, happened = Turns(), []
+    loop = asyncio.get_running_loop()
 
-
-async def test_new_requests_wait_for_answers_and_start_in_order():
-    turns, started = Turns(), []
+    def answer(number):
+        happened.append(f"answer {number}")
+        if number < 3:
+            loop.call_soon(answer, number + 1)
 
     async def begin(name):
         await turns.start()
-        started.append(name)
+        happened.append(name)
 
-    turns.answer_came()
-    turns.answer_came()
-    tasks = {name: asyncio.create_task(begin(name)) for name in "abcd"}
+    turns.call(lambda: happened.append("a"))
+    turns.call(lambda: happened.append("b"))
+    waiting = {name: asyncio.create_task(begin(name)) for name in "cde"}
+    loop.call_soon(answer, 1)
     await asyncio.sleep(0)
-    turns.answer_taken()
-    await asyncio.sleep(0.01)
-    assert started == []
-    tasks["a"].cancel()
-    tasks["c"].cancel()
-    turns.answer_taken()  # wakes one that has just been called off: its turn is the next one's
-    for name in "bd":
-        await asyncio.wait_for(tasks[name], 30)
-    assert started == ["b", "d"]
+    waiting["d"].cancel()
+    async with asyncio.timeout(30):
+        await asyncio.gather(waiting["c"], waiting["e"])
     with pytest.raises(asyncio.CancelledError):
-        await tasks["a"]
+        await waiting["d"]
+    assert [each for each in happened if len(each) == 1] == ["a", "b", "c", "e"]
+    assert happened.index("b") > happened.index("answer 1")
     async with asyncio.timeout(30):
         await turns.start()
+
+
+async def test_a_start_may_ask_for_another():
+    turns, started = Turns(), asyncio.Event()
+    turns.call(lambda: turns.call(started.set))
+    await asyncio.wait_for(started.wait(), 30)
