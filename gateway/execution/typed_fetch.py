@@ -25,7 +25,7 @@ from gateway.execution.typed_generate import (
     fields_of,
     part_of,
 )
-from gateway.execution.typed_tree import Assignment, Fragments, NotTyped, Spot, selected
+from gateway.execution.typed_tree import TYPENAME, Assignment, Fragments, NotTyped, Spot, selected
 from gateway.execution.walk import static_path
 from gateway.federation.plan import (
     EachItem,
@@ -33,6 +33,7 @@ from gateway.federation.plan import (
     OperationKind,
     Path,
     PathKey,
+    RepresentationFragment,
     RepresentationSelection,
 )
 
@@ -158,6 +159,8 @@ class Fetches:
         for spot in self._root.walk():
             if not all(name in spot.brought for name in (*spot.fields, *spot.hidden) if spot.wanted(name)):
                 raise NotTyped("a field that no fetch brings")
+            if spot.is_named and TYPENAME not in spot.created_with:
+                raise NotTyped("a type's name that no fetch brings")
 
     def make(self, compiled: CompiledRoot | CompiledEntity) -> TypedFetch:
         """Return the typed fetch; all fetches were noted and the classes made."""
@@ -231,14 +234,12 @@ class Fetches:
         for step in path:
             match step:
                 case PathKey(name, possible_types):
-                    if possible_types is not None and spot.type_name not in possible_types:
-                        raise NotTyped("a path of another type")
+                    _check_type(spot, possible_types)
                     if name not in spot.children:
                         raise NotTyped("a path through what the client did not select")
                     spot = spot.children[name]
                 case EachItem(possible_types):
-                    if possible_types is not None and spot.type_name not in possible_types:
-                        raise NotTyped("a path of another type")
+                    _check_type(spot, possible_types)
         if static_path(path) != spot.place:
             raise AssertionError("a path leads to its place")
         return spot
@@ -269,9 +270,23 @@ class Fetches:
             self._create(child, below, fragments, creator, created)
 
 
+def _check_type(spot: Spot, possible_types: frozenset[str] | None) -> None:
+    """Note that a step of a path asks for objects of some types."""
+    if possible_types is not None:
+        if spot.type_name not in possible_types:
+            raise NotTyped("a path of another type")
+        spot.is_named = True
+
+
 def _note_sources(spot: Spot, representation: RepresentationSelection) -> None:
+    if any(isinstance(each, RepresentationFragment) for each in representation):
+        spot.is_named = True
     for each in fields_of(spot, representation):
         if each.source in spot.children:
             raise NotTyped("a representation that holds objects the client selected")
-        if each.source != "__typename" and each.source not in spot.fields:
+        if each.source == TYPENAME:
+            spot.is_named = True
+            continue
+        spot.sources.add(each.source)
+        if each.source not in spot.fields:
             spot.hidden.add(each.source)

@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from gateway.execution.collect import SKIP, build_value
 from gateway.execution.shape import LeafKind, LeafShape
-from gateway.execution.typed_tree import NotTyped, Spot, value_type
+from gateway.execution.typed_tree import TYPENAME, NotTyped, Spot, default_of, value_type
 from gateway.federation.plan import RepresentationField, RepresentationFragment, RepresentationSelection
 
 encode = msgspec.json.Encoder().encode
@@ -64,7 +64,7 @@ def part_of(spots: Sequence[Spot], names: Mapping[str, object]) -> Part:
         if visible is None:
             definition.append((attribute, Any | UnsetType, UNSET))
         else:
-            default = None if visible.fields[name].is_nullable else msgspec.NODEFAULT
+            default = msgspec.NODEFAULT if any(name in spot.sources for spot in wanting) else default_of(visible, name)
             definition.append((attribute, value_type(visible, name), default))
     renamed = {attribute: name for name, attribute in attributes.items()}
     return Part(msgspec.defstruct("Part", definition, kw_only=True, gc=False, rename=renamed.get), attributes)
@@ -91,7 +91,7 @@ def compile_merge(spot: Spot, part: Part) -> Merge:
 
 def _irregular_if_needed(spot: Spot, part: Part, indent: str) -> list[str]:
     """Return the lines for an object that gets nothing: where it has to get something, that has to be told."""
-    needed = any(name in spot.fields and not spot.fields[name].is_nullable for name in part.attributes)
+    needed = any(name in spot.fields and default_of(spot, name) is msgspec.NODEFAULT for name in part.attributes)
     return [f"{indent}else:", f"{indent}    raise Irregular"] if needed else []
 
 
@@ -115,7 +115,7 @@ def compile_keys(spot: Spot, representation: RepresentationSelection, part: Part
     for number, each in enumerate(fields_of(spot, representation)):
         attribute = f"r{number}"
         scope[f"n{number}"] = each.name
-        if each.source == "__typename":
+        if each.source == TYPENAME:
             scope[f"c{number}"] = spot.type_name
             arguments.append(f"n{number}: c{number}")
             continue

@@ -23,7 +23,7 @@ from gateway.execution.shape import ListShape, ObjectShape
 from gateway.execution.sharing import Place
 from gateway.execution.typed_fetch import Fetches, TypedFetch
 from gateway.execution.typed_generate import Irregular, encode
-from gateway.execution.typed_tree import Assignment, NotTyped, Spot, make_classes, object_in, spots_of
+from gateway.execution.typed_tree import TYPENAME, Assignment, NotTyped, Spot, make_classes, object_in, spots_of
 from gateway.federation.plan import OperationKind
 
 _HEAD = 96
@@ -241,7 +241,7 @@ class TypedOperation:
             tree=tree,
             steps={spot: _step(spot) for spot in tree.walk() if spot.parent is not None},
             slicers={spot: Slicer(spot, self._repeats.setdefault(spot.place, Repeats())) for spot in sliced},
-            hidden={spot: _hide(spot) for spot in tree.walk() if spot.hidden},
+            hidden={spot: _hide(spot) for spot in tree.walk() if spot.hidden - spot.fields.keys() or spot.hides_name},
         )
 
     def _may_slice(self, spot: Spot) -> bool:
@@ -364,6 +364,8 @@ def _step(spot: Spot) -> Callable[[list[Any]], list[Any]]:
 
 def _hide(spot: Spot) -> Callable[[list[Any]], None]:
     names = sorted(spot.hidden - spot.fields.keys())
+    if spot.hides_name:
+        names.append(TYPENAME)
     assignments = " = ".join(f"o.{spot.attributes[name]}" for name in names)
     scope: dict[str, Any] = {"UNSET": UNSET}
     exec(f"def hide(objects):\n    for o in objects: {assignments} = UNSET", scope)  # noqa: S102 - as above

@@ -50,6 +50,9 @@ Assignment = Mapping[str, bool]
 """Values of the variables that `@skip` and `@include` use."""
 
 
+TYPENAME = "__typename"
+
+
 class NotTyped(Exception):  # noqa: N818 - a signal, never seen outside execution
     """The operation, or its plan, needs more than typed objects can do."""
 
@@ -66,6 +69,10 @@ class Spot:
     children: dict[str, Spot] = field(default_factory=dict)
     hidden: set[str] = field(default_factory=set)
     """Response names that only representations need."""
+    sources: set[str] = field(default_factory=set)
+    """Response names that representations need."""
+    is_named: bool = False
+    """Whether a representation, or a path, goes by the name of the type that the objects say they have."""
     creator: object = None
     """The fetch's part that brings the objects of this place."""
     created_with: set[str] = field(default_factory=set)
@@ -90,6 +97,11 @@ class Spot:
         yield self
         for child in self.children.values():
             yield from child.walk()
+
+    @property
+    def hides_name(self) -> bool:
+        """Whether objects hold the name of their type and the client did not select it."""
+        return self.is_named and TYPENAME not in self.fields
 
     def wanted(self, name: str) -> bool:
         """Tell whether a response name has an attribute here."""
@@ -184,18 +196,31 @@ def make_classes(root: Spot) -> None:
                 continue
             each = spot.fields[name]
             if isinstance(each.shape, TypenameShape):
-                definition.append((attribute, Literal[spot.type_name], spot.type_name))
+                is_told = spot.is_named and name == TYPENAME
+                default = msgspec.NODEFAULT if is_told else spot.type_name
+                definition.append((attribute, Literal[spot.type_name], default))
                 continue
             value = value_type(spot, name)
             if name in spot.created_with:
-                definition.append((attribute, value, None if each.is_nullable else msgspec.NODEFAULT))
+                definition.append((attribute, value, default_of(spot, name)))
             else:
                 # Another fetch brings it, or finds that it can't be.
                 definition.append((attribute, value if each.is_nullable or value is Raw else value | None, None))
+        if spot.hides_name:
+            spot.attributes[TYPENAME] = "t"
+            definition.append(("t", Literal[spot.type_name] | UnsetType, msgspec.NODEFAULT))
         names = {attribute: name for name, attribute in spot.attributes.items()}
         spot.made = msgspec.defstruct(
             f"At_{'_'.join(spot.place)}", definition, kw_only=True, gc=False, rename=names.get
         )
+
+
+def default_of(spot: Spot, name: str) -> Any:
+    """Return what stands for a field that an answer should hold and does not: null, unless that can't be told from one.
+
+    A representation is not made of what was never said, but of a null that was.
+    """
+    return None if spot.fields[name].is_nullable and name not in spot.sources else msgspec.NODEFAULT
 
 
 def value_type(spot: Spot, name: str) -> Any:

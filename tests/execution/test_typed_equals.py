@@ -9,21 +9,28 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planned_gateway import OnePlan, entity, plain_supergraph, root, told
+from planned_gateway import OnePlan, entity, key, plain_supergraph, root, told
 
 from gateway.engine import Engine, EngineLimits, GraphQLRequest
 from gateway.execution.ports import RequestContext, SubgraphAnswer, SubgraphFailure, SubgraphRequest
-from gateway.federation.plan import Condition, Parallel, Sequence
+from gateway.federation.plan import Condition, Parallel, RepresentationField, Sequence
 
 SDL = """
 type Query { users: [User] best: User! }
-type User { id: ID! name: String age: Int! score: Float mood: Mood pets: [[Pet!]] home: Home note: Any }
+type User { id: ID! name: String age: Int! score: Float mood: Mood pets: [[Pet!]] home: Home note: Any rank: Int tag: String }
 type Home { zip: String! street: String owner: User }
 type Pet { id: ID! name: String! isOld: Boolean }
 enum Mood { GOOD BAD }
 scalar Any
 """
 SUPERGRAPH = plain_supergraph(SDL, ["a", "b", "c"])
+
+
+def nullable(name: str) -> tuple[RepresentationField, ...]:
+    """A representation that takes a null for what it is, beside the key."""
+    return (*key("id"), RepresentationField(name, name, is_nullable=True))
+
+
 PLAN = Sequence(
     (
         root(
@@ -52,13 +59,15 @@ PLAN = Sequence(
                     )
                 ),
                 Condition("x", entity("c", "mood", "best", type_name="User", fields=("mood",))),
+                entity("c", "tag", "users.@", type_name="User", keys=nullable("mood"), fields=("tag",)),
             )
         ),
+        entity("a", "rank", "users.@", "best", type_name="User", keys=nullable("score"), fields=("rank",)),
     )
 )
 QUERY = """query ($x: Boolean!) {
-  users { name age pets { isOld name } mood home { owner { name id t: __typename } zip } }
-  best { ...U note @include(if: $x) mood @include(if: $x) __typename }
+  users { name age pets { isOld name } mood home { owner { name id t: __typename } zip } rank tag score }
+  best { ...U rank note @include(if: $x) mood @include(if: $x) __typename }
 }
 fragment U on User { score id age }"""
 
@@ -70,34 +79,40 @@ def often(value: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 RUBBISH = st.sampled_from([None, 1, 2**40, 1.5, "x", True, [], {}, {"x": 1}, [None]])
 ID = often(st.sampled_from(["1", "2", "é\n"]))
-USER = st.fixed_dictionaries({"__typename": st.just("User"), "id": ID})
+
+
+def object_of(type_name: str, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Objects that nearly always say of what type they are, and hold all that was asked for."""
+    whole = st.fixed_dictionaries({"__typename": often(st.just(type_name)), **fields})
+    left_out = st.sampled_from([*[None] * 12, "__typename", *fields])
+    return st.builds(lambda row, name: {k: v for k, v in row.items() if k != name}, whole, left_out)
+
+
+USER = object_of("User", id=ID)
 HOME = st.fixed_dictionaries({"zip": often(st.text(max_size=2)), "owner": often(USER | st.none())})
-PETS = st.lists(
-    often(st.lists(st.fixed_dictionaries({"__typename": st.just("Pet"), "id": ID}), max_size=2)), max_size=2
-)
-FULL = st.fixed_dictionaries(
-    {
-        "__typename": st.just("User"),
-        "id": ID,
-        "mood": often(st.sampled_from(["GOOD", "BAD", None])),
-        "pets": often(PETS),
-        "home": often(HOME | st.none()),
-    }
+PETS = st.lists(often(st.lists(object_of("Pet", id=ID), max_size=2)), max_size=2)
+FULL = object_of(
+    "User",
+    id=ID,
+    mood=often(st.sampled_from(["GOOD", "BAD", None])),
+    pets=often(PETS),
+    home=often(HOME | st.none()),
 )
 ROOT = st.fixed_dictionaries(
     {
         "users": often(st.lists(often(FULL | st.none()), max_size=4)),
-        "best": often(st.fixed_dictionaries({"__typename": st.just("User"), "id": ID, "note": RUBBISH})),
+        "best": often(object_of("User", id=ID, note=RUBBISH)),
     }
 )
-ENTITY = st.fixed_dictionaries(
-    {
-        "name": often(st.text(max_size=2)),
-        "score": often(st.sampled_from([None, 1, 1.5, 2**60])),
-        "age": often(st.integers(-3, 3)),
-        "isOld": often(st.booleans() | st.none()),
-        "mood": often(st.sampled_from(["GOOD", None])),
-    }
+ENTITY = object_of(
+    "User",
+    name=often(st.text(max_size=2)),
+    score=often(st.sampled_from([None, 1, 1.5, 2**60])),
+    age=often(st.integers(-3, 3)),
+    isOld=often(st.booleans() | st.none()),
+    mood=often(st.sampled_from(["GOOD", None])),
+    rank=often(st.integers(-3, 3) | st.none()),
+    tag=often(st.text(max_size=2)),
 )
 ERRORS = st.lists(st.just({"message": "no", "path": ["users", 0, "mood"]}), max_size=1)
 
@@ -174,7 +189,7 @@ async def test_a_regular_answer_is_made_of_typed_objects(x):
     says = Says(
         {"users": [{**user, "home": home}, {**user, "home": home}, None], "best": best},
         [],
-        [{"name": "n", "score": 1, "age": 3, "isOld": True, "mood": "BAD"}],
+        [{"name": "n", "score": 1, "age": 3, "isOld": True, "mood": "BAD", "rank": 2, "tag": "t"}],
         "",
     )
     found, is_encoded = await answered(says, is_typed=True, x=x)
@@ -184,9 +199,42 @@ async def test_a_regular_answer_is_made_of_typed_objects(x):
         "pets": [[{"isOld": True, "name": "n"}]],
         "mood": "GOOD",
         "home": {"owner": {"name": "n", "id": "2", "t": "User"}, "zip": "z"},
+        "rank": 2,
+        "tag": "t",
+        "score": 1,
     }
     extra = {"note": best["note"], "mood": "BAD"} if x else {}
     wanted = {
-        "data": {"users": [row, row, None], "best": {"score": 1, "id": "1", "age": 3, **extra, "__typename": "User"}}
+        "data": {
+            "users": [row, row, None],
+            "best": {"score": 1, "id": "1", "age": 3, "rank": 2, **extra, "__typename": "User"},
+        }
     }
     assert (found, is_encoded) == (orjson.dumps(wanted), True)
+
+
+NAMELESS = {"id": "1", "mood": "GOOD", "pets": None, "home": None}
+MOODLESS = {"__typename": "User", "id": "1", "pets": None, "home": None}
+
+
+@pytest.mark.parametrize(
+    ("user", "answer", "asked"),
+    [
+        # Nothing tells what it is, so nothing is asked of it, and an age has to be there.
+        (NAMELESS, None, set()),
+        # What was left out may be anything: only a null that was given is sent for one.
+        (
+            MOODLESS,
+            {"name": "n", "age": 3, "pets": None, "mood": None, "home": None, "rank": 2, "tag": None, "score": 1},
+            {"rank", "age", "name score"},
+        ),
+    ],
+)
+async def test_what_a_subgraph_left_out_is_not_made_up(user, answer, asked):
+    entity_row = {"name": "n", "score": 1, "age": 3, "rank": 2, "tag": "t"}
+    for is_typed in (True, False):
+        says = Says({"users": [user], "best": {"__typename": "User", "id": "9"}}, [], [entity_row], "")
+        found, _ = await answered(says, is_typed=is_typed, x=False)
+        assert orjson.loads(found)["data"]["users"] == [answer]
+        fetches = {body for _, body in says.asked if b'"id":"1"' in body}
+        assert {orjson.loads(each)["query"].rpartition("{...on User{")[2].rstrip("}") for each in fetches} == asked
