@@ -211,6 +211,7 @@ class SubgraphSettings(Table):
     """One subgraph: who it is, where it answers, how it may be called."""
 
     url: str | None = None
+    """Its address, or those of its replicas with commas between."""
     in_process: str | None = None
     """Name of a graph the gateway carries itself, instead of a `url`; `concord` is the only one."""
     schema_path: Path = Field(alias="schema")
@@ -239,9 +240,15 @@ class SubgraphSettings(Table):
     def _has_one_address(self) -> Self:
         if (self.url is None) == (self.in_process is None):
             raise ValueError("needs either `url` or `in_process`, not both")
-        if self.url is not None and not self.url.startswith(("http://", "https://")):
-            raise ValueError(f"`url` must start with http:// or https://, not {self.url!r}")
+        for url in self.urls:
+            if not url.startswith(("http://", "https://")):
+                raise ValueError(f"`url` must start with http:// or https://, not {url!r}")
         return self
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The addresses of its replicas; none where the gateway carries it itself."""
+        return () if self.url is None else tuple(url.strip() for url in self.url.split(","))
 
 
 class ProcessSettings(Table):

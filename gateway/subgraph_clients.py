@@ -28,6 +28,7 @@ from gateway.upstream.direct import Direct
 from gateway.upstream.headers import Headered
 from gateway.upstream.lean_transport import LeanTransport
 from gateway.upstream.remote import remote_subgraph
+from gateway.upstream.replicas import Replicas
 from gateway.upstream.retry import Retried
 from gateway.upstream.tls import TlsFiles, TlsFilesRefused
 from gateway.upstream.turns import Turns
@@ -124,20 +125,25 @@ class SubgraphClients:
             return own if self._caching is None else self._caching.around(own, name, is_in_process=True)
         settings = configured or SubgraphSettings(url=url, schema=self._settings.supergraph.path)
         # Outermost last: each policy is a client around the one before.
-        http = remote_subgraph(
-            settings.url or url,
-            max_connections=settings.max_connections,
-            identify=CallerSigner(self._internal_secret, name) if settings.tell_caller else None,
-            trust=_trust(name, settings),
-        )
-        deadlined = Deadlined(http, timeout_s=settings.timeout_s)
+        replicas = [
+            remote_subgraph(
+                each,
+                max_connections=settings.max_connections,
+                identify=CallerSigner(self._internal_secret, name) if settings.tell_caller else None,
+                trust=_trust(name, settings),
+            )
+            for each in settings.urls or (url,)
+        ]
+        http = replicas[0]
+        is_alone = len(replicas) == 1
+        deadlined = Deadlined(http if is_alone else Replicas(replicas), timeout_s=settings.timeout_s)
         bulkhead = Bulkhead(deadlined, most=settings.max_connections)
         breaker = self._breakers[name] = CircuitBreaker(bulkhead)
         retried = Retried(breaker)
         coalesced = Coalesced(IdempotentWrites(retried, self._writes))
         cached = coalesced if self._caching is None else self._caching.around(coalesced, name)
         headered = Headered(cached, fixed=settings.headers, forwarded=settings.forward_headers)
-        if not isinstance(http.transport, LeanTransport):
+        if not is_alone or not isinstance(http.transport, LeanTransport):
             return headered
         return Direct(
             http,

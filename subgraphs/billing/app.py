@@ -35,6 +35,7 @@ from subgraphs.kit.crosswalk import Crosswalk
 from subgraphs.kit.database import Database
 from subgraphs.kit.idempotent_write import IdempotentWrites
 from subgraphs.kit.outbox import Outbox
+from subgraphs.kit.replica import Replica
 from subgraphs.kit.subgraph_app import Running, run_subgraph
 from subgraphs.kit.subgraph_schema import subgraph_schema
 from subgraphs.kit.system_of_record import describe
@@ -60,6 +61,7 @@ _SCHEMAS = (
 async def start(settings: BillingSettings, *, dialect: StripeDialect = STRIPE) -> AsyncIterator[Running]:
     """Open the store, connect to Stripe, and keep the mirror and the event log supplied."""
     secret = settings.signing_secret.get_secret_value()
+    replica = Replica.join(settings.state_dir)
     database = await Database.open(settings.state_dir / "billing.sqlite", _SCHEMAS)
     client = stripe_client(
         settings.vendor_url,
@@ -105,7 +107,7 @@ async def start(settings: BillingSettings, *, dialect: StripeDialect = STRIPE) -
             return sorted(record for record, owner in owners.items() if owner == customer_id)
 
         ledger = StripeLedger(adaptor, database)
-        answers = IdempotentWrites(database)
+        answers = IdempotentWrites(database, replica)
         writes = ContractWrites(books, ledger, answers, feed, records_of, supported=adaptor.capabilities.writes)
         agreements = AgreementWrites(books, StripeAgreements(adaptor, database, books), answers)
         loops = [
@@ -125,13 +127,14 @@ async def start(settings: BillingSettings, *, dialect: StripeDialect = STRIPE) -
         system = partial(
             describe, name="billing", vendor="stripe", sheets={"objects": adaptor.capabilities}, client=client
         )
-        async with background(*loops):
+        async with background(sync.follow_filling), replica.leading(*loops):
             yield Running(
                 context=lambda: billing_context(books, writes, agreements, records_of, system),
                 routes=(webhook_route("/webhooks/stripe", signature, inbox, system="billing"),),
             )
         await sync.close()
     await database.close()
+    replica.leave()
 
 
 def main() -> None:

@@ -22,7 +22,8 @@ from subgraphs.kit.system_error import FieldError
 
 _log = logging.getLogger(__name__)
 _BATCH = 200
-_IDLE_S = 5.0
+_IDLE_S = 1.0
+"""Another replica may have added something, and wakes nobody here."""
 _MAX_BACKOFF_S = 30.0
 
 SCHEMA = "create table if not exists event_draft (position integer primary key autoincrement, draft blob not null);"

@@ -17,15 +17,15 @@ from subgraphs.crm.instances import Instance, InstancedCrm
 from subgraphs.crm.mutations import Mutation
 from subgraphs.crm.queries import Query
 from subgraphs.crm.settings import CrmSettings
-from subgraphs.crm.synchronise import Synchronisation
+from subgraphs.crm.synchronise import COMPANIES, Synchronisation
 from subgraphs.crm.types import AccountOwner, Contact, Contract, Customer, Opportunity
-from subgraphs.kit.background import background
 from subgraphs.kit.change_feed import ChangeFeed
 from subgraphs.kit.crosswalk import Crosswalk
 from subgraphs.kit.database import Database
 from subgraphs.kit.idempotent_write import IdempotentWrites
 from subgraphs.kit.instance_ids import InstanceIds
 from subgraphs.kit.outbox import Outbox
+from subgraphs.kit.replica import Replica
 from subgraphs.kit.subgraph_app import Running, run_subgraph
 from subgraphs.kit.subgraph_schema import subgraph_schema
 from subgraphs.kit.system_of_record import SystemOfRecord, describe
@@ -61,10 +61,14 @@ async def join(settings: CrmSettings, ids: InstanceIds) -> AsyncIterator[Joined]
     database = await Database.open(settings.state_dir / f"crm{suffix}.sqlite", SCHEMAS)
     system = f"crm/{ids.name}" if ids.name else "crm"
     outbox = Outbox(database, events_url=settings.events_url, signing_secret=secret)
+
+    async def pushed() -> Sequence[str]:
+        return ids.own(await database.run(COMPANIES.ids))
+
     try:
         async with (
             connect(settings) as connected,
-            Crosswalk(url=settings.crosswalk_url, signing_secret=secret, system=system) as crosswalk,
+            Crosswalk(url=settings.crosswalk_url, signing_secret=secret, system=system, pushed=pushed) as crosswalk,
         ):
             instance = Instance(ids=ids, crm=connected.crm, region=settings.region)
             linked = InstanceCrosswalk(crosswalk, ids)
@@ -99,17 +103,19 @@ async def start(settings: CrmSettings) -> AsyncIterator[Running]:
     """Connect to the CRM, to the further ones of the configuration, and to the crosswalk, and serve."""
     named = {instance.name: settings.instance_settings(instance) for instance in settings.instances}
     async with AsyncExitStack() as stack:
+        replica = Replica.join(settings.state_dir)
+        stack.callback(replica.leave)
         joined = [await stack.enter_async_context(join(settings, InstanceIds()))]
         for name, own in named.items():
             joined.append(await stack.enter_async_context(join(own, InstanceIds(name))))
         crm = InstancedCrm([each.instance for each in joined])
         crosswalk = CustomerRecords([each.crosswalk for each in joined])
-        writes = IdempotentWrites(joined[0].database)
+        writes = IdempotentWrites(joined[0].database, replica)
 
         def systems() -> list[SystemOfRecord]:
             return [each.describe() for each in joined if each.instance.is_visible]
 
-        await stack.enter_async_context(background(*(loop for each in joined for loop in each.loops)))
+        await stack.enter_async_context(replica.leading(*(loop for each in joined for loop in each.loops)))
         yield Running(
             context=lambda: CrmContext.begin(crm, crosswalk, writes, systems),
             routes=[route for each in joined for route in each.routes],

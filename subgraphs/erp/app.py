@@ -14,12 +14,12 @@ from subgraphs.erp.settings import ErpSettings
 from subgraphs.erp.vendors.tryton import Tryton, refusal_words
 from subgraphs.erp.vendors.tryton_erp import TrytonErp
 from subgraphs.kit.api_budget import open_budget
-from subgraphs.kit.background import background
 from subgraphs.kit.change_feed import ChangeFeed
 from subgraphs.kit.crosswalk import Crosswalk
 from subgraphs.kit.database import Database
 from subgraphs.kit.idempotent_write import IdempotentWrites
 from subgraphs.kit.outbox import Outbox
+from subgraphs.kit.replica import Replica
 from subgraphs.kit.subgraph_app import Running, run_subgraph
 from subgraphs.kit.system_of_record import SystemOfRecord, describe
 from subgraphs.kit.vendor_client import VendorClient
@@ -31,6 +31,7 @@ SCHEMAS = (Outbox.SCHEMA, ChangeFeed.SCHEMA, IdempotentWrites.SCHEMA, CustomerLi
 async def start(settings: ErpSettings) -> AsyncIterator[Running]:
     """Connect to Tryton, begin to poll it, and serve."""
     secret = settings.signing_secret.get_secret_value()
+    replica = Replica.join(settings.state_dir)
     database = await Database.open(settings.state_dir / "erp.sqlite", SCHEMAS)
     client = VendorClient(
         vendor="tryton",
@@ -51,7 +52,7 @@ async def start(settings: ErpSettings) -> AsyncIterator[Running]:
             erp = TrytonErp(tryton, today=settings.business_day)
             outbox = Outbox(database, events_url=settings.events_url, signing_secret=secret)
             links = CustomerLinks(database, crosswalk)
-            writes = IdempotentWrites(database)
+            writes = IdempotentWrites(database, replica)
             feeds = ErpFeeds(
                 erp,
                 database=database,
@@ -76,10 +77,11 @@ async def start(settings: ErpSettings) -> AsyncIterator[Running]:
                     erp, links=links, writes=writes, today=settings.business_day, changed=feeds.nudge, system=system
                 )
 
-            async with background(outbox.deliver_forever, *feeds.loops()):
+            async with replica.leading(outbox.deliver_forever, *feeds.loops()):
                 yield Running(context=context)
     finally:
         await database.close()
+        replica.leave()
 
 
 def main() -> None:

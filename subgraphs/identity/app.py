@@ -10,10 +10,10 @@ from subgraphs.identity.crosswalk_routes import CrosswalkRoutes
 from subgraphs.identity.schema import create_schema
 from subgraphs.identity.settings import IdentitySettings
 from subgraphs.identity.tables import SCHEMA
-from subgraphs.kit.background import background
 from subgraphs.kit.database import Database
 from subgraphs.kit.idempotent_write import IdempotentWrites
 from subgraphs.kit.outbox import Outbox
+from subgraphs.kit.replica import Replica
 from subgraphs.kit.subgraph_app import Running, run_subgraph
 
 
@@ -21,14 +21,15 @@ from subgraphs.kit.subgraph_app import Running, run_subgraph
 async def start(settings: IdentitySettings) -> AsyncIterator[Running]:
     """Open the crosswalk and deliver its events."""
     secret = settings.signing_secret.get_secret_value()
+    replica = Replica.join(settings.state_dir)
     database = await Database.open(
         settings.state_dir / "crosswalk.sqlite", (SCHEMA, Outbox.SCHEMA, IdempotentWrites.SCHEMA)
     )
     try:
         outbox = Outbox(database, events_url=settings.events_url, signing_secret=secret)
-        writes = IdempotentWrites(database)
+        writes = IdempotentWrites(database, replica)
         crosswalk = CrosswalkRoutes(database, outbox, signing_secret=secret, max_body_bytes=settings.max_body_bytes)
-        async with background(outbox.deliver_forever):
+        async with replica.leading(outbox.deliver_forever):
             yield Running(
                 context=lambda: IdentityContext(
                     database=database, outbox=outbox, writes=writes, regions=settings.regions
@@ -37,6 +38,7 @@ async def start(settings: IdentitySettings) -> AsyncIterator[Running]:
             )
     finally:
         await database.close()
+        replica.leave()
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ async with Crosswalk(url=…, signing_secret=…, system="crm") as crosswalk:
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -63,10 +63,24 @@ def _key(value: str | None) -> str | None:
 class Crosswalk:
     """One subgraph's way to the crosswalk. Enter it once per process."""
 
-    def __init__(self, *, url: str, signing_secret: str, system: str, timeout_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        *,
+        url: str,
+        signing_secret: str,
+        system: str,
+        timeout_s: float = 10.0,
+        pushed: Callable[[], Awaitable[Iterable[str]]] | None = None,
+    ) -> None:
+        """`url` names one address of the crosswalk, or several with commas between: any of them will do.
+
+        `pushed` returns the external ids that were ever pushed, by whichever replica of this subgraph.
+        """
         self._system = system
         self._secret = signing_secret
-        self._http = httpx2.AsyncClient(base_url=url, timeout=timeout_s, trust_env=False)
+        self._addresses = [address.strip().rstrip("/") for address in url.split(",")]
+        self._pushed = pushed
+        self._http = httpx2.AsyncClient(timeout=timeout_s, trust_env=False)
         # Merges and splits move records between customers, so a link is believed for a minute only.
         self._known: TTLCache[str, str] = TTLCache(maxsize=10_000, ttl=_CACHE_S)
         self._links: dict[str, str] = {}
@@ -100,6 +114,10 @@ class Crosswalk:
 
         Before the first successful `push` it can't know and raises VendorUnavailableError.
         """
+        if self._pushed is not None:
+            by_others = set(await self._pushed()) - self._links.keys()
+            if by_others:
+                await self._resolve_now(sorted(by_others))
         if not self._links:
             raise VendorUnavailableError("The customers are not synchronised yet.", system="identity")
         candidates = sorted(key for key, link in self._links.items() if link == customer)
@@ -128,10 +146,7 @@ class Crosswalk:
     async def _post(self, path: str, message: Mapping[str, Any]) -> dict[str, str]:
         body = orjson.dumps(message)
         headers = {"content-type": "application/json", signature.HEADER: signature.sign(self._secret, body)}
-        try:
-            reply = await self._http.post(path, content=body, headers=headers)
-        except httpx2.TransportError as error:
-            raise VendorUnavailableError("The crosswalk can't be reached.", system="identity") from error
+        reply = await self._send(path, body, headers)
         answer: Any
         try:
             answer = orjson.loads(reply.content) if reply.is_success else None
@@ -146,3 +161,16 @@ class Crosswalk:
                 raise VendorBadResponseError(
                     f"The crosswalk's answer can't be used (status {reply.status_code}).", system="identity"
                 )
+
+    async def _send(self, path: str, body: bytes, headers: Mapping[str, str]) -> httpx2.Response:
+        """Ask the address that answered last; where it can't be reached, the next one. All that is asked can be repeated."""
+        for _ in self._addresses[1:]:
+            try:
+                return await self._http.post(f"{self._addresses[0]}{path}", content=body, headers=headers)
+            except httpx2.TransportError as error:
+                _log.info("The crosswalk can't be reached at one address: %s", type(error).__name__)
+                self._addresses.append(self._addresses.pop(0))
+        try:
+            return await self._http.post(f"{self._addresses[0]}{path}", content=body, headers=headers)
+        except httpx2.TransportError as error:
+            raise VendorUnavailableError("The crosswalk can't be reached.", system="identity") from error

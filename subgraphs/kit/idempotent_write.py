@@ -20,6 +20,7 @@ from typing import Any
 import orjson
 
 from subgraphs.kit.database import Database
+from subgraphs.kit.replica import Replica
 from subgraphs.kit.system_error import (
     ConflictError,
     FieldError,
@@ -45,10 +46,13 @@ class IdempotentWrites:
         create table if not exists idempotent_write (
             key text primary key, arguments text not null, state text not null, answer blob, at real not null
         );
+        create table if not exists running_write (key text primary key, replica integer not null) without rowid;
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, replica: Replica | None = None) -> None:
+        """`replica` is this process among those that share the file; None where there are no others."""
         self._database = database
+        self._replica = replica
         self._knows_the_dead = False
 
     async def run(
@@ -73,7 +77,10 @@ class IdempotentWrites:
         if key is None:
             return await write()
         digest = hashlib.sha256(orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS)).hexdigest()
-        state, answer = await self._database.run(lambda connection: _claim(connection, key, digest))
+        number = self._replica.number if self._replica else 0
+        state, answer = await self._database.run(lambda connection: _claim(connection, key, digest, number))
+        if state == "running" and await self._is_left(key):
+            state, answer = await self._database.run(lambda connection: _claim(connection, key, digest, number))
         match state:
             case "done":
                 return orjson.loads(answer)
@@ -92,12 +99,30 @@ class IdempotentWrites:
         return await self._finish(key, await self._guarded(key, write))
 
     async def _bury_the_dead(self) -> None:
-        """Put in doubt what ran when this process's predecessor died: the file is one process's at a time."""
+        """Put in doubt what ran when this process's predecessor, or another replica, died."""
         if not self._knows_the_dead:
             self._knows_the_dead = True
-            await self._database.run(
-                lambda c: c.execute("update idempotent_write set state = 'in_doubt' where state = 'running'")
+            number = self._replica.number if self._replica else None
+            rows = await self._database.run(
+                lambda c: c.execute(
+                    "select key, replica from idempotent_write left join running_write using (key) where state = 'running'"
+                ).fetchall()
             )
+            for key, owner in rows:
+                if owner == number or not self._is_alive(owner):
+                    await self._database.run(lambda connection, key=key: _doubt(connection, key))  # type: ignore[misc]  # bound now
+
+    def _is_alive(self, owner: int | None) -> bool:
+        return self._replica is not None and owner is not None and self._replica.is_alive(owner)
+
+    async def _is_left(self, key: str) -> bool:
+        """Put a running write in doubt if the replica that ran it has died. Returns whether it had."""
+        owner = await self._database.run(
+            lambda c: c.execute("select replica from running_write where key = ?", (key,)).fetchone()
+        )
+        if self._replica is None or owner is None or self._replica.is_alive(owner[0]):
+            return False
+        return await self._database.run(lambda connection: _doubt(connection, key))
 
     async def _close(self, key: str) -> None:
         """Let no write with this key begin anymore. Raises IdempotencyInProgressError while one may still be under way."""
@@ -122,16 +147,23 @@ class IdempotentWrites:
             raise
 
     async def _finish(self, key: str, answer: Json) -> Json:
-        await self._database.run(
-            lambda c: c.execute(
+        def finish(connection: sqlite3.Connection) -> None:
+            connection.execute(
                 "update idempotent_write set state = 'done', answer = ?, at = ? where key = ? and state = 'running'",
                 (orjson.dumps(answer), time.time(), key),
             )
-        )
+            connection.execute("delete from running_write where key = ?", (key,))
+
+        await self._database.run(finish)
         return answer
 
 
-def _claim(connection: sqlite3.Connection, key: str, digest: str) -> tuple[str, bytes]:
+def _doubt(connection: sqlite3.Connection, key: str) -> bool:
+    update = "update idempotent_write set state = 'in_doubt' where key = ? and state = 'running'"
+    return connection.execute(update, (key,)).rowcount == 1
+
+
+def _claim(connection: sqlite3.Connection, key: str, digest: str, replica: int) -> tuple[str, bytes]:
     at = time.time()
     connection.execute(
         "delete from idempotent_write where at < ? and (state <> 'closed' or at < ?)",
@@ -142,6 +174,7 @@ def _claim(connection: sqlite3.Connection, key: str, digest: str) -> tuple[str, 
     ).fetchone()
     if row is None:
         connection.execute("insert into idempotent_write values (?, ?, 'running', null, ?)", (key, digest, at))
+        connection.execute("insert or replace into running_write values (?, ?)", (key, replica))
         return "new", b""
     known, state, answer, since = row
     if state == "closed":
@@ -153,6 +186,7 @@ def _claim(connection: sqlite3.Connection, key: str, digest: str) -> tuple[str, 
     if state == "running" and at - since < _LEASE_S:
         return "running", b""
     connection.execute("update idempotent_write set state = 'running', at = ? where key = ?", (at, key))
+    connection.execute("insert or replace into running_write values (?, ?)", (key, replica))
     return "in_doubt", b""
 
 
@@ -172,6 +206,7 @@ def _close(connection: sqlite3.Connection, key: str) -> tuple[str, float]:
 
 
 def _release(connection: sqlite3.Connection, key: str, *, nothing_done: bool) -> None:
+    connection.execute("delete from running_write where key = ?", (key,))
     if nothing_done:
         connection.execute("delete from idempotent_write where key = ? and state = 'running'", (key,))
     else:

@@ -26,7 +26,8 @@ _log = logging.getLogger(__name__)
 _BATCH = 200
 _TOO_LARGE = 413
 _MAX_BACKOFF_S = 30.0
-_IDLE_S = 5.0
+_IDLE_S = 1.0
+"""Another replica may have added something, and wakes nobody here."""
 
 
 class Outbox:

@@ -88,6 +88,11 @@ class Projection:
         rows = connection.execute(f"select record from {self.name} where record is not null order by id")  # noqa: S608 - our own identifier
         return [orjson.loads(record) for (record,) in rows]
 
+    def ids(self, connection: sqlite3.Connection) -> list[str]:
+        """Return the ids of all records, in order."""
+        rows = connection.execute(f"select id from {self.name} where record is not null order by id")  # noqa: S608 - our own identifier
+        return [row[0] for row in rows]
+
     def count(self, connection: sqlite3.Connection) -> int:
         """How many records there are."""
         row = connection.execute(f"select count(*) from {self.name} where record is not null").fetchone()  # noqa: S608 - our own identifier

@@ -22,12 +22,14 @@ class SubgraphSettings(BaseSettings):
     port: int = Field(default=0, ge=0, le=65535)
     """0: any free port; the `ready` line tells which."""
     state_dir: Path = Path(".concord/subgraph")
+    """Shared by the replicas of this subgraph, which run on one machine; see `replica.py`."""
     vendor_url: str = ""
     vendor_token: SecretStr = SecretStr("sandbox-token")
     webhook_secret: SecretStr = SecretStr("sandbox-webhook-secret")
     webhook_public_url: str = ""
     """The address under which the vendor calls us, where its signature covers it; empty: the address it used."""
     crosswalk_url: str = "http://127.0.0.1:4001"
+    """The identity subgraph's address, or those of its replicas with commas between."""
     events_url: str = "http://127.0.0.1:4000/events"
     """Where events go: a gateway's address, or those of several with commas between, so that another takes them."""
     signing_secret: SecretStr = SecretStr("concord-development-secret")

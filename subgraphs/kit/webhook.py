@@ -35,7 +35,8 @@ _BATCH = 100
 _TRIES = 3
 _FIRST_BACKOFF_S = 0.2
 _MAX_BACKOFF_S = 30.0
-_IDLE_S = 5.0
+_IDLE_S = 1.0
+"""Another replica may have added something, and wakes nobody here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

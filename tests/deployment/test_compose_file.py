@@ -37,14 +37,30 @@ def test_the_topology_is_two_gateways_over_shared_stores():
     assert (redis[redis.index("--appendonly") + 1], redis[redis.index("--appendfsync") + 1]) == ("yes", "always")
 
 
-def test_every_subgraph_that_is_composed_is_a_service_that_answers_where_the_gateways_look():
+def test_every_subgraph_that_is_composed_has_two_replicas_that_answer_where_the_gateways_look():
     settings = load_settings(ROOT / "schema/concord.toml", environment("gateway-1"))
+    identity_urls = None
     for name, subgraph in settings.subgraphs.items():
-        if subgraph.url is not None:
-            variables = environment(name)
-            port = variables[f"CONCORD_{name.upper()}_PORT"]
-            assert subgraph.url == f"http://{name}:{port}/graphql"
-            assert SERVICES["gateway-1"]["depends_on"][name] == {"condition": "service_healthy"}
+        if subgraph.url is None:
+            continue
+        replicas = [f"{name}-1", f"{name}-2"]
+        assert SERVICES[replicas[0]] == SERVICES[replicas[1]]
+        variables = environment(replicas[0])
+        addresses = [f"http://{replica}:{variables[f'CONCORD_{name.upper()}_PORT']}" for replica in replicas]
+        assert subgraph.urls == tuple(f"{address}/graphql" for address in addresses)
+        for replica in replicas:
+            assert SERVICES["gateway-1"]["depends_on"][replica] == {"condition": "service_healthy"}
+        # One folder: what one of them was told or has delivered, the other knows.
+        assert SERVICES[replicas[0]]["volumes"] == [f"{name}:/concord/.concord"]
+        identity_urls = identity_urls or ",".join(addresses)
+        assert variables.get(f"CONCORD_{name.upper()}_CROSSWALK_URL", identity_urls) == identity_urls
+
+
+@pytest.mark.parametrize(("system", "vendor"), [("crm", "hubspot"), ("billing", "stripe")])
+def test_a_vendor_s_webhooks_may_arrive_at_either_replica(system, vendor):
+    urls = environment(f"{system}-sandbox")[f"CONCORD_{system.upper()}_SANDBOX_WEBHOOK_URL"].split(",")
+    port = environment(f"{system}-1")[f"CONCORD_{system.upper()}_PORT"]
+    assert urls == [f"http://{system}-{number}:{port}/webhooks/{vendor}" for number in (1, 2)]
 
 
 @pytest.mark.parametrize("service", [name for name in SERVICES if SERVICES[name].get("image") == "concord:local"])

@@ -92,11 +92,12 @@ class StripeSync:
         if failure is not None and not self._may_serve_stale():
             raise failure
 
-    @staticmethod
-    async def _check(catch_up: Callable[[], Awaitable[object]]) -> FieldError | None:
+    async def _check(self, catch_up: Callable[[], Awaitable[object]]) -> FieldError | None:
         """Ask for news; a failure is a value, as several may wait for it and perhaps nobody does any more."""
         try:
-            await catch_up()
+            self._contact = await self._known_contact()
+            if not self._is_fresh():
+                await catch_up()
         except FieldError as error:
             return error
         return None
@@ -115,19 +116,29 @@ class StripeSync:
         return self._contact is not None and time.time() - self._contact <= self._max_staleness_s
 
     async def fill_if_empty(self) -> None:
-        """Read everything, unless an earlier run of this process did. Tries until it succeeds."""
-        while not self._filled.is_set():
+        """Read everything, unless an earlier run or another replica did. Tries until it succeeds."""
+        while True:
             try:
                 if await self._fact("filled") is None:
                     await self.fill()
-                elif (contact := await self._fact("contact")) is not None:
-                    self._contact = float(contact)
+                else:
+                    self._contact = await self._known_contact()
                 self._last_failure = None
                 self._filled.set()
                 await self._on_filled()
+                return
             except FieldError as error:
                 self._last_failure = error
                 _log.info("Reading Stripe failed: %s", error.code)
+                await asyncio.sleep(_RETRY_S)
+
+    async def follow_filling(self) -> None:
+        """Notice that another replica has read everything."""
+        while not self._filled.is_set():
+            if await self._fact("filled") is not None:
+                self._contact = await self._known_contact()
+                self._filled.set()
+            else:
                 await asyncio.sleep(_RETRY_S)
 
     async def fill(self) -> None:
@@ -293,6 +304,12 @@ class StripeSync:
 
         await _all(one, pairs)
         return changed
+
+    async def _known_contact(self) -> float | None:
+        """Return when Stripe was last heard of, by this replica or another one."""
+        known = await self._fact("contact")
+        heard = None if known is None else float(known)
+        return max((at for at in (heard, self._contact) if at is not None), default=None)
 
     async def _fact(self, name: str) -> str | None:
         row = await self._database.run(

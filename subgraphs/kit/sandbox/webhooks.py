@@ -25,10 +25,13 @@ class WebhookSender:
     """The queue of one sandbox's webhooks, kept in its state."""
 
     def __init__(self, state: State, *, url: str, pack: Pack, sign: Sign, batch: int = 1) -> None:
-        """`pack(events)` makes the body of one request for up to `batch` events; `sign(url, body)` its headers."""
+        """`pack(events)` makes the body of one request for up to `batch` events; `sign(url, body)` its headers.
+
+        `url` may be several addresses with commas between, which stand for a load balancer: any of them may be asked.
+        """
         self._state = state
         self._queue = state.collection("webhook_deliveries")
-        self._url = url
+        self._urls = [each.strip() for each in url.split(",") if each.strip()]
         self._pack = pack
         self._sign = sign
         self._batch = batch
@@ -37,7 +40,7 @@ class WebhookSender:
     def enqueue(self, event: Any) -> None:
         """Store an event for delivery; within a transaction of the state it is stored with the change it tells of."""
         number = self._state.next_number("webhook_delivery")
-        self._queue.put(f"{number:012}", {"event": event, "state": "waiting" if self._url else "sent", "tries": 0})
+        self._queue.put(f"{number:012}", {"event": event, "state": "waiting" if self._urls else "sent", "tries": 0})
         if len(self._queue) > _KEPT:
             for old in [key for key in self._queue.ids() if self._is_settled(key)][: len(self._queue) - _KEPT]:
                 self._queue.remove(old)
@@ -72,13 +75,16 @@ class WebhookSender:
 
     async def _deliver(self, http: httpx2.AsyncClient, keys: Sequence[str]) -> bool:
         body = self._pack([delivery["event"] for key in keys if (delivery := self._queue.get(key))])
-        try:
-            reply = await http.post(
-                self._url, content=body, headers={"content-type": "application/json", **self._sign(self._url, body)}
-            )
-            taken = reply.is_success
-        except httpx2.TransportError:
-            taken = False
+        taken = False
+        for url in tuple(self._urls):
+            self._urls.append(self._urls.pop(0))  # in turn
+            try:
+                headers = {"content-type": "application/json", **self._sign(url, body)}
+                taken = (await http.post(url, content=body, headers=headers)).is_success
+            except httpx2.TransportError:
+                continue
+            if taken:
+                break
         with self._state.transaction():
             for key in keys:
                 delivery = self._queue.get(key)
