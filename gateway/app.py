@@ -44,6 +44,7 @@ from gateway.events.source_watch import SourceWatch
 from gateway.events.webhooks import Webhooks
 from gateway.federation.supergraph import Supergraph
 from gateway.outgoing import read_webhooks
+from gateway.reconciliation import open_reconciliation
 from gateway.reload import ReloadedEngine, read_supergraph
 from gateway.settings import LimitsSettings, Settings, SettingsRefused, load_ownership
 from gateway.subgraph_clients import SubgraphClients
@@ -132,6 +133,9 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
             interval_s = settings.supergraph.reload_interval_s
             plans = _warm_plans(settings)
             await stack.enter_async_context(engine.serving(supergraph, build, plans, interval_s=interval_s))
+            clients.reconciliation = await stack.enter_async_context(
+                open_reconciliation(settings, engine, clients.workflows, events.log)
+            )
             ingest.app = EventIngest(events.log, events.dead_letters, contracts, secret=internal_secret)
             feed.app = EventFeed(
                 events.log,

@@ -246,7 +246,7 @@ class Engine:
                 self._documents,
                 max_characters=self._limits.document.characters,
             )
-            if trusted.mode is not TrustMode.OFF:
+            if trusted.mode is not TrustMode.OFF and not caller.is_background:
                 trusted.check(text)
         labels = self.supergraph.override_labels
         unmet = self._unmet.known(caller)

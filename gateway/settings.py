@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -193,6 +193,36 @@ class WorkflowsSettings(Table):
     """The amount, in the currency of the request, beyond which somebody else has to approve."""
 
 
+class ToleranceSettings(Table):
+    """Amounts that differ by no more than the larger of the two agree."""
+
+    amount: Decimal = Field(Decimal(0), ge=0)
+    percent: Decimal = Field(Decimal(0), ge=0)
+    """Of the owner's amount."""
+
+
+class ReconciliationSettings(Table):
+    """Comparing owners with copies. Drift is kept beside the workflows."""
+
+    interval_s: float | None = Field(None, ge=1)
+    """Time from one run to the next, over all gateways together; absent: only when somebody asks."""
+    page_size: int = Field(50, ge=1, le=200)
+    """Customers, or contracts, that one request reads."""
+    parallel: int = Field(2, ge=1, le=8)
+    """Kinds of things that are read at once."""
+    patience_s: float = Field(30.0, ge=0)
+    """How long a run waits, in all, for a system that does not answer."""
+    tolerances: Mapping[Literal["contractValue", "invoiced", "paid", "recognized"], ToleranceSettings] = Field(
+        default_factory=dict
+    )
+    recognized_within_days: int = Field(5, ge=0, le=90)
+    """How long after a month's end the ERP may take to recognise it."""
+    legal_forms: tuple[str, ...] = ()
+    """Ends of a legal name, such as `GmbH`, that a customer's name need not have; absent: the usual ones."""
+    ignore_case: bool = False
+    """Whether texts agree that differ in capitals only."""
+
+
 class SecretsSettings(Table):
     """Secrets, best given by the environment (`CONCORD_SECRETS__INTERNAL`). Generated into the state directory if absent."""
 
@@ -276,6 +306,7 @@ class Settings(Table):
     entities: EntitiesSettings = EntitiesSettings()
     writes: WritesSettings = WritesSettings(postgres_url=None)
     workflows: WorkflowsSettings = WorkflowsSettings(lease_s=10.0, approval_above=None)
+    reconciliation: ReconciliationSettings = Field(default_factory=lambda: ReconciliationSettings.model_validate({}))
     limits: LimitsSettings = LimitsSettings(requests_per_s=None, redis_url=None)
     documents: DocumentsSettings = DocumentsSettings()
     contracts: Mapping[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")], ContractSettings] = Field(

@@ -33,6 +33,7 @@ from gateway.upstream.retry import Retried
 from gateway.upstream.tls import TlsFiles, TlsFilesRefused
 from gateway.upstream.turns import Turns
 from gateway.writes.idempotent import IdempotentWrites
+from gateway.writes.reconciliation.desk import ReconciliationDesk
 from gateway.writes.store import WriteStore
 from gateway.writes.workflows.desk import WorkflowDesk
 
@@ -62,9 +63,12 @@ class SubgraphClients:
         self._writes = writes
         self._clients: dict[str, SubgraphClient] = {}
         self._breakers: dict[str, CircuitBreaker] = {}
+        self._own = frozenset(name for name, each in settings.subgraphs.items() if each.in_process is not None)
         self._supergraph: Supergraph | None = None
         self.workflows: WorkflowDesk | None = None
         """Set once it is open: workflows reach the systems through these clients."""
+        self.reconciliation: ReconciliationDesk | None = None
+        """Set once it is open: it asks the engine that is built of these clients."""
         self.turns = Turns()
         """Lets requests start one by one, after what is under way."""
         self.profiles: Mapping[str, SubgraphProfile] = {
@@ -166,10 +170,11 @@ class SubgraphClients:
             desk=self._desk,
             consumers=self._events.consumers,
             webhooks=self._webhooks,
-            look_up=SubgraphEntityLookup(self._supergraph, self._clients, context),
+            look_up=SubgraphEntityLookup(self._supergraph, self._clients, context, self._own),
             directory=self,
             request=context,
             workflows=self.workflows,
+            reconciliation=self.reconciliation,
             resume_after=context.headers.get(CURSOR_HEADER) or None,
         )
 

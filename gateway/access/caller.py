@@ -36,6 +36,8 @@ class Caller:
     """The one variant of the graph that the caller may use; None: any."""
     is_unrestricted: bool = False
     """Whether everything is allowed, as in the development policy. No claim of a token gives this."""
+    is_background: bool = False
+    """Whether Concord itself asks, at its own pace: its documents need no manifest, and systems answer people first."""
     lease: Lease | None = field(default=None, compare=False, repr=False)
     """Tells when the credentials are revoked; None where they can't be."""
     rights: str = field(init=False)
@@ -57,6 +59,7 @@ class Caller:
             sorted((name, list(values)) for name, values in self.filters.items()),
             self.is_unrestricted,
             self.contract,
+            self.is_background,
         )
         return hashlib.sha256(orjson.dumps(parts)).hexdigest()
 

@@ -4,7 +4,8 @@
     {"iss": "concord", "aud": "erp", "exp": 1767225720, "sub": "ada", "tenant": "acme",
      "scopes": ["revenue:read"], "roles": ["finance"], "filters": {"region": ["EU"]}}
 
-A caller to whom everything is allowed (the development policy) is `"unrestricted": true`, without filters. The key is
+A caller to whom everything is allowed (the development policy) is `"unrestricted": true`, without filters; one who can wait
+while people are answered is `"background": true`. The key is
 the SHA-256 of `concord caller` and a zero byte, then the internal secret, so that no other signature of ours can pass for this one.
 """
 
@@ -65,4 +66,6 @@ class CallerSigner:
             claims["filters"] = {name: list(values) for name, values in caller.filters.items()}
             if caller.is_unrestricted:
                 claims["unrestricted"] = True
+            if caller.is_background:
+                claims["background"] = True
         return jws.serialize_compact({"alg": "HS256", "typ": "JWT"}, orjson.dumps(claims), self._key)

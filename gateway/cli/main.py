@@ -14,6 +14,7 @@ from gateway.cli.compose import compose
 from gateway.cli.documents import documents
 from gateway.cli.events import app as events
 from gateway.cli.plan import plan
+from gateway.cli.reconcile import app as reconcile
 from gateway.cli.serve import serve
 from gateway.cli.simulate import simulate
 from gateway.cli.up import up
@@ -31,6 +32,7 @@ for command in (up, serve, compose, check, plan, simulate):
     app.command()(command)
 app.add_typer(events, name="events")
 app.add_typer(workflows, name="workflows")
+app.add_typer(reconcile, name="reconcile")
 app.add_typer(access, name="access")
 app.add_typer(documents, name="documents")
 app.add_typer(adaptor)

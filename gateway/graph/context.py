@@ -10,12 +10,15 @@ from typing import Any, Protocol, TypeAlias
 import strawberry
 from aiodataloader import DataLoader
 
+from gateway.errors import GatewayError
 from gateway.events.consumers import Consumers
 from gateway.events.dead_letter_desk import DeadLetterDesk
 from gateway.events.log import EventLog
 from gateway.events.source_stream import EventStreams
 from gateway.events.webhooks import Webhooks
 from gateway.execution.ports import RequestContext
+from gateway.writes.reconciliation.desk import ReconciliationDesk
+from gateway.writes.reconciliation.model import Drift
 from gateway.writes.workflows.desk import WorkflowDesk
 from gateway.writes.workflows.model import StepRecord
 
@@ -90,20 +93,29 @@ class GraphContext:
     request: RequestContext
     workflows: WorkflowDesk | None = None
     """None where the gateway is configured to carry none."""
+    reconciliation: ReconciliationDesk | None = None
+    """None where the gateway carries no workflows, beside which drift is kept."""
     resume_after: str | None = None
     """The cursor that the client gave outside the operation, such as Last-Event-ID; a `cursor` argument goes before it."""
     _keys: DataLoader[_Asked, str | None] = field(init=False)
     _steps: DataLoader[str, Sequence[StepRecord]] = field(init=False)
+    _drifts: DataLoader[tuple[str, str], Sequence[Drift]] = field(init=False)
 
     def __post_init__(self) -> None:
         # Not cached: a subscription keeps its context for days, and entities come and go.
         self._keys = DataLoader(self._load_keys, cache=False)
         self._steps = DataLoader(self._load_steps, cache=False)
+        self._drifts = DataLoader(self._load_drifts, cache=False)
 
     async def steps_of(self, workflow: str) -> Sequence[StepRecord]:
         """Return the steps of a workflow, in order; asked for together with those of others."""
         steps: Sequence[StepRecord] = await self._steps.load(workflow)
         return steps
+
+    async def drift_of(self, column: str, key: str) -> Sequence[Drift]:
+        """Return what is not resolved by `customer` or `subject`; asked for together with that of others."""
+        drifts: Sequence[Drift] = await self._drifts.load((column, key))
+        return drifts
 
     async def entity_key(self, typename: str, known: tuple[str, str], wanted: str) -> str | None:
         """Return one key field of an entity known by another (name, value), or None if there is no such entity."""
@@ -115,6 +127,16 @@ class GraphContext:
         assert self.workflows is not None
         found = await self.workflows.steps(workflows)
         return [found.get(workflow, ()) for workflow in workflows]
+
+    async def _load_drifts(self, questions: list[tuple[str, str]]) -> list[Sequence[Drift]]:
+        if self.reconciliation is None:
+            raise GatewayError("STORE_UNAVAILABLE", "This gateway keeps no drift; `[workflows]` configures its store.")
+        found: dict[tuple[str, str], Sequence[Drift]] = {}
+        for column in {column for column, _ in questions}:
+            keys = [key for asked, key in questions if asked == column]
+            live = await self.reconciliation.live_of(column, keys)
+            found |= {(column, key): drifts for key, drifts in live.items()}
+        return [found[question] for question in questions]
 
     async def _load_keys(self, questions: list[_Asked]) -> list[Any]:
         answers: dict[_Asked, Any] = {}

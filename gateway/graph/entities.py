@@ -2,22 +2,60 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Annotated
+
 import strawberry
 from strawberry.federation.schema_directives import Key
 from strawberry.federation.types import FieldSet
 
 from gateway.errors import GatewayError
 from gateway.graph.context import GraphInfo
+from gateway.graph.guards import SEES_OPERATIONS
 from gateway.graph.node import Node
 from gateway.graph.refusal import refusal, to_graphql_error
 
+if TYPE_CHECKING:
+    from gateway.graph.drift import Drift
+
+_DRIFT = strawberry.lazy("gateway.graph.drift")
 _ID = Key(fields=FieldSet("id"), resolvable=False)
+_FOUND_BY_ID = Key(fields=FieldSet("id"), resolvable=True)
 _NUMBER = Key(fields=FieldSet("number"), resolvable=False)
 
 
-@strawberry.federation.type(keys=[_ID])
+async def _customer_drift(self: Customer, info: GraphInfo) -> list[Annotated[Drift, _DRIFT]] | None:
+    """Return what is not resolved of a customer and its contracts."""
+    return await _drift(info, "customer", str(self.id))
+
+
+async def _contract_drift(self: Contract, info: GraphInfo) -> list[Annotated[Drift, _DRIFT]] | None:
+    """Return what is not resolved of a contract."""
+    return await _drift(info, "subject", str(await _id_of(self, info)))
+
+
+async def _drift(info: GraphInfo, column: str, key: str) -> list[Drift]:
+    from gateway.graph.drift import Drift as Shown  # noqa: PLC0415 - it shows customers and contracts itself
+
+    try:
+        return [Shown.of(each) for each in await info.context.drift_of(column, key)]
+    except GatewayError as error:
+        raise to_graphql_error(error) from error
+
+
+@strawberry.federation.type(keys=[_FOUND_BY_ID])
 class Customer(Node):
     """Owned by identity."""
+
+    drift: list[Annotated[Drift, _DRIFT]] | None = strawberry.field(
+        resolver=_customer_drift,
+        directives=[SEES_OPERATIONS],
+        description="Where copies of the customer's fields, or of its contracts' money, don't say what their owners say; resolved ones left out.",
+    )
+
+    @classmethod
+    def resolve_reference(cls, id: strawberry.ID) -> Customer:  # noqa: A002 - the key's name
+        """Return the stub of a customer."""
+        return cls(id=id)
 
 
 @strawberry.federation.type(keys=[_ID])
@@ -80,14 +118,25 @@ async def _number_of(self: Contract | Invoice, info: GraphInfo) -> str:
     return self.known_number or await _ask(info, self, ("id", self.known_id), "number")
 
 
-@strawberry.federation.type(keys=[_ID, _NUMBER])
+@strawberry.federation.type(keys=[_FOUND_BY_ID, _NUMBER])
 class Contract(Node):
     """Owned by billing. One of its keys is known; the owner is asked for the other when somebody needs it."""
+
+    drift: list[Annotated[Drift, _DRIFT]] | None = strawberry.field(
+        resolver=_contract_drift,
+        directives=[SEES_OPERATIONS],
+        description="Where systems disagree about the contract's value, what was invoiced, paid and recognised; resolved ones left out.",
+    )
 
     id: strawberry.ID = strawberry.field(resolver=_id_of)
     number: str = strawberry.field(resolver=_number_of)
     known_id: strawberry.Private[str | None] = None
     known_number: strawberry.Private[str | None] = None
+
+    @classmethod
+    def resolve_reference(cls, id: strawberry.ID) -> Contract:  # noqa: A002 - the key's name
+        """Return the stub of a contract."""
+        return cls(known_id=str(id))
 
 
 @strawberry.federation.type(keys=[_ID, _NUMBER])

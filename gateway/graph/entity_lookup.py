@@ -15,8 +15,15 @@ from gateway.graph.context import EntityKeys
 class SubgraphEntityLookup:
     """`EntityLookup` for one request to the gateway."""
 
-    def __init__(self, supergraph: Supergraph, clients: Mapping[str, SubgraphClient], context: RequestContext) -> None:
-        """`clients` by subgraph; the context gives deadline and correlation."""
+    def __init__(
+        self,
+        supergraph: Supergraph,
+        clients: Mapping[str, SubgraphClient],
+        context: RequestContext,
+        echoes: frozenset[str],
+    ) -> None:
+        """`clients` by subgraph; the context gives deadline and correlation. `echoes` as `find_owner` says."""
+        self._echoes = echoes
         self._supergraph = supergraph
         self._clients = clients
         self._context = context
@@ -24,7 +31,7 @@ class SubgraphEntityLookup:
     async def __call__(self, typename: str, known: Sequence[EntityKeys], wanted: str) -> Sequence[str | None]:
         """Return the wanted key of each entity, None where there is none. Raises `GatewayError` with a SYSTEM_* code."""
         names = frozenset(known[0])
-        owner = find_owner(self._supergraph, typename, names, wanted)
+        owner = find_owner(self._supergraph, typename, names, wanted, echoes=self._echoes)
         if owner is None:
             return [None] * len(known)
         request = SubgraphRequest(
@@ -42,13 +49,18 @@ class SubgraphEntityLookup:
         return _read_keys(answer, wanted, len(known))
 
 
-def find_owner(supergraph: Supergraph, typename: str, known: frozenset[str], wanted: str) -> str | None:
+def find_owner(
+    supergraph: Supergraph, typename: str, known: frozenset[str], wanted: str, *, echoes: frozenset[str]
+) -> str | None:
     """Return the first subgraph that resolves a type by exactly these key fields and has the wanted one itself.
 
-    `wanted` may be a path, `owner.id`, whose first field is looked at.
+    `wanted` may be a path, `owner.id`, whose first field is looked at. `echoes` are subgraphs that take every key for
+    something that exists, as the gateway's own does.
     """
     wanted = wanted.partition(".")[0]
     for name, subgraph in supergraph.subgraphs.items():
+        if name in echoes:
+            continue
         declared = subgraph.types.get(typename)
         if declared is None:
             continue

@@ -33,6 +33,16 @@ from gateway.graph.dead_letter_mutation import (
     replay_dead_letters,
 )
 from gateway.graph.descriptions import describe, described_enum
+from gateway.graph.drift import Drift, ReconciliationRun, find_drift
+from gateway.graph.drift_connection import (
+    DriftConnection,
+    ReconciliationRunConnection,
+    resolve_drift,
+    resolve_drifts,
+    resolve_run,
+    resolve_runs,
+)
+from gateway.graph.drift_mutation import DriftMutation
 from gateway.graph.entities import NODES, entity_stub
 from gateway.graph.event_connection import LifecycleEventConnection, event_page
 from gateway.graph.event_filter import LifecycleEventFilter, to_event_filter
@@ -90,6 +100,8 @@ async def resolve_node(
         return await find_dead_letter(info, id)
     if typename == Workflow.__name__:
         return await find_workflow(info, id)
+    if typename == Drift.__name__:
+        return await find_drift(info, id)
     if entity_stub(typename, id) is None:
         return None
     try:
@@ -184,6 +196,22 @@ class Query:
         directives=[SEES_OPERATIONS],
         description="Writes over several systems, the newest first.",
     )
+    drift: Drift | None = strawberry.field(
+        resolver=resolve_drift, description="The drift with this id; null if there is none."
+    )
+    drifts: DriftConnection | None = strawberry.field(
+        resolver=resolve_drifts,
+        directives=[SEES_OPERATIONS],
+        description="Where copies don't say what their owners say, the newest first.",
+    )
+    reconciliation_run: ReconciliationRun | None = strawberry.field(
+        resolver=resolve_run, description="The reconciliation with this id; null if there is none."
+    )
+    reconciliation_runs: ReconciliationRunConnection | None = strawberry.field(
+        resolver=resolve_runs,
+        directives=[SEES_OPERATIONS],
+        description="Comparisons of owners with copies, the newest first.",
+    )
     webhooks: list[Webhook] | None = strawberry.field(
         resolver=resolve_webhooks,
         directives=[SEES_OPERATIONS],
@@ -213,7 +241,7 @@ class Query:
 @strawberry.type(
     description="What can be changed. Each field has one owner; a repeat with the same key gives the first answer again."
 )
-class Mutation(WorkflowMutation):
+class Mutation(WorkflowMutation, DriftMutation):
     """What operations can do about what the gateway itself keeps."""
 
     replay_dead_letter: DeadLetterPayload | None = strawberry.field(
@@ -286,7 +314,7 @@ def create_schema() -> GraphSchema:
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        types=(*NODES, DeadLetter, Workflow),
+        types=(*NODES, DeadLetter, Workflow, Drift),
         config=StrawberryConfig(scalar_map={dt.datetime: _DATE_TIME, dt.date: _DATE}),
         extensions=[
             lambda: ParserCache(maxsize=_CACHED_DOCUMENTS),

@@ -183,7 +183,8 @@ class ApiBudget:
 
     async def spend(self, system: str) -> None:
         """Return if a request may be sent. Raises VendorRateLimitedError with the time to wait."""
-        is_background = current_request() is None
+        request = current_request()
+        is_background = request is None or request.is_background
         reserve = self.burst * _KEPT_FOR_PEOPLE if is_background else 0.0
         wait_s = await self.bucket.take(rate=self.rate, burst=self.burst, reserve=reserve)
         if wait_s > 0:

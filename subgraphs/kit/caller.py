@@ -45,6 +45,8 @@ class Caller:
     """What the caller's data is confined to, by dimension; see `allowed`."""
     is_unrestricted: bool = False
     """Whether everything is allowed."""
+    is_background: bool = False
+    """Whether it can wait while people are answered: the gateway's own work, such as reconciliation."""
 
     def allowed(self, dimension: str) -> frozenset[str] | None:
         """Return the values of a dimension (`region`) that the caller may see; None: all."""
@@ -100,4 +102,5 @@ def _caller(claims: Mapping[str, Any]) -> Caller:
         roles=frozenset(claims.get("roles", ())),
         filters={name: tuple(values) for name, values in claims.get("filters", {}).items()},
         is_unrestricted=claims.get("unrestricted") is True,
+        is_background=claims.get("background") is True,
     )

@@ -29,6 +29,11 @@ class CurrentRequest:
     vendor_requests: Counter[str] = field(default_factory=Counter)
     """Vendor name → requests sent to it for this request."""
 
+    @property
+    def is_background(self) -> bool:
+        """Whether nobody waits for it."""
+        return self.caller is not None and self.caller.is_background
+
     def remaining_s(self) -> float | None:
         """Seconds until the deadline, never negative; None without one."""
         return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())

@@ -21,6 +21,7 @@ from subgraphs.kit.api_budget import (
     open_budget,
     taken,
 )
+from subgraphs.kit.caller import Caller
 from subgraphs.kit.current_request import CurrentRequest, serving
 from subgraphs.kit.database import Database
 from subgraphs.kit.settings import SubgraphSettings
@@ -82,6 +83,8 @@ async def test_replicas_share_one_budget_and_people_go_before_background_work(re
     budgets = [ApiBudget(rate=SLOW, burst=30, bucket=bucket) for bucket in replicas]
     background = await asyncio.gather(*(spent(budgets[place % 3]) for place in range(60)))
     assert sum(background) == 21, "the last nine are kept for people"
+    with serving(CurrentRequest(caller=Caller(subject="concord", is_background=True))):
+        assert not await spent(budgets[0]), "the gateway's own work is no people's request either"
     with serving(CurrentRequest()):
         people = await asyncio.gather(*(spent(budgets[place % 3]) for place in range(60)))
         assert sum(people) == 9
@@ -90,7 +93,7 @@ async def test_replicas_share_one_budget_and_people_go_before_background_work(re
     details = refused.value.extensions
     assert (details["code"], details["system"], details["retryable"]) == ("SYSTEM_RATE_LIMITED", "erp", True)
     assert 900_000 < details["retryAfterMs"] <= 1_000_000
-    assert sum(budget.refused for budget in budgets) == 39 + 51 + 1
+    assert sum(budget.refused for budget in budgets) == 39 + 1 + 51 + 1
 
 
 async def test_when_the_vendor_says_stop_every_replica_stops(

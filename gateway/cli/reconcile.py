@@ -1,0 +1,227 @@
+"""`concord reconcile`: compare owners with copies now, and deal with what differs."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Column, Table
+
+from gateway.cli.graph_client import GraphClient, GraphRefused, TokenOption, UrlOption, refusals_told
+from gateway.cli.options import CONFIG, ConfigOption, JsonOption
+
+app = typer.Typer(help="Compare what copies say with what their owners say, and deal with what differs.")
+
+DriftArgument = Annotated[str, typer.Argument(help="The drift's id, as the list and the graph show it.")]
+
+_RUN = """id status kinds scheduled requestedBy startedAt finishedAt total compared differing opened resolved
+  unreachable { system code subjects }"""
+_BEGIN = f"mutation ($input: RunReconciliationInput!) {{ runReconciliation(input: $input) {{ run {{ {_RUN} }} }} }}"
+_LOOK = f"query ($id: ID!) {{ reconciliationRun(id: $id) {{ {_RUN} }} }}"
+_RUNS = f"query ($first: Int!) {{ reconciliationRuns(first: $first) {{ edges {{ node {{ {_RUN} }} }} }} }}"
+_DRIFT = """id kind field owner system ownerValue copyValue difference currency status detectedAt reason mendedBy
+  customer { id name } contract { number } workflow { id status }"""
+_DRIFTS = f"""query ($filter: DriftFilter, $first: Int!) {{
+  drifts(filter: $filter, first: $first) {{ totalCount edges {{ node {{ {_DRIFT} }} }} }} }}"""
+_ACCEPT = "mutation ($input: AcceptDriftInput!) { acceptDrift(input: $input) { drift { id status } } }"
+_MEND = "mutation ($input: MendDriftInput!) { mendDrift(input: $input) { drift { id status } workflow { id kind status } } }"
+_EVERY_S = 0.2
+_COLOURS = {"COMPLETED": "green", "PARTIAL": "yellow", "INTERRUPTED": "red", "OPEN": "red", "ACCEPTED": "yellow"}
+
+
+@app.callback(invoke_without_command=True)
+def reconcile(
+    context: typer.Context,
+    customer: Annotated[str | None, typer.Option("--customer", help="Only this customer (global id).")] = None,
+    contract: Annotated[str | None, typer.Option("--contract", help="Only this contract (global id).")] = None,
+    kinds: Annotated[
+        list[str] | None, typer.Option("--kind", "-k", help="Only CUSTOMER or CONTRACT; may be repeated.")
+    ] = None,
+    config: ConfigOption = CONFIG,
+    url: UrlOption = None,
+    token: TokenOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare everything now, or one customer or contract. Exits with 1 where a system could not be asked.
+
+    Example: `concord reconcile --kind CONTRACT`
+    """
+    if context.invoked_subcommand is not None:
+        return
+    stated = {"kinds": kinds, "customerId": customer, "contractId": contract}
+    given = {name: value for name, value in stated.items() if value}
+    with refusals_told(), GraphClient(config, url, token) as graph:
+        run = graph.ask(_BEGIN, {"input": given})["runReconciliation"]["run"]
+        run = _follow(graph, run, is_silent=as_json)
+        wanted: dict[str, Any] = {"statuses": ["OPEN"], "kinds": run["kinds"]}
+        wanted |= {} if customer is None else {"customer": customer}
+        found = graph.ask(_DRIFTS, {"filter": wanted, "first": 200})["drifts"]
+    drifts = [edge["node"] for edge in found["edges"]]
+    if as_json:
+        sys.stdout.write(json.dumps({"run": run, "open": found["totalCount"], "drifts": drifts}, indent=2) + "\n")
+    else:
+        console = Console()
+        if drifts:
+            console.print(_drift_table(drifts))
+        console.print(_summary(run, found["totalCount"]), highlight=False, soft_wrap=True)
+    if run["status"] != "COMPLETED":
+        raise typer.Exit(1)
+
+
+@app.command()
+def drifts(
+    statuses: Annotated[
+        list[str] | None,
+        typer.Option("--status", "-s", help="Only with this status; may be repeated. OPEN by default."),
+    ] = None,
+    systems: Annotated[
+        list[str] | None, typer.Option("--system", help="Only of this system, as owner or copy; may be repeated.")
+    ] = None,
+    fields: Annotated[list[str] | None, typer.Option("--field", help="Only of this field; may be repeated.")] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=200, help="How many, the newest first.")] = 50,
+    config: ConfigOption = CONFIG,
+    url: UrlOption = None,
+    token: TokenOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List drifts, the newest first.
+
+    Example: `concord reconcile drifts --system erp`
+    """
+    stated = {"statuses": statuses or ["OPEN"], "systems": systems, "fields": fields}
+    wanted = {name: value for name, value in stated.items() if value}
+    with refusals_told(), GraphClient(config, url, token) as graph:
+        found = graph.ask(_DRIFTS, {"filter": wanted, "first": limit})["drifts"]
+    shown = [edge["node"] for edge in found["edges"]]
+    if as_json:
+        sys.stdout.write(json.dumps(shown, indent=2) + "\n")
+    else:
+        Console().print(_drift_table(shown))
+
+
+@app.command()
+def runs(
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=200, help="How many, the newest first.")] = 20,
+    config: ConfigOption = CONFIG,
+    url: UrlOption = None,
+    token: TokenOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List reconciliations, the newest first.
+
+    Example: `concord reconcile runs`
+    """
+    with refusals_told(), GraphClient(config, url, token) as graph:
+        found = [edge["node"] for edge in graph.ask(_RUNS, {"first": limit})["reconciliationRuns"]["edges"]]
+    if as_json:
+        sys.stdout.write(json.dumps(found, indent=2) + "\n")
+        return
+    table = Table("started", "status", "by", "compared", "differing", "opened", "resolved", "unreachable", box=None)
+    for run in found:
+        table.add_row(
+            run["startedAt"][:19],
+            _coloured(run["status"]),
+            "schedule" if run["scheduled"] else escape(run["requestedBy"] or "anonymous"),
+            f"{run['compared']}/{run['total'] or 0}",
+            str(run["differing"]),
+            str(run["opened"]),
+            str(run["resolved"]),
+            _unreachable(run),
+        )
+    Console().print(table)
+
+
+@app.command()
+def accept(
+    drift: DriftArgument,
+    reason: Annotated[str, typer.Option("--reason", help="Why the systems may disagree; kept with the drift.")],
+    config: ConfigOption = CONFIG,
+    url: UrlOption = None,
+    token: TokenOption = None,
+) -> None:
+    """Say why systems may disagree in this.
+
+    Example: `concord reconcile accept RHJpZnQ6ZHItMDE --reason "the holding is billed under its old name"`
+    """
+    with refusals_told(), GraphClient(config, url, token) as graph:
+        payload = graph.ask(_ACCEPT, {"input": {"id": drift, "reason": reason}})["acceptDrift"]
+    Console().print(f"[green]✓[/green] it is {payload['drift']['status']}", highlight=False)
+
+
+@app.command()
+def mend(drift: DriftArgument, config: ConfigOption = CONFIG, url: UrlOption = None, token: TokenOption = None) -> None:
+    """Start the workflow that brings the owner's value to the copy.
+
+    Example: `concord reconcile mend RHJpZnQ6ZHItMDE`
+    """
+    with refusals_told(), GraphClient(config, url, token) as graph:
+        workflow = graph.ask(_MEND, {"input": {"id": drift}})["mendDrift"]["workflow"]
+    told = f"[green]✓[/green] {workflow['kind']} is {workflow['status']}: `concord workflows show {workflow['id']}`"
+    Console().print(told, highlight=False, soft_wrap=True)
+
+
+def _follow(graph: GraphClient, run: Mapping[str, Any], *, is_silent: bool) -> Mapping[str, Any]:
+    """Return the run once it has ended, showing how far it is."""
+    columns = (
+        TextColumn("comparing"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[differing]} differ"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=is_silent) as progress:
+        task = progress.add_task("", total=run["total"], differing=0)
+        while run["status"] == "RUNNING":
+            time.sleep(_EVERY_S)
+            found = graph.ask(_LOOK, {"id": run["id"]})["reconciliationRun"]
+            if found is None:
+                raise GraphRefused("NOT_FOUND", "The run is not known anymore.")
+            run = found
+            progress.update(task, total=run["total"], completed=run["compared"], differing=run["differing"])
+    return run
+
+
+def _summary(run: Mapping[str, Any], still_open: int) -> str:
+    told = f"{_coloured(run['status'])}: {run['compared']} compared, {run['differing']} fields differ"
+    told += f" ({run['opened']} new, {run['resolved']} resolved, {still_open} open)"
+    return told + (f"; not asked: {_unreachable(run)}" if run["unreachable"] else "")
+
+
+def _unreachable(run: Mapping[str, Any]) -> str:
+    return ", ".join(f"{each['system']} {each['code']} ({each['subjects']})" for each in run["unreachable"])
+
+
+def _drift_table(found: list[dict[str, Any]]) -> Table:
+    # Whole ids, on a narrow terminal too: the other commands take them.
+    table = Table(
+        Column("id", no_wrap=True), "about", "field", "owner says", "copy says", "status", "mended by", box=None
+    )
+    for drift in found:
+        about = drift["contract"]["number"] if drift["contract"] else (drift["customer"] or {}).get("name")
+        table.add_row(
+            drift["id"],
+            escape(about or ""),
+            drift["field"],
+            _said(drift["owner"], drift["ownerValue"], drift["currency"]),
+            _said(drift["system"], drift["copyValue"], drift["currency"]),
+            _coloured(drift["status"]),
+            drift["mendedBy"] or "people",
+        )
+    return table
+
+
+def _said(system: str, value: str | None, currency: str | None) -> str:
+    text = "nothing" if value is None else f"{value} {currency}" if currency else value
+    return escape(f"{system}: {text}")
+
+
+def _coloured(status: str) -> str:
+    colour = _COLOURS.get(status)
+    return f"[{colour}]{status}[/{colour}]" if colour else status

@@ -1,0 +1,185 @@
+"""`drifts` and `reconciliationRuns`: the newest first, as Relay connections. https://relay.dev/graphql/connections.htm"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Annotated
+
+import strawberry
+
+from gateway.errors import GatewayError
+from gateway.graph.context import GraphInfo
+from gateway.graph.drift import Drift, ReconciliationRun, reconciliation_of
+from gateway.graph.event_connection import MAX_PAGE_SIZE
+from gateway.graph.global_id import typename_of
+from gateway.graph.page_info import PageInfo
+from gateway.graph.refusal import refusal, to_graphql_error
+from gateway.writes.reconciliation.model import DriftFilter, DriftKind, DriftStatus
+
+_PAGE_SIZE = 50
+_First = Annotated[int | None, strawberry.argument(description=f"At most {MAX_PAGE_SIZE}; 50 by default.")]
+_After = Annotated[str | None, strawberry.argument(description="A cursor: what is older than that one.")]
+
+
+@strawberry.input(name="DriftFilter", description="Drifts that meet all stated conditions.")
+class DriftsWanted:
+    """The argument `filter`."""
+
+    statuses: list[DriftStatus] | None = strawberry.field(default=None, description="Where they stand.")
+    kinds: list[DriftKind] | None = strawberry.field(default=None, description="What they are about.")
+    systems: list[str] | None = strawberry.field(
+        default=None, description="Systems that own the field or hold the copy, such as `erp`."
+    )
+    fields: list[str] | None = strawberry.field(default=None, description="Fields, such as `taxIds` or `invoiced`.")
+    customer: strawberry.ID | None = strawberry.field(
+        default=None, description="Global id of the customer they concern, its contracts included."
+    )
+    contract: str | None = strawberry.field(default=None, description="A contract's number.")
+
+
+@strawberry.type(description="One drift of a page.")
+class DriftEdge:
+    """An entry of `edges`."""
+
+    node: Drift = strawberry.field(description="The drift itself.")
+    cursor: str = strawberry.field(description="Where it stands in the list; `after` takes it.")
+
+
+@strawberry.type(description="A page of drifts, the newest first.")
+class DriftConnection:
+    """The value of `drifts`."""
+
+    edges: list[DriftEdge] = strawberry.field(description="The drifts of this page.")
+    page_info: PageInfo = strawberry.field(description="Whether there is more, and from where.")
+    wanted: strawberry.Private[DriftFilter]
+
+    @strawberry.field(description="How many drifts the filter lets through.")
+    async def total_count(self, info: GraphInfo) -> int | None:
+        """How many drifts the filter lets through."""
+        try:
+            return await reconciliation_of(info).count(self.wanted)
+        except GatewayError as error:
+            raise to_graphql_error(error) from error
+
+
+@strawberry.type(description="One run of a page.")
+class ReconciliationRunEdge:
+    """An entry of `edges`."""
+
+    node: ReconciliationRun = strawberry.field(description="The run itself.")
+    cursor: str = strawberry.field(description="Where it stands in the list; `after` takes it.")
+
+
+@strawberry.type(description="A page of reconciliations, the newest first.")
+class ReconciliationRunConnection:
+    """The value of `reconciliationRuns`."""
+
+    edges: list[ReconciliationRunEdge] = strawberry.field(description="The runs of this page.")
+    page_info: PageInfo = strawberry.field(description="Whether there is more, and from where.")
+
+
+async def resolve_drifts(
+    info: GraphInfo,
+    filter: Annotated[  # noqa: A002 - the argument's name
+        DriftsWanted | None,
+        strawberry.argument(description="Which drifts; all of them, resolved ones too, by default."),
+    ] = None,
+    first: _First = None,
+    after: _After = None,
+) -> DriftConnection | None:
+    """Return a page. Raises BAD_USER_INPUT, STORE_UNAVAILABLE."""
+    wanted, size = _filter(filter), _size(first)
+    try:
+        page = await reconciliation_of(info).drifts(wanted, size=size, after=_parse(after))
+    except GatewayError as error:
+        raise to_graphql_error(error) from error
+    edges = [DriftEdge(node=Drift.of(each), cursor=_cursor(each.detected_at, each.id)) for each in page.drifts]
+    return DriftConnection(
+        edges=edges,
+        page_info=_page_info([edge.cursor for edge in edges], has_more=page.has_more, after=after),
+        wanted=wanted,
+    )
+
+
+async def resolve_drift(
+    info: GraphInfo,
+    id: Annotated[strawberry.ID, strawberry.argument(description="The drift's global id.")],  # noqa: A002 - the argument's name
+) -> Drift | None:
+    """Return a drift. Raises BAD_USER_INPUT, STORE_UNAVAILABLE."""
+    return await Drift.resolve_reference(info, id)
+
+
+async def resolve_runs(
+    info: GraphInfo, first: _First = None, after: _After = None
+) -> ReconciliationRunConnection | None:
+    """Return a page. Raises BAD_USER_INPUT, STORE_UNAVAILABLE."""
+    size = _size(first)
+    try:
+        page = await reconciliation_of(info).runs(size=size, after=_parse(after))
+    except GatewayError as error:
+        raise to_graphql_error(error) from error
+    edges = [
+        ReconciliationRunEdge(node=ReconciliationRun.of(each), cursor=_cursor(each.started_at, each.id))
+        for each in page.runs
+    ]
+    page_info = _page_info([edge.cursor for edge in edges], has_more=page.has_more, after=after)
+    return ReconciliationRunConnection(edges=edges, page_info=page_info)
+
+
+async def resolve_run(
+    info: GraphInfo,
+    id: Annotated[strawberry.ID, strawberry.argument(description="The run's id.")],  # noqa: A002 - the argument's name
+) -> ReconciliationRun | None:
+    """Return a run. Raises STORE_UNAVAILABLE."""
+    try:
+        run = await reconciliation_of(info).run(id)
+    except GatewayError as error:
+        raise to_graphql_error(error) from error
+    return None if run is None else ReconciliationRun.of(run)
+
+
+def _size(first: int | None) -> int:
+    size = _PAGE_SIZE if first is None else first
+    if not 0 <= size <= MAX_PAGE_SIZE:
+        raise refusal("BAD_USER_INPUT", f"A page has between 0 and {MAX_PAGE_SIZE} items.")
+    return size
+
+
+def _page_info(cursors: list[str], *, has_more: bool, after: str | None) -> PageInfo:
+    return PageInfo(
+        has_next_page=has_more,
+        has_previous_page=after is not None,
+        start_cursor=cursors[0] if cursors else None,
+        end_cursor=cursors[-1] if cursors else None,
+    )
+
+
+def _filter(given: DriftsWanted | None) -> DriftFilter:
+    if given is None:
+        return DriftFilter()
+    if given.customer is not None and typename_of(given.customer) != "Customer":
+        raise refusal("BAD_USER_INPUT", "The id is of another type than Customer.")
+    return DriftFilter(
+        statuses=None if given.statuses is None else tuple(given.statuses),
+        kinds=None if given.kinds is None else tuple(given.kinds),
+        systems=None if given.systems is None else tuple(given.systems),
+        fields=None if given.fields is None else tuple(given.fields),
+        customer=given.customer,
+        contract=given.contract,
+    )
+
+
+def _cursor(at: float, name: str) -> str:
+    return base64.urlsafe_b64encode(f"{at!r} {name}".encode()).decode().rstrip("=")
+
+
+def _parse(cursor: str | None) -> tuple[float, str] | None:
+    if cursor is None:
+        return None
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+        at, _, name = text.partition(" ")
+        return float(at), name
+    except (binascii.Error, ValueError) as error:
+        raise refusal("BAD_USER_INPUT", "This is not a cursor of this list.") from error
