@@ -16,7 +16,7 @@ from subgraphs.kit.connection import Connection, connection_of, page_window
 from subgraphs.kit.global_id import encode_global_id, local_id
 from subgraphs.kit.lineage_gap import LineageGap
 from subgraphs.kit.money import Money
-from subgraphs.kit.node import Node
+from subgraphs.kit.node import NODE_ID, Node
 from subgraphs.kit.record_copy import RecordCopy, RecordField
 
 
@@ -180,6 +180,11 @@ class Contract:
     async def resolve_reference(cls, *, info: Info, number: str) -> Contract:  # noqa: ARG003 - the resolver's signature
         """Return the contract, which billing owns: that sales has no deal for it is said by its fields."""
         return cls(number=number)
+
+    @strawberry.federation.field(shareable=True, description=NODE_ID)
+    def id(self) -> strawberry.ID:
+        """Id that all systems make of the number alike, so that naming a contract needs no system but this."""
+        return strawberry.ID(encode_global_id("Contract", self.number))
 
     @strawberry.field
     async def opportunity(self, info: Info) -> Opportunity | None:

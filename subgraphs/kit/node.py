@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import strawberry
 
+NODE_ID = (
+    "Opaque id, unique in the whole graph and the same whichever system answers; `node(id:)` reads the object by it."
+)
+
 
 @strawberry.interface(description="Anything with an id of its own in the whole graph.")
 class Node:
     """Anything that `node(id:)` finds."""
 
-    id: strawberry.ID = strawberry.field(
-        description="Opaque id, unique in the whole graph and the same whichever system answers; `node(id:)` reads the object by it."
-    )
+    id: strawberry.ID = strawberry.field(description=NODE_ID)

@@ -103,3 +103,45 @@ def test_the_front_desk_without_identity_still_reads_what_others_answer_alone(pr
     assert contract["customer"] is None or contract["customer"]["name"] is None
     assert {error["extensions"]["code"] for error in answer["errors"]} == {"SYSTEM_TIMEOUT"}
     assert {error["extensions"]["system"] for error in answer["errors"]} == {"identity"}
+
+
+AGREED = """query($id: ID!) { customer(id: $id) { invoices(first: 1) { edges { node { number
+    contract { id number billedToDate { amount } status mrr { amount } items { quantity } version } } } } } }"""
+CHARGED = """query($id: ID!) { customer(id: $id) { contracts(first: 1) { edges { node { number
+    billedLines(last: 1) { edges { node { invoice { number billingDocument { total { amount } } status total { amount } } } } } } } } } }"""
+
+
+@pytest.mark.parametrize(
+    ("system", "query", "way", "kept", "lost"),
+    [
+        ("billing", AGREED, ["contract"], ["id", "number", "billedToDate"], ["status", "mrr", "items", "version"]),
+        ("erp", CHARGED, ["billedLines", "invoice"], ["number", "billingDocument"], ["status", "total"]),
+    ],
+    ids=["a contract from an invoice", "an invoice from a charge"],
+    indirect=["system"],
+)
+def test_what_another_system_leads_to_keeps_that_system_s_part(
+    product, overdue_customer, system, query, way, kept, lost
+):
+    """An object of the system that is down is not null itself, where another one named it."""
+
+    def found(answer):
+        (value,) = [value for value in answer["data"]["customer"].values() if value is not None]
+        for step in ["edges", 0, "node", *way]:
+            value = value[step]
+            if isinstance(value, dict) and "edges" in value:
+                value = value["edges"][0]["node"]
+        return value
+
+    healed(product, {"id": overdue_customer["id"]})
+    whole = found(product.ask(query, {"id": overdue_customer["id"]}))
+    assert all(whole[name] is not None for name in (*kept, *lost)), whole
+    product.set_faults(system, mode="down")
+    deadline = time.monotonic() + 60
+    while "errors" not in (answer := product.ask(query, {"id": overdue_customer["id"]})):
+        assert system == "billing"  # read from a mirror, which may be two seconds old before it shows
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert found(answer) == {**{name: whole[name] for name in kept}, **dict.fromkeys(lost)}
+    assert {error["path"][-1] for error in answer["errors"]} >= set(lost)
+    assert {error["extensions"]["system"] for error in answer["errors"]} == {system}

@@ -47,7 +47,7 @@ class Price:
     description="Something that is sold; billing owns name and prices, the ERP how its revenue and tax are handled.",
 )
 class Product:
-    """Something that is sold."""
+    """Something that is sold. Its SKU alone is never null: the ERP leads to products too."""
 
     record: strawberry.Private[records.Product]
     sku: str = strawberry.field(description="Business key in all systems; where none was assigned, billing's own id.")
@@ -65,24 +65,24 @@ class Product:
         return None if found is None else cls.of(found)
 
     @strawberry.field
-    def name(self) -> str:
+    def name(self) -> str | None:
         """What customers know the product by."""
         return self.record.name
 
     @strawberry.field(description="Whether it is still sold; contracts that have it keep it.")
-    def active(self) -> bool:
+    def active(self) -> bool | None:
         """Whether it is still sold."""
         return self.record.is_active
 
     @strawberry.field(description="Keys of the features that whoever buys it may use.")
-    def features(self) -> list[str]:
+    def features(self) -> list[str] | None:
         """Keys of the features it entitles to."""
         return list(self.record.features)
 
     @strawberry.field(
         description="List prices, one per currency and cycle; prices negotiated with one customer are on its contracts."
     )
-    async def prices(self, info: Info) -> list[Price]:
+    async def prices(self, info: Info) -> list[Price] | None:
         """List prices."""
         catalog = await info.context.catalog()
         return [Price.of(price) for price in catalog.prices.get(self.record.id, ())]

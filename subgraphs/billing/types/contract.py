@@ -82,7 +82,10 @@ class ContractItem:
     keys=["id", "number"], description="A recurring agreement with a customer: what vendors call a subscription."
 )
 class Contract(Node):
-    """A recurring agreement."""
+    """A recurring agreement.
+
+    Only its keys are never null: other systems lead to contracts too, and their part of one has to stand while billing is down.
+    """
 
     record: strawberry.Private[records.Contract]
     id: strawberry.ID
@@ -104,17 +107,17 @@ class Contract(Node):
         return None if record is None else cls.of(record)
 
     @strawberry.field
-    def status(self) -> ContractStatus:
+    def status(self) -> ContractStatus | None:
         """Where the contract stands; billing decides, and a late payment alone doesn't change it."""
         return self.record.status
 
     @strawberry.field
-    def currency(self) -> Currency:
+    def currency(self) -> Currency | None:
         """Currency of all amounts that billing gives for the contract."""
         return Currency(self.record.currency)
 
     @strawberry.field
-    def starts_on(self) -> dt.date:
+    def starts_on(self) -> dt.date | None:
         """First day of the contract, in UTC; stays as it is when the contract renews."""
         return self.record.starts_on
 
@@ -124,7 +127,7 @@ class Contract(Node):
         return self.record.ends_on
 
     @strawberry.field
-    def auto_renews(self) -> bool:
+    def auto_renews(self) -> bool | None:
         """Whether another term of the same length follows by itself; false once an end is planned."""
         return self.record.auto_renews
 
@@ -149,14 +152,14 @@ class Contract(Node):
         )
 
     @strawberry.field
-    def items(self) -> list[ContractItem]:
+    def items(self) -> list[ContractItem] | None:
         """The products that were agreed on."""
         return [ContractItem(record=item) for item in self.record.items]
 
     @strawberry.field(
         description="Monthly recurring revenue before tax, of what recurs by quantity; 0 unless the contract is active or paused."
     )
-    def mrr(self) -> Money:
+    def mrr(self) -> Money | None:
         """Monthly recurring revenue."""
         return money(self.record.mrr, self.record.currency)
 
@@ -181,7 +184,7 @@ class Contract(Node):
     @strawberry.field(
         description="Charges still to come within the current term, by day; empty unless the contract is active or in trial."
     )
-    def billing_schedule(self) -> list[ScheduledBilling]:
+    def billing_schedule(self) -> list[ScheduledBilling] | None:
         """Charges still to come."""
         return [
             ScheduledBilling(
@@ -202,7 +205,7 @@ class Contract(Node):
         after: str | None = None,
         last: int | None = None,
         before: str | None = None,
-    ) -> Connection[ContractUsage]:
+    ) -> Connection[ContractUsage] | None:
         """Use of metered features."""
         window = page_window(first=first, after=after, last=last, before=before)
         catalog = await info.context.catalog()
@@ -230,7 +233,7 @@ class Contract(Node):
         after: str | None = None,
         last: int | None = None,
         before: str | None = None,
-    ) -> Connection[ContractAmendment]:
+    ) -> Connection[ContractAmendment] | None:
         """Changes of its items."""
         window = page_window(first=first, after=after, last=last, before=before)
         rows = [
@@ -262,7 +265,7 @@ class Contract(Node):
         after: str | None = None,
         last: int | None = None,
         before: str | None = None,
-    ) -> Connection[BilledLine]:
+    ) -> Connection[BilledLine] | None:
         """What was charged."""
         window = page_window(first=first, after=after, last=last, before=before)
         lines = [BilledLine.of(line) for line in await info.context.lines_of.load(self.record.id)]
@@ -271,6 +274,6 @@ class Contract(Node):
     @strawberry.field(
         description="Opaque, changes with every change of what was agreed; send it with a write, which refuses a stale one."
     )
-    def version(self) -> str:
+    def version(self) -> str | None:
         """Version to send with a change."""
         return self.record.version

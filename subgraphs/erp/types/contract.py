@@ -16,7 +16,9 @@ from subgraphs.erp.types.inputs import InvoiceFilter, InvoiceOrder, ordered, rel
 from subgraphs.erp.types.invoice import Invoice, invoices_of
 from subgraphs.erp.types.ledger import RevenueEntry
 from subgraphs.kit.connection import Connection, connection_of, page_window
+from subgraphs.kit.global_id import encode_global_id
 from subgraphs.kit.money import Money
+from subgraphs.kit.node import NODE_ID
 
 
 @strawberry.federation.type(
@@ -32,6 +34,10 @@ class Contract:
         """The billing platform owns it: whether it exists is not for the ERP to say."""
         del info
         return cls(number=number)
+
+    @strawberry.federation.field(shareable=True, description=NODE_ID)
+    def id(self) -> strawberry.ID:
+        return strawberry.ID(encode_global_id("Contract", self.number))
 
     @strawberry.field(
         description="The contract's invoices as the ERP has them, the newest first unless ordered otherwise."

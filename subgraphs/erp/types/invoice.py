@@ -46,16 +46,16 @@ def own_id(value: str, type_name: str) -> str | None:
     description="What a customer owes for what was charged; the ERP owns it and posts it to the books.",
 )
 class Invoice(Node):
-    """An invoice to a customer."""
+    """An invoice to a customer. Its id alone is never null: billing leads to invoices too."""
 
     record: Private[InvoiceRecord]
     number: str | None = strawberry.federation.field(
         description="Business key in all systems, such as `INV-2025-00001`; null while it is a draft without a number."
     )
-    status: InvoiceStatus = strawberry.federation.field(
+    status: InvoiceStatus | None = strawberry.federation.field(
         description="How far it has come; amounts may change while it is a DRAFT, and not once it is posted."
     )
-    currency: Currency = strawberry.federation.field(description="Currency of all its amounts.")
+    currency: Currency | None = strawberry.federation.field(description="Currency of all its amounts.")
     description: str | None = strawberry.federation.field(
         description="What the ERP has as its heading; null where nothing."
     )
@@ -71,7 +71,7 @@ class Invoice(Node):
     settled_on: dt.date | None = strawberry.federation.field(
         description="Day on which nothing was left to pay; null as long as something is."
     )
-    version: str = strawberry.federation.field(
+    version: str | None = strawberry.federation.field(
         description="Opaque, changes with every change in the ERP; send it with a write, which refuses a stale one."
     )
 
@@ -103,23 +103,23 @@ class Invoice(Node):
         return None if record is None or record.is_credit_memo else cls.of(record)
 
     @strawberry.field(description="Sum of its lines, without tax.")
-    def net(self) -> Money:
+    def net(self) -> Money | None:
         return Money.of(self.record.net, self.record.currency)
 
     @strawberry.field(description="All taxes on it.")
-    def tax(self) -> Money:
+    def tax(self) -> Money | None:
         return Money.of(self.record.tax, self.record.currency)
 
     @strawberry.field(description="What the customer has to pay in all: net and tax.")
-    def total(self) -> Money:
+    def total(self) -> Money | None:
         return Money.of(self.record.total, self.record.currency)
 
     @strawberry.field(description="What is left to pay, after payments and credit memos applied to it.")
-    def balance(self) -> Money:
+    def balance(self) -> Money | None:
         return Money.of(self.record.balance, self.record.currency)
 
     @strawberry.field(description="True: it is posted, past its due date, and something is left to pay.")
-    def overdue(self, info: Info) -> bool:
+    def overdue(self, info: Info) -> bool | None:
         return self.record.is_overdue(info.context.today())
 
     @strawberry.field(description="Its lines, in their order on the invoice.")
@@ -130,7 +130,7 @@ class Invoice(Node):
         after: str | None = None,
         last: int | None = None,
         before: str | None = None,
-    ) -> Connection[InvoiceLine]:
+    ) -> Connection[InvoiceLine] | None:
         window = page_window(first=first, after=after, last=last, before=before)
         records = await info.context.lines_of_invoices.load(self.record.id)
         return connection_of([InvoiceLine.of(record) for record in records], window, identity=_identity)
@@ -143,7 +143,7 @@ class Invoice(Node):
         after: str | None = None,
         last: int | None = None,
         before: str | None = None,
-    ) -> Connection[Payment]:
+    ) -> Connection[Payment] | None:
         window = page_window(first=first, after=after, last=last, before=before)
         # Without payment lines there is nothing to ask the ERP for.
         records = await info.context.payments_of_invoices.load(self.record.id) if self.record.payment_ids else ()
@@ -157,7 +157,7 @@ class Invoice(Node):
         after: str | None = None,
         last: int | None = None,
         before: str | None = None,
-    ) -> Connection[CreditMemo]:
+    ) -> Connection[CreditMemo] | None:
         window = page_window(first=first, after=after, last=last, before=before)
         records = await info.context.credit_memos_of_invoices.load(self.record.id)
         return connection_of([CreditMemo.of(record) for record in records], window, identity=_identity)
