@@ -12,9 +12,9 @@ from starlette.routing import BaseRoute
 from subgraphs.crm.access import ACCESS
 from subgraphs.crm.connect import Loop, connect
 from subgraphs.crm.context import CrmContext
-from subgraphs.crm.instance_crosswalk import CustomerRecords, InstanceCrosswalk
-from subgraphs.crm.instances import Instance, InstancedCrm
+from subgraphs.crm.instances import InstancedCrm
 from subgraphs.crm.mutations import Mutation
+from subgraphs.crm.port import Crm
 from subgraphs.crm.queries import Query
 from subgraphs.crm.settings import CrmSettings
 from subgraphs.crm.synchronise import COMPANIES, Synchronisation
@@ -23,7 +23,9 @@ from subgraphs.kit.change_feed import ChangeFeed
 from subgraphs.kit.crosswalk import Crosswalk
 from subgraphs.kit.database import Database
 from subgraphs.kit.idempotent_write import IdempotentWrites
+from subgraphs.kit.instance_crosswalk import CustomerRecords, InstanceCrosswalk
 from subgraphs.kit.instance_ids import InstanceIds
+from subgraphs.kit.instances import Instance
 from subgraphs.kit.outbox import Outbox
 from subgraphs.kit.replica import Replica
 from subgraphs.kit.subgraph_app import Running, run_subgraph
@@ -45,7 +47,7 @@ SCHEMAS = (
 class Joined:
     """One CRM at work: what the graph reads of it, and the loops that keep identity and the event log in step with it."""
 
-    instance: Instance
+    instance: Instance[Crm]
     describe: Callable[[], SystemOfRecord]
     crosswalk: InstanceCrosswalk
     database: Database
@@ -70,7 +72,7 @@ async def join(settings: CrmSettings, ids: InstanceIds) -> AsyncIterator[Joined]
             connect(settings) as connected,
             Crosswalk(url=settings.crosswalk_url, signing_secret=secret, system=system, pushed=pushed) as crosswalk,
         ):
-            instance = Instance(ids=ids, crm=connected.crm, region=settings.region)
+            instance = Instance(ids=ids, port=connected.crm, region=settings.region)
             linked = InstanceCrosswalk(crosswalk, ids)
             synchronisation = Synchronisation(
                 InstancedCrm([instance]), linked, database, outbox, settings.synchronise_interval_s

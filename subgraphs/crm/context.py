@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import strawberry
 
-from subgraphs.crm.instance_crosswalk import CustomerRecords
 from subgraphs.crm.port import Crm
 from subgraphs.crm.records import Company, CompanyLinks, Deal, Owner, Person
 from subgraphs.crm.terms import OpportunityKind
 from subgraphs.kit.idempotent_write import IdempotentWrites
+from subgraphs.kit.instance_crosswalk import CustomerRecords
 from subgraphs.kit.record_loader import RecordLoader, record_loader, relation_loader
 from subgraphs.kit.system_of_record import SystemOfRecord
 

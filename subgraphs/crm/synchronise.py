@@ -13,7 +13,6 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
-from subgraphs.crm.instance_crosswalk import CompanyLinks
 from subgraphs.crm.lifecycle import Facts, company_events, company_facts, deal_events, deal_facts
 from subgraphs.crm.port import Crm
 from subgraphs.crm.records import Company, Deal
@@ -21,6 +20,7 @@ from subgraphs.kit.canonical_event import CanonicalEvent
 from subgraphs.kit.crosswalk import CrosswalkRecord
 from subgraphs.kit.database import Database
 from subgraphs.kit.global_id import encode_global_id
+from subgraphs.kit.instance_crosswalk import RecordLinks
 from subgraphs.kit.outbox import Outbox
 from subgraphs.kit.projection import Change, Projection
 from subgraphs.kit.system_error import FieldError, VendorUnavailableError
@@ -42,7 +42,7 @@ class Synchronisation:
     def __init__(
         self,
         crm: Crm,
-        crosswalk: CompanyLinks,
+        crosswalk: RecordLinks,
         database: Database,
         outbox: Outbox,
         interval_s: float,

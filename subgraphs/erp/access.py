@@ -5,7 +5,7 @@ from __future__ import annotations
 from subgraphs.kit.guard import Access, scopes
 
 ACCESS: Access = {
-    "Query.erpSystem": scopes("operations:read"),
+    "Query.erpSystems": scopes("operations:read"),
     "Invoice": scopes("invoices:read"),
     "InvoiceLine": scopes("invoices:read"),
     "CreditMemo": scopes("invoices:read"),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
 
 from subgraphs.erp.context import ErpContext
 from subgraphs.erp.events.feeds import ErpFeeds
 from subgraphs.erp.events.seen import Seen
-from subgraphs.erp.links import CustomerLinks
+from subgraphs.erp.instance_writes import InstancedErp, Route
+from subgraphs.erp.links import AllCustomerLinks, CustomerLinks
+from subgraphs.erp.port import Erp
 from subgraphs.erp.schema import schema
-from subgraphs.erp.settings import ErpSettings
+from subgraphs.erp.settings import ErpRoute, ErpSettings
 from subgraphs.erp.vendors.tryton import Tryton, refusal_words
 from subgraphs.erp.vendors.tryton_erp import TrytonErp
 from subgraphs.kit.api_budget import open_budget
@@ -18,6 +22,9 @@ from subgraphs.kit.change_feed import ChangeFeed
 from subgraphs.kit.crosswalk import Crosswalk
 from subgraphs.kit.database import Database
 from subgraphs.kit.idempotent_write import IdempotentWrites
+from subgraphs.kit.instance_crosswalk import InstanceCrosswalk
+from subgraphs.kit.instance_ids import InstanceIds
+from subgraphs.kit.instances import Instance
 from subgraphs.kit.outbox import Outbox
 from subgraphs.kit.replica import Replica
 from subgraphs.kit.subgraph_app import Running, run_subgraph
@@ -27,12 +34,25 @@ from subgraphs.kit.vendor_client import VendorClient
 SCHEMAS = (Outbox.SCHEMA, ChangeFeed.SCHEMA, IdempotentWrites.SCHEMA, CustomerLinks.SCHEMA, Seen.SCHEMA)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joined:
+    """One ERP at work: what the graph reads of it, and the loops that keep identity and the event log in step with it."""
+
+    instance: Instance[Erp]
+    describe: Callable[[], SystemOfRecord]
+    links: CustomerLinks
+    feeds: ErpFeeds
+    database: Database
+    loops: Sequence[Callable[[], Awaitable[None]]]
+
+
 @asynccontextmanager
-async def start(settings: ErpSettings) -> AsyncIterator[Running]:
-    """Connect to Tryton, begin to poll it, and serve."""
+async def join(settings: ErpSettings, ids: InstanceIds) -> AsyncIterator[Joined]:
+    """Connect to one ERP. Each has a file of its own: what was seen of one says nothing of another."""
     secret = settings.signing_secret.get_secret_value()
-    replica = Replica.join(settings.state_dir)
-    database = await Database.open(settings.state_dir / "erp.sqlite", SCHEMAS)
+    suffix = f"-{ids.name}" if ids.name else ""
+    system = f"erp/{ids.name}" if ids.name else "erp"
+    database = await Database.open(settings.state_dir / f"erp{suffix}.sqlite", SCHEMAS)
     client = VendorClient(
         vendor="tryton",
         system="erp",
@@ -40,7 +60,7 @@ async def start(settings: ErpSettings) -> AsyncIterator[Running]:
         timeout_s=settings.vendor_timeout_s,
         words=refusal_words,
     )
-    crosswalk = Crosswalk(url=settings.crosswalk_url, signing_secret=secret, system="erp")
+    crosswalk = Crosswalk(url=settings.crosswalk_url, signing_secret=secret, system=system)
     try:
         async with client, open_budget(settings, "tryton") as client.budget, crosswalk:
             tryton = Tryton(
@@ -50,38 +70,85 @@ async def start(settings: ErpSettings) -> AsyncIterator[Running]:
                 password=settings.vendor_password.get_secret_value(),
             )
             erp = TrytonErp(tryton, today=settings.business_day)
+            instance: Instance[Erp] = Instance(ids=ids, port=erp, region=settings.region)
+            linked = InstanceCrosswalk(crosswalk, ids)
             outbox = Outbox(database, events_url=settings.events_url, signing_secret=secret)
-            links = CustomerLinks(database, crosswalk)
-            writes = IdempotentWrites(database, replica)
+            links = CustomerLinks(database, linked)
             feeds = ErpFeeds(
-                erp,
+                InstancedErp([instance]),
                 database=database,
                 outbox=outbox,
-                crosswalk=crosswalk,
+                crosswalk=linked,
                 links=links,
                 today=settings.business_day,
                 due_soon_days=settings.due_soon_days,
                 interval_s=settings.poll_interval_s,
             )
-
-            def system() -> SystemOfRecord:
-                sheets = {
-                    "customers": erp.customers.capabilities,
-                    "invoices": erp.invoices.capabilities,
-                    "payments": erp.payments.capabilities,
-                }
-                return describe(name="erp", vendor="tryton", sheets=sheets, client=client, drift=tryton.drift)
-
-            def context() -> ErpContext:
-                return ErpContext(
-                    erp, links=links, writes=writes, today=settings.business_day, changed=feeds.nudge, system=system
-                )
-
-            async with replica.leading(outbox.deliver_forever, *feeds.loops()):
-                yield Running(context=context)
+            sheets = {
+                "customers": erp.customers.capabilities,
+                "invoices": erp.invoices.capabilities,
+                "payments": erp.payments.capabilities,
+            }
+            described = partial(
+                describe,
+                name=system,
+                vendor="tryton",
+                sheets=sheets,
+                client=client,
+                drift=tryton.drift,
+                region=settings.region,
+            )
+            yield Joined(
+                instance=instance,
+                describe=described,
+                links=links,
+                feeds=feeds,
+                database=database,
+                loops=(outbox.deliver_forever, *feeds.loops()),
+            )
     finally:
         await database.close()
         replica.leave()
+
+
+@asynccontextmanager
+async def start(settings: ErpSettings) -> AsyncIterator[Running]:
+    """Connect to Tryton, and to the further ones of the configuration, begin to poll them, and serve."""
+    named = {instance.name: settings.instance_settings(instance) for instance in settings.instances}
+    async with AsyncExitStack() as stack:
+        replica = Replica.join(settings.state_dir)
+        stack.callback(replica.leave)
+        joined = [await stack.enter_async_context(join(settings, InstanceIds()))]
+        for name, own in named.items():
+            joined.append(await stack.enter_async_context(join(own, InstanceIds(name))))
+        erp = InstancedErp([each.instance for each in joined], [to_route(route) for route in settings.routes])
+        links = AllCustomerLinks([each.links for each in joined])
+        writes = IdempotentWrites(joined[0].database, replica)
+
+        def systems() -> list[SystemOfRecord]:
+            return [each.describe() for each in joined if each.instance.is_visible]
+
+        def changed() -> None:
+            for each in joined:
+                each.feeds.nudge()
+
+        def context() -> ErpContext:
+            return ErpContext(
+                erp, links=links, writes=writes, today=settings.business_day, changed=changed, systems=systems
+            )
+
+        await stack.enter_async_context(replica.leading(*(loop for each in joined for loop in each.loops)))
+        yield Running(context=context)
+
+
+def to_route(route: ErpRoute) -> Route:
+    """Return a route of the configuration as the ERPs take it."""
+    return Route(
+        instance=route.instance,
+        countries=frozenset(route.countries),
+        currencies=frozenset(route.currencies),
+        business_units=frozenset(route.business_units),
+    )
 
 
 def main() -> None:

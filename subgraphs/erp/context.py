@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import strawberry
 
-from subgraphs.erp.links import CustomerLinks
+from subgraphs.erp.links import AllCustomerLinks
 from subgraphs.erp.port import Erp, InvoiceQuery, Related
 from subgraphs.erp.records import (
     ChargeRecord,
@@ -35,19 +35,19 @@ class ErpContext:
         self,
         erp: Erp,
         *,
-        links: CustomerLinks,
+        links: AllCustomerLinks,
         writes: IdempotentWrites,
         today: Callable[[], dt.date],
         changed: Callable[[], None],
-        system: Callable[[], SystemOfRecord],
+        systems: Callable[[], list[SystemOfRecord]],
     ) -> None:
-        """`changed` tells the change feeds that a write was made; `system` is the ERP as the graph shows it."""
+        """`changed` tells the change feeds that a write was made; `systems` are the ERPs as the graph shows them."""
         self.erp = erp
         self.links = links
         self.writes = writes
         self.today = today
         self.changed = changed
-        self.system = system
+        self.systems = systems
         self._by_query: dict[tuple[str, InvoiceQuery], RecordLoader[Sequence[InvoiceRecord], tuple[()]]] = {}
 
     @cached_property

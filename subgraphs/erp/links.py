@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from subgraphs.kit.crosswalk import Crosswalk
 from subgraphs.kit.database import Database
+from subgraphs.kit.instance_crosswalk import InstanceCrosswalk
+from subgraphs.kit.instance_ids import id_order
 
 
 class CustomerLinks:
-    """Canonical customer → external ids; merges and splits are asked for before they are relied on."""
+    """Canonical customer → the graph's ids of one ERP's records; merges and splits are asked for before they are relied on."""
 
     SCHEMA = """
         create table if not exists customer_link (external_id text primary key, customer text not null) without rowid;
         create index if not exists customer_link_customer on customer_link (customer);
     """
 
-    def __init__(self, database: Database, crosswalk: Crosswalk) -> None:
+    def __init__(self, database: Database, crosswalk: InstanceCrosswalk) -> None:
         self._database = database
         self._crosswalk = crosswalk
 
@@ -31,10 +34,6 @@ class CustomerLinks:
             )
         )
 
-    async def customer_of(self, external_id: str) -> str | None:
-        """Return the global customer id of a record; None when identity does not know it. Raises VendorError."""
-        return (await self._crosswalk.resolve([external_id])).get(external_id)
-
     async def external_ids(self, customer: str) -> Sequence[str]:
         """Return the ids of the customer's records. Raises VendorError.
 
@@ -44,7 +43,19 @@ class CustomerLinks:
         self._crosswalk.forget()
         customers = await self._crosswalk.resolve(known)
         await self.note(customers)
-        return sorted((key for key, owner in customers.items() if owner == customer), key=int)
+        return sorted((key for key, owner in customers.items() if owner == customer), key=id_order)
+
+
+@dataclass(frozen=True, slots=True)
+class AllCustomerLinks:
+    """The links of several ERPs."""
+
+    links: Sequence[CustomerLinks]
+
+    async def external_ids(self, customer: str) -> Sequence[str]:
+        """Return the ids of the customer's records in all of them, one's own first. Raises VendorError."""
+        parts = await asyncio.gather(*(each.external_ids(customer) for each in self.links))
+        return [graph_id for part in parts for graph_id in part]
 
 
 def _all_external_ids(connection: sqlite3.Connection) -> list[tuple[str]]:

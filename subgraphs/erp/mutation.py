@@ -90,13 +90,15 @@ class Mutation(OrderMutation):
                 raise ConflictError(
                     "The customer has changed since this version was read.", outcome=Outcome.NOT_APPLIED
                 )
-            for record, version in zip(records, versions, strict=True):
-                if record.credit_hold is not input.on_hold:
-                    await context.erp.set_credit_hold(record, on_hold=input.on_hold, version=version)
-                elif record.version != version:
-                    raise ConflictError(
-                        "The customer has changed since this version was read.", outcome=Outcome.NOT_APPLIED
-                    )
+            wanted = dict(zip((record.id for record in records), versions, strict=True))
+            waiting = [record for record in records if record.credit_hold is not input.on_hold]
+            # Where some records wait, the others may be what an earlier try did before it failed.
+            if not waiting and any(record.version != wanted[record.id] for record in records):
+                raise ConflictError(
+                    "The customer has changed since this version was read.", outcome=Outcome.NOT_APPLIED
+                )
+            for record in waiting:
+                await context.erp.set_credit_hold(record, on_hold=input.on_hold, version=wanted[record.id])
             return [record.id for record in records]
 
         async def look_up() -> Any:
@@ -191,7 +193,7 @@ class Mutation(OrderMutation):
 
         async def write() -> Any:
             invoice = await _invoice(context, invoice_id, input.version)
-            if await context.erp.find_credit_memo(reference) is not None:
+            if await context.erp.find_credit_memo(invoice, reference) is not None:
                 raise ConflictError("A credit memo has this reference already.", outcome=Outcome.NOT_APPLIED)
             if invoice.status not in {InvoiceStatus.POSTED, InvoiceStatus.PAID}:
                 raise ConflictError(
@@ -201,9 +203,10 @@ class Mutation(OrderMutation):
 
         async def look_up() -> Any:
             # Issuing goes on where the earlier try stopped, so a memo that is posted but not applied is finished here.
-            if await context.erp.find_credit_memo(reference) is None:
+            invoice = await _invoice(context, invoice_id, None)
+            if await context.erp.find_credit_memo(invoice, reference) is None:
                 return None
-            return await issue(await _invoice(context, invoice_id, None))
+            return await issue(invoice)
 
         memo_id = await _once(context, "issueCreditMemo", arguments, input.client_mutation_id, write, look_up)
         memo = (await context.erp.invoices.read([memo_id])).get(memo_id)

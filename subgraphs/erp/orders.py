@@ -35,6 +35,11 @@ class EnsurePartyInput:
     street: str | None = None
     city: str | None = None
     country: str | None = None
+    currency: str | None = None
+    """What the first order is in."""
+    business_unit: str | None = None
+    erp_ref: strawberry.ID | None = None
+    """Where identity has the customer in the ERP already."""
 
 
 @strawberry.federation.type(inaccessible=True)
@@ -146,11 +151,14 @@ class OrderMutation:
             raise BadUserInputError("A customer has a reference and a name.", outcome=Outcome.NOT_APPLIED)
         given = {
             name: getattr(input, name)
-            for name in ("reference", "name", "tax_id", "website", "email", "street", "city", "country")
-        }
+            for name in (
+                "reference", "name", "tax_id", "website", "email", "street", "city", "country", "currency", "business_unit",
+            )
+        }  # fmt: skip
+        known_as = tuple(input.erp_ref.split("+")) if input.erp_ref else ()
 
         async def write() -> Any:
-            return list(await context.erp.ensure_party(NewParty(**given, mark=mark_of(_own_key()))))
+            return list(await context.erp.ensure_party(NewParty(**given, known_as=known_as, mark=mark_of(_own_key()))))
 
         party_id, was_created = await _step(context, "ensureParty", given, write)
         return EnsurePartyPayload(erp_ref=strawberry.ID(party_id), was_created=was_created)

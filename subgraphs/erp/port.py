@@ -67,6 +67,23 @@ class InvoiceOrder:
     """`issued_on` or `number`."""
     is_descending: bool = True
 
+    def value_of(self, invoice: InvoiceRecord) -> str | None:
+        """Return what an invoice is ordered by, as text."""
+        if self.field == "number":
+            return invoice.number
+        return None if invoice.issued_on is None else invoice.issued_on.isoformat()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoicePosition:
+    """A place in a list: behind the invoice with this value and id; without an id, among those with the value."""
+
+    value: str | None
+    """What the list is ordered by."""
+    id: str | None
+    are_equals_behind: bool = False
+    """Without an id: whether invoices with the same value come behind the place, all of them, or none."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvoicePage:
@@ -99,6 +116,12 @@ class NewParty:
     city: str | None = None
     country: str | None = None
     """ISO 3166 alpha-2."""
+    currency: str | None = None
+    """What the first order is in."""
+    business_unit: str | None = None
+    """Which part of our company sells to it, as the CRM says."""
+    known_as: tuple[str, ...] = ()
+    """Ids of records that identity has for the customer."""
     mark: str
     """Our external reference, by which it is known that it was made here."""
 
@@ -132,6 +155,10 @@ class NewOrder:
 
 class Orders(Protocol):
     """What workflows write: each call can be repeated, and finds what an earlier one did. Raises VendorError."""
+
+    async def knows_party(self, party: NewParty) -> bool:
+        """Whether there is a customer with that reference, in use or not."""
+        ...
 
     async def ensure_party(self, party: NewParty) -> tuple[str, bool]:
         """Return the id of the customer with that reference, and whether it was made here, now or earlier."""
@@ -221,9 +248,9 @@ class Erp(Orders, Protocol):
     def invoices_of_customers(self, query: InvoiceQuery) -> Related[InvoiceRecord]: ...
     def invoices_of_contracts(self, query: InvoiceQuery) -> Related[InvoiceRecord]: ...
     async def list_invoices(
-        self, query: InvoiceQuery, order: InvoiceOrder, *, size: int, after: tuple[str | None, str] | None
+        self, query: InvoiceQuery, order: InvoiceOrder, *, size: int, after: InvoicePosition | None
     ) -> InvoicePage:
-        """Return up to `size` invoices behind `after`, the (order value, id) of the one before."""
+        """Return up to `size` invoices behind `after`."""
         ...
 
     async def count_invoices(self, query: InvoiceQuery) -> int | None:
@@ -251,8 +278,8 @@ class Erp(Orders, Protocol):
         """Return the credit memo's id. Goes on where an earlier try with the same reference stopped."""
         ...
 
-    async def find_credit_memo(self, reference: str) -> str | None:
-        """Return the id of the finished credit memo that carries our reference."""
+    async def find_credit_memo(self, invoice: InvoiceRecord, reference: str) -> str | None:
+        """Return the id of the finished credit memo in the invoice's books that carries our reference."""
         ...
 
     async def void_invoice(self, invoice: InvoiceRecord, *, version: str) -> None: ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -10,7 +11,6 @@ import strawberry
 from subgraphs.erp import port
 from subgraphs.erp.context import Info
 from subgraphs.erp.port import InvoiceQuery
-from subgraphs.erp.records import InvoiceRecord
 from subgraphs.erp.types.enums import InvoiceOrderField
 from subgraphs.erp.types.inputs import InvoiceFilter, InvoiceOrder, ordered, to_query
 from subgraphs.erp.types.invoice import Invoice, invoices_of
@@ -30,15 +30,16 @@ from subgraphs.kit.system_error import BadUserInputError
 from subgraphs.kit.system_of_record import SystemOfRecord
 
 _SCAN = 1000
+_ID = re.compile(r"([a-z][a-z0-9-]*:)?[0-9]{1,18}")
 
 
 @strawberry.type
 class Query:
     """Reads."""
 
-    @strawberry.field(description="The ERP behind the graph: what its adaptor can do.")
-    def erp_system(self, info: Info) -> SystemOfRecord | None:
-        return info.context.system()
+    @strawberry.field(description="The ERPs behind the graph, one's own first: what their adaptors can do.")
+    def erp_systems(self, info: Info) -> list[SystemOfRecord] | None:
+        return info.context.systems()
 
     @strawberry.field(description="The invoice with this global id; null if there is none.")
     async def invoice(
@@ -108,11 +109,14 @@ async def _page(
     records, has_more = list(found.invoices), found.has_more
     if (end := _position(bound)) is not None:
         ids = [record.id for record in records]
-        if end[1] in ids:
-            records, has_more = records[: ids.index(end[1])], False
+        if end.id in ids:
+            records, has_more = records[: ids.index(end.id)], False
     if window.backward:
         records.reverse()
-    edges = [Edge(node=Invoice.of(record), cursor=_cursor(record, order)) for record in records]
+    edges = [
+        Edge(node=Invoice.of(record), cursor=encode_cursor(port_order.value_of(record), record.id))
+        for record in records
+    ]
     is_inside = start is not None
     return page_of(
         edges,
@@ -122,18 +126,13 @@ async def _page(
     )
 
 
-def _cursor(record: InvoiceRecord, order: InvoiceOrder) -> str:
-    value = record.number if order.field is InvoiceOrderField.NUMBER else record.issued_on
-    return encode_cursor(None if value is None else str(value), record.id)
-
-
-def _position(cursor: tuple[object, ...] | None) -> tuple[str | None, str] | None:
+def _position(cursor: tuple[object, ...] | None) -> port.InvoicePosition | None:
     """Return what a cursor names: the value the list is ordered by, and the id. Raises BadUserInputError."""
     match cursor:
         case None:
             return None
-        case (str() | None as value, str() as record_id) if record_id.isascii() and record_id.isdigit():
-            return value, record_id
+        case (str() | None as value, str() as record_id) if _ID.fullmatch(record_id):
+            return port.InvoicePosition(value=value, id=record_id)
         case _:
             raise BadUserInputError("The cursor is not one of this list.")
 

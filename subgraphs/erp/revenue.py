@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from subgraphs.erp.records import ChargeRecord, DeferralRecord, InvoiceLineRecord, RevenueEntryRecord, RevenueStatus
+from subgraphs.kit.instance_ids import id_order
 from subgraphs.kit.money import Money
 
 RATABLE = "RATABLE_MONTHLY"
@@ -46,7 +47,7 @@ def contract_schedule(
     """Return the revenue of all lines, by month, then line."""
     by_line = {deferral.line_id: deferral for deferral in deferrals}
     entries = [entry for line in lines for entry in schedule(line, by_line.get(line.id))]
-    return sorted(entries, key=lambda entry: (entry.month, int(entry.line_id)))
+    return sorted(entries, key=lambda entry: (entry.month, id_order(entry.line_id)))
 
 
 def total(amounts: Iterable[tuple[Decimal, str]]) -> Money | None:
@@ -76,4 +77,4 @@ def missing_months(deferral: DeferralRecord, today: dt.date) -> Sequence[str]:
 def choose_line(lines: Sequence[InvoiceLineRecord]) -> InvoiceLineRecord | None:
     """Return the line that carries a billed line: the last one that isn't voided, else the last one."""
     alive = [line for line in lines if line.invoice_status != "VOIDED"]
-    return max(alive or lines, key=lambda line: int(line.id), default=None)
+    return max(alive or lines, key=lambda line: id_order(line.id), default=None)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -45,8 +45,26 @@ class InstanceIds:
         return {self.prefix + key: value for key, value in found.items()}
 
     def record(self, record: RecordT, fields: Sequence[str]) -> RecordT:
-        """Return a record whose `fields` hold the graph's ids; one that it has not, or that is None, stays as it is."""
-        if not self.name:
-            return record
-        changed = {name: self.prefix + value for name in fields if (value := getattr(record, name, None)) is not None}
-        return dataclasses.replace(record, **changed)  # type: ignore[type-var]  # every record is a dataclass
+        """Return a record whose `fields`, an id or a tuple of them, hold the graph's; one that is None or missing stays so."""
+        return _changed(record, fields, self.add) if self.name else record
+
+    def own_record(self, record: RecordT, fields: Sequence[str]) -> RecordT:
+        """Return a record whose `fields` hold the vendor's ids again: the way back from `record`."""
+        return _changed(record, fields, lambda graph_id: graph_id.removeprefix(self.prefix)) if self.name else record
+
+
+def _changed(record: RecordT, fields: Sequence[str], change: Callable[[str], str]) -> RecordT:
+    held = {name: value for name in fields if (value := getattr(record, name, None)) is not None}
+    values = {
+        name: change(value) if isinstance(value, str) else tuple(map(change, value)) for name, value in held.items()
+    }
+    return dataclasses.replace(record, **values)  # type: ignore[type-var]  # every record is a dataclass
+
+
+def id_order(graph_id: str) -> tuple[str, int, str]:
+    """Return a sort key: by instance, one's own first, then by number where ids are numbers.
+
+    `"7"` → `("", 7, "7")`, `"us:12"` → `("us", 12, "12")`.
+    """
+    name, _, own = graph_id.rpartition(":")
+    return name, int(own) if own.isascii() and own.isdigit() else 0, own

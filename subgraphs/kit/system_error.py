@@ -73,6 +73,12 @@ class NotFoundError(FieldError):
     code = "NOT_FOUND"
 
 
+class ForbiddenError(FieldError):
+    """The caller may not do this, whatever there is."""
+
+    code = "FORBIDDEN"
+
+
 class ConflictError(FieldError):
     """The object has changed since its version was read, or its state forbids the change."""
 

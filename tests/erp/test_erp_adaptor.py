@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from subgraphs.erp.port import CreditLine, InvoiceOrder, InvoiceQuery
+from subgraphs.erp.port import CreditLine, InvoiceOrder, InvoicePosition, InvoiceQuery
 from subgraphs.erp.records import ChargeRecord, InvoiceRecord, InvoiceStatus, RevenueStatus
 from subgraphs.kit.company.model import PaymentStatus, Source
 from subgraphs.kit.system_error import Outcome, VendorConflictError, VendorRejectedError
@@ -149,7 +149,7 @@ async def test_invoices_are_listed_page_by_page_in_both_orders(system: Any) -> N
             if not page.has_more:
                 break
             last = page.invoices[-1]
-            after = (last.number if field == "number" else last.issued_on.isoformat(), last.id)
+            after = InvoicePosition(value=order.value_of(last), id=last.id)
         facts = sorted(system.company.invoices, key=value, reverse=order.is_descending)
         assert sorted(numbers) == sorted(fact.number for fact in facts)
         if field == "number":
@@ -223,10 +223,10 @@ async def test_a_credit_memo_reduces_its_invoice_once(system: Any) -> None:
     line = (await system.erp.lines_of_invoices.read([before.id]))[before.id][0]
     issue = {"issued_on": TODAY, "reason": "Goodwill", "reference": "memo-1"}
     lines = [CreditLine(line_id=line.id, quantity=Decimal(1), unit_price=Decimal("1.00"))]
-    assert await system.erp.find_credit_memo("memo-1") is None
+    assert await system.erp.find_credit_memo(before, "memo-1") is None
     memo_id = await system.erp.issue_credit_memo(before, lines, **issue)
     assert await system.erp.issue_credit_memo(before, lines, **issue) == memo_id
-    assert await system.erp.find_credit_memo("memo-1") == memo_id
+    assert await system.erp.find_credit_memo(before, "memo-1") == memo_id
     memo = (await system.erp.invoices.read([memo_id]))[memo_id]
     after = await invoice(system, number)
     assert memo.is_credit_memo

@@ -98,6 +98,8 @@ async def _erp_customer(context: StepContext) -> Json:
         "street": company.street,
         "city": company.city,
         "country": company.country,
+        "currency": context.outputs["check"]["currency"],
+        "erpRef": (context.outputs["check"]["customer"] or {}).get("erpRef"),
     }
     return await context.write("erp", "ensureParty", "erpRef wasCreated", wanted)
 

@@ -17,8 +17,9 @@ from subgraphs.erp.port import Erp
 from subgraphs.erp.records import CustomerRecord, InvoiceRecord, JournalEntryRecord
 from subgraphs.kit.canonical_event import CanonicalEvent
 from subgraphs.kit.change_feed import ChangeFeed, Changes
-from subgraphs.kit.crosswalk import Crosswalk, CrosswalkRecord
+from subgraphs.kit.crosswalk import CrosswalkRecord
 from subgraphs.kit.database import Database
+from subgraphs.kit.instance_crosswalk import RecordLinks
 from subgraphs.kit.outbox import Outbox
 from subgraphs.kit.system_error import FieldError
 
@@ -38,7 +39,7 @@ class ErpFeeds:
         *,
         database: Database,
         outbox: Outbox,
-        crosswalk: Crosswalk,
+        crosswalk: RecordLinks,
         links: CustomerLinks,
         today: Callable[[], dt.date],
         due_soon_days: int,

@@ -12,6 +12,7 @@ import strawberry
 from subgraphs.erp.port import InvoiceQuery
 from subgraphs.erp.records import InvoiceRecord, InvoiceStatus
 from subgraphs.erp.types.enums import InvoiceOrderField
+from subgraphs.kit.instance_ids import id_order
 from subgraphs.kit.order import OrderDirection
 from subgraphs.kit.system_error import BadUserInputError
 
@@ -194,7 +195,7 @@ def ordered(invoices: Sequence[InvoiceRecord], order: InvoiceOrder | None) -> Se
             case _:
                 assert_never(order.field)
 
-    by_id = sorted(invoices, key=lambda record: int(record.id), reverse=is_descending)
+    by_id = sorted(invoices, key=lambda record: id_order(record.id), reverse=is_descending)
     full = sorted((record for record in by_id if value(record)), key=value, reverse=is_descending)
     return [*full, *(record for record in by_id if not value(record))]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import TYPE_CHECKING, Annotated, Self, TypeAlias
 
 import strawberry
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from subgraphs.erp.types.invoice import InvoiceLine
 
 LazyInvoiceLine: TypeAlias = Annotated["InvoiceLine", strawberry.lazy("subgraphs.erp.types.invoice")]
+_MONTH = re.compile(r"[0-9]{4}-[0-9]{2}")
 
 
 def _own_id(value: str, type_name: str) -> str | None:
@@ -59,10 +61,14 @@ class RevenueEntry(Node):
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: str) -> Self | None:  # noqa: A002 - the key\'s name
-        """Find an entry by id: `line:7`, recognised with its invoice, or `12:2026-03`, a month of a deferral."""
-        owner, _, part = (_own_id(id, "RevenueEntry") or "").partition(":")
-        if owner == "line":
-            line = await info.context.invoice_lines.load(part)
+        """Find an entry by id: `line:7`, recognised with its invoice, or `12:2026-03`, a month of a deferral.
+
+        Of a further instance they are `line:us:7` and `us:12:2026-03`: the month tells them apart.
+        """
+        local = _own_id(id, "RevenueEntry") or ""
+        owner, _, part = local.rpartition(":")
+        if not _MONTH.fullmatch(part):
+            line = await info.context.invoice_lines.load(local.removeprefix("line:"))
             is_booked = line is not None and line.invoice_journal_entry_id is not None
             if line is None or line.invoice_issued_on is None or not is_booked:
                 return None

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from subgraphs.erp.port import InvoiceOrder, InvoicePage, InvoiceQuery
+from subgraphs.erp.port import InvoiceOrder, InvoicePage, InvoicePosition, InvoiceQuery
 from subgraphs.erp.records import (
     ChargeRecord,
     CustomerRecord,
@@ -168,7 +168,7 @@ class TrytonErp(TrytonOrders):
         return to_deferral(row, today=self._today())
 
     async def list_invoices(
-        self, query: InvoiceQuery, order: InvoiceOrder, *, size: int, after: tuple[str | None, str] | None
+        self, query: InvoiceQuery, order: InvoiceOrder, *, size: int, after: InvoicePosition | None
     ) -> InvoicePage:
         """Return up to `size` invoices behind `after`. Raises VendorError."""
         return await list_invoices(self._tryton, query, order, size=size, start=after, today=self._today())

@@ -10,11 +10,11 @@ import datetime as dt
 from collections.abc import Callable
 from decimal import Decimal
 
-from subgraphs.erp.port import InvoiceOrder, InvoicePage, InvoiceQuery
+from subgraphs.erp.port import InvoiceOrder, InvoicePage, InvoicePosition, InvoiceQuery
 from subgraphs.erp.records import InvoiceRecord, InvoiceStatus
 from subgraphs.erp.vendors.tryton import Domain, Tryton, after
 from subgraphs.erp.vendors.tryton_mapping import INVOICE, to_invoice
-from subgraphs.erp.vendors.tryton_reads import row_ids
+from subgraphs.erp.vendors.tryton_reads import MAX_ID, row_ids
 
 IS_INVOICE: Domain = [["type", "=", "out"], ["total_amount", ">=", Decimal(0)]]
 _STATES = {
@@ -66,7 +66,7 @@ async def list_invoices(
     order: InvoiceOrder,
     *,
     size: int,
-    start: tuple[str | None, str] | None,
+    start: InvoicePosition | None,
     today: dt.date,
 ) -> InvoicePage:
     """Return up to `size` invoices behind `start`; asks for one more than that, and again while too few of a page fit."""
@@ -78,20 +78,20 @@ async def list_invoices(
     while len(found) <= size:
         domain = to_domain(query)
         if start is not None:
-            is_date = order.field == "issued_on" and start[0] is not None
-            value = dt.date.fromisoformat(start[0] or "") if is_date else start[0]
-            domain = [domain, after(field, value, int(start[1]), descending=order.is_descending)]
+            is_date = order.field == "issued_on" and start.value is not None
+            value = dt.date.fromisoformat(start.value or "") if is_date else start.value
+            domain = [domain, after(field, value, _row_id(start, order), descending=order.is_descending)]
         rows = await tryton.search("account.invoice", domain, INVOICE, order=tryton_order, limit=limit)
         page = tryton.parsed(rows, to_invoice)
         found += filter(keep, page)
         if len(page) < limit:
             break
-        start = (order_value(page[-1], order), page[-1].id)
+        start = InvoicePosition(value=order.value_of(page[-1]), id=page[-1].id)
     return InvoicePage(invoices=found[:size], has_more=len(found) > size)
 
 
-def order_value(invoice: InvoiceRecord, order: InvoiceOrder) -> str | None:
-    """Return what the list is ordered by, as text."""
-    if order.field == "number":
-        return invoice.number
-    return None if invoice.issued_on is None else invoice.issued_on.isoformat()
+def _row_id(position: InvoicePosition, order: InvoiceOrder) -> int:
+    """Return the id that rows with the position's value are compared to; one beyond all where it has none."""
+    if position.id is not None:
+        return int(position.id)
+    return 0 if position.are_equals_behind is not order.is_descending else MAX_ID

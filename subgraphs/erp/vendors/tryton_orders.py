@@ -35,6 +35,10 @@ class TrytonOrders(TrytonWrites):
         # Guards the look before each creation, so that two workflows make a customer once.
         self._making: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
+    async def knows_party(self, party: NewParty) -> bool:
+        """Look for the party's code."""
+        return await self._party(party.reference) is not None
+
     async def ensure_party(self, party: NewParty) -> tuple[str, bool]:
         """Find the party by its code, and create it only if there is none; one that was retired is used again."""
         async with self._making[party.reference]:

@@ -11,7 +11,8 @@ from subgraphs.erp.vendors.tryton import Domain, Order, Row, Tryton
 from subgraphs.kit.adaptor import Absence, BatchMode, Capabilities, EventSource, Idempotency
 
 RecordT = TypeVar("RecordT")
-_MAX_ID = 2**31 - 1
+MAX_ID = 2**31 - 1
+"""Larger than any row's."""
 
 Complete = Callable[[list[Row]], Awaitable[list[Row]]]
 """Adds to rows what is read by a request of its own, where nested rows would repeat it."""
@@ -29,7 +30,7 @@ CAPABILITIES = Capabilities(
 
 def row_ids(ids: Iterable[str]) -> list[int]:
     """Return the ids as Tryton's numbers; what can't be one is no record of Tryton's and is left out."""
-    return [int(i) for i in ids if i.isascii() and i.isdigit() and int(i) <= _MAX_ID]
+    return [int(i) for i in ids if i.isascii() and i.isdigit() and int(i) <= MAX_ID]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

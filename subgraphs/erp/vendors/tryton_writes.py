@@ -139,8 +139,9 @@ class TrytonWrites:
             method = books.payment_methods[0][1]
             await self._pay(invoice_id, amount=Decimal(0), on=on, method=method, description="")
 
-    async def find_credit_memo(self, reference: str) -> str | None:
-        """Return the id of the posted credit note that carries the reference."""
+    async def find_credit_memo(self, invoice: InvoiceRecord, reference: str) -> str | None:
+        """Return the id of the posted credit note that carries the reference, of whichever invoice it is."""
+        del invoice
         domain = [["description", "like", f"%[{reference}]"], ["state", "in", ["posted", "paid"]]]
         rows = await self._tryton.search("account.invoice", domain, ("state",), limit=1)
         return str(rows[0]["id"]) if rows else None

@@ -1,4 +1,4 @@
-"""The crosswalk as several CRMs use it: each under a system of its own, `crm` or `crm/<name>`, and all together."""
+"""The crosswalk as several instances use it: each under a name of its own, `crm` or `crm/<name>`, and all together."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from subgraphs.kit.crosswalk import Crosswalk, CrosswalkRecord
 from subgraphs.kit.instance_ids import InstanceIds
 
 
-class CompanyLinks(Protocol):
-    """What is asked of the crosswalk by those who tell it companies."""
+class RecordLinks(Protocol):
+    """What is asked of the crosswalk by those who tell it their customers."""
 
     async def push(self, records: Iterable[CrosswalkRecord]) -> Mapping[str, str]:
         """Tell the records; returns the graph's id of each → global customer id. Raises VendorError."""
         ...
 
     async def resolve(self, external_ids: Sequence[str]) -> Mapping[str, str]:
-        """Return the graph's id of a company → global customer id. Raises VendorError."""
+        """Return the graph's id of a record → global customer id. Raises VendorError."""
         ...
 
 
@@ -39,19 +39,23 @@ class InstanceCrosswalk:
         """Return the customers of the ids that are this instance's."""
         return self.ids.keyed(await self.crosswalk.resolve(self.ids.own(external_ids)))
 
+    def forget(self) -> None:
+        """Believe no link until it is asked for again."""
+        self.crosswalk.forget()
+
     async def records_of(self, customer: str) -> tuple[str, ...]:
-        """Return the graph's ids of a customer's companies here."""
+        """Return the graph's ids of a customer's records here."""
         return tuple(self.ids.add_all(await self.crosswalk.records_of(customer)))
 
 
 @dataclass(frozen=True, slots=True)
 class CustomerRecords:
-    """All instances' companies of a customer."""
+    """All instances' records of a customer."""
 
     crosswalks: Sequence[InstanceCrosswalk]
 
     async def records_of(self, customer: str) -> tuple[str, ...]:
-        """Return the graph's ids of a customer's companies, one's own first. Raises VendorError."""
+        """Return the graph's ids of a customer's records, one's own first. Raises VendorError."""
         found: list[str] = []
         for crosswalk in self.crosswalks:
             found += await crosswalk.records_of(customer)
