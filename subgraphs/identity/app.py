@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from subgraphs.identity.context import IdentityContext
 from subgraphs.identity.crosswalk_routes import CrosswalkRoutes
+from subgraphs.identity.directory import forget_views
 from subgraphs.identity.schema import create_schema
 from subgraphs.identity.settings import IdentitySettings
 from subgraphs.identity.tables import SCHEMA
@@ -26,6 +27,7 @@ async def start(settings: IdentitySettings) -> AsyncIterator[Running]:
         settings.state_dir / "crosswalk.sqlite", (SCHEMA, Outbox.SCHEMA, IdempotentWrites.SCHEMA)
     )
     try:
+        await database.run(forget_views)
         outbox = Outbox(database, events_url=settings.events_url, signing_secret=secret)
         writes = IdempotentWrites(database, replica)
         crosswalk = CrosswalkRoutes(database, outbox, signing_secret=secret, max_body_bytes=settings.max_body_bytes)

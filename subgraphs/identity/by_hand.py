@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from subgraphs.identity.confined import confine, load_confined
 from subgraphs.identity.customer_id import new_customer_id
 from subgraphs.identity.customers import StoredCustomer, load_customers
 from subgraphs.identity.directory import refresh_directory
@@ -29,6 +31,8 @@ class Decree:
     write_key: str | None
     at: float
     """Unix seconds."""
+    hidden: tuple[str, ...] = ()
+    """Systems that the person may not see: their records are not there for the decision."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,17 +46,17 @@ class Decided:
 
 def link_record(connection: sqlite3.Connection, decree: Decree, record: tuple[str, str]) -> Decided:
     """Make a (system, external id) this customer's, for good. Raises NotFoundError, ConflictError, BadUserInputError."""
-    customer = _customer(connection, decree.customer_id)
+    customer = _customer(connection, decree.customer_id, decree)
     row = connection.execute(
         "select customer_id, rule from records where system = ? and external_id = ?", record
     ).fetchone()
-    if row is None:
+    if row is None or record[0] in decree.hidden:
         raise NotFoundError("No system has told of this record.", outcome=Outcome.NOT_APPLIED)
     previous, rule = row
     if previous == customer.id and rule == Rule.MANUAL:
         return Decided(customer_id=customer.id)
     _check_version(customer, decree)
-    if previous is not None and previous != customer.id and _count(connection, previous) == 1:
+    if previous is not None and previous != customer.id and _count(connection, previous, decree) == 1:
         raise BadUserInputError(
             "It is the only record of its customer: merge the customers instead.", outcome=Outcome.NOT_APPLIED
         )
@@ -70,8 +74,8 @@ def link_record(connection: sqlite3.Connection, decree: Decree, record: tuple[st
 
 def merge_customers(connection: sqlite3.Connection, decree: Decree, duplicates: Sequence[str]) -> Decided:
     """Make other customers this one; their ids go on as aliases. Raises NotFoundError, ConflictError."""
-    survivor = _customer(connection, decree.customer_id)
-    others = {id_: _customer(connection, id_) for id_ in duplicates}
+    survivor = _customer(connection, decree.customer_id, decree)
+    others = {id_: _customer(connection, id_, decree) for id_ in duplicates}
     away = {other.id: other for id_, other in others.items() if other.id != survivor.id}
     if not away:
         if survivor.id in duplicates:
@@ -100,10 +104,12 @@ def split_customer(connection: sqlite3.Connection, decree: Decree, records: Sequ
 
     Raises NotFoundError, ConflictError, BadUserInputError.
     """
-    customer = _customer(connection, decree.customer_id)
+    customer = _customer(connection, decree.customer_id, decree)
     _check_version(customer, decree)
     leaving = list(dict.fromkeys(records))
-    own = {(record.system, record.external_id): record for record in customer.records}
+    own = {
+        (record.system, record.external_id): record for record in customer.records if record.system not in decree.hidden
+    }
     if not leaving or not own.keys() > set(leaving):
         raise BadUserInputError("Name some, not all, of the customer's records.", outcome=Outcome.NOT_APPLIED)
     other = _revive(connection, customer.id, frozenset(leaving))
@@ -127,22 +133,27 @@ def split_customer(connection: sqlite3.Connection, decree: Decree, records: Sequ
     return Decided(customer_id=customer.id, other_customer_id=other, events=tuple(events))
 
 
-def _customer(connection: sqlite3.Connection, customer_id: str) -> StoredCustomer:
+def _customer(connection: sqlite3.Connection, customer_id: str, decree: Decree) -> StoredCustomer:
+    """Return the customer with all its records, if the person may see it."""
     customer = load_customers(connection, [customer_id]).get(customer_id)
-    if customer is None:
+    if customer is None or customer_id not in load_confined(connection, [customer_id], decree.hidden):
         raise NotFoundError("There is no such customer.", outcome=Outcome.NOT_APPLIED)
     return customer
 
 
 def _check_version(customer: StoredCustomer, decree: Decree) -> None:
-    if str(customer.version) != decree.version:
+    seen = confine(customer, decree.hidden)
+    if seen is None or seen.shown_version != decree.version:
         raise ConflictError(
             "The customer's identity has changed since it was read; read it again.", outcome=Outcome.NOT_APPLIED
         )
 
 
-def _count(connection: sqlite3.Connection, customer_id: str) -> int:
-    row = connection.execute("select count(*) from records where customer_id = ?", (customer_id,)).fetchone()
+def _count(connection: sqlite3.Connection, customer_id: str, decree: Decree) -> int:
+    row = connection.execute(
+        "select count(*) from records where customer_id = ? and system not in (select value from json_each(?))",
+        (customer_id, json.dumps(decree.hidden)),
+    ).fetchone()
     return int(row[0])
 
 

@@ -9,11 +9,12 @@ from typing import TypeAlias
 import strawberry
 from aiodataloader import DataLoader
 
-from subgraphs.identity.customers import StoredCustomer, find_owners, load_customers
-from subgraphs.identity.history import IdentityEntry, read_history
-from subgraphs.kit.current_request import current_request
+from subgraphs.identity.confined import load_confined, read_confined_history
+from subgraphs.identity.customers import StoredCustomer, find_owners
+from subgraphs.identity.history import IdentityEntry
 from subgraphs.kit.database import Database
 from subgraphs.kit.idempotent_write import IdempotentWrites
+from subgraphs.kit.instances import is_region_visible
 from subgraphs.kit.outbox import Outbox
 
 RecordSet: TypeAlias = tuple[str, str]
@@ -39,35 +40,34 @@ class IdentityContext:
         self.by_records = DataLoader(self._load_by_records)
         self.history = DataLoader(self._load_history)
 
-    def is_visible(self, system: str) -> bool:
-        """Whether the caller of the request being served may see a system's records."""
-        current = current_request()
-        allowed = current.caller.allowed("region") if current and current.caller else None
-        region = self.regions.get(system)
-        return region is None or allowed is None or region in allowed
-
     def hidden_systems(self) -> list[str]:
         """The systems whose records the caller may not see."""
-        return [system for system in self.regions if not self.is_visible(system)]
+        return sorted(system for system, region in self.regions.items() if not is_region_visible(region))
 
     async def _load_customers(self, ids: list[str]) -> list[StoredCustomer | None]:
-        found = await self.database.run(lambda connection: load_customers(connection, ids))
+        hidden = self.hidden_systems()
+        found = await self.database.run(lambda connection: load_confined(connection, ids, hidden))
         return [found.get(id_) for id_ in ids]
 
     async def _load_by_records(self, sets: list[RecordSet]) -> list[StoredCustomer | None]:
-        members = {(system, joined): [_record(system, id_) for id_ in joined.split("+")] for system, joined in sets}
+        hidden = self.hidden_systems()
+        members = {
+            (system, joined): [record for id_ in joined.split("+") if (record := _record(system, id_))[0] not in hidden]
+            for system, joined in sets
+        }
         owners = await self.database.run(
             lambda connection: find_owners(connection, [record for records in members.values() for record in records])
         )
         # A set may be older than a split or merge: its first record that is still known speaks for it.
         first = [next((owners[record] for record in members[key] if record in owners), None) for key in sets]
         found = await self.database.run(
-            lambda connection: load_customers(connection, [id_ for id_ in first if id_ is not None])
+            lambda connection: load_confined(connection, [id_ for id_ in first if id_ is not None], hidden)
         )
         return [None if id_ is None else found.get(id_) for id_ in first]
 
     async def _load_history(self, ids: list[str]) -> list[tuple[IdentityEntry, ...]]:
-        found = await self.database.run(lambda connection: read_history(connection, ids))
+        hidden = self.hidden_systems()
+        found = await self.database.run(lambda connection: read_confined_history(connection, ids, hidden))
         return [found.get(id_, ()) for id_ in ids]
 
 

@@ -39,6 +39,13 @@ class StoredCustomer:
     version: int
     """Rises with every change of the links."""
     records: tuple[StoredRecord, ...]
+    mark: str | None = None
+    """In place of the version, for a caller who does not see all records."""
+
+    @property
+    def shown_version(self) -> str:
+        """What writes are to say that they saw."""
+        return self.mark or str(self.version)
 
     def record_set(self, system: str) -> str | None:
         """Return the opaque reference of this customer's records in a system: "cus_1+cus_9".

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -53,11 +53,17 @@ class DirectoryPage:
     total: int
 
 
-def find_customers(connection: sqlite3.Connection, query: DirectoryQuery, window: PageWindow) -> DirectoryPage:
-    """Return one page. Raises BadUserInputError for a cursor of another list or order."""
+def find_customers(
+    connection: sqlite3.Connection, query: DirectoryQuery, window: PageWindow, hidden: Sequence[str] = ()
+) -> DirectoryPage:
+    """Return one page of what is told by systems that are not `hidden`. Raises BadUserInputError for a cursor of another list."""
+    source, of_source = _source(connection, hidden)
     where, parameters = _conditions(query)
     column = query.order.value
-    (total,) = connection.execute(f"select count(*) from customers where {where}", parameters).fetchone()  # noqa: S608
+    (total,) = connection.execute(
+        f"select count(*) from {source} where {where}",  # noqa: S608 - constants
+        [*of_source, *parameters],
+    ).fetchone()
     for cursor, is_after in ((window.after, True), (window.before, False)):
         if cursor is not None:
             # Ascending lists go on with greater values after a cursor; descending ones the other way round.
@@ -66,8 +72,8 @@ def find_customers(connection: sqlite3.Connection, query: DirectoryQuery, window
             parameters += _position(cursor, query)
     direction = "desc" if query.descending != window.backward else "asc"
     rows = connection.execute(
-        f"select id, {column} from customers where {where} order by {column} {direction}, id {direction} limit ?",  # noqa: S608
-        [*parameters, window.size + 1],
+        f"select id, {column} from {source} where {where} order by {column} {direction}, id {direction} limit ?",  # noqa: S608
+        [*of_source, *parameters, window.size + 1],
     ).fetchall()
     has_more = len(rows) > window.size
     rows = rows[: window.size]
@@ -83,37 +89,94 @@ def find_customers(connection: sqlite3.Connection, query: DirectoryQuery, window
 
 def refresh_directory(connection: sqlite3.Connection, customer_ids: Iterable[str]) -> None:
     """Copy names and facets anew from the customers' records."""
+    views = [(row[0], frozenset(json.loads(row[0]))) for row in connection.execute("select view from directory_views")]
     for customer_id in sorted(set(customer_ids)):
-        records = [
-            (system.partition("/")[0], name, json.loads(facets))
-            for system, name, facets in connection.execute(
-                "select system, name, facets from records where customer_id = ? order by linked_at, system, external_id",
-                (customer_id,),
-            )
-        ]
-        records.sort(key=lambda record: _rank(record[0], _OWNERS))
-        names = [name for _, name, _ in records if name]
-        facets = {name: value for _, _, held in reversed(records) for name, value in held.items()}
+        records = _records(connection, customer_id)
         connection.execute(
             "update customers set name = ?, all_names = ?, segment = ?, owner_id = ?, owner_name = ?, status = ?,"
             " overdue = ? where id = ?",
-            (
-                names[0].casefold() if names else "",
-                "\n".join(name.casefold() for name in names),
-                facets.get("segment", ""),
-                facets.get("ownerId", ""),
-                facets.get("ownerName", "").casefold(),
-                facets.get("status", ""),
-                _overdue(records),
-                customer_id,
-            ),
+            (*_entry(records), customer_id),
+        )
+        for view, hidden in views:
+            _refresh_view(connection, view, customer_id, [record for record in records if record.system not in hidden])
+
+
+def forget_views(connection: sqlite3.Connection) -> None:
+    """Begin anew with what callers see who don't see everything: the configuration may have changed."""
+    connection.execute("delete from confined_directory")
+    connection.execute("delete from directory_views")
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    system: str
+    name: str | None
+    facets: Mapping[str, str]
+    linked_at: float
+
+    @property
+    def kind(self) -> str:
+        """The system, whichever instance of it."""
+        return self.system.partition("/")[0]
+
+
+def _records(connection: sqlite3.Connection, customer_id: str) -> list[_Record]:
+    rows = connection.execute(
+        "select system, name, facets, linked_at from records where customer_id = ? order by linked_at, system, external_id",
+        (customer_id,),
+    )
+    return [_Record(system, name, json.loads(facets), at) for system, name, facets, at in rows]
+
+
+def _entry(records: Sequence[_Record]) -> tuple[CursorValue, ...]:
+    """Return name, all names, segment, owner id, owner name, status and overdue amount."""
+    ranked = sorted(records, key=lambda record: _rank(record.kind, _OWNERS))
+    names = [record.name for record in ranked if record.name]
+    facets = {name: value for record in reversed(ranked) for name, value in record.facets.items()}
+    return (
+        names[0].casefold() if names else "",
+        "\n".join(name.casefold() for name in names),
+        facets.get("segment", ""),
+        facets.get("ownerId", ""),
+        facets.get("ownerName", "").casefold(),
+        facets.get("status", ""),
+        _overdue(ranked),
+    )
+
+
+def _refresh_view(connection: sqlite3.Connection, view: str, customer_id: str, records: Sequence[_Record]) -> None:
+    connection.execute("delete from confined_directory where view = ? and id = ?", (view, customer_id))
+    if records:
+        # When the graph knew the customer first, as far as these records tell.
+        created_at = int(min(record.linked_at for record in records) * 1000)
+        connection.execute(
+            "insert into confined_directory values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (view, customer_id, created_at, *_entry(records)),
         )
 
 
-def _overdue(records: list[tuple[str, str | None, dict[str, str]]]) -> int:
+def _source(connection: sqlite3.Connection, hidden: Sequence[str]) -> tuple[str, list[CursorValue]]:
+    """Return where the directory is read, with its parameters: a view of what is not hidden is made when it is first asked for."""
+    if not hidden:
+        return "customers", []
+    view = json.dumps(sorted(hidden))
+    if connection.execute("select 1 from directory_views where view = ?", (view,)).fetchone() is None:
+        connection.execute("insert into directory_views values (?)", (view,))
+        for (customer_id,) in connection.execute("select id from customers where merged_into is null").fetchall():
+            seen = [record for record in _records(connection, customer_id) if record.system not in hidden]
+            _refresh_view(connection, view, customer_id, seen)
+    # One that has been merged away since may still have its line.
+    return "(select d.*, c.merged_into from confined_directory d join customers c using (id) where d.view = ?)", [view]
+
+
+def _overdue(records: Sequence[_Record]) -> int:
     """Return the amount of the system that owns it, summed over its records, in ten-thousandths."""
     for owner in _OWNERS_OF_AMOUNTS:
-        amounts = [Decimal(f["overdueAmount"]) for system, _, f in records if system == owner and "overdueAmount" in f]
+        amounts = [
+            Decimal(record.facets["overdueAmount"])
+            for record in records
+            if record.kind == owner and "overdueAmount" in record.facets
+        ]
         if amounts:
             return int(sum(amounts) * _SCALE)
     return 0

@@ -201,6 +201,7 @@ async def _decide(
         reason=input.reason,
         write_key=key,
         at=time.time(),
+        hidden=tuple(info.context.hidden_systems()),
     )
     context = info.context
 

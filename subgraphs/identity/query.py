@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import Enum
 from typing import Annotated
 
 import strawberry
 
+from subgraphs.identity.confined import load_confined
 from subgraphs.identity.context import IdentityInfo
 from subgraphs.identity.customer_id import local_customer_id
 from subgraphs.identity.customers import RECORD_COLUMNS, StoredRecord, read_record
-from subgraphs.identity.directory import DirectoryField, DirectoryQuery, find_customers
+from subgraphs.identity.directory import DirectoryField, DirectoryPage, DirectoryQuery, find_customers
 from subgraphs.identity.terms import CustomerStatus, Segment
 from subgraphs.identity.types import Customer, UnmatchedRecord, find_customer
 from subgraphs.kit.connection import Connection, Edge, PageWindow, encode_cursor, page_of, page_window
@@ -96,7 +98,8 @@ async def resolve_customers(
     """Return a page of the directory. Raises BadUserInputError."""
     window = page_window(first=first, after=after, last=last, before=before)
     query = _directory_query(filter or CustomerFilter(), order_by or CustomerOrder(field=CustomerOrderField.NAME))
-    page = await info.context.database.run(lambda connection: find_customers(connection, query, window))
+    hidden = info.context.hidden_systems()
+    page = await info.context.database.run(lambda connection: _find_customers(connection, query, window, hidden))
     stored = await info.context.customers.load_many([id_ for id_, _ in page.entries])
     edges = [
         Edge(node=Customer.of(customer), cursor=cursor)
@@ -166,6 +169,15 @@ def _owner_id(wanted: str | None) -> str | None:
     return wanted
 
 
+def _find_customers(
+    connection: sqlite3.Connection, query: DirectoryQuery, window: PageWindow, hidden: Sequence[str]
+) -> DirectoryPage:
+    if hidden and query.ids is not None:
+        # An id that only hidden records have given is no id of anybody.
+        query = replace(query, ids=frozenset(load_confined(connection, query.ids, hidden)))
+    return find_customers(connection, query, window, hidden)
+
+
 def _find_held(
     connection: sqlite3.Connection, system: str | None, window: PageWindow, hidden: Sequence[str]
 ) -> tuple[list[StoredRecord], int]:
@@ -177,8 +189,14 @@ def _find_held(
             position = (last_system, last_id)
         case _:
             raise BadUserInputError("The cursor is not one of this list.")
-    where = "hold_reason is not null and (? is null or system = ?) and system not in (select value from json_each(?))"
-    asked = (system, system, json.dumps(list(hidden)))
+    concealed = json.dumps(list(hidden))
+    where = (
+        "hold_reason is not null and (? is null or system = ?) and system not in (select value from json_each(?))"
+        # One that waits only because of customers that are hidden would tell of them.
+        " and (? = '[]' or suggestions = '[]' or exists (select 1 from json_each(records.suggestions) s join records r"
+        " on r.customer_id = s.value ->> 1 where r.system not in (select value from json_each(?))))"
+    )
+    asked = (system, system, concealed, concealed, concealed)
     (total,) = connection.execute(f"select count(*) from records where {where}", asked).fetchone()  # noqa: S608
     rows = connection.execute(
         f"select {RECORD_COLUMNS} from records where {where} and (system, external_id) > (?, ?)"  # noqa: S608 - constants

@@ -16,6 +16,15 @@ create table if not exists customers (
 create index if not exists customers_by_name on customers (name, id) where merged_into is null;
 create index if not exists customers_by_alias on customers (merged_into) where merged_into is not null;
 
+-- the directory again, as it is for callers who don't see some systems: `view` lists those
+create table if not exists directory_views (view text primary key) without rowid;
+create table if not exists confined_directory (
+    view text not null references directory_views (view), id text not null references customers (id),
+    created_at integer not null, name text not null, all_names text not null, segment text not null, owner_id text not null,
+    owner_name text not null, status text not null, overdue integer not null, primary key (view, id)
+) without rowid;
+create index if not exists confined_directory_by_name on confined_directory (view, name, id);
+
 create table if not exists records (
     system text not null, external_id text not null,
     customer_id text references customers (id),

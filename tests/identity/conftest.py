@@ -21,6 +21,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from gateway.access.caller import Caller
+from gateway.access.identity import CallerSigner
 from subgraphs.identity.app import start
 from subgraphs.identity.schema import create_schema
 from subgraphs.identity.settings import IdentitySettings
@@ -69,8 +71,11 @@ class Identity:
         assert response.status_code == 200, response.text
         return response.json()
 
-    async def ask(self, query: str, *, key: str | None = None, **variables: Any) -> dict[str, Any]:
+    async def ask(self, query: str, *, key: str | None = None, regions: Any = None, **variables: Any) -> dict[str, Any]:
+        """`regions` are those that the caller's claims allow; None: all."""
         headers = {"Idempotency-Key": key} if key else {}
+        if regions is not None:
+            headers.update([CallerSigner(SECRET, "identity")(Caller(subject="ada", filters={"region": regions}))])
         response = await self.client.post(
             f"{self.url}/graphql", json={"query": query, "variables": variables}, headers=headers
         )
@@ -128,15 +133,27 @@ async def listener() -> AsyncIterator[Listener]:
         yield started
 
 
-@pytest.fixture
-async def identity(tmp_path: Path, listener: Listener) -> AsyncIterator[Identity]:
-    """Identity on a socket of this process, with a store of its own."""
-    settings = IdentitySettings(state_dir=tmp_path, signing_secret=SecretStr(SECRET), events_url=listener.url)
+@asynccontextmanager
+async def identity_in(state: Path, listener: Listener, **more: Any) -> AsyncIterator[Identity]:
+    """Identity on a socket of this process; `more` are further settings."""
+    settings = IdentitySettings(state_dir=state, signing_secret=SecretStr(SECRET), events_url=listener.url, **more)
     async with (
         serving(create_app("identity", create_schema(), settings, start)) as url,
         httpx2.AsyncClient(trust_env=False, timeout=60) as client,
     ):
         yield Identity(url, client, listener)
+
+
+@pytest.fixture
+async def identity(tmp_path: Path, listener: Listener) -> AsyncIterator[Identity]:
+    """Identity with a store of its own."""
+    async with identity_in(tmp_path, listener) as found:
+        yield found
+
+
+@pytest.fixture(name="identity_in", scope="session")
+def identity_in_fixture() -> Any:
+    return identity_in
 
 
 @pytest.fixture(name="running", scope="session")
