@@ -108,7 +108,6 @@ async def join(settings: ErpSettings, ids: InstanceIds) -> AsyncIterator[Joined]
             )
     finally:
         await database.close()
-        replica.leave()
 
 
 @asynccontextmanager
