@@ -19,7 +19,7 @@ from gateway.writes.reconciliation.desk import ReconciliationDesk, Reconciliatio
 from gateway.writes.reconciliation.store import DriftStore
 from gateway.writes.reconciliation.tolerance import Tolerance, Tolerances
 from gateway.writes.workflows import tables
-from gateway.writes.workflows.catalogue import DEFINITIONS
+from gateway.writes.workflows.catalogue import KINDS
 from gateway.writes.workflows.database import WorkflowDatabase, open_database
 from gateway.writes.workflows.desk import WorkflowDesk
 
@@ -50,7 +50,7 @@ async def open_reconciliation(
         ask_of(engine),
         _rules(settings.reconciliation),
         workflows=workflows,
-        mending=frozenset(DEFINITIONS),
+        mending=KINDS,
     )
     tasks = [
         asyncio.create_task(desk.serve_forever(), name="reconciliation"),

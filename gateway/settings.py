@@ -183,6 +183,35 @@ class WritesSettings(Table):
     """How long a key is remembered."""
 
 
+class PricingRuleSettings(Table):
+    """Which changes of contracts an authority prices: those that meet every condition."""
+
+    authority: Literal["billing", "cpq"]
+    products: tuple[str, ...] = ()
+    """Patterns of SKUs, such as `PLATFORM*`, of which one of the changed products fits one; empty: any."""
+    above: Decimal | None = Field(None, ge=0)
+    """Changes of the yearly value, up or down, by more than this at billing's prices."""
+
+
+class PricingSettings(Table):
+    """Who prices changes of contracts: the first rule that fits decides, else `authority`."""
+
+    authority: Literal["billing", "cpq"] = "billing"
+    rules: tuple[PricingRuleSettings, ...] = ()
+    cpq_url: str | None = Field(None, pattern=r"^https?://")
+    """Where the CPQ service takes the requests that `schema/cpq` describes."""
+    cpq_token: str | None = Field(None, repr=False)
+    """Sent to it as a bearer token."""
+    cpq_timeout_s: float = Field(5.0, gt=0)
+
+    @model_validator(mode="after")
+    def _has_its_service(self) -> Self:
+        may_ask = "cpq" in {self.authority, *(rule.authority for rule in self.rules)}
+        if may_ask and self.cpq_url is None:
+            raise ValueError("`cpq_url` is needed where the CPQ service prices")
+        return self
+
+
 class WorkflowsSettings(Table):
     """Writes over several systems. They are kept where `[writes]` says."""
 
@@ -191,6 +220,7 @@ class WorkflowsSettings(Table):
     """How long a gateway that says nothing is taken for alive; then others resume its workflows."""
     approval_above: Decimal | None = Field(None, ge=0)
     """The amount, in the currency of the request, beyond which somebody else has to approve."""
+    pricing: PricingSettings = PricingSettings(cpq_url=None, cpq_token=None, cpq_timeout_s=5.0)
 
 
 class ToleranceSettings(Table):

@@ -13,11 +13,12 @@ from gateway.events.log import EventLog, StoreUnavailable
 from gateway.execution.located import SubgraphProfile
 from gateway.execution.ports import SubgraphClient
 from gateway.federation.composition.ownership import Ownership
-from gateway.settings import Settings
+from gateway.settings import PricingSettings, Settings
 from gateway.writes.workflows.announcements import Announcement, Announcements, Publish
-from gateway.writes.workflows.catalogue import DEFINITIONS
+from gateway.writes.workflows.catalogue import definitions
 from gateway.writes.workflows.database import open_database
 from gateway.writes.workflows.desk import WorkflowDesk
+from gateway.writes.workflows.pricing import Authority, Pricing, PricingPolicy, PricingRule
 from gateway.writes.workflows.store import WorkflowStore
 from gateway.writes.workflows.subgraph_calls import SubgraphCalls
 from gateway.writes.workflows.worker import Worker, WorkerSettings
@@ -47,6 +48,7 @@ async def open_workflows(
     postgres_url = settings.writes.postgres_url
     database = await asyncio.to_thread(open_database, folder / "workflow-records.sqlite", postgres_url)
     store = await asyncio.to_thread(WorkflowStore, database)
+    kinds = definitions(pricing_of(settings.workflows.pricing))
     calls = SubgraphCalls(clients.by_subgraph, clients.profiles, _SELF)
     worker = Worker(
         WorkerSettings(
@@ -54,11 +56,11 @@ async def open_workflows(
             lease_s=settings.workflows.lease_s,
         ),
         store,
-        DEFINITIONS,
+        kinds,
         calls,
         {} if ownership is None else {system.name: system.team for system in ownership.systems if system.team},
     )
-    desk = WorkflowDesk(store, worker, DEFINITIONS, calls, approval_above=settings.workflows.approval_above)
+    desk = WorkflowDesk(store, worker, kinds, calls, approval_above=settings.workflows.approval_above)
     tasks = [
         asyncio.create_task(worker.serve_forever(), name="workflow worker"),
         asyncio.create_task(Announcements(database, publish_to(log)).tell_forever(), name="workflow events"),
@@ -71,6 +73,24 @@ async def open_workflows(
         await asyncio.gather(*tasks, return_exceptions=True)
         await worker.aclose()
         database.close()
+
+
+def pricing_of(settings: PricingSettings) -> Pricing:
+    """Return who prices changes of contracts. Call it on the event loop."""
+    policy = PricingPolicy(
+        rules=tuple(
+            PricingRule(authority=Authority(rule.authority), products=rule.products, above=rule.above)
+            for rule in settings.rules
+        ),
+        otherwise=Authority(settings.authority),
+    )
+    if settings.cpq_url is None or not policy.may_ask_cpq:
+        return Pricing(policy=policy)
+    from gateway.upstream.httpx_transport import HttpxTransport  # noqa: PLC0415 - only where there is such a service
+    from gateway.writes.workflows.cpq import CpqService  # noqa: PLC0415 - as above
+
+    transport = HttpxTransport(settings.cpq_url, max_connections=8)
+    return Pricing(policy=policy, cpq=CpqService(transport, token=settings.cpq_token, timeout_s=settings.cpq_timeout_s))
 
 
 def publish_to(log: EventLog) -> Publish:

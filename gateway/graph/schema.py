@@ -15,6 +15,7 @@ from strawberry.types import ExecutionContext
 from gateway.errors import GatewayError
 from gateway.events.dead_letter_desk import dead_letter_number
 from gateway.events.log import StoreUnavailable
+from gateway.graph.amend_contract import AmendContractMutation
 from gateway.graph.close_opportunity import CloseOpportunityMutation
 from gateway.graph.context import GraphInfo, SystemStatus
 from gateway.graph.dead_letter import (
@@ -242,7 +243,7 @@ class Query:
 @strawberry.type(
     description="What can be changed. Each field has one owner; a repeat with the same key gives the first answer again."
 )
-class Mutation(CloseOpportunityMutation, WorkflowMutation, DriftMutation):
+class Mutation(CloseOpportunityMutation, AmendContractMutation, WorkflowMutation, DriftMutation):
     """What operations can do about what the gateway itself keeps."""
 
     replay_dead_letter: DeadLetterPayload | None = strawberry.field(

@@ -6,19 +6,38 @@ import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from subgraphs.billing.amendment_port import Amendments
 from subgraphs.billing.port import Agreements, Books
 from subgraphs.kit.current_request import current_request
 from subgraphs.kit.idempotent_write import IdempotentWrites
-from subgraphs.kit.system_error import BadUserInputError, Outcome
+from subgraphs.kit.system_error import BadUserInputError, Outcome, VendorRejectedError
 
 
 class AgreementWrites:
     """The steps, without GraphQL."""
 
-    def __init__(self, books: Books, agreements: Agreements, answers: IdempotentWrites) -> None:
+    def __init__(
+        self,
+        books: Books,
+        agreements: Agreements,
+        amendments: Amendments,
+        answers: IdempotentWrites,
+        *,
+        supported: frozenset[str],
+    ) -> None:
+        """`supported`: names of the steps that the vendor can take."""
         self.agreements = agreements
+        self.amendments = amendments
         self.books = books
         self._answers = answers
+        self._supported = supported
+
+    def require(self, step: str) -> None:
+        """Refuse a step that the vendor can't take. Raises VendorRejectedError."""
+        if step not in self._supported:
+            raise VendorRejectedError(
+                "The billing system can't do this.", system="billing", outcome=Outcome.NOT_APPLIED
+            )
 
     async def step(self, name: str, arguments: Mapping[str, Any], write: Callable[[str], Awaitable[Any]]) -> Any:
         """Carry a step out once under the request's key; what an earlier try did is found by `write` itself."""

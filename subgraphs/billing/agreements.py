@@ -185,7 +185,7 @@ class AgreementMutation:
         )
 
         async def write(key: str) -> Any:
-            return await _billed(info.context, await writes.agreements.activate(contract, key=key))
+            return await billed_json(info.context, await writes.agreements.activate(contract, key=key))
 
         arguments = {
             "number": input.number,
@@ -247,7 +247,7 @@ def items_of(given: list[ContractItemInput]) -> tuple[NewItem, ...]:
         raise BadUserInputError("There is no such interval.", outcome=Outcome.NOT_APPLIED) from error
 
 
-async def _billed(context: BillingContext, billed: Billed) -> dict[str, Any]:
+async def billed_json(context: BillingContext, billed: Billed) -> dict[str, Any]:
     """Return what the payload shows, as JSON."""
     catalog = await context.books.catalog()
     skus = {product.id: product.sku for product in catalog.products.values()}

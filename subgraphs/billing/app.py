@@ -22,6 +22,7 @@ from subgraphs.billing.types.invoice import Invoice
 from subgraphs.billing.vendors import stripe_mirror, stripe_sync
 from subgraphs.billing.vendors.stripe import StripeAdaptor, stripe_client
 from subgraphs.billing.vendors.stripe_agreements import StripeAgreements
+from subgraphs.billing.vendors.stripe_amendments import StripeAmendments
 from subgraphs.billing.vendors.stripe_books import StripeBooks
 from subgraphs.billing.vendors.stripe_dialect import STRIPE, StripeDialect
 from subgraphs.billing.vendors.stripe_ledger import StripeLedger
@@ -109,7 +110,13 @@ async def start(settings: BillingSettings, *, dialect: StripeDialect = STRIPE) -
         ledger = StripeLedger(adaptor, database)
         answers = IdempotentWrites(database, replica)
         writes = ContractWrites(books, ledger, answers, feed, records_of, supported=adaptor.capabilities.writes)
-        agreements = AgreementWrites(books, StripeAgreements(adaptor, database, books), answers)
+        agreements = AgreementWrites(
+            books,
+            StripeAgreements(adaptor, database, books),
+            StripeAmendments(adaptor, database, books),
+            answers,
+            supported=adaptor.capabilities.writes,
+        )
         loops = [
             sync.fill_if_empty,
             events.run_forever,

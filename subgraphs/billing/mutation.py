@@ -8,6 +8,7 @@ from decimal import Decimal
 import strawberry
 
 from subgraphs.billing.agreements import AgreementMutation
+from subgraphs.billing.amendments import AmendmentMutation
 from subgraphs.billing.context import Info
 from subgraphs.billing.types.contract import Contract
 from subgraphs.billing.types.customer import Customer
@@ -183,7 +184,7 @@ async def _entitlement(info: Info, local: str) -> Entitlement | None:
 
 
 @strawberry.type
-class Mutation(AgreementMutation):
+class Mutation(AgreementMutation, AmendmentMutation):
     """Billing's mutations."""
 
     @strawberry.mutation(

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import strawberry
 
+from subgraphs.billing.amendments import AmendmentQuery
 from subgraphs.billing.context import Info
 from subgraphs.billing.types.catalog import Product
 from subgraphs.billing.types.contract import Contract
@@ -16,7 +17,7 @@ from subgraphs.kit.system_of_record import SystemOfRecord
 
 
 @strawberry.type
-class Query:
+class Query(AmendmentQuery):
     """Billing's root query fields."""
 
     @strawberry.field(description="The billing system behind the graph: what its adaptor can do.")

@@ -87,7 +87,7 @@ class OrderPayload:
     """The order as it is now."""
 
     invoice_id: strawberry.ID
-    """Global id."""
+    """Global id; of a credit memo where more is taken back than charged."""
     erp_id: strawberry.ID
     status: str
     number: str | None
@@ -176,8 +176,9 @@ class OrderMutation:
     @strawberry.federation.mutation(inaccessible=True, description="Draw up the invoice of a contract, with its taxes.")
     async def place_order(self, info: Info, input: PlaceOrderInput) -> OrderPayload | None:  # noqa: A002 - the argument's name
         context = info.context
-        if not input.lines or any(line.quantity <= 0 for line in input.lines):
-            raise BadUserInputError("An order has lines, each of a quantity above 0.", outcome=Outcome.NOT_APPLIED)
+        if not input.lines or any(line.quantity == 0 for line in input.lines):
+            told = "An order has lines, each of a quantity: below 0 where it takes back."
+            raise BadUserInputError(told, outcome=Outcome.NOT_APPLIED)
         order = NewOrder(
             customer_id=str(input.erp_ref),
             contract=input.contract_number,
@@ -283,7 +284,7 @@ async def _read(context: ErpContext, invoice_id: str) -> InvoiceRecord:
 
 def _payload(record: InvoiceRecord) -> OrderPayload:
     return OrderPayload(
-        invoice_id=strawberry.ID(encode_global_id("Invoice", record.id)),
+        invoice_id=strawberry.ID(encode_global_id("CreditMemo" if record.is_credit_memo else "Invoice", record.id)),
         erp_id=strawberry.ID(record.id),
         status=record.status.value,
         number=record.number,

@@ -108,16 +108,18 @@ class VendorClient:
         *,
         params: Params | None = None,
         json: Any = None,
+        content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> VendorReply:
         """Return a 2xx reply to a request without effects, whatever its method. Raises VendorError.
 
-        Repeated after failures that may pass, while the deadline allows.
+        Repeated after failures that may pass, while the deadline allows. `content` is an already encoded body (a form;
+        name its type in `headers`).
         """
-        content = None if json is None else orjson.dumps(json)
-        return await self._request(
-            method, path, params, content, _json_headers(headers, content), is_write=False, keyed=False
-        )
+        if content is None:
+            content = None if json is None else orjson.dumps(json)
+            headers = _json_headers(headers, content)
+        return await self._request(method, path, params, content, headers or {}, is_write=False, keyed=False)
 
     async def write(
         self,

@@ -60,7 +60,7 @@ async def test_its_objects_have_the_members_of_stripes_official_samples(sandbox:
         f"event_name={meter['event_name']}&payload[stripe_customer_id]={subscription['customer']}&payload[value]=3"
     )
     _, usage = await ask(sandbox, "POST", "/v1/billing/meter_events", event_body)
-    _, note = await ask(sandbox, "POST", "/v1/credit_notes", f"invoice={invoice['id']}&amount=100")
+    _, note = await ask(sandbox, "POST", "/v1/credit_notes", f"invoice={invoice['id']}&amount=100&credit_amount=100")
     window = f"customer={subscription['customer']}&start_time=1700000040&end_time=4000000020"
     objects = {
         "customer": await first(sandbox, "/v1/customers"),

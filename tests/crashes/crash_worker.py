@@ -23,10 +23,11 @@ from gateway.errors import GatewayError
 from gateway.execution.located import SubgraphProfile
 from gateway.upstream.remote import remote_subgraph
 from gateway.writes.workflows import engine_database, postgres_database  # noqa: F401 - as above
-from gateway.writes.workflows.catalogue import DEFINITIONS
+from gateway.writes.workflows.catalogue import definitions
 from gateway.writes.workflows.database import open_database
 from gateway.writes.workflows.desk import Asking, WorkflowDesk
 from gateway.writes.workflows.model import WorkflowFilter
+from gateway.writes.workflows.pricing import Pricing
 from gateway.writes.workflows.store import WorkflowStore
 from gateway.writes.workflows.subgraph_calls import SubgraphCalls
 from gateway.writes.workflows.worker import Worker, WorkerSettings
@@ -132,9 +133,10 @@ async def _work(place: Place, channel: socket.socket, watch: Callable[[str, str,
     clients = {name: remote_subgraph(url) for name, url in place.urls.items()}
     profiles = {name: SubgraphProfile(name=name, system=name, shown_codes=_SHOWN) for name in clients}
     calls = SubgraphCalls(lambda: clients, profiles, Caller(subject="crash"))
+    kinds = definitions(Pricing())
     url = place.postgres_url or f"sqlite:///{place.folder / 'engine.sqlite'}"
-    worker = Worker(WorkerSettings(engine_url=url, lease_s=LEASE_S), store, DEFINITIONS, calls, {}, watch=watch)
-    desk = WorkflowDesk(store, worker, DEFINITIONS, calls, approval_above=None)
+    worker = Worker(WorkerSettings(engine_url=url, lease_s=LEASE_S), store, kinds, calls, {}, watch=watch)
+    desk = WorkflowDesk(store, worker, kinds, calls, approval_above=None)
     serving = asyncio.create_task(worker.serve_forever())
     reader, writer = await asyncio.open_connection(sock=channel)
     while line := await reader.readline():

@@ -115,9 +115,10 @@ def written_config(folder: Path) -> tuple[Path, dict[str, int]]:
 
 
 @contextmanager
-def started(folder: Path, customers: int, **environment: str) -> Iterator[Product]:
-    """Start a product with its state in the folder, and stop it at the end."""
+def started(folder: Path, customers: int, settings: str = "", **environment: str) -> Iterator[Product]:
+    """Start a product with its state in the folder, and stop it at the end. `settings` is added to its configuration."""
     config, ports = written_config(folder)
+    config.write_text(f"{config.read_text()}\n{settings}")
     command = [sys.executable, "-m", "gateway.cli.main", "up", "--config", str(config), "--customers", str(customers)]
     with (folder / "up.log").open("wb") as log:
         process = subprocess.Popen(

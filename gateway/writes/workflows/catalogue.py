@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gateway.writes.workflows.amendment import amendment
 from gateway.writes.workflows.definition import Definition
+from gateway.writes.workflows.pricing import Pricing
 from gateway.writes.workflows.quote_to_cash import QUOTE_TO_CASH
 
-DEFINITIONS: Mapping[str, Definition] = {each.kind: each for each in (QUOTE_TO_CASH,)}
-"""By kind."""
+
+def definitions(pricing: Pricing) -> Mapping[str, Definition]:
+    """Return them by kind; `pricing` says who prices changes of contracts."""
+    return {each.kind: each for each in (QUOTE_TO_CASH, amendment(pricing))}
+
+
+KINDS = frozenset(definitions(Pricing()))
+"""Names of all kinds."""

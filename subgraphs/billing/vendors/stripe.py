@@ -179,6 +179,16 @@ class StripeAdaptor:
         """Return the events from `created` (unix seconds) on, newest first; Stripe keeps them for 30 days."""
         return await self.list_all("/v1/events", {"created": {"gte": created}})
 
+    async def preview(self, values: Mapping[str, FormValue]) -> StripeDoc:
+        """Return what an invoice would be; nothing is written."""
+        reply = await self._client.read(
+            "POST",
+            "/v1/invoices/create_preview",
+            content=encode_form(values),
+            headers={"content-type": "application/x-www-form-urlencoded"},
+        )
+        return _object(reply.body)
+
     async def post(self, path: str, values: Mapping[str, FormValue], *, key: str | None) -> StripeDoc:
         """Create or change an object and return it. Raises VendorError with the write's outcome."""
         return await self._write("POST", path, values, key)

@@ -80,7 +80,7 @@ class StripeAgreements:
             values: dict[str, FormValue] = {
                 "customer": contract.customer,
                 "items": [
-                    {"price": _price(catalog, item, contract.currency).id, "quantity": item.quantity}
+                    {"price": list_price(catalog, item, contract.currency).id, "quantity": item.quantity}
                     for item in contract.items
                 ],
                 "collection_method": "send_invoice",
@@ -141,7 +141,7 @@ class StripeAgreements:
         await self._database.run(lambda connection: mirror.put_docs(connection, [doc], read_at_ms=at_ms))
 
 
-def _price(catalog: Catalog, item: NewItem, currency: str) -> Price:
+def list_price(catalog: Catalog, item: NewItem, currency: str) -> Price:
     """Return the list price of a product in a currency; monthly unless told otherwise. Raises BadUserInputError."""
     product = next((each for each in catalog.products.values() if each.sku == item.sku and each.is_active), None)
     prices = () if product is None else catalog.prices.get(product.id, ())

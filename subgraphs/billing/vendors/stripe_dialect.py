@@ -7,6 +7,8 @@ from dataclasses import dataclass
 WRITES = frozenset(
     {"recordUsage", "grantEntitlement", "pauseContract", "resumeContract", "scheduleCancellation", "setAutoRenew"}
 )
+STEPS = frozenset({"amendItems"})
+"""Steps of workflows that need more of Stripe than any server that speaks it has: previews, credit notes, balances."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +25,7 @@ class StripeDialect:
     expands_payment_method: bool = True
     """Whether `invoice_settings.default_payment_method` can be expanded."""
     honours_idempotency_key: bool = True
-    writes: frozenset[str] = WRITES
+    writes: frozenset[str] = WRITES | STEPS
     """Names of the mutations that can be carried out."""
 
 

@@ -10,7 +10,7 @@ A contract is a subscription (or, before it starts, a subscription schedule) wit
     granted_feature   an agreement that only grants this feature
 
 Customers carry `customer_reference` and `tax_id`, products `sku`, list prices `price_reference`, invoices `invoice_number`,
-invoice lines `billed_line_ref`, schedule phases `amendment_reference` and `reason`, features `meter`.
+invoice lines `billed_line_ref` and `product` (where they have no price), schedule phases `amendment_reference` and `reason`, features `meter`.
 
 Objects of API versions before 2025-03-31 are understood too: cycles on the subscription, plans in place of prices,
 `invoice.subscription`.
@@ -295,6 +295,7 @@ def _item(doc: StripeDoc) -> ContractItem:
 def _line(line: StripeDoc, document: StripeDoc, number: str | None) -> BilledLine:
     product = ((line.get("pricing") or {}).get("price_details") or {}).get("product")
     product = product or (line.get("price") or line.get("plan") or {}).get("product")
+    product = product or (line.get("metadata") or {}).get("product")
     parent = line.get("parent") or {}
     details = parent.get("subscription_item_details") or parent.get("invoice_item_details") or {}
     contract = details.get("subscription") or line.get("subscription")

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, TypeAlias
 from urllib.parse import urlencode
 
@@ -66,6 +66,11 @@ def minor_digits(currency: str) -> int:
 def major_amount(minor: int | str, currency: str) -> Decimal:
     """Return the amount in major units: (1250, "eur") → 12.50; (500, "jpy") → 500; ("0.5", "eur") → 0.005."""
     return Decimal(minor).scaleb(-minor_digits(currency))
+
+
+def minor_amount(amount: Decimal, currency: str) -> int:
+    """Return the amount in minor units, as Stripe takes it: (12.50, "eur") → 1250."""
+    return int(amount.scaleb(minor_digits(currency)).quantize(Decimal(1), ROUND_HALF_UP))
 
 
 def instant(seconds: int) -> dt.datetime:

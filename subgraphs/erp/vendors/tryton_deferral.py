@@ -60,7 +60,7 @@ def to_deferral(row: Mapping[str, Any], *, today: dt.date) -> DeferralRecord:
     """Return the schedule; a month is recognised once its move is posted and its day has come."""
     line = row["invoice_line"]
     starts_on, ends_on, total = row["start_date"], row["end_date"], row["amount"]
-    booked = _booked(row["moves"])
+    booked = _booked(row["moves"], total)
     rate = line["amount"] / total if total else Decimal(0)
     entries: list[RevenueEntryRecord] = []
     done = shown = Decimal(0)
@@ -98,12 +98,12 @@ def to_deferral(row: Mapping[str, Any], *, today: dt.date) -> DeferralRecord:
     )
 
 
-def _booked(moves: list[Mapping[str, Any]]) -> Mapping[str, _Booked]:
-    """Return month → what a move recognises in it; the move that opens the deferral debits revenue and recognises nothing."""
+def _booked(moves: list[Mapping[str, Any]], total: Decimal) -> Mapping[str, _Booked]:
+    """Return month → what a move recognises in it; the move that opens the deferral has the other sign and recognises nothing."""
     found: dict[str, _Booked] = {}
     for move in moves:
         amount = sum((line["credit"] - line["debit"] for line in move["lines"]), Decimal(0))
-        if amount > 0:
+        if amount * total > 0:
             found[month_of(move["date"])] = _Booked(amount, move["date"], str(move["id"]), move["state"] == "posted")
     return found
 

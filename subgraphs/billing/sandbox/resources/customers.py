@@ -146,3 +146,52 @@ def detach(account: Account, _params: Params, method_id: str) -> StripeObject:
     account.store.put(after)
     account.emit("payment_method.detached", after, {"customer": before["customer"]})
     return after
+
+
+def change_balance(
+    account: Account,
+    customer_id: str,
+    amount: int,
+    *,
+    kind: str = "adjustment",
+    description: str | None = None,
+    credit_note: str | None = None,
+    metadata: dict[str, str] | None = None,
+) -> StripeObject:
+    """Add to what a customer owes, or below 0 has in credit, and return the transaction."""
+    before = account.find("customer", customer_id)
+    after = {**before, "balance": before["balance"] + amount}
+    account.change(before, after, "customer.updated")
+    body: StripeObject = {
+        "id": account.new_id("cbtxn_1", 23),
+        "object": "customer_balance_transaction",
+        "amount": amount,
+        "created": account.now(),
+        "credit_note": credit_note,
+        "currency": before["currency"] or "eur",
+        "customer": customer_id,
+        "description": description,
+        "ending_balance": after["balance"],
+        "invoice": None,
+        "livemode": False,
+        "metadata": dict(metadata or {}),
+        "type": kind,
+    }
+    return account.create(body, None, parent=customer_id)
+
+
+def create_balance_transaction(account: Account, params: Params, customer_id: str) -> StripeObject:
+    """POST /v1/customers/:id/balance_transactions"""
+    amount = params.integer("amount")
+    if amount is None:
+        raise StripeError.missing_param("amount")
+    params.required("currency")
+    description = params.text("description")
+    return change_balance(account, customer_id, amount, description=description, metadata=params.metadata())
+
+
+def list_balance_transactions(account: Account, params: Params, customer_id: str) -> StripeObject:
+    """GET /v1/customers/:id/balance_transactions"""
+    account.find("customer", customer_id)
+    url = f"/v1/customers/{customer_id}/balance_transactions"
+    return list_of(account, params, "customer_balance_transaction", url, parent=customer_id)

@@ -1,4 +1,4 @@
-"""Invoices, their lines, pending invoice items and credit notes."""
+"""Invoices, their lines and pending invoice items."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from subgraphs.billing.sandbox.resources.listing import list_of, search
 from subgraphs.billing.sandbox.store import StripeObject
 
 _INLINE_LINES = 10
-_REASONS = ("duplicate", "fraudulent", "order_change", "product_unsatisfactory")
 
 
 def shown(body: StripeObject) -> StripeObject:
@@ -27,7 +26,7 @@ def shown(body: StripeObject) -> StripeObject:
     }
 
 
-def _pending(account: Account, customer_id: str, subscription_id: str | None) -> list[StripeObject]:
+def pending(account: Account, customer_id: str, subscription_id: str | None) -> list[StripeObject]:
     def belongs(item: StripeObject) -> bool:
         origin = (item["parent"] or {}).get("subscription_details") or {}
         return item["invoice"] is None and origin.get("subscription") in {None, subscription_id}
@@ -35,35 +34,36 @@ def _pending(account: Account, customer_id: str, subscription_id: str | None) ->
     return [item for item in account.store.all("invoiceitem", parent=customer_id) if belongs(item)]
 
 
+def line_of_item(account: Account, invoice_id: str, item: StripeObject) -> StripeObject:
+    """Return the line that charges a pending item."""
+    price = (item["pricing"] or {}).get("price_details")
+    origin = (item["parent"] or {}).get("subscription_details") or {}
+    return shapes.line_item(
+        account.new_id("il_1", 23),
+        invoice_id,
+        item["amount"],
+        item["currency"],
+        item["description"] or "",
+        (item["period"]["start"], item["period"]["end"]),
+        quantity=item["quantity"],
+        price=None
+        if price is None
+        else {
+            "id": price["price"],
+            "product": price["product"],
+            "unit_amount_decimal": item["pricing"]["unit_amount_decimal"],
+        },
+        subscription=origin.get("subscription"),
+        invoice_item=item["id"],
+        proration=item["proration"],
+        metadata=item["metadata"],
+    )
+
+
 def _lines_of_items(account: Account, invoice_id: str, items: list[StripeObject]) -> list[StripeObject]:
-    lines = []
     for item in items:
         account.store.put({**item, "invoice": invoice_id})
-        price = (item["pricing"] or {}).get("price_details")
-        origin = (item["parent"] or {}).get("subscription_details") or {}
-        lines.append(
-            shapes.line_item(
-                account.new_id("il_1", 23),
-                invoice_id,
-                item["amount"],
-                item["currency"],
-                item["description"] or "",
-                (item["period"]["start"], item["period"]["end"]),
-                quantity=item["quantity"],
-                price=None
-                if price is None
-                else {
-                    "id": price["price"],
-                    "product": price["product"],
-                    "unit_amount_decimal": item["pricing"]["unit_amount_decimal"],
-                },
-                subscription=origin.get("subscription"),
-                invoice_item=item["id"],
-                proration=item["proration"],
-                metadata=item["metadata"],
-            )
-        )
-    return lines
+    return [line_of_item(account, invoice_id, item) for item in items]
 
 
 def bill(
@@ -71,7 +71,7 @@ def bill(
 ) -> StripeObject:
     """Invoice a subscription's current cycle with everything pending, finalize it, and collect if that is automatic."""
     invoice_id = account.new_id("in_1", 23)
-    lines = _lines_of_items(account, invoice_id, _pending(account, customer["id"], subscription["id"]))
+    lines = _lines_of_items(account, invoice_id, pending(account, customer["id"], subscription["id"]))
     for item in subscription["items"]["data"]:
         price, period = item["price"], (item["current_period_start"], item["current_period_end"])
         product = account.store.get(price["product"]) or {"name": "item"}
@@ -114,7 +114,7 @@ def bill_pending(
 ) -> StripeObject | None:
     """Invoice what is pending at once; None when nothing is."""
     invoice_id = account.new_id("in_1", 23)
-    lines = _lines_of_items(account, invoice_id, _pending(account, customer["id"], subscription["id"]))
+    lines = _lines_of_items(account, invoice_id, pending(account, customer["id"], subscription["id"]))
     return _issue(account, customer, subscription, invoice_id, lines, reason, None) if lines else None
 
 
@@ -136,18 +136,24 @@ def _issue(
     if final["status"] == "open" and final["collection_method"] == "charge_automatically":
         method = subscription["default_payment_method"] or customer["invoice_settings"]["default_payment_method"]
         if method is not None:
-            final = _paid(account, final)
+            final = paid(account, final)
         else:
             account.emit("invoice.payment_failed", shown(final))
     return final
 
 
 def _finalized(account: Account, before: StripeObject, customer: StripeObject) -> StripeObject:
-    sequence = customer["next_invoice_sequence"]
-    account.store.put({**customer, "next_invoice_sequence": sequence + 1})
+    sequence, balance = customer["next_invoice_sequence"], customer["balance"]
+    due = max(0, before["total"] + balance)
+    rest = balance + before["total"] - due
+    account.change(customer, {**customer, "next_invoice_sequence": sequence + 1, "balance": rest}, "customer.updated")
     now = account.now()
     after = {
         **before,
+        "amount_due": due,
+        "amount_remaining": due,
+        "starting_balance": balance,
+        "ending_balance": rest,
         "status": "open",
         "number": f"{customer['invoice_prefix']}-{sequence:04d}",
         "effective_at": now,
@@ -157,10 +163,10 @@ def _finalized(account: Account, before: StripeObject, customer: StripeObject) -
     }
     account.store.put(after)
     account.emit("invoice.finalized", shown(after))
-    return _paid(account, after) if after["amount_due"] == 0 else after
+    return paid(account, after) if after["amount_due"] == 0 else after
 
 
-def _paid(account: Account, before: StripeObject) -> StripeObject:
+def paid(account: Account, before: StripeObject) -> StripeObject:
     after = {
         **before,
         "status": "paid",
@@ -183,8 +189,8 @@ def create(account: Account, params: Params) -> StripeObject:
     subscription = account.find("subscription", subscription_id, param="subscription") if subscription_id else None
     invoice_id = account.new_id("in_1", 23)
     include = params.choice("pending_invoice_items_behavior", ("include", "exclude")) or "include"
-    pending = _pending(account, customer["id"], subscription_id) if include == "include" else []
-    lines = _lines_of_items(account, invoice_id, pending)
+    waiting = pending(account, customer["id"], subscription_id) if include == "include" else []
+    lines = _lines_of_items(account, invoice_id, waiting)
     currency = params.text("currency") or (lines[0]["currency"] if lines else customer["currency"] or "eur")
     body = shapes.invoice(invoice_id, customer, currency, lines, account.now(), subscription=subscription)
     body["auto_advance"] = params.boolean("auto_advance") or False
@@ -266,7 +272,7 @@ def pay(account: Account, params: Params, invoice_id: str) -> StripeObject:
             "There is no default payment method set on this customer. Please set one to pay the invoice.",
             "missing",
         )
-    return shown(_paid(account, before))
+    return shown(paid(account, before))
 
 
 def void(account: Account, _params: Params, invoice_id: str) -> StripeObject:
@@ -285,6 +291,10 @@ def _close(account: Account, invoice_id: str, status: str, stamp: str, event: st
     after = {**before, "status": status, "status_transitions": transitions}
     if status == "void":
         after["amount_remaining"] = 0
+        used = (before["ending_balance"] or 0) - before["starting_balance"]
+        if used:
+            customer = account.find("customer", before["customer"])
+            account.change(customer, {**customer, "balance": customer["balance"] - used}, "customer.updated")
     account.store.put(after)
     account.emit(event, shown(after), {"status": before["status"]})
     return shown(after)
@@ -336,56 +346,11 @@ def list_items(account: Account, params: Params) -> StripeObject:
     return list_of(account, params, "invoiceitem", "/v1/invoiceitems", parent=params.text("customer"), where=where)
 
 
-def create_credit_note(account: Account, params: Params) -> StripeObject:
-    """POST /v1/credit_notes"""
-    before = account.find("invoice", params.required("invoice"), param="invoice")
-    if before["status"] not in {"open", "paid", "uncollectible"}:
-        raise StripeError.invalid("You can only create a credit note for an open or paid invoice.", param="invoice")
-    amount = params.integer("amount", low=1)
-    if amount is None:
-        raise StripeError.missing_param("amount")
-    credited = before["post_payment_credit_notes_amount"] + before["pre_payment_credit_notes_amount"]
-    if amount > before["total"] - credited:
-        raise StripeError.invalid("The credit note amount exceeds what is left of the invoice.", param="amount")
-    memo = params.text("memo")
-    count = len(account.store.all("credit_note", parent=before["id"])) + 1
-    note = shapes.credit_note(
-        account.new_id("cn_1", 23),
-        before,
-        amount,
-        f"{before['number']}-CN-{count:02d}",
-        account.now(),
-        reason=params.choice("reason", _REASONS),
-        memo=memo,
-        line=(account.new_id("cnli_1", 23), memo or "Credit"),
-        metadata=params.metadata(),
-    )
-    field = "post_payment_credit_notes_amount" if before["status"] == "paid" else "pre_payment_credit_notes_amount"
-    after = {**before, field: before[field] + amount}
-    if before["status"] != "paid":
-        after |= {"amount_due": before["amount_due"] - amount, "amount_remaining": before["amount_remaining"] - amount}
-    account.create(note, "credit_note.created", parent=before["id"])
-    account.change(before, after, "invoice.updated")
-    return note
-
-
-def retrieve_credit_note(account: Account, _params: Params, note_id: str) -> StripeObject:
-    """GET /v1/credit_notes/:id"""
-    return account.find("credit_note", note_id)
-
-
-def list_credit_notes(account: Account, params: Params) -> StripeObject:
-    """GET /v1/credit_notes"""
-    where = {"customer": params.text("customer")}
-    return list_of(account, params, "credit_note", "/v1/credit_notes", parent=params.text("invoice"), where=where)
-
-
-def void_credit_note(account: Account, _params: Params, note_id: str) -> StripeObject:
-    """POST /v1/credit_notes/:id/void"""
-    before = account.find("credit_note", note_id)
-    if before["status"] == "void":
-        raise StripeError.invalid("This credit note has already been voided.")
-    after = {**before, "status": "void", "voided_at": account.now()}
-    account.store.put(after)
-    account.emit("credit_note.voided", after, {"status": "issued"})
-    return after
+def delete_item(account: Account, _params: Params, item_id: str) -> StripeObject:
+    """DELETE /v1/invoiceitems/:id: while no invoice has it."""
+    before = account.find("invoiceitem", item_id)
+    if before["invoice"] is not None:
+        raise StripeError.invalid("Invoice items that are attached to an invoice can't be deleted.")
+    account.store.delete(item_id)
+    account.emit("invoiceitem.deleted", before)
+    return {"id": item_id, "object": "invoiceitem", "deleted": True}

@@ -7,6 +7,7 @@ from typing import Any
 from subgraphs.billing.sandbox.account import Account
 from subgraphs.billing.sandbox.errors import StripeError
 from subgraphs.billing.sandbox.objects import subscription as shapes
+from subgraphs.billing.sandbox.objects.catalog import price as price_body
 from subgraphs.billing.sandbox.objects.invoice import invoice_item
 from subgraphs.billing.sandbox.params import Params
 from subgraphs.billing.sandbox.resources import entitlements, invoices
@@ -107,9 +108,10 @@ def update(account: Account, params: Params, subscription_id: str) -> StripeObje
     params.boolean("off_session")
     entries = params.items("items")
     if entries is not None:
-        after["items"] = {**before["items"], "data": _changed_items(account, before, entries)}
+        after["items"] = {**before["items"], "data": changed_items(account, before, entries)}
         if proration != "none" and before["status"] != "trialing":
-            _prorate(account, before, after, at)
+            for item in prorations(account, before, after, at):
+                account.create(item, "invoiceitem.created", parent=before["customer"])
             if proration == "always_invoice":
                 customer = account.find("customer", before["customer"])
                 bill = invoices.bill_pending(account, customer, after, "subscription_update")
@@ -246,14 +248,16 @@ def _cancellation(params: Params, current: StripeObject, *, requested: bool | No
 
 
 def _new_item(account: Account, subscription_id: str, entry: Params, anchor: int, now: int) -> StripeObject:
-    price_id = entry.text("price") or entry.required("plan")
-    price = account.find("price", price_id, param="items[0][price]")
+    price = _inline_price(account, entry)
+    if price is None:
+        price_id = entry.text("price") or entry.required("plan")
+        price = account.find("price", price_id, param="items[0][price]")
     if price["recurring"] is None:
         raise StripeError.invalid(
             "The price specified is set to `type=one_time` but this field only accepts prices with `type=recurring`.",
             param="items[0][price]",
         )
-    if not price["active"]:
+    if not price["active"] and price["lookup_key"] is not None:
         raise StripeError.invalid(
             "The price specified is inactive. This field only accepts active prices.", param="items[0][price]"
         )
@@ -273,7 +277,34 @@ def _new_item(account: Account, subscription_id: str, entry: Params, anchor: int
     )
 
 
-def _changed_items(account: Account, before: StripeObject, entries: list[Params]) -> list[StripeObject]:
+def _inline_price(account: Account, entry: Params) -> StripeObject | None:
+    """Return the price that `price_data` makes, for this subscription alone."""
+    data = entry.nested("price_data")
+    if data is None:
+        return None
+    product = account.find("product", data.required("product"), param="items[0][price_data][product]")
+    recurring = data.nested("recurring")
+    if recurring is None:
+        raise StripeError.missing_param("items[0][price_data][recurring]")
+    interval = recurring.choice("interval", ("day", "week", "month", "year"))
+    if interval is None:
+        raise StripeError.missing_param("items[0][price_data][recurring][interval]")
+    count = recurring.integer("interval_count", low=1, high=36) or 1
+    exact = data.required("unit_amount_decimal")
+    body = price_body(
+        account.new_id("price_1", 23),
+        product["id"],
+        data.required("currency"),
+        int(exact) if exact.isdecimal() else None,
+        account.now(),
+        recurring={"interval": interval, "interval_count": count, "meter": None, "usage_type": "licensed"},
+        active=False,
+        unit_amount_decimal=exact,
+    )
+    return account.create(body, "price.created", parent=product["id"])
+
+
+def changed_items(account: Account, before: StripeObject, entries: list[Params]) -> list[StripeObject]:
     items = {item["id"]: item for item in before["items"]["data"]}
     for entry in entries:
         item_id = entry.text("id")
@@ -290,8 +321,10 @@ def _changed_items(account: Account, before: StripeObject, entries: list[Params]
             continue
         changed = {**item, "metadata": entry.metadata(item["metadata"])}
         price_id = entry.text("price")
+        price = _inline_price(account, entry)
         if price_id is not None:
             price = account.find("price", price_id, param="items[0][price]")
+        if price is not None:
             fresh = shapes.subscription_item(
                 item_id, before["id"], price, item.get("quantity"), item["created"],
                 period=(item["current_period_start"], item["current_period_end"]),
@@ -308,11 +341,12 @@ def _changed_items(account: Account, before: StripeObject, entries: list[Params]
     return list(items.values())
 
 
-def _prorate(account: Account, before: StripeObject, after: StripeObject, at: int) -> None:
-    """Leave pending invoice items: a credit for the unused time of what was, a charge for the rest of what is."""
+def prorations(account: Account, before: StripeObject, after: StripeObject, at: int) -> list[StripeObject]:
+    """Return invoice items, not stored: a credit for the unused time of what was, a charge for the rest of what is."""
     old = {item["id"]: item for item in before["items"]["data"]}
     new = {item["id"]: item for item in after["items"]["data"]}
-    for item_id in {**old, **new}:
+    found = []
+    for item_id in dict.fromkeys([*old, *new]):
         was, now_is = old.get(item_id), new.get(item_id)
         if (
             was
@@ -321,12 +355,12 @@ def _prorate(account: Account, before: StripeObject, after: StripeObject, at: in
         ):
             continue
         for item, sign, words in ((was, -1, "Unused time on"), (now_is, 1, "Remaining time on")):
-            if item is None:
+            if item is None or item["price"]["recurring"]["usage_type"] == "metered":
                 continue
             period = (item["current_period_start"], item["current_period_end"])
             amount = sign * prorated(amount_of(item["price"], item.get("quantity")), period, at)
             product = account.store.get(item["price"]["product"]) or {"name": "item"}
-            account.create(
+            found.append(
                 invoice_item(
                     account.new_id("ii_1", 23),
                     before["customer"],
@@ -339,7 +373,6 @@ def _prorate(account: Account, before: StripeObject, after: StripeObject, at: in
                     price=item["price"],
                     subscription=before["id"],
                     proration=True,
-                ),
-                "invoiceitem.created",
-                parent=before["customer"],
+                )
             )
+    return found

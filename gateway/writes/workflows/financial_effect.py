@@ -1,0 +1,121 @@
+"""The steps by which the ERP takes over what billing has billed: an order, its posting, its number, its revenue.
+
+| step | system | taken back by |
+| --- | --- | --- |
+| order | erp | cancelled; once posted, by the opposite entry |
+| invoice | erp | with the order |
+| document | billing | the number taken out |
+| revenue | erp | the opposite of each entry |
+
+Where billing gave back more than it charged, the order is posted as a credit memo. Where it billed nothing, nothing is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from gateway.writes.workflows.definition import PlannedWrite, Step, StepContext
+from gateway.writes.workflows.model import Json
+
+BILLED = "contractId number status currency document lines{ref sku description quantity amount startsOn endsOn}"
+"""The selection of what billing answers a change of a contract with."""
+_ORDER = "invoiceId erpId status number net tax total"
+
+
+def effect_steps(billing_step: str) -> tuple[Step, ...]:
+    """Return the steps. `billing_step` has returned BILLED; the step `check` has returned `customer.erpRef`."""
+
+    async def order(context: StepContext) -> Json:
+        billed = context.outputs[billing_step]
+        if billed is None or not billed["lines"]:
+            return None
+        lines = [order_line(line) for line in billed["lines"] if Decimal(line["amount"])]
+        wanted = {
+            "erpRef": context.outputs["check"]["customer"]["erpRef"],
+            "contractNumber": billed["number"],
+            "currency": billed["currency"],
+            "lines": lines,
+        }
+        return await context.write("erp", "placeOrder", _ORDER, wanted) if lines else None
+
+    async def undo_order(context: StepContext) -> Json:
+        return await context.undo("erp", "undoOrder", "isUndone", {"order": f"{context.workflow}:order"})
+
+    async def invoice(context: StepContext) -> Json:
+        placed = context.outputs["order"]
+        return None if placed is None else await context.write("erp", "postOrder", _ORDER, {"erpId": placed["erpId"]})
+
+    async def document(context: StepContext) -> Json:
+        posted = context.outputs["invoice"]
+        if posted is None:
+            return None
+        wanted = {"document": context.outputs[billing_step]["document"], "number": posted["number"]}
+        return await context.write("billing", "nameDocument", "document", wanted)
+
+    async def undo_document(context: StepContext) -> Json:
+        billed = context.outputs[billing_step]
+        if billed is None or billed["document"] is None or context.outputs.get("invoice") is None:
+            return None
+        return await context.undo("billing", "undoNameDocument", "isUndone", {"document": billed["document"]})
+
+    async def revenue(context: StepContext) -> Json:
+        placed = context.outputs["order"]
+        if placed is None:
+            return None
+        return await context.write("erp", "scheduleRevenue", "deferrals", {"erpId": placed["erpId"]})
+
+    async def undo_revenue(context: StepContext) -> Json:
+        return await context.undo("erp", "undoRevenue", "isUndone", {"order": f"{context.workflow}:order"})
+
+    return (
+        Step(name="order", system="erp", run=order, undo=undo_order),
+        Step(name="invoice", system="erp", run=invoice, undo=undo_order),
+        Step(name="document", system="billing", run=document, undo=undo_document),
+        Step(name="revenue", system="erp", run=revenue, undo=undo_revenue),
+    )
+
+
+def order_line(line: Mapping[str, Any]) -> Json:
+    """Return an order's line for a billed one: its whole amount, so that no fraction of a unit price is lost."""
+    amount = Decimal(line["amount"])
+    return {
+        "sku": line["sku"],
+        "description": line["description"],
+        "quantity": "1" if amount > 0 else "-1",
+        "unitPrice": str(abs(amount)),
+        "billedLine": line["ref"],
+        "serviceFrom": line["startsOn"],
+        "serviceUntil": line["endsOn"],
+    }
+
+
+def planned_effect(contract: str, due: Decimal) -> tuple[PlannedWrite, ...]:
+    """Return what a dry run tells of these steps, for an amount to be charged or below 0 given back."""
+    if not due:
+        return ()
+    kind = "credit memo" if due < 0 else "invoice"
+    return (
+        PlannedWrite(
+            step="order",
+            system="erp",
+            action="placeOrder",
+            changes=(("contract", None, contract), ("kind", None, kind), ("net", None, str(due))),
+        ),
+        PlannedWrite(step="invoice", system="erp", action="postOrder", changes=(("status", "DRAFT", "POSTED"),)),
+        PlannedWrite(step="document", system="billing", action="nameDocument"),
+        PlannedWrite(step="revenue", system="erp", action="scheduleRevenue"),
+    )
+
+
+def effect_result(outputs: Mapping[str, Any]) -> Json:
+    """Return what the ERP posted: an invoice by number, a credit memo by global id, or neither."""
+    posted = outputs.get("invoice")
+    if posted is None:
+        return {"invoice": None, "creditMemo": None}
+    is_credit = Decimal(posted["total"]) < 0
+    return {
+        "invoice": None if is_credit else posted["number"],
+        "creditMemo": posted["invoiceId"] if is_credit else None,
+    }

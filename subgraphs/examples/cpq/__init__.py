@@ -1,0 +1,1 @@
+"""A CPQ service to try pricing with."""
