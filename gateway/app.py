@@ -43,7 +43,7 @@ from gateway.events.shared import shared_events
 from gateway.events.source_watch import SourceWatch
 from gateway.events.webhooks import Webhooks
 from gateway.federation.supergraph import Supergraph
-from gateway.outgoing import read_webhooks
+from gateway.outgoing import feed_readers, read_webhooks
 from gateway.reconciliation import open_reconciliation
 from gateway.reload import ReloadedEngine, read_supergraph
 from gateway.settings import LimitsSettings, Settings, SettingsRefused, load_ownership
@@ -117,6 +117,7 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
                 settings, ownership, events, desk, webhooks, writes, caching, internal_secret=internal_secret
             )
             stack.push_async_callback(clients.aclose)
+            webhooks.sights = clients.sights
             clients.workflows = await stack.enter_async_context(
                 open_workflows(settings, ownership, clients, events.log)
             )
@@ -143,6 +144,7 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
                 contracts,
                 secret=internal_secret,
                 settings=FeedSettings(keys=settings.events.feed_keys),
+                recognise=feed_readers(credentials, clients.sights),
                 stopping=drain.begun,
             )
             await stack.enter_async_context(webhooks.delivering())

@@ -1,12 +1,23 @@
-"""What leaves this process of its own accord, from settings: webhooks, confined to the hosts that are configured."""
+"""Who gets events outside GraphQL: the configured webhooks, and those who read the feed with credentials of their own."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
+
+from gateway.access.authenticate import KEY_HEADER, Authenticate
+from gateway.access.caller import Caller
+from gateway.access.lease import credentials_end
+from gateway.errors import GatewayError
 from gateway.events.contracts import EventContracts
 from gateway.events.egress import Egress, EgressRefused
+from gateway.events.feed import FeedReader, Recognise
 from gateway.events.log import EventFilter
+from gateway.events.sight import Sights
 from gateway.events.webhook import Webhook, parse_secret
 from gateway.settings import Settings, SettingsRefused
+
+_SCOPE = "events:read"
 
 
 def read_webhooks(settings: Settings, contracts: EventContracts) -> tuple[Webhook, ...]:
@@ -39,6 +50,13 @@ def read_webhooks(settings: Settings, contracts: EventContracts) -> tuple[Webhoo
                 url=each.url,
                 secret=secret,
                 wanted=wanted,
+                reader=Caller(
+                    subject=name,
+                    issuer="webhook",
+                    tenant=each.tenant,
+                    filters=each.filters,
+                    scopes=frozenset({_SCOPE}),
+                ),
                 timeout_s=each.timeout_s,
                 first_pause_s=each.first_pause_s,
                 longest_pause_s=each.longest_pause_s,
@@ -48,3 +66,17 @@ def read_webhooks(settings: Settings, contracts: EventContracts) -> tuple[Webhoo
     if problems:
         raise SettingsRefused(tuple(problems))
     return tuple(webhooks)
+
+
+def feed_readers(authenticate: Authenticate, sights: Sights) -> Recognise:
+    """Return what tells who reads the feed: whoever brings credentials with the scope `events:read`, while they hold."""
+
+    async def recognise(headers: Mapping[str, str]) -> FeedReader:
+        if not headers.keys() & {"authorization", KEY_HEADER}:
+            raise GatewayError("UNAUTHENTICATED", headers={"WWW-Authenticate": "Bearer"})
+        caller = await authenticate(headers)
+        if _SCOPE not in caller.scopes or caller.contract is not None:
+            raise GatewayError("FORBIDDEN", f"The feed is for whoever has the scope {_SCOPE}.")
+        return FeedReader(sight=sights.of(caller), until=partial(credentials_end, caller))
+
+    return recognise

@@ -143,7 +143,12 @@ class EventsSettings(Table):
     egress_hosts: tuple[str, ...] = ()
     """Hosts that webhooks and callbacks may go to: `hooks.example.com`, `*.example.com`, `127.0.0.1:9000`."""
     feed_keys: Mapping[str, Annotated[str, Field(min_length=16)]] = Field(default_factory=dict, repr=False)
-    """Name of a consumer to the key with which it reads /events/feed, best given by the environment."""
+    """Name of a consumer to the key with which it reads all of /events/feed, best given by the environment."""
+    regions: Mapping[str, str] = Field(default_factory=dict)
+    """System of record (`crm`, `crm/acme`) to where its data lives, as identity's `regions`: callers who are confined to
+    other regions don't see its events."""
+    tenants_confine: bool = True
+    """Whether a caller who acts for a tenant is confined to customers, and so doesn't see events that name none."""
 
 
 class WebhookSettings(Table):
@@ -156,6 +161,10 @@ class WebhookSettings(Table):
     """Event types; all, if absent."""
     systems: tuple[str, ...] | None = None
     """Systems whose events it gets; all, if absent."""
+    tenant: str | None = None
+    """For whom it is: it gets what a caller of this tenant may see …"""
+    filters: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    """… whose claims confine it so: `{ business_unit = ["EMEA"] }`."""
     timeout_s: float = Field(10.0, gt=0)
     first_pause_s: float = Field(1.0, gt=0)
     """Pause after a failure; it doubles with each further one …"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Mapping, Sequence
 
@@ -10,15 +11,17 @@ from gateway.entity_caching import EntityCaching
 from gateway.errors import REGISTRY
 from gateway.events.dead_letter_desk import DeadLetterDesk
 from gateway.events.embedded import Events
+from gateway.events.sight import SightRules, Sights
 from gateway.events.webhooks import Webhooks
 from gateway.execution.located import SubgraphProfile
-from gateway.execution.ports import RequestContext, SubgraphClient
+from gateway.execution.ports import CallerView, RequestContext, SubgraphClient
 from gateway.federation.composition.ownership import Ownership
 from gateway.federation.supergraph import Supergraph
 from gateway.graph.client import GatewayGraph
 from gateway.graph.context import GraphContext, SystemState, SystemStatus
 from gateway.graph.entity_lookup import SubgraphEntityLookup
 from gateway.settings import Settings, SettingsRefused, SubgraphSettings
+from gateway.telemetry.correlation import correlation_id
 from gateway.transport.resume import CURSOR_HEADER
 from gateway.upstream.breaker import CircuitBreaker
 from gateway.upstream.bulkhead import Bulkhead
@@ -36,6 +39,9 @@ from gateway.writes.idempotent import IdempotentWrites
 from gateway.writes.reconciliation.desk import ReconciliationDesk
 from gateway.writes.store import WriteStore
 from gateway.writes.workflows.desk import WorkflowDesk
+
+_SIGHT_S = 10.0
+"""How long the owner of customers may take to say whom a caller may see."""
 
 
 class SubgraphClients:
@@ -65,6 +71,11 @@ class SubgraphClients:
         self._breakers: dict[str, CircuitBreaker] = {}
         self._own = frozenset(name for name, each in settings.subgraphs.items() if each.in_process is not None)
         self._supergraph: Supergraph | None = None
+        self.sights = Sights(
+            self._visible_customers,
+            SightRules(regions=settings.events.regions, tenants_confine=settings.events.tenants_confine),
+        )
+        """What of the events callers see, as the owner of customers says."""
         self.workflows: WorkflowDesk | None = None
         """Set once it is open: workflows reach the systems through these clients."""
         self.reconciliation: ReconciliationDesk | None = None
@@ -161,6 +172,19 @@ class SubgraphClients:
             keeps_entities=self._caching is not None and bool(self._caching.policies.get(name)),
         )
 
+    async def _visible_customers(self, caller: CallerView, customers: Sequence[str]) -> frozenset[str]:
+        """Return which of these customers a caller may see. Raises `GatewayError` with a SYSTEM_* code."""
+        assert self._supergraph is not None
+        context = RequestContext(
+            correlation_id=correlation_id(None),
+            deadline=asyncio.get_running_loop().time() + _SIGHT_S,
+            caller=caller,
+            reads_anew=True,
+        )
+        find = SubgraphEntityLookup(self._supergraph, self._clients, context, self._own)
+        found = await find("Customer", [{"id": each} for each in customers], "id")
+        return frozenset(each for each, current in zip(customers, found, strict=True) if current is not None)
+
     async def _graph_context(self, context: RequestContext) -> GraphContext:
         """What the gateway's own graph needs: it asks the other subgraphs whether entities exist."""
         assert self._supergraph is not None
@@ -175,6 +199,7 @@ class SubgraphClients:
             request=context,
             workflows=self.workflows,
             reconciliation=self.reconciliation,
+            sight=self.sights.of(context.caller),
             resume_after=context.headers.get(CURSOR_HEADER) or None,
         )
 

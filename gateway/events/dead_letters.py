@@ -103,6 +103,10 @@ class DeadLetters(Protocol):
         """Return wanted letters with numbers above `after`, oldest first."""
         ...
 
+    async def read_back(self, before: int | None, limit: int, wanted: DeadLetterFilter = ALL) -> tuple[DeadLetter, ...]:
+        """Return wanted letters with numbers below `before`, or of all, newest first."""
+        ...
+
     async def get(self, number: int) -> DeadLetter | None:
         """Return one letter; None if there is none with this number."""
         ...

@@ -26,6 +26,7 @@ from gateway.events.cursor import print_cursor
 from gateway.events.event import print_event, print_instant
 from gateway.events.log import EventFilter, EventLog
 from gateway.events.refusal import refusal_response
+from gateway.events.sight import Sight
 from gateway.events.source_stream import EventStreams, Streamed, StreamedEvent
 
 BEGINNING = "beginning"
@@ -43,6 +44,33 @@ class FeedSettings:
     """How long a reader may take nothing before it is cut off."""
 
 
+async def _always() -> None:
+    await asyncio.Event().wait()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedReader:
+    """Who reads the feed."""
+
+    sight: Sight | None = None
+    """What of the events it sees; None: all."""
+    until: Callable[[], Awaitable[None]] = _always
+    """Returns once it may read no longer."""
+
+
+Recognise = Callable[[Mapping[str, str]], Awaitable[FeedReader]]
+"""Returns who has sent headers, names in lower case. Raises UNAUTHENTICATED, FORBIDDEN, AUTH_UNAVAILABLE."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a reader asks for."""
+
+    reader: FeedReader
+    follow: bool
+    limit: int | None
+
+
 class EventFeed:
     """The ASGI application behind /events/feed."""
 
@@ -55,19 +83,24 @@ class EventFeed:
         secret: str,
         settings: FeedSettings,
         stopping: Callable[[], Awaitable[None]],
+        recognise: Recognise | None = None,
     ) -> None:
-        """`stopping` returns once this process begins to stop: readers then go on at another."""
+        """`stopping` returns once this process begins to stop: readers then go on at another.
+
+        Whoever has none of the keys is a reader if `recognise` says so.
+        """
         self._log = log
         self._streams = streams
         self._types = contracts.types
         self._secrets = (secret, *settings.keys.values())
         self._settings = settings
         self._stopping = stopping
+        self._recognise = recognise
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         try:
-            self._authenticate(request)
+            reader = await self._authenticate(request)
             wanted, cursor, follow, limit = self._read(request)
             stream = self._streams.subscribe(wanted, cursor)
         except GatewayError as error:
@@ -80,7 +113,8 @@ class EventFeed:
         print_one = _print_sse if is_sse else _print_line
         leaving = asyncio.create_task(_left(receive))
         try:
-            async with aclosing(self._parts(stream, follow=follow, limit=limit, leaving=leaving)) as parts:
+            asked = _Asked(reader, follow, limit)
+            async with aclosing(self._parts(stream, asked, leaving)) as parts:
                 async for part in parts:
                     text = (b":\n\n" if is_sse else b"\n") if part is None else print_one(part)
                     async with asyncio.timeout(self._settings.send_timeout_s):
@@ -91,15 +125,19 @@ class EventFeed:
             leaving.cancel()
         await send({"type": "http.response.body", "body": b""})
 
-    def _authenticate(self, request: Request) -> None:
+    async def _authenticate(self, request: Request) -> FeedReader:
+        """Return who reads. Raises METHOD_NOT_ALLOWED, UNAUTHENTICATED, FORBIDDEN, AUTH_UNAVAILABLE."""
         if request.method != "GET":
             raise GatewayError("METHOD_NOT_ALLOWED", "Use GET.", headers={"Allow": "GET"})
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         given = key.strip().encode()
         # All are compared, so that time tells nothing about which came near.
         matches = [hmac.compare_digest(given, secret.encode()) for secret in self._secrets]
-        if scheme.lower() != "bearer" or not any(matches):
+        if scheme.lower() == "bearer" and any(matches):
+            return FeedReader()
+        if self._recognise is None:
             raise GatewayError("UNAUTHENTICATED", headers={"WWW-Authenticate": "Bearer"})
+        return await self._recognise(dict(request.headers))
 
     def _read(self, request: Request) -> tuple[EventFilter, str | None, bool, int | None]:
         """Return filter, cursor, whether to go on with what comes, and the most events; raises BAD_USER_INPUT."""
@@ -126,10 +164,12 @@ class EventFeed:
         return wanted, after, query.get("follow", "true") == "true", None if limit is None else int(limit)
 
     async def _parts(
-        self, stream: AsyncGenerator[Streamed], *, follow: bool, limit: int | None, leaving: asyncio.Task[None]
+        self, stream: AsyncGenerator[Streamed], asked: _Asked, leaving: asyncio.Task[None]
     ) -> AsyncGenerator[dict[str, Any] | None]:
         """Yield what to send: events, None for a heartbeat, and why the stream ends where it does not just end."""
+        follow, limit, reader = asked.follow, asked.limit, asked.reader
         ending = asyncio.ensure_future(self._stopping())
+        expired = asyncio.ensure_future(reader.until())
         head = self._log.bounds().head
         waiting: asyncio.Task[Streamed | None] | None = None
         count = 0
@@ -138,13 +178,17 @@ class EventFeed:
                 waiting = waiting or asyncio.create_task(_next(stream))
                 # Without following there is nothing to wait for beyond what was there at the beginning.
                 timeout_s = self._settings.heartbeat_s if follow else 0.5
-                await asyncio.wait({waiting, ending, leaving}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+                ends = {waiting, ending, leaving, expired}
+                await asyncio.wait(ends, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+                if expired.done():
+                    raise GatewayError("TOKEN_EXPIRED")
                 if waiting.done():
                     streamed, waiting = waiting.result(), None
                     if not isinstance(streamed, StreamedEvent) or (not follow and streamed.recorded.position > head):
                         return
-                    count += 1
-                    yield _envelope(streamed)
+                    if reader.sight is None or await reader.sight.sees_event(streamed.recorded.event):
+                        count += 1
+                        yield _envelope(streamed)
                     if not follow and streamed.recorded.position == head:
                         return
                 elif ending.done() or leaving.done() or not follow:
@@ -155,6 +199,7 @@ class EventFeed:
             yield {"errors": [error.to_graphql_error()]}
         finally:
             ending.cancel()
+            expired.cancel()
             if waiting is not None:
                 waiting.cancel()
                 await asyncio.wait({waiting})

@@ -84,6 +84,20 @@ class RedisDeadLetters:
                 break
         return tuple(found[:limit])
 
+    async def read_back(self, before: int | None, limit: int, wanted: DeadLetterFilter = ALL) -> tuple[DeadLetter, ...]:
+        """Return wanted letters with numbers below `before`, or of all, newest first."""
+        found: list[DeadLetter] = []
+        newest = "+inf" if before is None else f"({before}"
+        while len(found) < limit:
+            numbers: Any = await self._store.call(
+                self._store.redis.zrevrangebyscore(self._keys[1], newest, "-inf", start=0, num=_PAGE)
+            )
+            found += filter(wanted.matches, await self._letters(numbers))
+            if len(numbers) < _PAGE:
+                break
+            newest = f"({int(numbers[-1])}"
+        return tuple(found[:limit])
+
     async def get(self, number: int) -> DeadLetter | None:
         """Return one letter; None if there is none with this number."""
         row: Any = await self._store.call(self._store.redis.hgetall(self._keys[2] + str(number)))
@@ -124,16 +138,17 @@ class RedisDeadLetters:
 
     async def _page(self, after: int) -> tuple[list[DeadLetter], int, bool]:
         """Return some letters after a number, the number to go on from, and whether these were the last."""
-        redis = self._store.redis
         numbers: Any = await self._store.call(
-            redis.zrangebyscore(self._keys[1], f"({after}", "+inf", start=0, num=_PAGE)
+            self._store.redis.zrangebyscore(self._keys[1], f"({after}", "+inf", start=0, num=_PAGE)
         )
-        async with redis.pipeline(transaction=True) as pipeline:
+        return await self._letters(numbers), int(numbers[-1]) if numbers else after, len(numbers) < _PAGE
+
+    async def _letters(self, numbers: Sequence[bytes]) -> list[DeadLetter]:
+        async with self._store.redis.pipeline(transaction=True) as pipeline:
             for number in numbers:
                 pipeline.hgetall(self._keys[2] + number.decode())
-            rows = await self._store.call(pipeline.execute())
-        letters = [_letter(int(number), row) for number, row in zip(numbers, rows, strict=True) if row]
-        return letters, int(numbers[-1]) if numbers else after, len(numbers) < _PAGE
+            rows: Any = await self._store.call(pipeline.execute())
+        return [_letter(int(number), row) for number, row in zip(numbers, rows, strict=True) if row]
 
 
 def _print_letter(letter: RejectedEvent) -> bytes:

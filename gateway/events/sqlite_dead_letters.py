@@ -85,6 +85,12 @@ class SqliteDeadLetters:
         where, parameters = _conditions(wanted)
         return await self._select(f"number > ? AND {where} ORDER BY number LIMIT ?", [after, *parameters, limit])
 
+    async def read_back(self, before: int | None, limit: int, wanted: DeadLetterFilter = ALL) -> tuple[DeadLetter, ...]:
+        """Return wanted letters with numbers below `before`, or of all, newest first."""
+        where, parameters = _conditions(wanted)
+        clauses = f"(? IS NULL OR number < ?) AND {where} ORDER BY number DESC LIMIT ?"
+        return await self._select(clauses, [before, before, *parameters, limit])
+
     async def get(self, number: int) -> DeadLetter | None:
         """Return one letter; None if there is none with this number."""
         return next(iter(await self._select("number = ?", [number])), None)

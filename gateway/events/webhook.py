@@ -17,6 +17,7 @@ import orjson
 
 from gateway.events.event import RecordedEvent, print_event, print_instant
 from gateway.events.log import EventFilter
+from gateway.execution.ports import CallerView
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - how the standard marks a secret
 MEDIA_TYPE = "application/cloudevents+json"
@@ -30,6 +31,8 @@ class Webhook:
     url: str
     secret: bytes
     wanted: EventFilter
+    reader: CallerView | None = None
+    """For whom it is: it gets what this caller may see; None: everything."""
     timeout_s: float = 10.0
     first_pause_s: float = 1.0
     """Pause after the first failure; it doubles with each one."""

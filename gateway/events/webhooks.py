@@ -13,12 +13,14 @@ from datetime import UTC, datetime
 
 import httpx2
 
+from gateway.errors import GatewayError
 from gateway.events.consumers import Consumers, ServedElsewhere
 from gateway.events.egress import Egress, EgressRefused
 from gateway.events.event import RecordedEvent
 from gateway.events.log import EventLog, StoreUnavailable
 from gateway.events.notes import Notes
 from gateway.events.replay_job import ReplayJob, ReplayJobs, events_of
+from gateway.events.sight import Sights
 from gateway.events.webhook import (
     Delivery,
     Webhook,
@@ -67,6 +69,8 @@ class Webhooks:
         self._consumers = consumers
         self._notes = notes
         self._egress = egress
+        self.sights: Sights | None = None
+        """Decide what a webhook gets that is for somebody who may not see everything; set before any is delivered to."""
 
     @asynccontextmanager
     async def delivering(self) -> AsyncIterator[None]:
@@ -104,7 +108,7 @@ class Webhooks:
                     group.create_task(self._replay_for_ever(webhook, http))
                     while True:
                         for recorded in await consumer.take(_BATCH):
-                            if webhook.wanted.matches(recorded.event):
+                            if await self._is_for(webhook, recorded):
                                 await self._deliver(webhook, recorded, http, None)
                             await consumer.acknowledge(recorded.position)
             except* (ServedElsewhere, StoreUnavailable) as error:
@@ -120,11 +124,26 @@ class Webhooks:
     async def _replay(self, webhook: Webhook, job: ReplayJob, http: httpx2.AsyncClient) -> None:
         async for recorded, done in events_of(job, self._log):
             began = time.monotonic()
-            if webhook.wanted.matches(recorded.event):
+            if await self._is_for(webhook, recorded):
                 await self._deliver(webhook, recorded, http, job.id)
                 await self.jobs.save(done)
                 await asyncio.sleep(max(0.0, 1 / job.per_second - (time.monotonic() - began)))
         await self.jobs.finish(job)
+
+    async def _is_for(self, webhook: Webhook, recorded: RecordedEvent) -> bool:
+        """Say whether a webhook gets an event; waits while nobody can tell."""
+        if not webhook.wanted.matches(recorded.event):
+            return False
+        if webhook.reader is None:
+            return True
+        assert self.sights is not None
+        while True:
+            try:
+                sight = self.sights.of(webhook.reader)
+                return sight is None or await sight.sees_event(recorded.event)
+            except GatewayError as error:
+                _LOG.info("webhook_waits", extra={"webhook": webhook.name, "reason": error.code})
+                await asyncio.sleep(_LOOK_S)
 
     async def _deliver(
         self, webhook: Webhook, recorded: RecordedEvent, http: httpx2.AsyncClient, replay_id: str | None

@@ -14,6 +14,7 @@ from gateway.errors import GatewayError
 from gateway.events.consumers import Consumers
 from gateway.events.dead_letter_desk import DeadLetterDesk
 from gateway.events.log import EventLog
+from gateway.events.sight import Sight
 from gateway.events.source_stream import EventStreams
 from gateway.events.webhooks import Webhooks
 from gateway.execution.ports import RequestContext
@@ -95,6 +96,8 @@ class GraphContext:
     """None where the gateway is configured to carry none."""
     reconciliation: ReconciliationDesk | None = None
     """None where the gateway carries no workflows, beside which drift is kept."""
+    sight: Sight | None = None
+    """What of the events the caller sees; None: all."""
     resume_after: str | None = None
     """The cursor that the client gave outside the operation, such as Last-Event-ID; a `cursor` argument goes before it."""
     _keys: DataLoader[_Asked, str | None] = field(init=False)

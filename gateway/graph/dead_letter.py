@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from datetime import datetime
-from typing import Annotated
 
 import strawberry
 
 from gateway.events.dead_letter_desk import dead_letter_id
 from gateway.events.dead_letters import DeadLetter as Letter
 from gateway.events.dead_letters import DeadLetterCause as Cause
-from gateway.events.dead_letters import DeadLetterFilter, DeadLetterState
-from gateway.events.log import StoreUnavailable
-from gateway.graph.context import GraphInfo
+from gateway.events.dead_letters import DeadLetterState
 from gateway.graph.descriptions import described_enum
 from gateway.graph.guards import SEES_OPERATIONS
 from gateway.graph.node import Node
-from gateway.graph.page_info import PageInfo
-from gateway.graph.refusal import refusal
-
-_DEFAULT_PAGE_SIZE = 50
-_MAX_PAGE_SIZE = 200
-_MAX_TEXT = 200
 
 described_enum(
     "What became of a dead letter.",
@@ -100,91 +89,3 @@ class DeadLetterCause:
     def of(cls, cause: Cause) -> DeadLetterCause:
         """Return a group of the store as a value of the graph."""
         return cls(event_type=cause.event_type, rule=cause.rule, letters=cause.letters, last_seen=cause.last_seen)
-
-
-@strawberry.type
-class DeadLetterEdge:
-    """One letter of a page."""
-
-    node: DeadLetter
-    cursor: str
-
-
-@strawberry.type
-class DeadLetterConnection:
-    """One page of dead letters, oldest first."""
-
-    edges: list[DeadLetterEdge]
-    page_info: PageInfo
-    wanted: strawberry.Private[DeadLetterFilter]
-
-    @strawberry.field
-    async def total_count(self, info: GraphInfo) -> int | None:
-        """How many letters there are that the arguments let through."""
-        try:
-            return await info.context.desk.letters.count(self.wanted)
-        except StoreUnavailable as error:
-            raise refusal("STORE_UNAVAILABLE") from error
-
-
-async def resolve_dead_letters(
-    info: GraphInfo,
-    state: Annotated[
-        DeadLetterState | None, strawberry.argument(description="Those in this state; null: in any.")
-    ] = DeadLetterState.WAITING,
-    event_type: Annotated[
-        str | None,
-        strawberry.argument(description="Only events of this type, such as `concord.renewal.due.v1`; without it, all."),
-    ] = None,
-    rule: Annotated[
-        str | None, strawberry.argument(description="Only those that broke this rule, exactly as `rule` has it.")
-    ] = None,
-    first: int | None = None,
-    after: str | None = None,
-) -> DeadLetterConnection:
-    """Return a page of dead letters. Raises BAD_USER_INPUT, STORE_UNAVAILABLE."""
-    first = _DEFAULT_PAGE_SIZE if first is None else first
-    if not 0 <= first <= _MAX_PAGE_SIZE:
-        raise refusal("BAD_USER_INPUT", f"A page has between 0 and {_MAX_PAGE_SIZE} items.")
-    wanted = DeadLetterFilter(state=state, event_type=event_type, rule=rule)
-    start = 0 if after is None else _parse_cursor(after)
-    try:
-        letters = await info.context.desk.letters.read(start, first + 1, wanted)
-    except StoreUnavailable as error:
-        raise refusal("STORE_UNAVAILABLE") from error
-    edges = [
-        DeadLetterEdge(node=DeadLetter.of(letter), cursor=_print_cursor(letter.number)) for letter in letters[:first]
-    ]
-    return DeadLetterConnection(
-        edges=edges,
-        page_info=PageInfo(
-            has_next_page=len(letters) > first,
-            has_previous_page=after is not None,
-            start_cursor=edges[0].cursor if edges else None,
-            end_cursor=edges[-1].cursor if edges else None,
-        ),
-        wanted=wanted,
-    )
-
-
-async def resolve_dead_letter_causes(info: GraphInfo) -> list[DeadLetterCause]:
-    """Return the waiting letters by cause, the most frequent first. Raises STORE_UNAVAILABLE."""
-    try:
-        return [DeadLetterCause.of(cause) for cause in await info.context.desk.letters.causes()]
-    except StoreUnavailable as error:
-        raise refusal("STORE_UNAVAILABLE") from error
-
-
-def _print_cursor(number: int) -> str:
-    return base64.urlsafe_b64encode(f"letter.{number}".encode()).decode().rstrip("=")
-
-
-def _parse_cursor(cursor: str) -> int:
-    try:
-        padded = cursor[:100] + "=" * (-len(cursor[:100]) % 4)
-        word, _, digits = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii").partition(".")
-    except (binascii.Error, ValueError):
-        word, digits = "", ""
-    if word != "letter" or not (digits.isdigit() and len(digits) <= 18):
-        raise refusal("BAD_USER_INPUT", "This is not a cursor of this list.")
-    return int(digits)

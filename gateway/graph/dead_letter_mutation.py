@@ -13,6 +13,7 @@ from gateway.events.dead_letters import DeadLetterFilter
 from gateway.events.log import StoreUnavailable
 from gateway.graph.context import GraphInfo
 from gateway.graph.dead_letter import DeadLetter
+from gateway.graph.dead_letter_connection import may_see_letter, see_all_letters
 from gateway.graph.refusal import refusal, to_graphql_error
 
 _LONGEST_SWEEP_S = 20.0
@@ -121,6 +122,7 @@ async def _refusals() -> AsyncIterator[None]:
 async def replay_dead_letter(info: GraphInfo, input: ReplayDeadLetterInput) -> DeadLetterPayload:  # noqa: A002 - Relay's name
     """Send the event on, flagged as a replay. Raises NOT_FOUND, CONFLICT, EVENT_CONTRACT_BROKEN, STORE_UNAVAILABLE."""
     async with _refusals():
+        await _see(info, input.id)
         letter = await info.context.desk.replay(input.id)
     return DeadLetterPayload(dead_letter=DeadLetter.of(letter), client_mutation_id=input.client_mutation_id)
 
@@ -128,12 +130,14 @@ async def replay_dead_letter(info: GraphInfo, input: ReplayDeadLetterInput) -> D
 async def discard_dead_letter(info: GraphInfo, input: DiscardDeadLetterInput) -> DeadLetterPayload:  # noqa: A002 - Relay's name
     """Put the letter away. Raises NOT_FOUND, CONFLICT, BAD_USER_INPUT, STORE_UNAVAILABLE."""
     async with _refusals():
+        await _see(info, input.id)
         letter = await info.context.desk.discard(input.id, input.reason)
     return DeadLetterPayload(dead_letter=DeadLetter.of(letter), client_mutation_id=input.client_mutation_id)
 
 
 async def replay_dead_letters(info: GraphInfo, input: ReplayDeadLettersInput) -> ReplayDeadLettersPayload:  # noqa: A002 - Relay's name
-    """Replay what waits for a cause, throttled. Raises BAD_USER_INPUT, STORE_UNAVAILABLE."""
+    """Replay what waits for a cause, throttled. Raises BAD_USER_INPUT, FORBIDDEN, STORE_UNAVAILABLE."""
+    see_all_letters(info)
     if not 0 < input.per_second <= _MOST_PER_SECOND:
         raise refusal("BAD_USER_INPUT", f"`perSecond` lies above 0 and is at most {_MOST_PER_SECOND:.0f}.")
     wanted = DeadLetterFilter(event_type=input.event_type, rule=input.rule)
@@ -152,8 +156,15 @@ async def replay_dead_letters(info: GraphInfo, input: ReplayDeadLettersInput) ->
 
 
 async def discard_dead_letters(info: GraphInfo, input: DiscardDeadLettersInput) -> DiscardDeadLettersPayload:  # noqa: A002 - Relay's name
-    """Discard what waits for a cause. Raises BAD_USER_INPUT, STORE_UNAVAILABLE."""
+    """Discard what waits for a cause. Raises BAD_USER_INPUT, FORBIDDEN, STORE_UNAVAILABLE."""
+    see_all_letters(info)
     wanted = DeadLetterFilter(event_type=input.event_type, rule=input.rule)
     async with _refusals():
         sweep = await info.context.desk.discard_all(wanted, input.reason)
     return DiscardDeadLettersPayload(discarded=sweep.settled, client_mutation_id=input.client_mutation_id)
+
+
+async def _see(info: GraphInfo, global_id: str) -> None:
+    """Return if the caller sees the letter. Raises NOT_FOUND where there is none, or it is somebody else's."""
+    if info.context.sight is not None and not await may_see_letter(info, await info.context.desk.find(global_id)):
+        raise GatewayError("NOT_FOUND", "There is no such dead letter.")

@@ -18,10 +18,10 @@ from gateway.events.log import StoreUnavailable
 from gateway.graph.amend_contract import AmendContractMutation
 from gateway.graph.close_opportunity import CloseOpportunityMutation
 from gateway.graph.context import GraphInfo, SystemStatus
-from gateway.graph.dead_letter import (
-    DeadLetter,
-    DeadLetterCause,
+from gateway.graph.dead_letter import DeadLetter, DeadLetterCause
+from gateway.graph.dead_letter_connection import (
     DeadLetterConnection,
+    may_see_letter,
     resolve_dead_letter_causes,
     resolve_dead_letters,
 )
@@ -121,7 +121,9 @@ async def find_dead_letter(info: GraphInfo, id: strawberry.ID) -> DeadLetter | N
         letter = None if number is None else await info.context.desk.letters.get(number)
     except StoreUnavailable as error:
         raise refusal("STORE_UNAVAILABLE") from error
-    return None if letter is None else DeadLetter.of(letter)
+    if letter is None or not await may_see_letter(info, letter):
+        return None
+    return DeadLetter.of(letter)
 
 
 async def resolve_nodes(
@@ -149,7 +151,8 @@ async def resolve_events(
 ) -> LifecycleEventConnection:
     """Return a page of the log."""
     wanted = to_event_filter(filter)
-    return await event_page(info.context.log, wanted, first=first, after=after, last=last, before=before)
+    context = info.context
+    return await event_page(context.log, wanted, context.sight, first=first, after=after, last=last, before=before)
 
 
 async def resolve_workflow(

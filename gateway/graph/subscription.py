@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Annotated
 
 import strawberry
@@ -55,11 +56,15 @@ def stream_of(*subjects: str) -> Callable[..., Awaitable[AsyncGenerator[Lifecycl
 async def _events(
     stream: AsyncGenerator[Streamed], context: GraphContext, owners: frozenset[str] | None
 ) -> AsyncGenerator[LifecycleEvent]:
+    sight = context.sight
     async with aclosing(stream):
         try:
             async for streamed in stream:
                 if isinstance(streamed, Gap):
-                    yield LifecycleEvent.of_gap(streamed)
+                    # How many of them the caller might have seen, nobody has counted.
+                    yield LifecycleEvent.of_gap(streamed if sight is None else replace(streamed, missed=None))
+                elif sight is not None and not await sight.sees_event(streamed.recorded.event):
+                    continue
                 elif owners is None or await is_of_owners(streamed.recorded.event, owners, context):
                     yield LifecycleEvent.of(streamed)
         except GatewayError as error:
