@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry
-from redis.asyncio import Redis
 
 from gateway.access.authenticate import Credentials
 from gateway.access.confined import Confined
@@ -39,12 +38,10 @@ from gateway.events.feed import EventFeed, FeedSettings
 from gateway.events.gauges import EventGauges
 from gateway.events.ingest import EventIngest
 from gateway.events.meter import EventMeter
-from gateway.events.shared import shared_events
 from gateway.events.source_watch import SourceWatch
 from gateway.events.webhooks import Webhooks
 from gateway.federation.supergraph import Supergraph
 from gateway.outgoing import feed_readers, read_webhooks
-from gateway.reconciliation import open_reconciliation
 from gateway.reload import ReloadedEngine, read_supergraph
 from gateway.settings import LimitsSettings, Settings, SettingsRefused, load_ownership
 from gateway.subgraph_clients import SubgraphClients
@@ -56,7 +53,6 @@ from gateway.transport.drain import Drain
 from gateway.transport.graphql_app import graphql_app
 from gateway.transport.routes import health, readiness, routes
 from gateway.transport.settings import CorsSettings, TransportSettings
-from gateway.workflows import open_workflows
 from gateway.writes.sqlite_store import SqliteWriteStore
 from gateway.writes.store import WriteStore
 
@@ -80,7 +76,7 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
     engine = ReloadedEngine(settings.supergraph.path)
     supergraph = read_supergraph(settings.supergraph.path)
     ownership = load_ownership(settings)
-    contracts = EventContracts.load(settings.events.contracts)
+    contracts = _contracts(settings)
     transport = TransportSettings(
         csrf=settings.server.csrf,
         cors=CorsSettings(origins=frozenset(settings.server.cors_origins)),
@@ -118,9 +114,12 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
             )
             stack.push_async_callback(clients.aclose)
             webhooks.sights = clients.sights
-            clients.workflows = await stack.enter_async_context(
-                open_workflows(settings, ownership, clients, events.log)
-            )
+            if settings.workflows.enabled:
+                from gateway.workflows import open_workflows  # noqa: PLC0415 - a gateway without them does without
+
+                clients.workflows = await stack.enter_async_context(
+                    open_workflows(settings, ownership, clients, events.log)
+                )
             if rates is not None:
                 stack.push_async_callback(rates.aclose)
             build = partial(
@@ -134,9 +133,12 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
             interval_s = settings.supergraph.reload_interval_s
             plans = _warm_plans(settings)
             await stack.enter_async_context(engine.serving(supergraph, build, plans, interval_s=interval_s))
-            clients.reconciliation = await stack.enter_async_context(
-                open_reconciliation(settings, engine, clients.workflows, events.log)
-            )
+            if clients.workflows is not None:
+                from gateway.reconciliation import open_reconciliation  # noqa: PLC0415 - it is kept beside workflows
+
+                clients.reconciliation = await stack.enter_async_context(
+                    open_reconciliation(settings, engine, clients.workflows, events.log)
+                )
             ingest.app = EventIngest(events.log, events.dead_letters, contracts, secret=internal_secret)
             feed.app = EventFeed(
                 events.log,
@@ -275,8 +277,12 @@ def _trusted(table: str, mode: TrustMode, manifest: Path | None) -> TrustedDocum
 def _rates(settings: LimitsSettings) -> CallerRates | None:
     if settings.requests_per_s is None:
         return None
-    redis = None if settings.redis_url is None else Redis.from_url(settings.redis_url, socket_connect_timeout=1)
-    return CallerRates(Rate(per_s=settings.requests_per_s, burst=settings.burst), redis)
+    rate = Rate(per_s=settings.requests_per_s, burst=settings.burst)
+    if settings.redis_url is None:
+        return CallerRates(rate)
+    from redis.asyncio import Redis  # noqa: PLC0415 - only who shares its rates loads it
+
+    return CallerRates(rate, Redis.from_url(settings.redis_url, socket_connect_timeout=1))
 
 
 def _warm_plans(settings: Settings) -> WarmPlans:
@@ -303,9 +309,24 @@ def _policies(settings: AccessSettings) -> PolicyPort:
         raise SettingsRefused((f"`access.policies`: {error}.",)) from error
 
 
+def _contracts(settings: Settings) -> EventContracts:
+    """Read the event contracts; they are compiled at once where events are known to be read."""
+    path = settings.events.contracts
+    own_graph = any(each.in_process is not None for each in settings.subgraphs.values())
+    try:
+        contracts = EventContracts.load(path)
+        if own_graph or settings.webhooks or settings.events.feed_keys:
+            contracts.compile()
+    except (OSError, ValueError) as error:
+        raise SettingsRefused((f"`events.contracts`: {path}: {error}",)) from error
+    return contracts
+
+
 def _open_events(settings: Settings, meter: EventMeter) -> AbstractAsyncContextManager[Events]:
     retention = timedelta(days=settings.events.retention_days)
     if settings.events.redis_url is not None:
+        from gateway.events.shared import shared_events  # noqa: PLC0415 - loads Redis's client
+
         return shared_events(settings.events.redis_url, retention=retention, meter=meter)
     return embedded_events(settings.state.directory / "gateway" / "events.sqlite", retention=retention, meter=meter)
 

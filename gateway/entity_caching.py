@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from gateway.cache.asked import plain_fields
 from gateway.cache.cached_entities import CachedEntities
 from gateway.cache.entity_cache import EntityCache
-from gateway.cache.shared_entries import SharedEntries
 from gateway.cache.tags import ALL, inner_tag, key_tag, type_tag
 from gateway.errors import GatewayError
 from gateway.events.catalogue import key_typename
 from gateway.events.event import Event
 from gateway.events.log import EventFilter, EventLog, PositionExpired, StoreUnavailable
 from gateway.execution.ports import SubgraphClient
-from gateway.federation.composition.ownership import CachePolicy, Ownership
+from gateway.federation.ownership import CachePolicy, Ownership
 from gateway.federation.supergraph import Supergraph
 from gateway.graph.global_id import typename_of
 from gateway.settings import EntitiesSettings
@@ -127,7 +126,11 @@ async def entity_caching(
         yield None
         return
     longest_s = max(each.ttl_s + each.stale_s for types in policies.values() for each in types.values())
-    shared = SharedEntries(settings.redis_url, longest_s=longest_s) if settings.redis_url is not None else None
+    shared = None
+    if settings.redis_url is not None:
+        from gateway.cache.shared_entries import SharedEntries  # noqa: PLC0415 - loads Redis's client
+
+        shared = SharedEntries(settings.redis_url, longest_s=longest_s)
     cache = EntityCache(max_bytes=settings.max_bytes, shared=shared)
     caching = EntityCaching(cache, policies, {system.name: system.subgraphs for system in ownership.systems})
     tasks: Sequence[asyncio.Task[None]] = (

@@ -36,12 +36,9 @@ class Answers(Protocol):
 
 @asynccontextmanager
 async def open_reconciliation(
-    settings: Settings, engine: Callable[[], Answers], workflows: WorkflowDesk | None, log: EventLog
-) -> AsyncGenerator[ReconciliationDesk | None]:
-    """Reconcile until the end of the context; None where no workflows are kept, beside which drift is. Raises `StoreFailed`."""
-    if workflows is None:
-        yield None
-        return
+    settings: Settings, engine: Callable[[], Answers], workflows: WorkflowDesk, log: EventLog
+) -> AsyncGenerator[ReconciliationDesk]:
+    """Reconcile until the end of the context; drift is kept beside workflows. Raises `StoreFailed`."""
     path = settings.state.directory / "gateway" / "workflow-records.sqlite"
     database = await asyncio.to_thread(open_database, path, settings.writes.postgres_url)
     store = await asyncio.to_thread(_store, database)

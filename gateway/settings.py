@@ -20,7 +20,7 @@ from pydantic_core import ErrorDetails
 from gateway.access.csrf import CsrfPolicy
 from gateway.access.settings import AccessSettings
 from gateway.access.trusted import TrustMode
-from gateway.federation.composition.ownership import Ownership, OwnershipInvalidError, parse_ownership
+from gateway.federation.ownership import Ownership, OwnershipInvalidError, parse_ownership
 
 ENVIRONMENT_PREFIX = "CONCORD_"
 DEFAULT_PATH = Path("schema/concord.toml")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from gateway.access.identity import CallerSigner
 from gateway.entity_caching import EntityCaching
@@ -15,11 +16,10 @@ from gateway.events.sight import SightRules, Sights
 from gateway.events.webhooks import Webhooks
 from gateway.execution.located import SubgraphProfile
 from gateway.execution.ports import CallerView, RequestContext, SubgraphClient
-from gateway.federation.composition.ownership import Ownership
+from gateway.federation.ownership import Ownership
 from gateway.federation.supergraph import Supergraph
-from gateway.graph.client import GatewayGraph
-from gateway.graph.context import GraphContext, SystemState, SystemStatus
 from gateway.graph.entity_lookup import SubgraphEntityLookup
+from gateway.graph.systems import SystemState, SystemStatus
 from gateway.settings import Settings, SettingsRefused, SubgraphSettings
 from gateway.telemetry.correlation import correlation_id
 from gateway.transport.resume import CURSOR_HEADER
@@ -36,9 +36,12 @@ from gateway.upstream.retry import Retried
 from gateway.upstream.tls import TlsFiles, TlsFilesRefused
 from gateway.upstream.turns import Turns
 from gateway.writes.idempotent import IdempotentWrites
-from gateway.writes.reconciliation.desk import ReconciliationDesk
 from gateway.writes.store import WriteStore
-from gateway.writes.workflows.desk import WorkflowDesk
+
+if TYPE_CHECKING:
+    from gateway.graph.context import GraphContext
+    from gateway.writes.reconciliation.desk import ReconciliationDesk
+    from gateway.writes.workflows.desk import WorkflowDesk
 
 _SIGHT_S = 10.0
 """How long the owner of customers may take to say whom a caller may see."""
@@ -136,6 +139,8 @@ class SubgraphClients:
     def _client(self, name: str, url: str) -> SubgraphClient:
         configured = self._settings.subgraphs.get(name)
         if configured is not None and configured.in_process is not None:
+            from gateway.graph.client import GatewayGraph  # noqa: PLC0415 - loads strawberry
+
             own = GatewayGraph(make_context=self._graph_context)
             return own if self._caching is None else self._caching.around(own, name, is_in_process=True)
         settings = configured or SubgraphSettings(url=url, schema=self._settings.supergraph.path)
@@ -187,6 +192,8 @@ class SubgraphClients:
 
     async def _graph_context(self, context: RequestContext) -> GraphContext:
         """What the gateway's own graph needs: it asks the other subgraphs whether entities exist."""
+        from gateway.graph.context import GraphContext  # noqa: PLC0415 - as above
+
         assert self._supergraph is not None
         return GraphContext(
             log=self._events.log,

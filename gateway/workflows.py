@@ -12,7 +12,7 @@ from gateway.events.event import Change, Event
 from gateway.events.log import EventLog, StoreUnavailable
 from gateway.execution.located import SubgraphProfile
 from gateway.execution.ports import SubgraphClient
-from gateway.federation.composition.ownership import Ownership
+from gateway.federation.ownership import Ownership
 from gateway.settings import PricingSettings, Settings
 from gateway.writes.workflows.announcements import Announcement, Announcements, Publish
 from gateway.writes.workflows.catalogue import definitions
@@ -39,11 +39,8 @@ class Clients(Protocol):
 @asynccontextmanager
 async def open_workflows(
     settings: Settings, ownership: Ownership | None, clients: Clients, log: EventLog
-) -> AsyncGenerator[WorkflowDesk | None]:
-    """Carry workflows until the end of the context; None where the configuration asks for none. Raises `StoreFailed`."""
-    if not settings.workflows.enabled:
-        yield None
-        return
+) -> AsyncGenerator[WorkflowDesk]:
+    """Carry workflows until the end of the context. Raises `StoreFailed`."""
     folder = settings.state.directory / "gateway"
     postgres_url = settings.writes.postgres_url
     database = await asyncio.to_thread(open_database, folder / "workflow-records.sqlite", postgres_url)

@@ -11,15 +11,17 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from gateway.access.caller import ANONYMOUS, DEVELOPER, Caller
 from gateway.access.claims import caller_of
-from gateway.access.jwks import Keys, KeysAtUrl, KeysInFile, KeyTimes
 from gateway.access.revocations import Credential, RevocableLease, Revocations
 from gateway.access.settings import AccessPolicy, AccessSettings, IssuerSettings
 from gateway.access.token import TokenRefused, check_claims, read_token, verify_signature
 from gateway.errors import GatewayError
+
+if TYPE_CHECKING:
+    from gateway.access.jwks import Keys
 
 _LOG = logging.getLogger("concord.access")
 
@@ -189,6 +191,8 @@ class Credentials:
 
 
 def _keys(name: str, settings: IssuerSettings) -> Keys:
+    from gateway.access.jwks import Keys, KeysAtUrl, KeysInFile, KeyTimes  # noqa: PLC0415 - loads what verifies tokens
+
     times = KeyTimes(settings.refresh_s, settings.cool_down_s, settings.stale_s)
     if settings.jwks is not None:
         return Keys(name, KeysInFile(settings.jwks), times)

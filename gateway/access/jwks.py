@@ -10,14 +10,16 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import httpx2
 import orjson
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from gateway.errors import GatewayError
+
+if TYPE_CHECKING:
+    import httpx2
 
 _LOG = logging.getLogger("concord.access")
 
@@ -222,6 +224,8 @@ class KeysAtUrl:
 
     async def __call__(self) -> bytes:
         """Return the key set's JSON text. Raises KeysUnavailable."""
+        import httpx2  # noqa: PLC0415 - keys in a file need none
+
         client = self._client = self._client or httpx2.AsyncClient(
             trust_env=False, follow_redirects=False, timeout=httpx2.Timeout(_TIMEOUT_S)
         )

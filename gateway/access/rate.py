@@ -7,13 +7,13 @@ import logging
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Protocol
-
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from typing import TYPE_CHECKING, Protocol
 
 from gateway.access.caller import Caller
 from gateway.errors import GatewayError
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
 
 _LOG = logging.getLogger("concord.access")
 
@@ -98,6 +98,8 @@ class CallerRates:
     async def _shared(self, key: str) -> float | None:
         if self.redis is None or time.monotonic() < self._gone_until:
             return None
+        from redis.exceptions import RedisError  # noqa: PLC0415 - only who shares its rates loads it
+
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 told = await self.redis.eval(_SCRIPT, 1, self.prefix + key, 1 / self.rate.per_s, self.rate.burst)

@@ -9,14 +9,14 @@ import binascii
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
-from joserfc import jws
-from joserfc.errors import JoseError
 
-from gateway.access.jwks import PublicKey
 from gateway.access.settings import IssuerSettings
+
+if TYPE_CHECKING:
+    from gateway.access.jwks import PublicKey
 
 MAX_CHARACTERS = 8_192
 
@@ -66,6 +66,10 @@ def read_token(text: str) -> UnverifiedToken:
 
 def verify_signature(token: UnverifiedToken, key: PublicKey, settings: IssuerSettings) -> Mapping[str, Any]:
     """Return the claims that the key signed. Raises TokenRefused."""
+    # Heavy, and who has a key has loaded it.
+    from joserfc import jws  # noqa: PLC0415
+    from joserfc.errors import JoseError  # noqa: PLC0415
+
     try:
         signed = jws.deserialize_compact(
             token.text,

@@ -17,7 +17,6 @@ import orjson
 
 from gateway.cache.entity_cache import EntityCache, Flight, Landed, Refused
 from gateway.cache.local_entries import Entry
-from gateway.cache.shared_entries import SharedEntry
 from gateway.cache.tags import EVERY_SUBGRAPH, inner_tag, key_tag, type_tag, writer_tag
 from gateway.cache.told import is_outage, put_together, take_apart
 from gateway.cache.wanted import Want, wants_of
@@ -30,7 +29,7 @@ from gateway.execution.ports import (
     SubgraphFailure,
     SubgraphRequest,
 )
-from gateway.federation.composition.ownership import CachePolicy
+from gateway.federation.ownership import CachePolicy
 from gateway.federation.plan import OperationKind
 from gateway.upstream.coalesce import SLACK_S
 
@@ -223,6 +222,8 @@ class CachedEntities:
         return landed
 
     async def _share(self, born_us: int, wants: Iterable[Want], landed: Mapping[bytes, Landed]) -> None:
+        from gateway.cache.shared_entries import SharedEntry  # noqa: PLC0415 - loads Redis's client
+
         entries = [
             (want.key, SharedEntry(entry.value, born_us), (entry.keep_until - entry.born) // 1_000_000)
             for want in wants

@@ -6,14 +6,16 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gateway.cache.asked import AskedInput, KnownEntities, asked_inputs, known_entities, mentioned_types
 from gateway.cache.local_entries import Entry, LocalEntries
-from gateway.cache.shared_entries import SharedEntries
 from gateway.cache.tags import ALL
 from gateway.execution.ports import SubgraphFailure
 from gateway.federation.supergraph import Supergraph
+
+if TYPE_CHECKING:
+    from gateway.cache.shared_entries import SharedEntries
 
 _DOCUMENTS = 4_000
 """Fetch documents whose reading is remembered; about two for each plan kept."""

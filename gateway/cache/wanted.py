@@ -14,7 +14,7 @@ from gateway.cache.entity_cache import Refused
 from gateway.cache.local_entries import Entry, LocalEntries
 from gateway.cache.tags import ALL, EVERY_SUBGRAPH, inner_tag, key_tag, type_tag, writer_tag
 from gateway.execution.ports import RequestContext, SubgraphFailure, SubgraphRequest
-from gateway.federation.composition.ownership import CachePolicy
+from gateway.federation.ownership import CachePolicy
 
 _CREDENTIALS = frozenset({"authorization", "cookie"})
 

@@ -3,43 +3,49 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from importlib import import_module
 
 import typer
 from rich.console import Console
 
-from gateway.cli.access import access
-from gateway.cli.adaptor import adaptor
-from gateway.cli.check import check
-from gateway.cli.compose import compose
-from gateway.cli.documents import documents
-from gateway.cli.events import app as events
-from gateway.cli.plan import plan
-from gateway.cli.reconcile import app as reconcile
-from gateway.cli.serve import serve
-from gateway.cli.simulate import simulate
-from gateway.cli.up import up
-from gateway.cli.workflows import app as workflows
 from gateway.settings import SettingsRefused
 
-app = typer.Typer(
-    name="concord",
-    help="One GraphQL graph over a company's systems of record.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-)
-for command in (up, serve, compose, check, plan, simulate):
-    app.command()(command)
-app.add_typer(events, name="events")
-app.add_typer(workflows, name="workflows")
-app.add_typer(reconcile, name="reconcile")
-app.add_typer(access, name="access")
-app.add_typer(documents, name="documents")
-app.add_typer(adaptor)
+COMMANDS = {
+    name: f"gateway.cli.{name}"
+    for name in (
+        *("up", "serve", "compose", "check", "plan", "simulate"),
+        *("events", "workflows", "reconcile", "access", "documents", "adaptor"),
+    )
+}
+"""Sub-command → the module whose function or group `app` it is, which has its name otherwise."""
+
+
+def application(names: Iterable[str]) -> typer.Typer:
+    """Return the command line with these sub-commands."""
+    app = typer.Typer(
+        name="concord",
+        help="One GraphQL graph over a company's systems of record.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+    )
+    app.callback()(lambda: None)  # else a lone sub-command would be the whole command
+    for name in names:
+        module = import_module(COMMANDS[name])
+        match getattr(module, "app", None) or getattr(module, name):
+            case typer.Typer() as group:
+                app.add_typer(group, name=name)
+            case command:
+                app.command()(command)
+    return app
 
 
 def main() -> None:
     """Run the command; a refused configuration is printed line by line and exits with 2."""
+    asked = sys.argv[1] if len(sys.argv) > 1 else ""
+    # What one sub-command needs, the others need not load.
+    app = application([asked] if asked in COMMANDS else COMMANDS)
     try:
         app()
     except SettingsRefused as refused:

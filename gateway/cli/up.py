@@ -100,8 +100,8 @@ def _process_plans(settings: Settings, config: Path, sandbox: dict[str, int | No
         yield ProcessPlan(name=name, module=process.module, environment=environment, after=process.after)
     yield ProcessPlan(
         name="gateway",
-        module="gateway.cli.main",
-        arguments=("serve", "--config", str(config)),
+        module="gateway.cli.worker",
+        arguments=(str(config),),
         environment={"CONCORD_SECRETS__INTERNAL": internal_secret(settings), "CONCORD_GATEWAY_URL": gateway_url},
         after=tuple(settings.processes),
     )

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import typer
 
 from gateway.cli.secrets import internal_secret
-from gateway.settings import Settings, SettingsRefused, load_ownership
+from gateway.cli.shared_port import shared_port
+from gateway.settings import Settings, SettingsRefused, load_ownership, load_settings
 
 _READY_WITHIN_S = 60.0
 _PAUSE_S = 1.0
@@ -41,28 +40,12 @@ def check_stores(settings: Settings, workers: int) -> None:
         raise SettingsRefused(problems)
 
 
-@contextmanager
-def shared_port(host: str, port: int) -> Iterator[socket.socket]:
-    """Bind a port that other processes bind too; the system divides connections between those that listen.
-
-    Port 0 takes a free one. Raises SettingsRefused if it is taken by somebody who does not share it.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as bound:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        try:
-            bound.bind((host, port))
-        except OSError as error:
-            raise SettingsRefused((f"Can't listen on {host}:{port}: {error.strerror}.",)) from error
-        yield bound
-
-
-def serve_with_workers(settings: Settings, config: Path, workers: int) -> None:
+def serve_with_workers(config: Path, workers: int) -> None:
     """Serve with so many processes until SIGTERM, which they all get; one that dies is started again.
 
     Raises SettingsRefused where a store can't be shared, and Exit if a worker does not come up.
     """
+    settings = load_settings(config)
     check_stores(settings, workers)
     host = settings.server.host
     # Held without listening, so that the port is theirs from the first worker to the last.
@@ -73,7 +56,7 @@ def serve_with_workers(settings: Settings, config: Path, workers: int) -> None:
             "CONCORD_SERVER__PORT": str(port),
             "CONCORD_SECRETS__INTERNAL": internal_secret(settings),
         }
-        command = (sys.executable, "-m", "gateway.cli.main", "serve", "--config", str(config), "--shares-port")
+        command = (sys.executable, "-m", "gateway.cli.worker", str(config), "--shares-port")
         asyncio.run(_Workers(command, environment, workers, settings.server.drain_s).run(f"http://{host}:{port}"))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
-from gateway.console.asset import read_assets, serve_asset
+from gateway.console.asset import find_assets, serve_asset
 from gateway.errors import GatewayError
 from gateway.transport.asgi import ASGIApp, Receive, Scope, Send
 from gateway.transport.exchange import begin
@@ -59,7 +59,7 @@ def console(
     *, endpoint: str = "/graphql", assets_path: str = "/console/", query: str = "", title: str = "Concord"
 ) -> Console:
     """Return the query page for `endpoint`. `query` is what a newcomer finds in the editor."""
-    assets = read_assets()
+    assets = find_assets()
     styles = sorted((name for name in assets if name.endswith(".css")), key=lambda name: (name == "page.css", name))
     html = _PAGE.format(
         title=escape(title),

@@ -1,30 +1,20 @@
-"""The contracts in schema/events/, compiled once: what an incoming event must look like."""
+"""The contracts in schema/events/: what an incoming event must look like.
+
+Each is compiled for the first event of its type, or by `compile`: a process that gets no events does without the
+libraries for it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
-import jsonschema_rs
 import orjson
-from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.exceptions import ValidationError, best_match
 
-from gateway.events.event import Event, parse_event, parse_instant
-
-_FORMATS = FormatChecker(formats=())
-
-
-@_FORMATS.checks("date-time", raises=(ValueError, OverflowError))
-def _is_instant(value: object) -> bool:
-    if not isinstance(value, str):
-        return True
-    parse_instant(value)
-    return datetime.fromisoformat(value).tzinfo is not None
+from gateway.events.event import Event, parse_event
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,61 +31,65 @@ class _QuickValidator(Protocol):
     def is_valid(self, instance: Any) -> bool: ...
 
 
-class _Validator(Protocol):
-    def iter_errors(self, instance: Any) -> Any: ...
-
-
 Parsed: TypeAlias = Event | BrokenContract
 
 
 class EventContracts:
     """All contracts of a folder."""
 
-    def __init__(self, validators: Mapping[str, _Validator], quick: Mapping[str, _QuickValidator]) -> None:
-        """`quick` say whether an event is valid, a hundred times sooner; `validators` say what is wrong with others."""
-        self._validators = validators
-        self._quick = quick
+    def __init__(self, texts: Mapping[str, bytes]) -> None:
+        """`texts` are JSON schemas by event type."""
+        self._texts = texts
+        self._quick: dict[str, _QuickValidator] = {}
+        self._explainers: dict[str, Callable[[object], BrokenContract | None]] = {}
 
     @classmethod
     def load(cls, folder: Path) -> EventContracts:
-        """Compile every contract in a folder such as schema/events/. Raises OSError, `SchemaError`."""
-        validators: dict[str, _Validator] = {}
-        quick: dict[str, _QuickValidator] = {}
-        for path in sorted(folder.glob("concord.*.json")):
-            schema = orjson.loads(path.read_bytes())
-            Draft202012Validator.check_schema(schema)
-            validators[schema["title"]] = Draft202012Validator(schema, format_checker=_FORMATS)
-            quick[schema["title"]] = jsonschema_rs.validator_for(schema, validate_formats=True)
-        if not validators:
+        """Read every contract in a folder such as schema/events/. Raises OSError, or ValueError for what is no JSON."""
+        texts = [path.read_bytes() for path in sorted(folder.glob("concord.*.json"))]
+        if not texts:
             raise FileNotFoundError(f"no event contracts in {folder}")
-        return cls(validators, quick)
+        return cls({orjson.loads(text)["title"]: text for text in texts})
 
     @property
     def types(self) -> frozenset[str]:
         """The event types that have a contract."""
-        return frozenset(self._validators)
+        return frozenset(self._texts)
+
+    def compile(self) -> None:
+        """Compile all of them, so that no event has to wait for it. Raises ValueError for what is no JSON schema."""
+        for event_type in self._texts:
+            self._validator(event_type)
 
     def parse(self, envelope: object) -> Parsed:
         """Return the event in one element of a CloudEvents batch, or what is wrong with it."""
         if not isinstance(envelope, dict):
             return BrokenContract("event: object", "event: An event is a JSON object.")
         event_type = envelope.get("type")
-        if not isinstance(event_type, str) or event_type not in self._validators:
+        if not isinstance(event_type, str) or event_type not in self._texts:
             return BrokenContract("unknown type", f"There is no contract for the type {_short(event_type)}.")
-        if self._quick[event_type].is_valid(envelope):
+        if self._validator(event_type).is_valid(envelope):
             with suppress(ValueError, OverflowError):  # an instant that is none of ours, such as a leap second
                 return parse_event(envelope)
-        error = best_match(self._validators[event_type].iter_errors(envelope))
-        if error is not None:
-            return _broken(error)
-        return parse_event(envelope)
+        return self._explain(event_type, envelope) or parse_event(envelope)
 
+    def _validator(self, event_type: str) -> _QuickValidator:
+        """Return what says whether an event is valid, a hundred times sooner than what says why it is not."""
+        quick = self._quick.get(event_type)
+        if quick is None:
+            import jsonschema_rs  # noqa: PLC0415 - see the module's sentence
 
-def _broken(error: ValidationError) -> BrokenContract:
-    # Array indexes differ from event to event; the rule leaves them out so that equal causes group.
-    where = ".".join("[]" if isinstance(step, int) else step for step in error.absolute_path).replace(".[]", "[]")
-    exact = error.json_path.removeprefix("$").removeprefix(".") or "event"
-    return BrokenContract(f"{where or 'event'}: {error.validator}", f"{exact}: {error.message}"[:300])
+            schema = orjson.loads(self._texts[event_type])
+            quick = self._quick[event_type] = jsonschema_rs.validator_for(schema, validate_formats=True)
+        return quick
+
+    def _explain(self, event_type: str, envelope: object) -> BrokenContract | None:
+        explain = self._explainers.get(event_type)
+        if explain is None:
+            from gateway.events.broken_contract import explainer  # noqa: PLC0415 - see there
+
+            explain = self._explainers[event_type] = explainer(orjson.loads(self._texts[event_type]))
+        return explain(envelope)
 
 
 def _short(value: object) -> str:

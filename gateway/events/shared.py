@@ -9,10 +9,10 @@ from datetime import timedelta
 
 from gateway.events.embedded import Events, keep_trimmed
 from gateway.events.meter import EventMeter
-from gateway.events.notes import RedisNotes
 from gateway.events.redis_consumers import RedisConsumers
 from gateway.events.redis_dead_letters import RedisDeadLetters
 from gateway.events.redis_log import RedisEventLog
+from gateway.events.redis_notes import RedisNotes
 from gateway.events.redis_store import RedisStore
 from gateway.events.source_stream import EventStreams
 

@@ -10,8 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-
-import httpx2
+from typing import TYPE_CHECKING
 
 from gateway.errors import GatewayError
 from gateway.events.consumers import Consumers, ServedElsewhere
@@ -32,6 +31,9 @@ from gateway.events.webhook import (
     print_state,
     sign,
 )
+
+if TYPE_CHECKING:
+    import httpx2
 
 _LOG = logging.getLogger("concord.events")
 _BATCH = 50
@@ -75,6 +77,11 @@ class Webhooks:
     @asynccontextmanager
     async def delivering(self) -> AsyncIterator[None]:
         """Deliver to all webhooks until the end of the block."""
+        if not self.webhooks:
+            yield
+            return
+        import httpx2  # noqa: PLC0415 - only for those who deliver
+
         async with httpx2.AsyncClient(trust_env=False, follow_redirects=False) as http:
             tasks = [
                 asyncio.create_task(self._serve_for_ever(webhook, http), name=f"webhook {webhook.name}")
@@ -170,6 +177,8 @@ class Webhooks:
     async def _attempt(
         self, webhook: Webhook, recorded: RecordedEvent, http: httpx2.AsyncClient, attempt: int, replay_id: str | None
     ) -> tuple[Delivery, float | None]:
+        import httpx2  # noqa: PLC0415 - as above
+
         body = print_delivered(recorded)
         now = datetime.now(UTC)
         headers = sign(webhook, recorded, body, at=int(now.timestamp()), replay_id=replay_id)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any, Protocol, TypeAlias
 
 import strawberry
@@ -18,6 +17,7 @@ from gateway.events.sight import Sight
 from gateway.events.source_stream import EventStreams
 from gateway.events.webhooks import Webhooks
 from gateway.execution.ports import RequestContext
+from gateway.graph.systems import SystemDirectory
 from gateway.writes.reconciliation.desk import ReconciliationDesk
 from gateway.writes.reconciliation.model import Drift
 from gateway.writes.workflows.desk import WorkflowDesk
@@ -39,34 +39,6 @@ class EntityLookup(Protocol):
 
         Raises `GatewayError` with a SYSTEM_* code when the owner can't tell.
         """
-        ...
-
-
-class SystemStatus(StrEnum):
-    """How a system of record does, as the gateway sees it."""
-
-    UP = "UP"
-    DEGRADED = "DEGRADED"
-    DOWN = "DOWN"
-    UNKNOWN = "UNKNOWN"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SystemState:
-    """A system of record, or another source of the graph."""
-
-    name: str
-    """Logical name, as in errors: `crm`."""
-    owner: str | None
-    """Handle of the team to turn to."""
-    status: SystemStatus
-
-
-class SystemDirectory(Protocol):
-    """Knows the systems behind the graph."""
-
-    async def systems(self) -> Sequence[SystemState]:
-        """Return all systems, in the order they are configured."""
         ...
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.errors import REGISTRY, GatewayError
 from gateway.execution.ports import RequestContext, SubgraphClient, SubgraphFailure, SubgraphRequest
 from gateway.federation.plan import OperationKind
 from gateway.federation.supergraph.model import Supergraph
-from gateway.graph.context import EntityKeys
+
+if TYPE_CHECKING:
+    from gateway.graph.context import EntityKeys
 
 
 class SubgraphEntityLookup:

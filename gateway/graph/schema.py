@@ -17,7 +17,7 @@ from gateway.events.dead_letter_desk import dead_letter_number
 from gateway.events.log import StoreUnavailable
 from gateway.graph.amend_contract import AmendContractMutation
 from gateway.graph.close_opportunity import CloseOpportunityMutation
-from gateway.graph.context import GraphInfo, SystemStatus
+from gateway.graph.context import GraphInfo
 from gateway.graph.dead_letter import DeadLetter, DeadLetterCause
 from gateway.graph.dead_letter_connection import (
     DeadLetterConnection,
@@ -53,6 +53,7 @@ from gateway.graph.guards import MAY_OPERATE, SEES_OPERATIONS
 from gateway.graph.node import Node
 from gateway.graph.refusal import refusal, to_graphql_error
 from gateway.graph.subscription import Subscription
+from gateway.graph.systems import SystemStatus
 from gateway.graph.webhook import (
     EnableWebhookPayload,
     EventConsumer,

@@ -12,9 +12,8 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx2
 import orjson
 
 from gateway.access.caller import Caller
@@ -23,6 +22,9 @@ from gateway.events.egress import Egress, EgressRefused
 from gateway.execution.message import GraphQLRequest, GraphQLResponse, refusal
 from gateway.transport.drain import Drain
 from gateway.transport.paced import Signal, paced
+
+if TYPE_CHECKING:
+    import httpx2
 
 _LOG = logging.getLogger("concord.transport")
 PROTOCOL = "subscription-protocol"
@@ -59,6 +61,10 @@ class _Unwanted(Exception):  # noqa: N818 - reads as what it is
     """The receiver wants no more, or can't be reached."""
 
 
+class _NotTaken(Exception):  # noqa: N818 - as above
+    """A message did not arrive; it may be sent once more."""
+
+
 def read_callback(request: GraphQLRequest) -> Callback:
     """Return `extensions.subscription` of a request. Raises BAD_REQUEST."""
     given = request.extensions.get("subscription")
@@ -90,19 +96,17 @@ class Callbacks:
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
         """Post until the end of the block; receivers of what is open then are told to come back."""
-        async with httpx2.AsyncClient(
-            trust_env=False, follow_redirects=False, timeout=self._settings.timeout_s
-        ) as http:
-            self._http = http
-            try:
-                yield
-            finally:
-                if self._tasks:
-                    # They end by themselves once the process drains; what hangs is cut off.
-                    await asyncio.wait(self._tasks, timeout=2.0)
-                for task in self._tasks:
-                    task.cancel()
-                await asyncio.gather(*self._tasks, return_exceptions=True)
+        try:
+            yield
+        finally:
+            if self._tasks:
+                # They end by themselves once the process drains; what hangs is cut off.
+                await asyncio.wait(self._tasks, timeout=2.0)
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            if self._http is not None:
+                await self._http.aclose()
                 self._http = None
 
     async def confirm(self, callback: Callback) -> None:
@@ -115,7 +119,7 @@ class Callbacks:
             raise GatewayError("SUBSCRIPTION_LIMIT", retry_after_ms=1_000)
         try:
             await self._post(callback, "check")
-        except (_Unwanted, httpx2.HTTPError) as error:
+        except (_Unwanted, _NotTaken) as error:
             raise GatewayError("BAD_REQUEST", "The callback did not confirm the subscription.") from error
 
     def begin(
@@ -156,20 +160,27 @@ class Callbacks:
             try:
                 await self._post(callback, action, **more)
                 return
-            except httpx2.HTTPError as error:
+            except _NotTaken as error:
                 if attempt == self._settings.tries:
-                    raise _Unwanted(f"the callback can't be reached: {type(error).__name__}") from error
+                    raise _Unwanted(f"the callback can't be reached: {error}") from error
                 await asyncio.sleep(pause_s)
                 pause_s *= 2
 
     async def _post(self, callback: Callback, action: str, **more: Any) -> None:
-        assert self._http is not None, "it posts inside `serving` only"
+        import httpx2  # noqa: PLC0415 - hardly any process posts to callbacks
+
+        http = self._http = self._http or httpx2.AsyncClient(
+            trust_env=False, follow_redirects=False, timeout=self._settings.timeout_s
+        )
         message = {"kind": "subscription", "action": action, "id": callback.id, "verifier": callback.verifier, **more}
         headers = {"content-type": "application/json", PROTOCOL: "callback"}
-        request = self._http.build_request("POST", callback.url, content=orjson.dumps(message), headers=headers)
-        reply = await self._http.send(request, stream=True)
-        await reply.aclose()
+        request = http.build_request("POST", callback.url, content=orjson.dumps(message), headers=headers)
+        try:
+            reply = await http.send(request, stream=True)
+            await reply.aclose()
+        except httpx2.HTTPError as error:
+            raise _NotTaken(type(error).__name__) from error
         if reply.status_code >= 500 or reply.status_code == 429:
-            reply.raise_for_status()
+            raise _NotTaken(f"status {reply.status_code}")
         if not reply.is_success:
             raise _Unwanted(f"the callback answered {reply.status_code}")

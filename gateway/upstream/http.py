@@ -12,7 +12,7 @@ import orjson
 from gateway.errors import Outcome
 from gateway.execution.located import FIELD_CODES
 from gateway.execution.ports import CallerView, RequestContext, SubgraphAnswer, SubgraphFailure, SubgraphRequest
-from gateway.upstream.transport import HttpReply, HttpTransport, NoAnswer, NotSent, StreamTransport, TooLarge
+from gateway.upstream.transport import Closes, HttpReply, HttpTransport, NoAnswer, NotSent, TooLarge
 
 ACCEPT = "application/graphql-response+json, application/json;q=0.9"
 
@@ -33,7 +33,7 @@ class HttpSubgraph:
         transport: HttpTransport,
         *,
         subscribe: Subscribe,
-        owned: tuple[StreamTransport, ...] = (),
+        owned: tuple[Closes, ...] = (),
         identify: Identify | None = None,
     ) -> None:
         """`subscribe` carries subscriptions, over whatever protocol the subgraph speaks; `owned` is closed as well."""

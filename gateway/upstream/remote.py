@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING
 
+from gateway.execution.ports import RequestContext, SubgraphAnswer, SubgraphRequest
 from gateway.upstream.http import HttpSubgraph, Identify
-from gateway.upstream.httpx_transport import HttpxTransport
 from gateway.upstream.lean_transport import LeanTransport
-from gateway.upstream.subscribe import RemoteStreams
 from gateway.upstream.transport import HttpTransport
+
+if TYPE_CHECKING:
+    from gateway.upstream.httpx_transport import HttpxTransport
+    from gateway.upstream.subscribe import RemoteStreams
 
 MAX_STREAMS = 1_000
 """Subscriptions over server-sent events at once. They last, so they have connections of their own."""
@@ -29,7 +34,34 @@ def remote_subgraph(
     if url.startswith("http://"):
         transport = LeanTransport(url, max_connections=max_connections)
     else:
+        from gateway.upstream.httpx_transport import HttpxTransport  # noqa: PLC0415 - plain HTTP does without
+
         transport = HttpxTransport(url, max_connections=max_connections, trust=trust)
-    streams = HttpxTransport(url, max_connections=MAX_STREAMS, trust=trust)
-    subscribe = RemoteStreams(url, streams, trust=trust).subscribe
-    return HttpSubgraph(transport, subscribe=subscribe, owned=(streams,), identify=identify)
+    streams = _Streams(url, trust)
+    return HttpSubgraph(transport, subscribe=streams.subscribe, owned=(streams,), identify=identify)
+
+
+class _Streams:
+    """Subscriptions at one URL. Most subgraphs have none, and what carries them is not loaded before the first."""
+
+    def __init__(self, url: str, trust: ssl.SSLContext | None) -> None:
+        self._url = url
+        self._trust = trust
+        self._opened: tuple[RemoteStreams, HttpxTransport] | None = None
+
+    def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SubgraphAnswer, None]:
+        """Start a subscription."""
+        self._opened = self._opened or self._open()
+        return self._opened[0].subscribe(request, context)
+
+    def _open(self) -> tuple[RemoteStreams, HttpxTransport]:
+        from gateway.upstream.httpx_transport import HttpxTransport  # noqa: PLC0415 - see above
+        from gateway.upstream.subscribe import RemoteStreams  # noqa: PLC0415
+
+        transport = HttpxTransport(self._url, max_connections=MAX_STREAMS, trust=self._trust)
+        return RemoteStreams(self._url, transport, trust=self._trust), transport
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        if self._opened is not None:
+            await self._opened[1].aclose()

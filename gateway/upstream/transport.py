@@ -57,6 +57,13 @@ class HttpTransport(Protocol):
         """Close all connections."""
 
 
+class Closes(Protocol):
+    """Holds connections."""
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+
+
 class StreamTransport(Protocol):
     """Posts bodies to one URL and reads the answers as they come."""
 

@@ -14,7 +14,7 @@ from gateway.cache.entity_cache import EntityCache
 from gateway.cache.shared_entries import SharedEntries
 from gateway.engine import ANONYMOUS, Caller, Engine, GraphQLRequest
 from gateway.federation.composition import SubgraphSource, compose
-from gateway.federation.composition.ownership import CachePolicy
+from gateway.federation.ownership import CachePolicy
 from gateway.federation.supergraph import parse_supergraph
 from gateway.upstream.coalesce import Coalesced
 from gateway.upstream.headers import Headered

@@ -76,7 +76,7 @@ class Graph:
     def serve(self, state: str = "state", **environment: str) -> Iterator[Served]:
         """Run a gateway; its state outlives it under its name."""
         config = self.folder / "concord.toml"
-        config.write_text(self._configuration())
+        config.write_text(self.configuration())
         variables = {
             **os.environ,
             "CONCORD_SECRETS__INTERNAL": SECRET,
@@ -97,7 +97,8 @@ class Graph:
             process.wait(20)
             process.stdout.close()
 
-    def _configuration(self) -> str:
+    def configuration(self) -> str:
+        """Return the configuration file; writes the ownership table that it names."""
         (self.folder / "ownership.toml").write_text(self.ownership)
         lines = [
             "[access]",

@@ -12,7 +12,7 @@ from cached_engine import Cached, cached_engine
 from scripted_subgraph import reply, resets
 
 from gateway.engine import Caller
-from gateway.federation.composition.ownership import CachePolicy
+from gateway.federation.ownership import CachePolicy
 
 LONG = CachePolicy(ttl_s=600, null_ttl_s=600, is_private=False)
 ADA = Caller(subject="ada", token="1")

@@ -17,11 +17,11 @@ from gateway.execution.ports import RequestContext, SubgraphFailure, SubgraphReq
 from gateway.federation.plan import OperationKind
 from gateway.federation.supergraph import parse_supergraph
 from gateway.graph.client import GatewayGraph
-from gateway.graph.context import SystemState, SystemStatus
 from gateway.graph.entities import NODES
 from gateway.graph.entity_lookup import find_owner
 from gateway.graph.print_schema import print_schema
 from gateway.graph.schema import create_schema
+from gateway.graph.systems import SystemState, SystemStatus
 
 SCHEMA = create_schema()
 OWN = frozenset({"concord"})

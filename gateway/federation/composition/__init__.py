@@ -10,7 +10,7 @@ from gateway.federation.composition.model.result import (
     SourceLocation,
     SubgraphSource,
 )
-from gateway.federation.composition.ownership import Ownership, OwnershipInvalidError, parse_ownership
+from gateway.federation.ownership import Ownership, OwnershipInvalidError, parse_ownership
 
 __all__ = [
     "Change",

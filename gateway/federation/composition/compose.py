@@ -18,7 +18,7 @@ from gateway.federation.composition.model.result import (
 from gateway.federation.composition.model.subgraph import Subgraph
 from gateway.federation.composition.normalise.normalise import check_names, normalise
 from gateway.federation.composition.normalise.upgrade import upgrade_all
-from gateway.federation.composition.ownership import OWNERSHIP_RULES, OwnedGraph, Ownership
+from gateway.federation.composition.ownership import OWNERSHIP_RULES, OwnedGraph
 from gateway.federation.composition.rules import (
     API_RULES,
     MERGE_RULES,
@@ -28,6 +28,7 @@ from gateway.federation.composition.rules import (
 )
 from gateway.federation.composition.rules.whole import Whole
 from gateway.federation.composition.satisfiability import check_satisfiability
+from gateway.federation.ownership import Ownership
 from gateway.federation.supergraph.uncollected import uncollected
 
 T = TypeVar("T")

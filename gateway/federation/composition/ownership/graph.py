@@ -9,8 +9,8 @@ from functools import cached_property
 from gateway.federation.composition.merge.context import FieldGroup
 from gateway.federation.composition.model.element import Kind
 from gateway.federation.composition.model.field_set import of_directive, reached
-from gateway.federation.composition.ownership.model import Ownership, System
 from gateway.federation.composition.rules.whole import Whole
+from gateway.federation.ownership.model import Ownership, System
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 
-from gateway.federation.composition.ownership.model import CachePolicy, Ownership, System
+from gateway.federation.ownership.model import CachePolicy, Ownership, System
 
 _KEYS = ("team", "subgraphs", "types", "fields", "mutations", "cache")
 _MOST_S = 7 * 24 * 3600

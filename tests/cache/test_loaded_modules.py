@@ -1,0 +1,83 @@
+"""A serving process holds in memory only what its configuration uses."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import httpx2
+from served_graph import ROOT, SECRET
+
+PEOPLE = 'type Query { user: User } type User @key(fields: "id") { id: ID! name: String }'
+SCORES = "type Query { count: Int }"
+
+UNUSED = {
+    "cryptography": "no issuer's tokens are verified",
+    "dbos": "no workflows are carried",
+    "gateway.federation.composition": "nothing is composed",
+    "gateway.graph.schema": "the gateway's own graph is not served",
+    "gateway.upstream.httpx_transport": "all subgraphs speak plain HTTP and none has a subscription",
+    "gateway.workflows": "no workflows are carried",
+    "httpx2": "nobody is called but subgraphs over plain HTTP",
+    "joserfc": "no issuer's tokens are verified",
+    "jsonschema": "no event broke its contract",
+    "jsonschema_rs": "no event came",
+    "psycopg": "no Postgres is named",
+    "redis": "no Redis is named",
+    "rich": "the command line is not part of it",
+    "sqlalchemy": "no workflows are carried",
+    "strawberry": "the gateway's own graph is not served",
+    "typer": "the command line is not part of it",
+}
+"""Module → why a gateway over a plain graph has no use for it."""
+
+_SERVE_AND_TELL = """
+import signal, sys
+
+def tell(*_):  # the server hands the signal on once it has stopped
+    print("loaded", *sorted(sys.modules), flush=True)
+    sys.exit(0)
+
+signal.signal(signal.SIGTERM, tell)
+from gateway.cli.worker import main
+main(sys.argv[1:])
+"""
+
+
+async def test_a_gateway_over_a_plain_graph_answers_without_the_libraries_of_what_it_was_not_asked_for(graph):
+    graph.subgraphs["people"].say = lambda request: {"data": {"user": {"id": "1", "name": "Ada"}}}
+    graph.compose({"people": PEOPLE, "scores": SCORES})
+    config = graph.folder / "concord.toml"
+    config.write_text(graph.configuration())
+    environment = {
+        **os.environ,
+        "CONCORD_SECRETS__INTERNAL": SECRET,
+        "CONCORD_STATE__DIRECTORY": str(graph.folder / "state"),
+    }
+    process = subprocess.Popen(  # noqa: ASYNC220 - it is waited for below
+        [sys.executable, "-c", _SERVE_AND_TELL, str(config)],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        url = process.stdout.readline().removeprefix("ready ").strip()
+        async with httpx2.AsyncClient(timeout=30, trust_env=False) as client:
+            answer = await client.post(f"{url}/graphql", json={"query": "{ user { name } }"})
+            page = await client.get(f"{url}/", headers={"accept": "text/html"})
+        assert answer.json() == {"data": {"user": {"name": "Ada"}}}
+        assert page.status_code == 200
+        process.send_signal(signal.SIGTERM)
+        loaded = process.stdout.read().split()
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait(30)
+        process.stdout.close()
+    assert loaded[:1] == ["loaded"]
+    assert {"gateway.engine", "graphql"} <= set(loaded)
+    assert {name: reason for name, reason in UNUSED.items() if name in loaded} == {}
