@@ -1,7 +1,7 @@
 """`python -m bench.overload`: a gateway under too much, stopped and reloaded under load, against the promises made of it.
 
 One gateway process over a subgraph that takes 50 ms; all on this machine, so that rates are those of one process under
-test beside its load. Each row prints the promise and what was measured.
+test beside its load. Each row prints the promise and what was measured; the command fails where one is broken.
 """
 
 from __future__ import annotations
@@ -20,10 +20,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import uvloop
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
 from gateway.federation.composition import SubgraphSource, compose
 
 IN_FLIGHT = 8
 DELAY_S = 0.05
+SICK_S = 5.0
+"""How long the subgraph takes, and for how long, while it is ill."""
 SDL = "type Query { answer: String }"
 ANSWER = b'{"data":{"answer":"yes"}}'
 
@@ -33,28 +39,43 @@ class Tally:
     """What became of requests."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
+    good_at: list[float] = field(default_factory=list)
+    """When each answer with data came, by the clock of `time.perf_counter`."""
     refused_ms: list[float] = field(default_factory=list)
     without_retry_after: int = 0
 
     def note(self, status: int, head: bytes, ms: float) -> None:
         self.outcomes[str(status)] += 1
+        if status == 200:
+            self.good_at.append(time.perf_counter())
         if status == 503:
             self.refused_ms.append(ms)
             self.without_retry_after += b"retry-after:" not in head.lower()
 
 
-async def subgraph(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
+@dataclass
+class Upstream:
+    """The subgraph."""
+
+    delay_s: float = DELAY_S
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await self._answer(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
             length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
             await reader.readexactly(length)
-            await asyncio.sleep(DELAY_S)
+            await asyncio.sleep(self.delay_s)
             kind = b"content-type: application/json\r\n"
             writer.write(b"HTTP/1.1 200 OK\r\n%bcontent-length: %d\r\n\r\n%b" % (kind, len(ANSWER), ANSWER))
             await writer.drain()
-    except (asyncio.IncompleteReadError, ConnectionError):
-        writer.close()
 
 
 class Client:
@@ -77,7 +98,7 @@ class Client:
                 % (len(body), body)
             )
             head = await reader.readuntil(b"\r\n\r\n")
-            await reader.readexactly(int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]))
+            body = await reader.readexactly(int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]))
         except ConnectionRefusedError:
             tally.outcomes["not taken"] += 1
             self._streams = None
@@ -86,7 +107,11 @@ class Client:
             tally.outcomes["cut off"] += 1
             self._streams = None
             return
-        tally.note(int(head.split(b" ", 2)[1]), head, (time.perf_counter() - begun) * 1000)
+        status = int(head.split(b" ", 2)[1])
+        if status == 200 and b'"errors"' in body:
+            tally.outcomes["partial"] += 1
+        else:
+            tally.note(status, head, (time.perf_counter() - begun) * 1000)
         if b"connection: close" in head.lower():
             writer.close()
             self._streams = None
@@ -136,7 +161,7 @@ async def gateway(folder: Path, port: int) -> AsyncIterator[tuple[str, asyncio.s
         f'[access]\npolicy = "development"\n[server]\nport = 0\n[state]\ndirectory = "{folder}/state"\n'
         f"[limits]\nin_flight = {IN_FLIGHT}\n"
         f'[supergraph]\npath = "{folder}/supergraph.graphql"\nreload_interval_s = 0.05\n'
-        f'[subgraphs.slow]\nurl = "http://127.0.0.1:{port}/graphql"\nschema = "{folder}/none"\n'
+        f'[subgraphs.slow]\nurl = "http://127.0.0.1:{port}/graphql"\nschema = "{folder}/none"\ntimeout_s = 1\n'
     )
     with (folder / "log").open("w") as log:
         process = await asyncio.create_subprocess_exec(
@@ -169,13 +194,59 @@ async def reloads(folder: Path, count: int) -> None:
         await asyncio.sleep(0.12)
 
 
+async def illness(url: str, upstream: Upstream, per_s: float) -> tuple[float, float]:
+    """Ask at a rate that is well below capacity while the subgraph is ill, and after.
+
+    Returns the share that was answered meanwhile, and the seconds from its recovery to a second with 90 % of the rate.
+    """
+    load = asyncio.create_task(open_loop(url, per_s, SICK_S + 15))
+    await asyncio.sleep(1)
+    upstream.delay_s, ill_at = SICK_S, time.perf_counter()
+    await asyncio.sleep(SICK_S)
+    upstream.delay_s, well_at = DELAY_S, time.perf_counter()
+    good_at = (await load).good_at
+    meanwhile = sum(ill_at + 0.1 < each < well_at for each in good_at) / per_s / SICK_S
+    for tenths in range(130):
+        begin = well_at + tenths / 10
+        if sum(begin <= each < begin + 1 for each in good_at) >= per_s * 0.9:
+            return meanwhile, tenths / 10
+    return meanwhile, float("inf")
+
+
+async def sockets(url: str, count: int) -> Counter[str]:
+    """Ask over WebSockets, again as soon as each is answered, until the server says goodbye; count how they end."""
+    outcomes: Counter[str] = Counter()
+
+    async def one(number: int) -> None:
+        asked = f"{{ answer s{number}: answer }}"
+        async with connect(f"ws{url.removeprefix('http')}/graphql", subprotocols=["graphql-transport-ws"]) as socket:  # type: ignore[list-item]  # a NewType
+            await socket.send('{"type":"connection_init"}')
+            await socket.recv()
+            try:
+                for turn in range(10_000):
+                    subscribe = {"type": "subscribe", "id": str(turn), "payload": {"query": asked}}
+                    await socket.send(json.dumps(subscribe))
+                    message = json.loads(await socket.recv())
+                    if message["type"] == "error":
+                        outcomes[message["payload"][0]["extensions"]["code"]] += 1
+                        return
+                    await socket.recv()
+                    outcomes["answered"] += 1
+            except ConnectionClosed:
+                outcomes["cut off"] += 1
+
+    await asyncio.gather(*map(one, range(count)))
+    return outcomes
+
+
 def row(promise: str, measured: str, kept: bool) -> bool:
     print(f"{'kept  ' if kept else 'BROKEN'} {promise}: {measured}")
     return kept
 
 
 async def measure() -> bool:
-    server = await asyncio.start_server(subgraph, "127.0.0.1", 0, backlog=500)
+    upstream = Upstream()
+    server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0, backlog=500)
     port = server.sockets[0].getsockname()[1]
     kept = []
     with tempfile.TemporaryDirectory() as place:
@@ -194,20 +265,29 @@ async def measure() -> bool:
             kept.append(row("nothing but answers and refusals", str(odd or "nothing else"), not odd))
             after = (await closed_loop(url, IN_FLIGHT, 2)).outcomes["200"] / 2 / capacity
             kept.append(row("back to normal at once", f"{after:.0%} of its rate", after >= 0.8))
+            meanwhile, again_s = await illness(url, upstream, capacity / 2)
+            told = f"{again_s:.1f} s after it was well; {meanwhile:.0%} were answered meanwhile"
+            kept.append(row("back to normal within 10 s of a slow upstream's recovery", told, again_s <= 10))
             load = asyncio.create_task(closed_loop(url, IN_FLIGHT, 8))
             await reloads(folder, 50)
             reloaded = (await load).outcomes
             kept.append(
                 row("50 reloads, 5 of them broken, lose nothing", str(dict(reloaded)), set(reloaded) == {"200"})
             )
-            load = asyncio.create_task(closed_loop(url, IN_FLIGHT, 2))
+            load = asyncio.create_task(closed_loop(url, IN_FLIGHT - 2, 2))
+            talk = asyncio.create_task(sockets(url, 2))
             await asyncio.sleep(1)
             process.send_signal(signal.SIGTERM)
-            stopped = (await load).outcomes
-            kept.append(row("SIGTERM cuts nobody off", str(dict(stopped)), not stopped["cut off"]))
+            stopped, talked = (await load).outcomes, await talk
+            failed = set(stopped) - {"200", "not taken"} or set(talked) - {"answered", "SHUTTING_DOWN"}
+            told = f"{dict(stopped)}, WebSockets {dict(talked)}"
+            kept.append(row("SIGTERM cuts nobody off", told, not failed))
+            status = await process.wait()
+            kept.append(row("and the process ends", f"status {status}", status in (0, -signal.SIGTERM)))
     server.close()
     return all(kept)
 
 
 if __name__ == "__main__":
-    sys.exit(not asyncio.run(measure()))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        sys.exit(not runner.run(measure()))

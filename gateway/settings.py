@@ -48,6 +48,8 @@ class ServerSettings(Table):
     """0 takes a free port; the `ready` line names it."""
     drain_s: float = Field(5.0, ge=0)
     """How long requests in flight may go on after SIGTERM."""
+    announce_stop_s: float = Field(0.0, ge=0)
+    """How long before that new connections are still taken while /ready says no: the time balancers need to notice."""
     csrf: CsrfPolicy = CsrfPolicy.FETCH_METADATA
     """`strict` wants a header that makes browsers ask first on every GET, and so shuts out EventSource and plain links."""
     cors_origins: tuple[str, ...] = ()

@@ -18,9 +18,13 @@ class Load:
         self._most = most
         self._now = 0
 
-    def __enter__(self) -> None:
+    def check(self) -> None:
+        """Raise `GatewayError` with OVERLOADED while there is no room: before a request is read, let alone begun."""
         if self._now >= self._most:
             raise GatewayError("OVERLOADED", retry_after_ms=1_000)
+
+    def __enter__(self) -> None:
+        self.check()
         self._now += 1
 
     def __exit__(

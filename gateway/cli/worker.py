@@ -47,6 +47,7 @@ def _serve(config: Path, *, shares_port: bool) -> int:
         host=settings.server.host,
         port=settings.server.port,
         drain_s=settings.server.drain_s,
+        announce_s=settings.server.announce_stop_s,
     )
 
     async def run() -> None:

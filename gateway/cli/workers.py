@@ -57,15 +57,16 @@ def serve_with_workers(config: Path, workers: int) -> None:
             "CONCORD_SECRETS__INTERNAL": internal_secret(settings),
         }
         command = (sys.executable, "-m", "gateway.cli.worker", str(config), "--shares-port")
-        asyncio.run(_Workers(command, environment, workers, settings.server.drain_s).run(f"http://{host}:{port}"))
+        stops_within_s = settings.server.announce_stop_s + settings.server.drain_s + _GRACE_S
+        asyncio.run(_Workers(command, environment, workers, stops_within_s).run(f"http://{host}:{port}"))
 
 
 class _Workers:
-    def __init__(self, command: Sequence[str], environment: dict[str, str], count: int, drain_s: float) -> None:
+    def __init__(self, command: Sequence[str], environment: dict[str, str], count: int, stops_within_s: float) -> None:
         self._command = command
         self._environment = environment
         self._count = count
-        self._drain_s = drain_s
+        self._stops_within_s = stops_within_s
         self._running: dict[int, asyncio.subprocess.Process] = {}
 
     async def run(self, url: str) -> None:
@@ -120,7 +121,7 @@ class _Workers:
         if not alive:
             return
         waiting = [asyncio.ensure_future(worker.wait()) for worker in alive]
-        _, late = await asyncio.wait(waiting, timeout=self._drain_s + _GRACE_S)
+        _, late = await asyncio.wait(waiting, timeout=self._stops_within_s)
         if late:
             for worker in alive:
                 if worker.returncode is None:

@@ -14,7 +14,7 @@ class Drain:
         self._event = asyncio.Event()
 
     def begin(self) -> None:
-        """Refuse new work and end streams; requests in flight go on."""
+        """Refuse and end whatever is long-lived. Single requests go on, until the server has none and no connections."""
         self._event.set()
 
     async def begun(self) -> None:
@@ -22,6 +22,6 @@ class Drain:
         await self._event.wait()
 
     def check(self) -> None:
-        """Raise `GatewayError` with SHUTTING_DOWN once the process is stopping."""
+        """Raise `GatewayError` with SHUTTING_DOWN once the process is stopping: for what would outlive it."""
         if self._event.is_set():
             raise GatewayError("SHUTTING_DOWN", retry_after_ms=1_000, headers={"Connection": "close"})

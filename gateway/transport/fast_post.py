@@ -15,7 +15,7 @@ import msgspec
 
 from gateway.access.caller import Caller
 from gateway.errors import GatewayError, RequestRefused
-from gateway.execution.message import GraphQLRequest, GraphQLResponse
+from gateway.execution.message import GraphQLRequest, GraphQLResponse, refusal
 from gateway.execution.ports import Flight
 from gateway.telemetry.correlation import correlation_id
 from gateway.transport.asgi import read_headers
@@ -169,7 +169,6 @@ class FastPosts:
         try:
             if door.rates is not None:
                 return None  # whoever may have to wait for a store does so in the application
-            door.drain.check()
             door.unsent.check()
             parsed = self._decode(body)
             if parsed.variables or parsed.extensions or parsed.operationName:
@@ -185,12 +184,20 @@ class FastPosts:
         taken.flight = door.engine().begin(request, caller, correlation, taken.done)
         if taken.flight is None:
             return None
-        try:
-            door.load.__enter__()
-        except GatewayError:
-            taken.flight.cancel()
-            return None
+        door.load.__enter__()  # `shed` has seen that there is room
         return taken
+
+    def shed(self, head: CommonHead) -> tuple[str, GraphQLResponse] | None:
+        """Return the name and refusal of a request for which there is no room; None where there is.
+
+        Asked before anything else, so that refusing costs less than anything that could be asked.
+        """
+        try:
+            self._door.load.check()
+        except GatewayError as error:
+            correlation = correlation_id(head.headers.get(CORRELATION_HEADER))
+            return correlation, refusal(error, correlation)
+        return None
 
     def render(self, head: CommonHead, correlation: str, response: GraphQLResponse) -> Rendered:
         """Return a response as it is written."""

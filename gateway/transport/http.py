@@ -81,8 +81,10 @@ async def _serve(exchange: Exchange, door: Door) -> None:
         return
     if acceptable.single is None and acceptable.streaming is None:
         raise GatewayError("NOT_ACCEPTABLE")
-    door.drain.check()
+    if acceptable.single is None:
+        door.drain.check()
     door.unsent.check()
+    door.load.check()
     if is_post:
         check_content_type(headers)
         caller = await door.authenticate(headers)

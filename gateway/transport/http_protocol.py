@@ -25,9 +25,12 @@ from gateway.transport.unsent import LARGE_BYTES
 _FAST_BYTES = 64 << 10
 """Larger bodies are the application's, which reads them bit by bit."""
 
+_LINGER_S = 0.5
+"""How long a connection without a request is kept when the process stops: one may be on its way, and is answered."""
+
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """A WebSocket connection that can be dropped with unread data, and whose bad text is no news for the log."""
+    """A WebSocket connection that can be dropped with unread data, whose bad text is no news, and that ends by itself."""
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
@@ -42,6 +45,11 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.handle_parser_exception()
             return
         super().send_receive_event_to_app()
+
+    def shutdown(self) -> None:
+        """Leave an open connection to the application, which finishes its answers and closes it."""
+        if not self.handshake_complete or self.close_sent:
+            super().shutdown()
 
 
 class FastCycle:
@@ -125,6 +133,7 @@ def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) 
             self._data = b""
             """What came at once, from the start of a request on."""
             self._idle_since: float | None = None
+            self._is_stopping = False
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
             super().connection_made(transport)
@@ -180,7 +189,12 @@ def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) 
             ):
                 self._fast, self._fast_body = posts, b""
             else:
-                super().on_headers_complete()
+                self._begin_cycle()
+
+        def _begin_cycle(self) -> None:
+            super().on_headers_complete()
+            if self._is_stopping and not self.parser.should_upgrade():
+                self.cycle.keep_alive = False
 
         def on_body(self, body: bytes) -> None:
             if self._fast is not None and len(self._fast_body) + len(body) <= _FAST_BYTES:
@@ -210,7 +224,11 @@ def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) 
 
         def _begin_fast(self, head: CommonHead, authorization: str | None, body: bytes) -> bool:
             """Begin a common request; False where it is left to the application."""
-            cycle = FastCycle(self._write, keep_alive=head.keep_alive)
+            cycle = FastCycle(self._write, keep_alive=head.keep_alive and not self._is_stopping)
+            if (shed := head.posts.shed(head)) is not None:
+                self.cycle = cycle  # type: ignore[assignment]  # as below
+                cycle.answer(head, *shed)
+                return True
             flight = head.posts.begin(head, authorization, body, cycle.answer)
             if flight is None:
                 return False
@@ -225,7 +243,7 @@ def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) 
         def _leave_fast(self) -> None:
             """Begin an ASGI cycle for a request that isn't a common one after all."""
             self._fast = None
-            super().on_headers_complete()
+            self._begin_cycle()
             if self._fast_body:
                 super().on_body(self._fast_body)
                 self._fast_body = b""
@@ -311,6 +329,19 @@ def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) 
                 self.timeout_keep_alive_task = self.loop.call_later(left_s, self._look_whether_idle)
             else:
                 self.timeout_keep_alive_handler()
+
+        def shutdown(self) -> None:
+            """Answer what is in flight or on its way, and close the connection after it."""
+            self._is_stopping = True
+            if self._is_free():
+                self.loop.call_later(_LINGER_S, self._end_linger)
+            else:
+                super().shutdown()
+
+        def _end_linger(self) -> None:
+            # What has begun to arrive is answered, or refused by the timer that watches heads.
+            if self._is_free() and not self._head_bytes and not self.transport.is_closing():
+                self.transport.close()
 
         def timeout_keep_alive_handler(self) -> None:
             if self.transport.get_write_buffer_size():

@@ -17,9 +17,10 @@ from gateway.transport.settings import TransportSettings
 class DrainingServer(uvicorn.Server):
     """A server that tells streams to move elsewhere before it waits for what is in flight."""
 
-    def __init__(self, config: uvicorn.Config, drain: Drain) -> None:
+    def __init__(self, config: uvicorn.Config, drain: Drain, announce_s: float) -> None:
         super().__init__(config)
         self._drain = drain
+        self._announce_s = announce_s
         self.ready = asyncio.Event()
         """Set once the server answers; see `addresses`."""
 
@@ -29,7 +30,8 @@ class DrainingServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._drain.begin()
-        await asyncio.sleep(0)  # streams see it and write their last words before their connections are closed
+        # Streams see it and write their last words; whoever asks /ready sends new connections elsewhere.
+        await asyncio.sleep(self._announce_s)
         await super().shutdown(sockets)
 
     @property
@@ -46,8 +48,12 @@ def server(
     host: str = "127.0.0.1",
     port: int = 4000,
     drain_s: float = 5.0,
+    announce_s: float = 0.0,
 ) -> DrainingServer:
-    """Return a server for `app`; run it with `await server.serve()`. Port 0 takes a free one, see `addresses`."""
+    """Return a server for `app`; run it with `await server.serve()`. Port 0 takes a free one, see `addresses`.
+
+    Told to stop, it takes new connections for `announce_s` more and then finishes what it has within `drain_s`.
+    """
     config = uvicorn.Config(
         app,
         host=host,
@@ -65,4 +71,4 @@ def server(
         timeout_graceful_shutdown=max(1, round(drain_s)),
         backlog=2048,
     )
-    return DrainingServer(config, drain)
+    return DrainingServer(config, drain, announce_s)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from enum import Enum
 from typing import assert_never
 
@@ -40,6 +40,9 @@ from gateway.transport.websocket_message import (
 )
 
 _LOG = logging.getLogger("concord.transport")
+
+_LINGER_S = 0.1
+"""How long a connection is kept when the process stops and nothing is being answered on it."""
 
 
 class CloseCode(Enum):
@@ -107,6 +110,10 @@ class _Session:
         self._headers = headers
         self._caller: Caller | None = None
         self._operations: dict[str, asyncio.Task[None]] = {}
+        self._single = 0
+        """Operations that have not begun to stream: queries and mutations, and who waits to learn which they are."""
+        self._is_quiet = asyncio.Event()
+        self._is_quiet.set()
 
     async def run(self) -> None:
         """Serve the connection until either side closes it; then stop whatever it started."""
@@ -216,8 +223,21 @@ class _Session:
         caller = self._caller or ANONYMOUS
         if self._door.rates is not None:
             await self._door.rates.take(caller)
-        with self._door.load:
-            result = await self._door.engine().subscribe(request, caller)
+        self._single += 1
+        self._is_quiet.clear()
+        try:
+            with self._door.load:
+                result = await self._door.engine().subscribe(request, caller)
+            if isinstance(result, GraphQLResponse):
+                await self._answer_all(message, result)
+                return
+        finally:
+            self._single -= 1
+            if not self._single:
+                self._is_quiet.set()
+        await self._answer_all(message, result)
+
+    async def _answer_all(self, message: Subscribe, result: GraphQLResponse | AsyncIterator[GraphQLResponse]) -> None:
         answers = one(result) if isinstance(result, GraphQLResponse) else result
         try:
             async for response in answers:
@@ -244,6 +264,8 @@ class _Session:
 
     async def _end_with_process(self) -> None:
         await self._door.drain.begun()
+        await self._is_quiet.wait()  # what is being read or written is told first …
+        await asyncio.sleep(_LINGER_S)  # … and what is on its way is told to go elsewhere
         raise _Closed(CloseCode.GOING_AWAY)
 
     async def _end_with_credentials(self) -> None:

@@ -188,7 +188,11 @@ async def test_what_is_too_much_at_once_is_refused_and_the_rest_is_answered():
         gate.shop.delay_s = 0
         assert (await gate.post("{ one { name } }")).status_code == 200
         gate.drain.begin()
-        assert (await gate.post("{ one { name } }")).json()["errors"][0]["extensions"]["code"] == "SHUTTING_DOWN"
+        assert (await gate.post("{ one { name } }")).status_code == 200
+        stream = await gate.client.post(
+            gate.graphql, json={"query": "{ one { name } }"}, headers={"accept": "text/event-stream"}
+        )
+        assert (stream.status_code, codes(stream.json())) == (503, [("SHUTTING_DOWN", "")])
 
 
 # ── trusted documents ───────────────────────────────────────────────────────────────────────────────────────────
