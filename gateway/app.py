@@ -16,7 +16,6 @@ from prometheus_client import CollectorRegistry
 
 from gateway.access.authenticate import Credentials
 from gateway.access.confined import Confined
-from gateway.access.contract import Contract, ContractEmpty, variant
 from gateway.access.limits import Limits
 from gateway.access.load import Load
 from gateway.access.persisted import RememberedDocuments
@@ -42,8 +41,8 @@ from gateway.events.source_watch import SourceWatch
 from gateway.events.webhooks import Webhooks
 from gateway.federation.supergraph import Supergraph
 from gateway.outgoing import feed_readers, read_webhooks
-from gateway.reload import ReloadedEngine, read_supergraph
-from gateway.settings import LimitsSettings, Settings, SettingsRefused, load_ownership
+from gateway.reload import Graphs, ReloadedEngine
+from gateway.settings import LimitsSettings, Settings, SettingsRefused, contracts_of, load_ownership
 from gateway.subgraph_clients import SubgraphClients
 from gateway.telemetry.metrics import Metrics
 from gateway.transport.asgi import ASGIApp, Receive, Scope, Send
@@ -73,8 +72,8 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
 
     Raises SettingsRefused if the supergraph can't be served, or nobody could call.
     """
-    engine = ReloadedEngine(settings.supergraph.path)
-    supergraph = read_supergraph(settings.supergraph.path)
+    engine = ReloadedEngine(settings.supergraph.path, contracts_of(settings))
+    graphs = engine.read()
     ownership = load_ownership(settings)
     contracts = _contracts(settings)
     transport = TransportSettings(
@@ -132,7 +131,7 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
             )
             interval_s = settings.supergraph.reload_interval_s
             plans = _warm_plans(settings)
-            await stack.enter_async_context(engine.serving(supergraph, build, plans, interval_s=interval_s))
+            await stack.enter_async_context(engine.serving(graphs, build, plans, interval_s=interval_s))
             if clients.workflows is not None:
                 from gateway.reconciliation import open_reconciliation  # noqa: PLC0415 - it is kept beside workflows
 
@@ -202,7 +201,7 @@ class _Later:
 
 
 def _build_engine(
-    supergraph: Supergraph,
+    graphs: Graphs,
     *,
     settings: Settings,
     clients: SubgraphClients,
@@ -211,7 +210,7 @@ def _build_engine(
     contracts: Mapping[str, TrustedDocuments],
 ) -> Engine:
     """Return the engine of a supergraph, with one for each contract over the same clients."""
-    opened = clients.open(supergraph)
+    opened = clients.open(graphs.whole)
     access = settings.access
 
     def engine(graph: Supergraph, limits: EngineLimits, documents: TrustedDocuments, **more: Any) -> Engine:
@@ -237,19 +236,14 @@ def _build_engine(
     )
     variants: dict[str, Engine] = {}
     for name, each in settings.contracts.items():
-        contract = Contract(include=frozenset(each.include), exclude=frozenset(each.exclude))
-        try:
-            graph = variant(supergraph, contract)
-        except ContractEmpty as error:
-            raise SettingsRefused((f"`contracts.{name}`: nothing is left of the graph's queries.",)) from error
         own = replace(
             limits,
             document=limits.document if each.introspection is None else Limits(introspection=each.introspection),
             cost=limits.cost if each.max_cost is None else each.max_cost,
             explains_documents=limits.explains_documents if each.explain_documents is None else each.explain_documents,
         )
-        variants[name] = engine(graph, own, contracts[name])
-    return engine(supergraph, limits, trusted, variants=variants)
+        variants[name] = engine(graphs.variants[name], own, contracts[name])
+    return engine(graphs.whole, limits, trusted, variants=variants)
 
 
 def _contract_paths(engine: ReloadedEngine, settings: Settings, door: Callable[..., ASGIApp]) -> dict[str, ASGIApp]:
@@ -266,7 +260,7 @@ def _by_policy(configured: bool | None, access: AccessSettings) -> bool:
 
 
 def _trusted(table: str, mode: TrustMode, manifest: Path | None) -> TrustedDocuments:
-    if mode is TrustMode.ENFORCE and manifest is None:
+    if mode in (TrustMode.ENFORCE, TrustMode.IDS) and manifest is None:
         raise SettingsRefused((f"`{table}` takes documents of a manifest only, but names no `manifest`.",))
     try:
         return read_manifest(manifest, mode)

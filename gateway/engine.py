@@ -201,6 +201,7 @@ class Engine:
             context = self._context(request, caller, correlation)
             variables = self._coerce(compiled, request)
             if self._trusted.mode is not TrustMode.OFF:
+                self._trusted.check_sent(request.query)
                 self._trusted.check(request.query)
         except (GatewayError, RequestRefused):
             return None
@@ -238,6 +239,7 @@ class Engine:
     async def _prepare(self, request: GraphQLRequest, context: RequestContext, caller: Caller) -> CompiledOperation:
         """Request → compiled operation: resolve the document, and one look-up where it is known."""
         trusted = self._trusted
+        trusted.check_sent(request.query)
         text = trusted.find(request.extensions) if request.query is None else None
         if text is None:
             text = await resolve_document(

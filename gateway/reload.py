@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.access.contract import Contract, ContractEmpty, variants
 from gateway.cache.warm_plans import WarmPlans
 from gateway.engine import Engine
 from gateway.federation.supergraph import Supergraph, parse_supergraph
@@ -15,6 +17,23 @@ from gateway.settings import SettingsRefused
 from gateway.transport.garbage import is_settled, settle_garbage
 
 _LOG = logging.getLogger("concord.app")
+
+
+@dataclass(frozen=True, slots=True)
+class Graphs:
+    """A supergraph, and the variants of it that are contracts, by name."""
+
+    whole: Supergraph
+    variants: Mapping[str, Supergraph]
+
+
+def read_graphs(path: Path, contracts: Mapping[str, Contract]) -> Graphs:
+    """Read the composed schema and what each contract shows of it. Raises SettingsRefused."""
+    whole = read_supergraph(path)
+    try:
+        return Graphs(whole, variants(whole, contracts))
+    except ContractEmpty as error:
+        raise SettingsRefused((f"`contracts.{error}`: nothing is left of the graph's queries.",)) from error
 
 
 def read_supergraph(path: Path) -> Supergraph:
@@ -32,8 +51,9 @@ def read_supergraph(path: Path) -> Supergraph:
 class ReloadedEngine:
     """Call it for the engine that serves a new operation."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, contracts: Mapping[str, Contract]) -> None:
         self._path = path
+        self._contracts = contracts
         self._read_at = self._stamp()
         self._engine: Engine | None = None
 
@@ -42,15 +62,19 @@ class ReloadedEngine:
         assert self._engine is not None, "it serves inside `serving` only"
         return self._engine
 
+    def read(self) -> Graphs:
+        """Return what the file says now. Raises SettingsRefused."""
+        return read_graphs(self._path, self._contracts)
+
     @asynccontextmanager
     async def serving(
-        self, supergraph: Supergraph, build: Callable[[Supergraph], Engine], plans: WarmPlans, *, interval_s: float
+        self, graphs: Graphs, build: Callable[[Graphs], Engine], plans: WarmPlans, *, interval_s: float
     ) -> AsyncIterator[None]:
         """Serve a supergraph, and each new one that appears in the file, until the end of the context.
 
         Each is warmed with `plans` before it serves.
         """
-        self._engine = build(supergraph)
+        self._engine = build(graphs)
         await plans.warm(self._engine)
         reloading = self._reload_when_changed(build, plans, interval_s)
         tasks = (
@@ -67,7 +91,7 @@ class ReloadedEngine:
             self._engine.close()
 
     async def _reload_when_changed(
-        self, build: Callable[[Supergraph], Engine], plans: WarmPlans, interval_s: float
+        self, build: Callable[[Graphs], Engine], plans: WarmPlans, interval_s: float
     ) -> None:
         while True:
             await asyncio.sleep(interval_s)
@@ -76,8 +100,8 @@ class ReloadedEngine:
                 continue
             self._read_at = stamp
             try:
-                supergraph = await asyncio.to_thread(read_supergraph, self._path)
-                engine = build(supergraph)
+                graphs = await asyncio.to_thread(self.read)
+                engine = build(graphs)
             except SettingsRefused as refused:
                 _LOG.error("reload_refused", extra={"problems": refused.problems})
                 continue
@@ -88,7 +112,7 @@ class ReloadedEngine:
                 old.close()
             if is_settled():
                 settle_garbage()
-            _LOG.info("reloaded", extra={"subgraphs": list(supergraph.subgraphs)})
+            _LOG.info("reloaded", extra={"subgraphs": list(graphs.whole.subgraphs)})
 
     def _stamp(self) -> tuple[int, int] | None:
         try:

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from gateway.access.contract import Contract
 from gateway.access.csrf import CsrfPolicy
 from gateway.access.settings import AccessSettings
 from gateway.access.trusted import TrustMode
@@ -99,7 +100,7 @@ class ContractSettings(Table):
     explain_documents: bool | None = None
     max_cost: int | None = Field(None, ge=1)
     documents: TrustMode = TrustMode.OFF
-    """Whether only documents of its own manifest are answered."""
+    """Whether only documents of its own manifest are answered; see [documents]."""
     manifest: Path | None = None
 
 
@@ -380,6 +381,14 @@ def load_settings(path: Path = DEFAULT_PATH, environment: Mapping[str, str] | No
         return Settings.model_validate(document)
     except ValidationError as error:
         raise SettingsRefused(tuple(_sentence(path, details) for details in error.errors())) from error
+
+
+def contracts_of(settings: Settings) -> Mapping[str, Contract]:
+    """Return the contracts of the configuration, by name."""
+    return {
+        name: Contract(include=frozenset(each.include), exclude=frozenset(each.exclude))
+        for name, each in settings.contracts.items()
+    }
 
 
 def load_ownership(settings: Settings) -> Ownership | None:

@@ -18,9 +18,13 @@ from graphql import parse
 from graphql.language import ast
 
 from gateway.federation.supergraph import Supergraph, read_supergraph
+from gateway.federation.supergraph.uncollected import uncollected
 
 _INACCESSIBLE = ast.DirectiveNode(name=ast.NameNode(value="inaccessible"), arguments=())
 _LINK = '@link(url: "https://specs.apollo.dev/inaccessible/v0.2", for: SECURITY)'
+
+_CONNECTIONS = (("Connection", "edges"), ("Edge", "node"))
+"""A type's last word, and the field without which it tells of what is hidden. <https://relay.dev/graphql/connections.htm>"""
 
 _Fielded = ast.ObjectTypeDefinitionNode | ast.InterfaceTypeDefinitionNode
 
@@ -39,9 +43,22 @@ class Contract:
     """Tags with which nothing is in."""
 
 
-def variant(supergraph: Supergraph, contract: Contract) -> Supergraph:
-    """Return the supergraph as a contract shows it. Raises ContractEmpty."""
-    document = parse(supergraph.sdl, no_location=True)
+@uncollected()
+def variants(supergraph: Supergraph, contracts: Mapping[str, Contract]) -> Mapping[str, Supergraph]:
+    """Return the supergraph as each contract shows it. Raises ContractEmpty with the contract's name."""
+    document = parse(supergraph.sdl, no_location=True) if contracts else None
+    found: dict[str, Supergraph] = {}
+    for name, contract in contracts.items():
+        try:
+            found[name] = variant(supergraph, contract, document)
+        except ContractEmpty as error:
+            raise ContractEmpty(name) from error
+    return found
+
+
+def variant(supergraph: Supergraph, contract: Contract, document: ast.DocumentNode | None = None) -> Supergraph:
+    """Return the supergraph as a contract shows it; `document` is its SDL, where that is parsed. Raises ContractEmpty."""
+    document = document or parse(supergraph.sdl, no_location=True)
     choice = _Choice(document, contract, frozenset(supergraph.root_types.values()))
     if supergraph.root_types["query"] in choice.hidden:
         raise ContractEmpty
@@ -67,7 +84,8 @@ class _Choice:
     def marked(self, definition: ast.DefinitionNode) -> ast.DefinitionNode:
         """Return a definition with `@inaccessible` on what is hidden."""
         if isinstance(definition, ast.SchemaDefinitionNode):
-            return _with_link(definition)
+            left = tuple(each for each in definition.operation_types if each.type.name.value not in self.hidden)
+            return _with_link(replace(definition, operation_types=left))
         if not isinstance(definition, ast.TypeDefinitionNode) or "__" in definition.name.value:
             return definition
         name = definition.name.value
@@ -127,7 +145,7 @@ class _Choice:
                 for name, each in self._types.items()
                 if name not in self.hidden
                 and (
-                    (isinstance(each, _Fielded) and not any(self._shows(each, field) for field in each.fields or ()))
+                    (isinstance(each, _Fielded) and self._is_bare(each))
                     or (
                         isinstance(each, ast.UnionTypeDefinitionNode)
                         and all(member.name.value in self.hidden for member in each.types or ())
@@ -137,6 +155,17 @@ class _Choice:
             if not empty:
                 return
             self.hidden |= empty
+
+    def _is_bare(self, node: _Fielded) -> bool:
+        """Whether nothing of a type is left, or of a list only how long it is."""
+        shown = {each.name.value for each in node.fields or () if self._shows(node, each)}
+        own = {each.name.value for each in node.fields or ()}
+        lists = {
+            field
+            for suffix, field in _CONNECTIONS
+            if node.name.value.endswith(suffix) and field in own and field not in shown
+        }
+        return not shown or bool(lists)
 
     def _hide_what_is_out_of_reach(self) -> None:
         """Hide types that nothing in the contract leads to: their names alone would tell of it."""

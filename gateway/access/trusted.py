@@ -34,6 +34,8 @@ class TrustMode(StrEnum):
     """It is answered, and noted in the log once."""
     ENFORCE = "enforce"
     """It is refused."""
+    IDS = "ids"
+    """It is refused, and so is any text: clients send hashes or names."""
 
 
 class ManifestInvalid(Exception):  # noqa: N818 - reads as what it is
@@ -75,6 +77,11 @@ class TrustedDocuments:
             case _:
                 return None
 
+    def check_sent(self, text: str | None) -> None:
+        """Refuse a text that came with a request where only ids may. Raises GatewayError with PERSISTED_QUERY_ID_REQUIRED."""
+        if text is not None and self.mode is TrustMode.IDS:
+            raise GatewayError("PERSISTED_QUERY_ID_REQUIRED")
+
     def check(self, text: str) -> None:
         """Refuse or note a document that is not in the manifest, as the mode says.
 
@@ -82,7 +89,7 @@ class TrustedDocuments:
         """
         if self.mode is TrustMode.OFF or text in self._trusted:
             return
-        if self.mode is TrustMode.ENFORCE:
+        if self.mode is not TrustMode.AUDIT:
             raise GatewayError("QUERY_NOT_IN_SAFELIST")
         digest = digest_of(text)
         if digest not in self._noted:

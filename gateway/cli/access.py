@@ -40,6 +40,9 @@ def token(
     scope: Annotated[list[str] | None, typer.Option(help="A scope; repeat it for more.")] = None,
     role: Annotated[list[str] | None, typer.Option(help="A role; repeat it for more.")] = None,
     region: Annotated[list[str] | None, typer.Option(help="A region to confine data to; repeat it for more.")] = None,
+    business_unit: Annotated[
+        list[str] | None, typer.Option(help="A business unit to confine data to; repeat it for more.")
+    ] = None,
     tenant: Annotated[str | None, typer.Option(help="The organisation to act for.")] = None,
     contract: Annotated[str | None, typer.Option(help="The variant of the graph to be confined to.")] = None,
     minutes: Annotated[float, typer.Option(min=0.1, max=1440, help="How long it holds.")] = 60,
@@ -54,8 +57,9 @@ def token(
         raise SettingsRefused(("There is no `access.issuers.local` with a `jwks` file to make tokens for.",))
     names = issuer.claims
     claims: dict[str, object] = {"sub": subject, names.scopes: " ".join(scope or ()), names.roles: role or []}
-    if region is not None:
-        claims[names.filters.get("region", "regions")] = region
+    for dimension, values in (("region", region), ("business_unit", business_unit)):
+        if values is not None:
+            claims[names.filters.get(dimension, f"{dimension}s")] = values
     if tenant is not None:
         claims[names.tenant] = tenant
     if contract is not None:

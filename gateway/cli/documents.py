@@ -17,8 +17,9 @@ from gateway.access.trusted import print_manifest
 from gateway.cli.options import CONFIG, ConfigOption
 from gateway.errors import GatewayError, RequestRefused
 from gateway.federation.operation import prepare
-from gateway.federation.supergraph import Supergraph, parse_supergraph
-from gateway.settings import Settings, SettingsRefused, load_settings
+from gateway.federation.supergraph import Supergraph
+from gateway.reload import Graphs, read_graphs
+from gateway.settings import Settings, SettingsRefused, contracts_of, load_settings
 
 documents = typer.Typer(help="Check and publish the operations that clients may send.", no_args_is_help=True)
 
@@ -29,13 +30,22 @@ FolderArgument = Annotated[
 
 @documents.command()
 def check(folder: FolderArgument = None, config: ConfigOption = CONFIG) -> None:
-    """Validate every document against the supergraph. Exits with 1 when one would be refused.
+    """Validate every document against the supergraph, and the manifests of the configuration against the documents.
+
+    Exits with 1 when one would be refused, or a manifest is not what `publish` would write.
 
     Example: `concord documents check schema/documents`
     """
     settings = load_settings(config)
     found = _read(settings, folder)
-    problems = _problems(found, _supergraph(settings))
+    graphs = read_graphs(settings.supergraph.path, contracts_of(settings))
+    problems = _problems(found, graphs.whole)
+    if folder is None and not problems:
+        problems = [
+            (path, "the manifest is not what these documents make; run `concord documents publish`.")
+            for path, text in _manifests(settings, found, graphs)
+            if not path.exists() or path.read_text(encoding="utf-8") != text
+        ]
     console = Console(stderr=True)
     for path, problem in problems:
         console.print(f"[red]✗[/red] {path}: {escape(problem)}", highlight=False, soft_wrap=True)
@@ -50,19 +60,43 @@ def publish(
     to: Annotated[Path | None, typer.Option(help="Where the manifest is written; by default into the folder.")] = None,
     config: ConfigOption = CONFIG,
 ) -> None:
-    """Write the manifest of trusted documents. Refuses to, with exit status 1, when one does not fit the schema.
+    """Write the manifests of trusted documents: of the graph, and of each contract those that fit it.
 
-    Example: `concord documents publish schema/documents`
+    Refuses to, with exit status 1, when one does not fit the schema.
+
+    Example: `concord documents publish`, or of a folder's documents alone `concord documents publish schema/documents`
     """
     settings = load_settings(config)
-    check(folder, config)
     found = _read(settings, folder)
-    target = to or (_folder(settings, folder) / "manifest.json")
-    try:
-        target.write_text(print_manifest((path.stem, text) for path, text in found), encoding="utf-8")
-    except OSError as error:
-        raise SettingsRefused((f"{target} can't be written: {error.strerror}.",)) from error
-    sys.stdout.write(f"wrote {target}\n")
+    graphs = read_graphs(settings.supergraph.path, contracts_of(settings))
+    if _problems(found, graphs.whole):
+        check(folder or _folder(settings, folder), config)
+    if to is not None or folder is not None:
+        manifests = [(to or _folder(settings, folder) / "manifest.json", _manifest(found))]
+    else:
+        manifests = _manifests(settings, found, graphs) or [
+            (_folder(settings, None) / "manifest.json", _manifest(found))
+        ]
+    for target, text in manifests:
+        try:
+            target.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise SettingsRefused((f"{target} can't be written: {error.strerror}.",)) from error
+        sys.stdout.write(f"wrote {target}\n")
+
+
+def _manifests(settings: Settings, found: list[tuple[Path, str]], graphs: Graphs) -> list[tuple[Path, str]]:
+    """Return the manifests that the configuration names, with what is to be in them."""
+    manifests = [] if settings.documents.manifest is None else [(settings.documents.manifest, _manifest(found))]
+    for name, contract in settings.contracts.items():
+        if contract.manifest is not None:
+            fitting = [each for each in found if not _problems([each], graphs.variants[name])]
+            manifests.append((contract.manifest, _manifest(fitting)))
+    return manifests
+
+
+def _manifest(found: list[tuple[Path, str]]) -> str:
+    return print_manifest((path.stem, text) for path, text in found)
 
 
 def _folder(settings: Settings, folder: Path | None) -> Path:
@@ -79,14 +113,6 @@ def _read(settings: Settings, folder: Path | None) -> list[tuple[Path, str]]:
         ]
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsRefused((f"A document can't be read: {error}",)) from error
-
-
-def _supergraph(settings: Settings) -> Supergraph:
-    path = settings.supergraph.path
-    try:
-        return parse_supergraph(path.read_text(encoding="utf-8"))
-    except (OSError, GraphQLError, ValueError, TypeError) as error:
-        raise SettingsRefused((f"{path} is not a supergraph: {error}",)) from error
 
 
 def _problems(found: list[tuple[Path, str]], supergraph: Supergraph) -> list[tuple[Path, str]]:

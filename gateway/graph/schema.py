@@ -17,6 +17,7 @@ from gateway.events.dead_letter_desk import dead_letter_number
 from gateway.events.log import StoreUnavailable
 from gateway.graph.amend_contract import AmendContractMutation
 from gateway.graph.close_opportunity import CloseOpportunityMutation
+from gateway.graph.consumers import tag
 from gateway.graph.context import GraphInfo
 from gateway.graph.dead_letter import DeadLetter, DeadLetterCause
 from gateway.graph.dead_letter_connection import (
@@ -316,16 +317,21 @@ class GraphSchema(strawberry.federation.Schema):
 
 def create_schema() -> GraphSchema:
     """Return the schema; its operations are executed with a `GraphContext` as context value."""
-    schema = GraphSchema(
-        query=Query,
-        mutation=Mutation,
-        subscription=Subscription,
-        types=(*NODES, DeadLetter, Workflow, Drift),
-        config=StrawberryConfig(scalar_map={dt.datetime: _DATE_TIME, dt.date: _DATE}),
-        extensions=[
-            lambda: ParserCache(maxsize=_CACHED_DOCUMENTS),
-            lambda: ValidationCache(maxsize=_CACHED_DOCUMENTS),
-        ],
-    )
+
+    def build() -> GraphSchema:
+        return GraphSchema(
+            query=Query,
+            mutation=Mutation,
+            subscription=Subscription,
+            types=(*NODES, DeadLetter, Workflow, Drift),
+            config=StrawberryConfig(scalar_map={dt.datetime: _DATE_TIME, dt.date: _DATE}),
+            extensions=[
+                lambda: ParserCache(maxsize=_CACHED_DOCUMENTS),
+                lambda: ValidationCache(maxsize=_CACHED_DOCUMENTS),
+            ],
+        )
+
+    tag(build())  # types are known, and links to the directives' specifications written, when a schema is built
+    schema = build()
     describe(schema._schema)  # noqa: SLF001 - strawberry offers no other way to the built schema
     return schema

@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from subgraphs.billing import drafts, renewals
-from subgraphs.billing.access import ACCESS
+from subgraphs.billing.access import ACCESS, CONSUMERS
 from subgraphs.billing.agreement_writes import AgreementWrites
+from subgraphs.billing.confined import ConfinedBooks
 from subgraphs.billing.context import billing_context
 from subgraphs.billing.drafts import DraftQueue
 from subgraphs.billing.feed import BillingFeed, patiently
@@ -32,9 +33,11 @@ from subgraphs.billing.writes import ContractWrites
 from subgraphs.kit.api_budget import open_budget
 from subgraphs.kit.background import background
 from subgraphs.kit.change_feed import ChangeFeed
+from subgraphs.kit.confinement import Confinement
 from subgraphs.kit.crosswalk import Crosswalk
 from subgraphs.kit.database import Database
 from subgraphs.kit.idempotent_write import IdempotentWrites
+from subgraphs.kit.instance_ids import InstanceIds
 from subgraphs.kit.outbox import Outbox
 from subgraphs.kit.replica import Replica
 from subgraphs.kit.subgraph_app import Running, run_subgraph
@@ -43,7 +46,11 @@ from subgraphs.kit.system_of_record import describe
 from subgraphs.kit.webhook import VendorEvent, WebhookInbox, webhook_route
 
 schema = subgraph_schema(
-    query=Query, mutation=Mutation, types=(Customer, Entitlement, BilledLine, Invoice), access=ACCESS
+    query=Query,
+    mutation=Mutation,
+    types=(Customer, Entitlement, BilledLine, Invoice),
+    access=ACCESS,
+    consumers=CONSUMERS,
 )
 
 _SCHEMAS = (
@@ -103,13 +110,16 @@ async def start(settings: BillingSettings, *, dialect: StripeDialect = STRIPE) -
         events = ChangeFeed(database, "stripe_events", sync.poll, receive, interval_s=settings.poll_interval_s)
         sync.catch_up_with(events.poll_once)
 
-        async def records_of(customer_id: str) -> list[str]:
+        confinement = Confinement([(crosswalk, InstanceIds())])
+        shown = ConfinedBooks(books, confinement)
+
+        async def records_of(customer_id: str) -> Sequence[str]:
             owners = await crosswalk.resolve(await feed.customer_ids())
-            return sorted(record for record, owner in owners.items() if owner == customer_id)
+            return await confinement.own(sorted(record for record, owner in owners.items() if owner == customer_id))
 
         ledger = StripeLedger(adaptor, database)
         answers = IdempotentWrites(database, replica)
-        writes = ContractWrites(books, ledger, answers, feed, records_of, supported=adaptor.capabilities.writes)
+        writes = ContractWrites(shown, ledger, answers, feed, records_of, supported=adaptor.capabilities.writes)
         agreements = AgreementWrites(
             books,
             StripeAgreements(adaptor, database, books),
@@ -136,7 +146,7 @@ async def start(settings: BillingSettings, *, dialect: StripeDialect = STRIPE) -
         )
         async with background(sync.follow_filling), replica.leading(*loops):
             yield Running(
-                context=lambda: billing_context(books, writes, agreements, records_of, system),
+                context=lambda: billing_context(shown, writes, agreements, records_of, system),
                 routes=(webhook_route("/webhooks/stripe", signature, inbox, system="billing"),),
             )
         await sync.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from subgraphs.kit.consumers import Consumers
 from subgraphs.kit.guard import Access, classified, scopes
 
 ACCESS: Access = {
@@ -14,3 +15,22 @@ ACCESS: Access = {
     "Mutation.updateOpportunity": scopes("pipeline:write"),
     "Mutation.setRenewalStage": scopes("pipeline:write"),
 }
+
+CONSUMERS: Consumers = {
+    "portal": (
+        "Query.opportunity Query.opportunities Query.accountOwners Customer Contract Opportunity Contact "
+        "AccountOwner Mutation.updateCustomerProfile Mutation.updateOpportunity Mutation.setRenewalStage"
+    ),
+    "support": ("Customer.name Customer.segment Customer.status Customer.owner Customer.contacts Contact AccountOwner"),
+    "analytics": (
+        "Query.opportunity Query.opportunities Customer.name Customer.segment Customer.status "
+        "Customer.industry Customer.employees Customer.opportunities Customer.parent Customer.children "
+        "Contract Opportunity"
+    ),
+    "partner": (
+        "Query.opportunity Query.opportunities Customer.name Opportunity.id Opportunity.name "
+        "Opportunity.stage Opportunity.closeOn Opportunity.version Opportunity.customer "
+        "Mutation.updateOpportunity"
+    ),
+}
+"""Whose variants of the graph have what; see `contracts` of the gateway's configuration."""

@@ -9,7 +9,8 @@ from functools import partial
 
 from starlette.routing import BaseRoute
 
-from subgraphs.crm.access import ACCESS
+from subgraphs.crm.access import ACCESS, CONSUMERS
+from subgraphs.crm.confined import ConfinedCrm
 from subgraphs.crm.connect import Loop, connect
 from subgraphs.crm.context import CrmContext
 from subgraphs.crm.instances import InstancedCrm
@@ -20,6 +21,7 @@ from subgraphs.crm.settings import CrmSettings
 from subgraphs.crm.synchronise import COMPANIES, Synchronisation
 from subgraphs.crm.types import AccountOwner, Contact, Contract, Customer, Opportunity
 from subgraphs.kit.change_feed import ChangeFeed
+from subgraphs.kit.confinement import Confinement
 from subgraphs.kit.crosswalk import Crosswalk
 from subgraphs.kit.database import Database
 from subgraphs.kit.idempotent_write import IdempotentWrites
@@ -34,7 +36,11 @@ from subgraphs.kit.system_of_record import SystemOfRecord, describe
 from subgraphs.kit.webhook import WebhookInbox
 
 schema = subgraph_schema(
-    query=Query, mutation=Mutation, types=(Customer, Contract, Opportunity, Contact, AccountOwner), access=ACCESS
+    query=Query,
+    mutation=Mutation,
+    types=(Customer, Contract, Opportunity, Contact, AccountOwner),
+    access=ACCESS,
+    consumers=CONSUMERS,
 )
 
 
@@ -110,7 +116,8 @@ async def start(settings: CrmSettings) -> AsyncIterator[Running]:
         joined = [await stack.enter_async_context(join(settings, InstanceIds()))]
         for name, own in named.items():
             joined.append(await stack.enter_async_context(join(own, InstanceIds(name))))
-        crm = InstancedCrm([each.instance for each in joined])
+        confinement = Confinement([(each.crosswalk.crosswalk, each.instance.ids) for each in joined])
+        crm = ConfinedCrm(InstancedCrm([each.instance for each in joined]), confinement)
         crosswalk = CustomerRecords([each.crosswalk for each in joined])
         writes = IdempotentWrites(joined[0].database, replica)
 

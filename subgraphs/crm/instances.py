@@ -8,7 +8,7 @@ nothing, as if it were not there, and an instance that is down costs its own rec
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -108,8 +108,7 @@ class InstancedCrm:
         pages = await asyncio.gather(*map(find, asked))
         deals = [_deal(instance, deal) for instance, page in zip(asked, pages, strict=True) for deal in page.deals]
         # Each page is in order already, and a stable sort keeps what is equal in the order of the instances.
-        deals.sort(key=lambda deal: _order(deal, query.order), reverse=query.is_descending)
-        return DealPage(deals=tuple(deals[offset:end]), total=sum(page.total for page in pages))
+        return DealPage(deals=tuple(in_order(deals, query)[offset:end]), total=sum(page.total for page in pages))
 
     async def all_companies(self) -> AsyncIterator[Sequence[Company]]:
         """Yield every company, page by page, one instance after the other."""
@@ -168,6 +167,11 @@ def _of_instance(instance: Instance[Crm], owner_id: str | None) -> str | None:
     if not own:
         raise NotFoundError("This account owner is in another CRM.", outcome=Outcome.NOT_APPLIED)
     return own[0]
+
+
+def in_order(deals: Iterable[Deal], query: DealQuery) -> list[Deal]:
+    """Return deals as a query orders them; equal ones stay as they are."""
+    return sorted(deals, key=lambda deal: _order(deal, query.order), reverse=query.is_descending)
 
 
 def _order(deal: Deal, order: DealOrder) -> tuple[bool, Any]:

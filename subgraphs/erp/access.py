@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from subgraphs.kit.consumers import Consumers
 from subgraphs.kit.guard import Access, scopes
 
 ACCESS: Access = {
@@ -25,3 +26,15 @@ ACCESS: Access = {
     "Mutation.issueCreditMemo": scopes("invoices:write"),
     "Mutation.voidInvoice": scopes("invoices:write"),
 }
+
+CONSUMERS: Consumers = {
+    "portal": (
+        "Query.invoice Query.invoices Customer Contract Invoice InvoiceLine CreditMemo Payment BilledLine Product"
+    ),
+    "support": "Customer.creditHold",
+    "analytics": (
+        "Query.invoice Query.invoices Query.accountingPeriods Customer Contract Invoice InvoiceLine "
+        "CreditMemo Payment BilledLine Product RevenueEntry JournalEntry AccountingPeriod"
+    ),
+}
+"""Whose variants of the graph have what; see `contracts` of the gateway's configuration."""

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
+from subgraphs.erp.confined import ConfinedErp
 from subgraphs.erp.context import ErpContext
 from subgraphs.erp.events.feeds import ErpFeeds
 from subgraphs.erp.events.seen import Seen
@@ -19,6 +20,7 @@ from subgraphs.erp.vendors.tryton import Tryton, refusal_words
 from subgraphs.erp.vendors.tryton_erp import TrytonErp
 from subgraphs.kit.api_budget import open_budget
 from subgraphs.kit.change_feed import ChangeFeed
+from subgraphs.kit.confinement import Confinement
 from subgraphs.kit.crosswalk import Crosswalk
 from subgraphs.kit.database import Database
 from subgraphs.kit.idempotent_write import IdempotentWrites
@@ -40,6 +42,7 @@ class Joined:
 
     instance: Instance[Erp]
     describe: Callable[[], SystemOfRecord]
+    crosswalk: Crosswalk
     links: CustomerLinks
     feeds: ErpFeeds
     database: Database
@@ -101,6 +104,7 @@ async def join(settings: ErpSettings, ids: InstanceIds) -> AsyncIterator[Joined]
             yield Joined(
                 instance=instance,
                 describe=described,
+                crosswalk=crosswalk,
                 links=links,
                 feeds=feeds,
                 database=database,
@@ -121,6 +125,7 @@ async def start(settings: ErpSettings) -> AsyncIterator[Running]:
         for name, own in named.items():
             joined.append(await stack.enter_async_context(join(own, InstanceIds(name))))
         erp = InstancedErp([each.instance for each in joined], [to_route(route) for route in settings.routes])
+        shown = ConfinedErp(erp, Confinement([(each.crosswalk, each.instance.ids) for each in joined]))
         links = AllCustomerLinks([each.links for each in joined])
         writes = IdempotentWrites(joined[0].database, replica)
 
@@ -133,7 +138,13 @@ async def start(settings: ErpSettings) -> AsyncIterator[Running]:
 
         def context() -> ErpContext:
             return ErpContext(
-                erp, links=links, writes=writes, today=settings.business_day, changed=changed, systems=systems
+                shown,
+                orders=erp,
+                links=links,
+                writes=writes,
+                today=settings.business_day,
+                changed=changed,
+                systems=systems,
             )
 
         await stack.enter_async_context(replica.leading(*(loop for each in joined for loop in each.loops)))

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import strawberry
 
 from subgraphs.erp.links import AllCustomerLinks
-from subgraphs.erp.port import Erp, InvoiceQuery, Related
+from subgraphs.erp.port import InvoiceQuery, Orders, Readings, Related
 from subgraphs.erp.records import (
     ChargeRecord,
     CustomerRecord,
@@ -33,16 +33,18 @@ class ErpContext:
 
     def __init__(
         self,
-        erp: Erp,
+        erp: Readings,
         *,
+        orders: Orders,
         links: AllCustomerLinks,
         writes: IdempotentWrites,
         today: Callable[[], dt.date],
         changed: Callable[[], None],
         systems: Callable[[], list[SystemOfRecord]],
     ) -> None:
-        """`changed` tells the change feeds that a write was made; `systems` are the ERPs as the graph shows them."""
+        """`orders` are what workflows write; `changed` tells the change feeds that a write was made; `systems` are the ERPs as the graph shows them."""
         self.erp = erp
+        self.orders = orders
         self.links = links
         self.writes = writes
         self.today = today

@@ -158,7 +158,9 @@ class OrderMutation:
         known_as = tuple(input.erp_ref.split("+")) if input.erp_ref else ()
 
         async def write() -> Any:
-            return list(await context.erp.ensure_party(NewParty(**given, known_as=known_as, mark=mark_of(_own_key()))))
+            return list(
+                await context.orders.ensure_party(NewParty(**given, known_as=known_as, mark=mark_of(_own_key())))
+            )
 
         party_id, was_created = await _step(context, "ensureParty", given, write)
         return EnsurePartyPayload(erp_ref=strawberry.ID(party_id), was_created=was_created)
@@ -168,7 +170,7 @@ class OrderMutation:
         context = info.context
 
         async def write() -> Any:
-            await context.erp.retire_party(input.reference, mark_of(input.undoes))
+            await context.orders.retire_party(input.reference, mark_of(input.undoes))
             return True
 
         return await _undo(context, "undoParty", input.undoes, write)
@@ -200,7 +202,7 @@ class OrderMutation:
         )
 
         async def write() -> Any:
-            return await context.erp.place_order(order)
+            return await context.orders.place_order(order)
 
         arguments = {"contract": order.contract, "customer": order.customer_id, "lines": len(order.lines)}
         return _payload(await _read(context, await _step(context, "placeOrder", arguments, write)))
@@ -210,7 +212,7 @@ class OrderMutation:
         context, erp_id = info.context, str(input.erp_id)
 
         async def write() -> Any:
-            await context.erp.post_order(erp_id)
+            await context.orders.post_order(erp_id)
             return erp_id
 
         return _payload(await _read(context, await _step(context, "postOrder", {"id": erp_id}, write)))
@@ -220,7 +222,7 @@ class OrderMutation:
         context, erp_id = info.context, str(input.erp_id)
 
         async def write() -> Any:
-            return list(await context.erp.schedule_revenue(erp_id))
+            return list(await context.orders.schedule_revenue(erp_id))
 
         deferrals = await _step(context, "scheduleRevenue", {"id": erp_id}, write)
         return ScheduleRevenuePayload(deferrals=[strawberry.ID(each) for each in deferrals])
@@ -230,9 +232,9 @@ class OrderMutation:
         context = info.context
 
         async def write() -> Any:
-            invoice_id = await context.erp.find_order(mark_of(input.order))
+            invoice_id = await context.orders.find_order(mark_of(input.order))
             if invoice_id is not None:
-                await context.erp.reverse_revenue(invoice_id)
+                await context.orders.reverse_revenue(invoice_id)
             return True
 
         return await _undo(context, "undoRevenue", input.undoes, write)
@@ -242,9 +244,9 @@ class OrderMutation:
         context = info.context
 
         async def write() -> Any:
-            invoice_id = await context.erp.find_order(mark_of(input.order))
+            invoice_id = await context.orders.find_order(mark_of(input.order))
             if invoice_id is not None:
-                await context.erp.cancel_order(invoice_id)
+                await context.orders.cancel_order(invoice_id)
             return True
 
         return await _undo(context, "undoOrder", input.undoes, write)

@@ -193,8 +193,8 @@ class Orders(Protocol):
         ...
 
 
-class Erp(Orders, Protocol):
-    """One ERP. Every method raises VendorError."""
+class Readings(Protocol):
+    """What the graph reads and people write. Every method raises VendorError."""
 
     @property
     def customers(self) -> Adaptor[CustomerRecord]: ...
@@ -283,6 +283,11 @@ class Erp(Orders, Protocol):
         ...
 
     async def void_invoice(self, invoice: InvoiceRecord, *, version: str) -> None: ...
+
+
+class Erp(Orders, Readings, Protocol):
+    """One ERP, with what changed in it. Every method raises VendorError."""
+
     async def changed_customers(self, since: dt.datetime | None) -> Sequence[CustomerRecord]:
         """Return the customers changed at or after `since`, all of them for None, the oldest change first."""
         ...

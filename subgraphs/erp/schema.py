@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from subgraphs.erp.access import ACCESS
+from subgraphs.erp.access import ACCESS, CONSUMERS
 from subgraphs.erp.mutation import Mutation
 from subgraphs.erp.query import Query
 from subgraphs.erp.types.billed_line import BilledLine
@@ -30,4 +30,5 @@ schema = subgraph_schema(
         Product,
     ],
     access=ACCESS,
+    consumers=CONSUMERS,
 )

@@ -30,11 +30,21 @@ async def start(settings: IdentitySettings) -> AsyncIterator[Running]:
         await database.run(forget_views)
         outbox = Outbox(database, events_url=settings.events_url, signing_secret=secret)
         writes = IdempotentWrites(database, replica)
-        crosswalk = CrosswalkRoutes(database, outbox, signing_secret=secret, max_body_bytes=settings.max_body_bytes)
+        crosswalk = CrosswalkRoutes(
+            database,
+            outbox,
+            signing_secret=secret,
+            max_body_bytes=settings.max_body_bytes,
+            dimensions=settings.dimensions,
+        )
         async with replica.leading(outbox.deliver_forever):
             yield Running(
                 context=lambda: IdentityContext(
-                    database=database, outbox=outbox, writes=writes, regions=settings.regions
+                    database=database,
+                    outbox=outbox,
+                    writes=writes,
+                    regions=settings.regions,
+                    dimensions=settings.dimensions,
                 ),
                 routes=crosswalk.routes(),
             )

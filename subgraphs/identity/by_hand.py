@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from subgraphs.identity.bounds import Bounds
 from subgraphs.identity.confined import confine, load_confined
 from subgraphs.identity.customer_id import new_customer_id
 from subgraphs.identity.customers import StoredCustomer, load_customers
@@ -33,6 +34,8 @@ class Decree:
     """Unix seconds."""
     hidden: tuple[str, ...] = ()
     """Systems that the person may not see: their records are not there for the decision."""
+    bounds: Bounds = ()
+    """What the person is confined to: other customers are none to them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +53,8 @@ def link_record(connection: sqlite3.Connection, decree: Decree, record: tuple[st
     row = connection.execute(
         "select customer_id, rule from records where system = ? and external_id = ?", record
     ).fetchone()
-    if row is None or record[0] in decree.hidden:
+    is_foreign = decree.bounds and not (row and row[0] and load_customers(connection, [row[0]], decree.bounds))
+    if row is None or record[0] in decree.hidden or is_foreign:
         raise NotFoundError("No system has told of this record.", outcome=Outcome.NOT_APPLIED)
     previous, rule = row
     if previous == customer.id and rule == Rule.MANUAL:
@@ -135,7 +139,7 @@ def split_customer(connection: sqlite3.Connection, decree: Decree, records: Sequ
 
 def _customer(connection: sqlite3.Connection, customer_id: str, decree: Decree) -> StoredCustomer:
     """Return the customer with all its records, if the person may see it."""
-    customer = load_customers(connection, [customer_id]).get(customer_id)
+    customer = load_customers(connection, [customer_id], decree.bounds).get(customer_id)
     if customer is None or customer_id not in load_confined(connection, [customer_id], decree.hidden):
         raise NotFoundError("There is no such customer.", outcome=Outcome.NOT_APPLIED)
     return customer

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from subgraphs.identity.bounds import Bounds
 from subgraphs.identity.customers import StoredCustomer, load_customers
 from subgraphs.identity.history import ChangeKind, IdentityEntry, read_history
 from subgraphs.identity.match import Rule
@@ -31,10 +32,10 @@ def confine(customer: StoredCustomer, hidden: Collection[str]) -> StoredCustomer
 
 
 def load_confined(
-    connection: sqlite3.Connection, customer_ids: Iterable[str], hidden: Collection[str]
+    connection: sqlite3.Connection, customer_ids: Iterable[str], hidden: Collection[str], bounds: Bounds = ()
 ) -> Mapping[str, StoredCustomer]:
     """Return asked id → customer, as `load_customers` does, of what is not hidden."""
-    found = load_customers(connection, customer_ids)
+    found = load_customers(connection, customer_ids, bounds)
     if not hidden:
         return found
     known = _known(connection, [asked for asked, customer in found.items() if asked != customer.id], hidden)

@@ -9,9 +9,11 @@ from typing import TypeAlias
 import strawberry
 from aiodataloader import DataLoader
 
+from subgraphs.identity.bounds import Bounds, bounds_of_caller
 from subgraphs.identity.confined import load_confined, read_confined_history
 from subgraphs.identity.customers import StoredCustomer, find_owners
 from subgraphs.identity.history import IdentityEntry
+from subgraphs.kit.current_request import current_request
 from subgraphs.kit.database import Database
 from subgraphs.kit.idempotent_write import IdempotentWrites
 from subgraphs.kit.instances import is_region_visible
@@ -30,6 +32,8 @@ class IdentityContext:
     writes: IdempotentWrites
     regions: Mapping[str, str] = field(default_factory=dict)
     """System → where its data lives."""
+    dimensions: Mapping[str, str] = field(default_factory=dict)
+    """Dimension of claims → the facet of customers that it means."""
     customers: DataLoader[str, StoredCustomer | None] = field(init=False)
     """By local id; an id merged away gives the customer it went into."""
     by_records: DataLoader[RecordSet, StoredCustomer | None] = field(init=False)
@@ -44,9 +48,15 @@ class IdentityContext:
         """The systems whose records the caller may not see."""
         return sorted(system for system, region in self.regions.items() if not is_region_visible(region))
 
+    @property
+    def bounds(self) -> Bounds:
+        """What the caller of the request being served is confined to."""
+        current = current_request()
+        return bounds_of_caller(self.dimensions, current.caller if current else None)
+
     async def _load_customers(self, ids: list[str]) -> list[StoredCustomer | None]:
-        hidden = self.hidden_systems()
-        found = await self.database.run(lambda connection: load_confined(connection, ids, hidden))
+        bounds, hidden = self.bounds, self.hidden_systems()
+        found = await self.database.run(lambda connection: load_confined(connection, ids, hidden, bounds))
         return [found.get(id_) for id_ in ids]
 
     async def _load_by_records(self, sets: list[RecordSet]) -> list[StoredCustomer | None]:
@@ -60,8 +70,9 @@ class IdentityContext:
         )
         # A set may be older than a split or merge: its first record that is still known speaks for it.
         first = [next((owners[record] for record in members[key] if record in owners), None) for key in sets]
+        bounds = self.bounds
         found = await self.database.run(
-            lambda connection: load_confined(connection, [id_ for id_ in first if id_ is not None], hidden)
+            lambda connection: load_confined(connection, [id_ for id_ in first if id_ is not None], hidden, bounds)
         )
         return [None if id_ is None else found.get(id_) for id_ in first]
 

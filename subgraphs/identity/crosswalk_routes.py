@@ -1,9 +1,9 @@
-"""The crosswalk's HTTP interface for the other subgraphs: `POST /records` and `POST /resolve`, signed."""
+"""The crosswalk's HTTP interface for the other subgraphs: `POST /records`, `/resolve` and `/confine`, signed."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -11,8 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from subgraphs.identity.bounds import bounds_of
 from subgraphs.identity.customer_id import global_customer_id
-from subgraphs.identity.customers import find_owners
+from subgraphs.identity.customers import find_owners, records_within
 from subgraphs.identity.record import CustomerRecord, RecordRefusedError, parse_external_id, parse_record, parse_system
 from subgraphs.identity.take_records import Taken, take_records
 from subgraphs.kit import signature
@@ -26,17 +27,27 @@ MAX_RECORDS = 500
 class CrosswalkRoutes:
     """Answers other subgraphs. Every refusal is `{"errors": [{"message", "extensions": {"code", …}}]}`."""
 
-    def __init__(self, database: Database, outbox: Outbox, *, signing_secret: str, max_body_bytes: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        outbox: Outbox,
+        *,
+        signing_secret: str,
+        max_body_bytes: int,
+        dimensions: Mapping[str, str],
+    ) -> None:
         self._database = database
         self._outbox = outbox
         self._secret = signing_secret
         self._max_body_bytes = max_body_bytes
+        self._dimensions = dimensions
 
     def routes(self) -> Sequence[Route]:
         """Return the routes for the process's application."""
         return (
             Route("/records", self._signed(self._take), methods=["POST"]),
             Route("/resolve", self._signed(self._resolve), methods=["POST"]),
+            Route("/confine", self._signed(self._confine), methods=["POST"]),
         )
 
     async def _take(self, message: Any) -> dict[str, Any]:
@@ -75,6 +86,25 @@ class CrosswalkRoutes:
             raise RequestRefusedError(400, "BAD_USER_INPUT", str(error)) from error
         found = await self._database.run(lambda connection: find_owners(connection, wanted))
         return {"customers": {id_: global_customer_id(customer) for (_, id_), customer in found.items()}}
+
+    async def _confine(self, message: Any) -> dict[str, Any]:
+        """`{"system": "crm", "tenant": "acme" | null, "filters": {…}}` → `{"externalIds": ["123"]}`; null: nothing confines."""
+        match message:
+            case {"system": system, "tenant": str() | None as tenant, "filters": dict() as filters} if all(
+                isinstance(values, list) and all(isinstance(each, str) for each in values)
+                for values in filters.values()
+            ):
+                pass
+            case _:
+                raise RequestRefusedError(400, "BAD_REQUEST", "The body has a system, a tenant and filters.")
+        try:
+            system = parse_system(system)
+        except RecordRefusedError as error:
+            raise RequestRefusedError(400, "BAD_USER_INPUT", str(error)) from error
+        bounds = bounds_of(self._dimensions, tenant=tenant, filters=filters)
+        if not bounds:
+            return {"externalIds": None}
+        return {"externalIds": await self._database.run(lambda connection: records_within(connection, system, bounds))}
 
     def _signed(self, answer: Callable[[Any], Awaitable[dict[str, Any]]]) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:

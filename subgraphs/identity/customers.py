@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from subgraphs.identity.bounds import Bounds, within
 from subgraphs.identity.match import HoldReason, Rule, Suggestion
 
 
@@ -90,16 +91,22 @@ def read_record(row: Sequence[object]) -> StoredRecord:
     )
 
 
-def load_customers(connection: sqlite3.Connection, customer_ids: Iterable[str]) -> Mapping[str, StoredCustomer]:
-    """Return asked id → customer. An id merged away gives the customer it went into; unknown ids are left out."""
+def load_customers(
+    connection: sqlite3.Connection, customer_ids: Iterable[str], bounds: Bounds = ()
+) -> Mapping[str, StoredCustomer]:
+    """Return asked id → customer. An id merged away gives the customer it went into.
+
+    Unknown ids are left out, and so are customers beyond the bounds.
+    """
     asked = json.dumps(sorted(set(customer_ids)))
+    confined, values = within(bounds, "c.id")
     current = {
         row[0]: (row[1], row[2])
         for row in connection.execute(
-            "select asked.id, c.id, c.version from customers asked"
+            "select asked.id, c.id, c.version from customers asked"  # noqa: S608 - a condition of ours
             " join customers c on c.id = coalesce(asked.merged_into, asked.id)"
-            " where asked.id in (select value from json_each(?))",
-            (asked,),
+            f" where asked.id in (select value from json_each(?)) and {confined}",
+            (asked, *values),
         )
     }
     records: dict[str, list[StoredRecord]] = {row[0]: [] for row in current.values()}
@@ -125,6 +132,18 @@ def find_owners(connection: sqlite3.Connection, records: Iterable[tuple[str, str
         (json.dumps(sorted(set(records))),),
     )
     return {(row[0], row[1]): row[2] for row in rows}
+
+
+def records_within(connection: sqlite3.Connection, system: str, bounds: Bounds) -> Sequence[str]:
+    """Return the external ids of a system's records whose customers are within bounds."""
+    confined, values = within(bounds, "customer_id")
+    return [
+        row[0]
+        for row in connection.execute(
+            f"select external_id from records where system = ? and {confined} order by external_id",  # noqa: S608 - a constant
+            (system, *values),
+        )
+    ]
 
 
 def _text(value: object) -> str | None:

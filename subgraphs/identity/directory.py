@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from subgraphs.identity.bounds import Bounds, within, write_facets
 from subgraphs.kit.connection import CursorValue, PageWindow, encode_cursor
 from subgraphs.kit.system_error import BadUserInputError
 
@@ -38,6 +39,8 @@ class DirectoryQuery:
     overdue: bool | None = None
     ids: frozenset[str] | None = None
     """Local ids, those merged away included."""
+    bounds: Bounds = ()
+    """What the caller is confined to."""
     order: DirectoryField = DirectoryField.NAME
     descending: bool = False
 
@@ -92,6 +95,7 @@ def refresh_directory(connection: sqlite3.Connection, customer_ids: Iterable[str
     views = [(row[0], frozenset(json.loads(row[0]))) for row in connection.execute("select view from directory_views")]
     for customer_id in sorted(set(customer_ids)):
         records = _records(connection, customer_id)
+        write_facets(connection, customer_id, _facets(records).items())
         connection.execute(
             "update customers set name = ?, all_names = ?, segment = ?, owner_id = ?, owner_name = ?, status = ?,"
             " overdue = ? where id = ?",
@@ -111,6 +115,7 @@ def forget_views(connection: sqlite3.Connection) -> None:
 class _Record:
     system: str
     name: str | None
+    reference: str | None
     facets: Mapping[str, str]
     linked_at: float
 
@@ -122,10 +127,18 @@ class _Record:
 
 def _records(connection: sqlite3.Connection, customer_id: str) -> list[_Record]:
     rows = connection.execute(
-        "select system, name, facets, linked_at from records where customer_id = ? order by linked_at, system, external_id",
+        "select system, name, reference, facets, linked_at from records where customer_id = ? order by linked_at, system, external_id",
         (customer_id,),
     )
-    return [_Record(system, name, json.loads(facets), at) for system, name, facets, at in rows]
+    return [_Record(system, name, key, json.loads(facets), at) for system, name, key, facets, at in rows]
+
+
+def _facets(records: Sequence[_Record]) -> Mapping[str, str]:
+    """Return what customers are confined by: the facets, and the business key, as their owners say."""
+    ranked = sorted(records, key=lambda record: _rank(record.kind, _OWNERS), reverse=True)
+    facets = {name: value for record in ranked for name, value in record.facets.items()}
+    references = [record.reference for record in reversed(ranked) if record.reference]
+    return {**facets, "reference": references[0]} if references else facets
 
 
 def _entry(records: Sequence[_Record]) -> tuple[CursorValue, ...]:
@@ -204,6 +217,9 @@ def _conditions(query: DirectoryQuery) -> tuple[str, list[CursorValue]]:
             "id in (select coalesce(merged_into, id) from customers where id in (select value from json_each(?)))"
         )
         parameters.append(json.dumps(sorted(query.ids)))
+    clause, values = within(query.bounds, "id")
+    clauses.append(clause)
+    parameters += values
     return " and ".join(clauses), parameters
 
 

@@ -202,6 +202,7 @@ async def _decide(
         write_key=key,
         at=time.time(),
         hidden=tuple(info.context.hidden_systems()),
+        bounds=info.context.bounds,
     )
     context = info.context
 

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import strawberry
 
+from subgraphs.identity.bounds import Bounds, within
 from subgraphs.identity.confined import load_confined
 from subgraphs.identity.context import IdentityInfo
 from subgraphs.identity.customer_id import local_customer_id
@@ -97,7 +98,8 @@ async def resolve_customers(
 ) -> Connection[Customer]:
     """Return a page of the directory. Raises BadUserInputError."""
     window = page_window(first=first, after=after, last=last, before=before)
-    query = _directory_query(filter or CustomerFilter(), order_by or CustomerOrder(field=CustomerOrderField.NAME))
+    order = order_by or CustomerOrder(field=CustomerOrderField.NAME)
+    query = _directory_query(filter or CustomerFilter(), order, info.context.bounds)
     hidden = info.context.hidden_systems()
     page = await info.context.database.run(lambda connection: _find_customers(connection, query, window, hidden))
     stored = await info.context.customers.load_many([id_ for id_, _ in page.entries])
@@ -120,7 +122,10 @@ async def resolve_unmatched_records(
     """Return records on hold, by system and external id. Raises BadUserInputError."""
     window = page_window(first=first, after=after)
     hidden = info.context.hidden_systems()
-    records, total = await info.context.database.run(lambda connection: _find_held(connection, system, window, hidden))
+    bounds = info.context.bounds
+    records, total = await info.context.database.run(
+        lambda connection: _find_held(connection, system, window, hidden, bounds)
+    )
     edges = [
         Edge(node=UnmatchedRecord.of(record), cursor=encode_cursor(record.system, record.external_id))
         for record in records[: window.size]
@@ -147,7 +152,7 @@ class Query:
     )
 
 
-def _directory_query(wanted: CustomerFilter, order: CustomerOrder) -> DirectoryQuery:
+def _directory_query(wanted: CustomerFilter, order: CustomerOrder, bounds: Bounds) -> DirectoryQuery:
     if wanted.ids is not None and len(wanted.ids) > _MAX_IDS:
         raise BadUserInputError(f"Ask for at most {_MAX_IDS} ids.")
     return DirectoryQuery(
@@ -157,6 +162,7 @@ def _directory_query(wanted: CustomerFilter, order: CustomerOrder) -> DirectoryQ
         statuses=None if wanted.status is None else frozenset(wanted.status),
         overdue=wanted.overdue,
         ids=None if wanted.ids is None else frozenset(map(local_customer_id, wanted.ids)),
+        bounds=bounds,
         order=DirectoryField[order.field.name],
         descending=order.direction is OrderDirection.DESC,
     )
@@ -179,9 +185,12 @@ def _find_customers(
 
 
 def _find_held(
-    connection: sqlite3.Connection, system: str | None, window: PageWindow, hidden: Sequence[str]
+    connection: sqlite3.Connection, system: str | None, window: PageWindow, hidden: Sequence[str], bounds: Bounds
 ) -> tuple[list[StoredRecord], int]:
-    """Return one record more than the page has, if there are more, and how many there are."""
+    """Return one record more than the page has, if there are more, and how many there are.
+
+    A record that is nobody's yet is beyond whatever bounds there are.
+    """
     match window.after:
         case None:
             position: tuple[str, str] = ("", "")
@@ -196,7 +205,9 @@ def _find_held(
         " and (? = '[]' or suggestions = '[]' or exists (select 1 from json_each(records.suggestions) s join records r"
         " on r.customer_id = s.value ->> 1 where r.system not in (select value from json_each(?))))"
     )
-    asked = (system, system, concealed, concealed, concealed)
+    confined, values = within(bounds, "customer_id")
+    where += f" and {confined}"
+    asked = (system, system, concealed, concealed, concealed, *values)
     (total,) = connection.execute(f"select count(*) from records where {where}", asked).fetchone()  # noqa: S608
     rows = connection.execute(
         f"select {RECORD_COLUMNS} from records where {where} and (system, external_id) > (?, ?)"  # noqa: S608 - constants

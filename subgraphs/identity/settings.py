@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from subgraphs.kit.settings import SubgraphSettings
@@ -21,3 +21,13 @@ class IdentitySettings(SubgraphSettings):
     regions: Mapping[str, str] = {}
     """System → where its data lives, such as `{"crm/acme": "US"}`. Callers whose claims confine them to other regions don't
     see its records."""
+    dimensions: Mapping[str, str] = {}
+    """Dimension of claims → the facet of customers that it means, such as `{"business_unit": "segment", "tenant": "reference"}`.
+    Whoever is confined in a dimension that isn't here sees no customer; a tenant confines only where it is here."""
+
+    @field_validator("dimensions")
+    @classmethod
+    def _knows_no_region(cls, dimensions: Mapping[str, str]) -> Mapping[str, str]:
+        if "region" in dimensions:
+            raise ValueError("a region is where a system's data lives, see `regions`; it is no dimension of customers")
+        return dimensions

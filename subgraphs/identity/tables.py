@@ -24,6 +24,12 @@ create table if not exists confined_directory (
     owner_name text not null, status text not null, overdue integer not null, primary key (view, id)
 ) without rowid;
 create index if not exists confined_directory_by_name on confined_directory (view, name, id);
+-- what confines callers to customers, see bounds.py: copies too
+create table if not exists customer_facets (
+    customer_id text not null references customers (id), facet text not null, value text not null,
+    primary key (facet, value, customer_id)
+) without rowid;
+create index if not exists customer_facets_by_customer on customer_facets (customer_id);
 
 create table if not exists records (
     system text not null, external_id text not null,

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import httpx2
 import orjson
@@ -127,6 +127,17 @@ class Crosswalk:
             current = await self._resolve_now(sorted(self._links))
         return tuple(sorted(key for key, link in current.items() if link == customer))
 
+    async def confine(self, tenant: str | None, filters: Mapping[str, Sequence[str]]) -> frozenset[str] | None:
+        """Return the external ids of the customers that claims leave to see; None where they confine nothing. Raises VendorError."""
+        wanted = {name: list(values) for name, values in filters.items()}
+        match await self._ask("/confine", {"system": self._system, "tenant": tenant, "filters": wanted}):
+            case {"externalIds": None}:
+                return None
+            case {"externalIds": list() as ids} if all(isinstance(each, str) for each in ids):
+                return frozenset(ids)
+            case _:
+                raise VendorBadResponseError("The crosswalk's answer can't be used.", system="identity")
+
     async def _resolve_now(self, external_ids: Sequence[str]) -> dict[str, str]:
         customers: dict[str, str] = {}
         for start in range(0, len(external_ids), MAX_RECORDS_PER_CALL):
@@ -144,23 +155,27 @@ class Crosswalk:
         self._known.clear()
 
     async def _post(self, path: str, message: Mapping[str, Any]) -> dict[str, str]:
-        body = orjson.dumps(message)
-        headers = {"content-type": "application/json", signature.HEADER: signature.sign(self._secret, body)}
-        reply = await self._send(path, body, headers)
-        answer: Any
-        try:
-            answer = orjson.loads(reply.content) if reply.is_success else None
-        except orjson.JSONDecodeError:
-            answer = None
-        match answer:
-            case {"customers": dict() as customers} if all(isinstance(value, str) for value in customers.values()):
-                for rejected in answer.get("rejected", ()):
+        match await self._ask(path, message):
+            case {"customers": dict() as customers, **rest} if all(
+                isinstance(value, str) for value in customers.values()
+            ):
+                for rejected in cast("list[object]", rest.get("rejected", [])):
                     _log.warning("Identity refuses a record of %s: %s", self._system, rejected)
                 return customers
             case _:
-                raise VendorBadResponseError(
-                    f"The crosswalk's answer can't be used (status {reply.status_code}).", system="identity"
-                )
+                raise VendorBadResponseError("The crosswalk's answer can't be used.", system="identity")
+
+    async def _ask(self, path: str, message: Mapping[str, Any]) -> Any:
+        body = orjson.dumps(message)
+        headers = {"content-type": "application/json", signature.HEADER: signature.sign(self._secret, body)}
+        reply = await self._send(path, body, headers)
+        try:
+            if reply.is_success:
+                return orjson.loads(reply.content)
+        except orjson.JSONDecodeError:
+            pass
+        unusable = f"The crosswalk's answer can't be used (status {reply.status_code})."
+        raise VendorBadResponseError(unusable, system="identity")
 
     async def _send(self, path: str, body: bytes, headers: Mapping[str, str]) -> httpx2.Response:
         """Ask the address that answered last; where it can't be reached, the next one. All that is asked can be repeated."""

@@ -23,6 +23,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 from strawberry.utils.str_converters import to_snake_case
 
+from subgraphs.kit.consumers import Consumers, tag
 from subgraphs.kit.descriptions import describe
 from subgraphs.kit.guard import Access, apply
 from subgraphs.kit.lean_execution import LeanExecution
@@ -93,9 +94,15 @@ def _parameters(function: Any) -> tuple[frozenset[str], bool]:
 
 
 def subgraph_schema(
-    *, query: type, mutation: type | None = None, types: Iterable[type] = (), access: Access | None = None
+    *,
+    query: type,
+    mutation: type | None = None,
+    types: Iterable[type] = (),
+    access: Access | None = None,
+    consumers: Consumers | None = None,
 ) -> SubgraphSchema:
-    """Return the schema of a subgraph. `types`: entities that no root field reaches; `access`: who may see what.
+    """Return the schema of a subgraph. `types`: entities that no root field reaches; `access`: who may see what;
+    `consumers`: whose variants of the graph have what.
 
     Types and fields without a description of their own are described by their docstrings, and what all subgraphs share
     (connections, ids, paging) by the kit's words.
@@ -115,9 +122,10 @@ def subgraph_schema(
         )
 
     schema = build()
-    if access:
+    if access or consumers:
         # Links to the directives' specifications are written when a schema is built, types are known only then.
-        apply(access, schema)
+        apply(access or {}, schema)
+        tag(consumers or {}, schema)
         schema = build()
     describe(schema)
     _forget_null_defaults(schema)

@@ -15,7 +15,7 @@ from gateway.execution.ports import CallerView
 from gateway.writes.store import StoreFailed
 from gateway.writes.workflows.database import wall_clock
 from gateway.writes.workflows.decisions import Decisions
-from gateway.writes.workflows.definition import CallFailed, Calls, Definition, PlannedWrite, StepContext
+from gateway.writes.workflows.definition import CallFailed, Definition, PlannedWrite, StepContext
 from gateway.writes.workflows.evidence import ChainCheck, Evidence
 from gateway.writes.workflows.listing import Listing, WorkflowPage
 from gateway.writes.workflows.model import (
@@ -27,6 +27,7 @@ from gateway.writes.workflows.model import (
     WorkflowStatus,
 )
 from gateway.writes.workflows.store import WorkflowStore
+from gateway.writes.workflows.subgraph_calls import SubgraphCalls
 from gateway.writes.workflows.tables import dumps
 from gateway.writes.workflows.worker import Worker
 
@@ -56,7 +57,7 @@ class WorkflowDesk:
         store: WorkflowStore,
         worker: Worker,
         definitions: Mapping[str, Definition],
-        calls: Calls,
+        calls: SubgraphCalls,
         *,
         approval_above: Decimal | None,
     ) -> None:
@@ -75,6 +76,9 @@ class WorkflowDesk:
         workflow = _workflow_id(asking)
         fingerprint = hashlib.sha256(f"{kind}\n{dumps(given)}".encode()).hexdigest()
         known = await self.find(workflow)
+        if known is None and (asking.caller.filters or asking.caller.tenant is not None):
+            # The systems show a confined caller his own only; the workflow, which outlives him, sees all of them.
+            await self._asked(definition.plan, given, workflow, asking)
         waits = known is None and await self._needs_approval(definition, given, workflow, asking)
         now = wall_clock()
         asked = WorkflowRecord(
@@ -177,14 +181,14 @@ class WorkflowDesk:
         workflow: str,
         asking: Asking,
     ) -> ResultT:
-        """Return what a definition reads before anything is written."""
+        """Return what a definition reads before anything is written: what the systems show to who asks."""
         context = StepContext(
             workflow=workflow,
             step="plan",
             requested_by=asking.caller.subject,
             input=given,
             outputs={},
-            calls=self._calls,
+            calls=self._calls.on_behalf_of(asking.caller),
         )
         try:
             return await question(context)

@@ -32,6 +32,10 @@ class SubgraphCalls:
         self._profiles = profiles
         self._caller = caller
 
+    def on_behalf_of(self, caller: CallerView) -> SubgraphCalls:
+        """Return the same calls for whom the systems are to see."""
+        return SubgraphCalls(self._clients, self._profiles, caller)
+
     async def __call__(self, system: str, document: str, variables: Mapping[str, Json], key: str | None) -> Json:
         """Return the data of the only root field. Raises `CallFailed`."""
         profile = self._profiles.get(system) or SubgraphProfile(name=system, system=system)

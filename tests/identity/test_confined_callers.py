@@ -1,0 +1,125 @@
+"""Callers whose claims confine them to some customers: the directory, the crosswalk and people's decisions keep to them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from gateway.access.caller import Caller
+from gateway.access.identity import CallerSigner
+from subgraphs.identity.settings import IdentitySettings
+
+SECRET = "between ourselves"
+DIMENSIONS = {"business_unit": "segment", "tenant": "reference"}
+CUSTOMERS = "{ customers { totalCount edges { node { id } } } unmatchedRecords { totalCount } }"
+
+
+@pytest.fixture
+async def asked(tmp_path, listener, running, record, monkeypatch):
+    """Ask as somebody: three customers, of which the third is of another segment, and a record that nobody could place."""
+    monkeypatch.setenv("CONCORD_IDENTITY_DIMENSIONS", json.dumps(DIMENSIONS))
+    async with running(tmp_path, listener) as identity:
+        taken = await identity.take(
+            *(
+                record("crm", str(n), reference=f"CUST-{n}", name=name, facets={"segment": segment})
+                for n, name, segment in (
+                    (1, "Alder Works", "SMB"),
+                    (2, "Birch Hall", "SMB"),
+                    (3, "Cedar Point", "ENTERPRISE"),
+                )
+            )
+        )
+        await identity.take(record("erp", "9", name="Alder Work"))
+
+        async def ask(query: str, caller: Caller, **variables):
+            name, value = CallerSigner(SECRET, "identity")(caller)
+            response = await identity.client.post(
+                f"{identity.url}/graphql", json={"query": query, "variables": variables}, headers={name: value}
+            )
+            return response.json()
+
+        ask.identity, ask.ids = identity, [taken["customers"][str(n)] for n in (1, 2, 3)]
+        yield ask
+
+
+def unit(*values: str) -> Caller:
+    return Caller(subject="ada", filters={"business_unit": values})
+
+
+async def listed(asked, caller: Caller):
+    data = (await asked(CUSTOMERS, caller))["data"]
+    found = sorted(asked.ids.index(edge["node"]["id"]) + 1 for edge in data["customers"]["edges"])
+    assert data["customers"]["totalCount"] == len(found)
+    return found, data["unmatchedRecords"]["totalCount"]
+
+
+async def test_each_sees_the_customers_of_all_its_dimensions(asked):
+    for caller, expected in (
+        (Caller(subject="ada"), ([1, 2, 3], 1)),
+        (Caller(is_unrestricted=True), ([1, 2, 3], 1)),
+        (Caller(subject="ada", filters={"region": ("EU",)}), ([1, 2, 3], 1)),
+        (unit("SMB"), ([1, 2], 0)),
+        (unit("SMB", "ENTERPRISE"), ([1, 2, 3], 0)),
+        (unit(), ([], 0)),
+        (unit("smb"), ([], 0)),
+        (Caller(subject="ada", tenant="CUST-3"), ([3], 0)),
+        (Caller(subject="ada", tenant="CUST-3", filters={"business_unit": ("SMB",)}), ([], 0)),
+        (Caller(subject="ada", filters={"department": ("any",)}), ([], 0)),
+    ):
+        assert await listed(asked, caller) == expected, caller
+
+
+async def test_the_crosswalk_tells_systems_whose_records_are_left(asked):
+    async def confine(**message):
+        return (
+            await asked.identity.post("/confine", {"system": "crm", "tenant": None, "filters": {}, **message})
+        ).json()
+
+    assert await confine() == {"externalIds": None}
+    assert await confine(tenant="CUST-2") == {"externalIds": ["2"]}
+    assert await confine(filters={"business_unit": ["SMB"]}) == {"externalIds": ["1", "2"]}
+    assert await confine(filters={"region": ["EU"]}) == {"externalIds": None}
+    assert await confine(filters={"department": []}) == {"externalIds": []}
+    assert await confine(system="erp", filters={"business_unit": ["SMB"]}) == {"externalIds": []}
+    for wrong in ({"filters": {"business_unit": "SMB"}}, {"filters": []}, {"tenant": 3}, {"system": "CRM"}):
+        assert (await confine(**wrong))["errors"][0]["extensions"]["code"] in {"BAD_REQUEST", "BAD_USER_INPUT"}
+    unsigned = await asked.identity.client.post(asked.identity.url + "/confine", json={})
+    assert unsigned.status_code == 401
+
+
+async def test_a_customer_that_moves_to_another_unit_is_seen_there(asked, record):
+    await asked.identity.take(
+        record("crm", "1", reference="CUST-1", name="Alder Works", facets={"segment": "ENTERPRISE"})
+    )
+    assert (await listed(asked, unit("SMB")))[0] == [2]
+    assert (await listed(asked, unit("ENTERPRISE")))[0] == [1, 3]
+
+
+async def test_decisions_about_foreign_customers_find_none(asked):
+    first, second, foreign = asked.ids
+    merge = """mutation($id: ID!, $other: ID!) { mergeCustomers(input: { customerId: $id, version: "1", duplicateIds: [$other] }) {
+      customer { id } } }"""
+    link = """mutation($id: ID!, $system: String!, $record: String!) {
+      linkIdentity(input: { customerId: $id, version: "1", system: $system, externalId: $record }) { customer { id } } }"""
+
+    def codes(answer):
+        return [(each["extensions"]["code"], each["message"]) for each in answer["errors"]]
+
+    nobody = [("NOT_FOUND", "There is no such customer.")]
+    for id_, other in ((first, foreign), (foreign, first)):
+        assert codes(await asked(merge, unit("SMB"), id=id_, other=other)) == nobody
+    no_record = [("NOT_FOUND", "No system has told of this record.")]
+    for system, name in (("crm", "3"), ("erp", "9"), ("erp", "none")):
+        answer = await asked(link, unit("SMB"), id=first, system=system, record=name)
+        assert codes(answer) == no_record, (system, name)
+    assert (await asked(merge, unit("SMB"), id=first, other=second))["data"]["mergeCustomers"]["customer"] == {
+        "id": first
+    }
+    assert (await listed(asked, unit("SMB")))[0] == [1]
+
+
+def test_a_region_is_no_dimension_of_customers(tmp_path):
+    with pytest.raises(ValidationError, match="region"):
+        IdentitySettings(state_dir=tmp_path, signing_secret=SecretStr(SECRET), dimensions={"region": "segment"})
