@@ -19,6 +19,7 @@ from gateway.graph.amend_contract import AmendContractMutation
 from gateway.graph.close_opportunity import CloseOpportunityMutation
 from gateway.graph.consumers import tag
 from gateway.graph.context import GraphInfo
+from gateway.graph.customer_mutation import CustomerMutation
 from gateway.graph.dead_letter import DeadLetter, DeadLetterCause
 from gateway.graph.dead_letter_connection import (
     DeadLetterConnection,
@@ -248,7 +249,7 @@ class Query:
 @strawberry.type(
     description="What can be changed. Each field has one owner; a repeat with the same key gives the first answer again."
 )
-class Mutation(CloseOpportunityMutation, AmendContractMutation, WorkflowMutation, DriftMutation):
+class Mutation(CloseOpportunityMutation, AmendContractMutation, CustomerMutation, WorkflowMutation, DriftMutation):
     """What operations can do about what the gateway itself keeps."""
 
     replay_dead_letter: DeadLetterPayload | None = strawberry.field(

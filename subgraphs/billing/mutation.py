@@ -10,6 +10,7 @@ import strawberry
 from subgraphs.billing.agreements import AgreementMutation
 from subgraphs.billing.amendments import AmendmentMutation
 from subgraphs.billing.context import Info
+from subgraphs.billing.customer_steps import CustomerStepMutation
 from subgraphs.billing.types.contract import Contract
 from subgraphs.billing.types.customer import Customer
 from subgraphs.billing.types.entitlement import Entitlement
@@ -184,7 +185,7 @@ async def _entitlement(info: Info, local: str) -> Entitlement | None:
 
 
 @strawberry.type
-class Mutation(AgreementMutation, AmendmentMutation):
+class Mutation(AgreementMutation, AmendmentMutation, CustomerStepMutation):
     """Billing's mutations."""
 
     @strawberry.mutation(

@@ -223,6 +223,15 @@ class Agreements(Protocol):
         """Delete a customer that was made under that mark and has no contracts."""
         ...
 
+    async def change_customer_fields(
+        self, customer: str, changes: Mapping[str, tuple[str | None, str | None]], *, refuses: bool, key: str
+    ) -> None:
+        """Write each field, name to (before, after), that has its value before; one that has the other already stays.
+
+        Any other value is left alone, or refused with ConflictError where `refuses`.
+        """
+        ...
+
     async def activate(self, contract: NewContract, *, key: str) -> Billed:
         """Create the contract, active, and bill its first period."""
         ...

@@ -89,7 +89,7 @@ class ClosingMutation:
             return True if (await _deal(context, deal_id)).stage is terms.OpportunityStage.WON else None
 
         arguments = {"write": ["winOpportunity", deal_id], "version": input.version}
-        await context.writes.run(_own_key(), arguments, write, look_up=look_up)
+        await context.writes.run(own_key(), arguments, write, look_up=look_up)
         return _payload(input.id, await _deal(context, deal_id))
 
     @strawberry.federation.mutation(inaccessible=True, description="Open a won opportunity again.")
@@ -124,7 +124,7 @@ class ClosingMutation:
             return True
 
         arguments = {"write": ["tellContract", deal_id], "contract": input.contract_number}
-        await context.writes.run(_own_key(), arguments, write)
+        await context.writes.run(own_key(), arguments, write)
         return _payload(input.id, await _deal(context, deal_id))
 
     @strawberry.federation.mutation(inaccessible=True, description="Forget a contract that came to nothing.")
@@ -146,7 +146,8 @@ class ClosingMutation:
         return _payload(input.id, await _deal(context, deal_id))
 
 
-def _own_key() -> str:
+def own_key() -> str:
+    """Return the request's idempotency key. Raises BadUserInputError without one."""
     request = current_request()
     if request is None or not request.idempotency_key:
         raise BadUserInputError("A step needs an idempotency key.", outcome=Outcome.NOT_APPLIED)
@@ -154,7 +155,7 @@ def _own_key() -> str:
 
 
 async def _undo(context: CrmContext, name: str, deal_id: str, undoes: str, write: Work) -> None:
-    await context.writes.run(_own_key(), {"write": [name, deal_id], "undoes": undoes}, write, undoes=undoes)
+    await context.writes.run(own_key(), {"write": [name, deal_id], "undoes": undoes}, write, undoes=undoes)
 
 
 async def _deal(context: CrmContext, deal_id: str) -> records.Deal:

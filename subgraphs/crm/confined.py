@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from typing import TypeVar
 
 from subgraphs.crm.instances import InstancedCrm, in_order
-from subgraphs.crm.port import CompanyChange, DealChange, DealPage, DealQuery
+from subgraphs.crm.port import CompanyChange, DealChange, DealPage, DealQuery, NewCompany
 from subgraphs.crm.records import Company, CompanyLinks, Deal, Owner, Person
 from subgraphs.kit.adaptor import Adaptor
 from subgraphs.kit.confinement import Confined, Confinement
@@ -119,6 +119,22 @@ class ConfinedCrm:
         """Write a visible deal."""
         _found(await self._of_deals([deal_id]))
         await self._crm.change_deal(deal_id, change, version=version)
+
+    async def find_company(self, reference: str) -> str | None:
+        """Return the id of the visible company with this business key."""
+        found = await self._crm.find_company(reference)
+        return found if found is not None and await self._confinement.own([found]) else None
+
+    async def create_company(self, company: NewCompany) -> str:
+        """Make a company: who may not see all of them is none who may make one."""
+        if await self._confinement.visible() is not None:
+            raise NotFoundError("There is no CRM to make a company in.", outcome=Outcome.NOT_APPLIED)
+        return await self._crm.create_company(company)
+
+    async def archive_company(self, company_id: str) -> None:
+        """Take a visible company away."""
+        _found(await self._confinement.own([company_id]))
+        await self._crm.archive_company(company_id)
 
     async def _of_deals(self, ids: Sequence[str]) -> Sequence[str]:
         return await self._whose(ids, self._crm.companies_of_deals)

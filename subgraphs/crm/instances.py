@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from subgraphs.crm.port import CompanyChange, Crm, DealChange, DealPage, DealQuery
+from subgraphs.crm.port import CompanyChange, Crm, DealChange, DealPage, DealQuery, NewCompany
 from subgraphs.crm.records import Company, CompanyLinks, Deal, Owner, Person
 from subgraphs.crm.terms import DealOrder
 from subgraphs.kit.instance_ids import InstanceIds
@@ -140,6 +140,25 @@ class InstancedCrm:
         (own_id,) = instance.ids.own([deal_id])
         own = replace(change, owner_id=_of_instance(instance, change.owner_id))
         await instance.port.change_deal(own_id, own, version=version)
+
+    async def find_company(self, reference: str) -> str | None:
+        """Return the id of the company with this business key, in whichever instance it is."""
+        for instance, found in await everywhere(self._instances, lambda crm: crm.find_company(reference)):
+            if found is not None:
+                return instance.ids.add_all([found])[0]
+        return None
+
+    async def create_company(self, company: NewCompany) -> str:
+        """Make a company in the first instance that the caller may see."""
+        for instance in visible(self._instances):
+            return instance.ids.add_all([await instance.port.create_company(company)])[0]
+        raise NotFoundError("There is no CRM to make a company in.", outcome=Outcome.NOT_APPLIED)
+
+    async def archive_company(self, company_id: str) -> None:
+        """Take a company away where it is."""
+        instance = self._of(company_id)
+        (own_id,) = instance.ids.own([company_id])
+        await instance.port.archive_company(own_id)
 
     def _of(self, graph_id: str) -> Instance[Crm]:
         instance = instance_of(self._instances, graph_id)

@@ -12,6 +12,7 @@ import strawberry
 
 from subgraphs.crm import records, terms
 from subgraphs.crm.closing import ClosingMutation
+from subgraphs.crm.company_steps import CompanyMutation
 from subgraphs.crm.context import CrmContext, Info
 from subgraphs.crm.port import CompanyChange, DealChange
 from subgraphs.crm.types import Contract, Customer, Opportunity
@@ -118,7 +119,7 @@ class SetRenewalStagePayload:
 
 
 @strawberry.type
-class Mutation(ClosingMutation):
+class Mutation(ClosingMutation, CompanyMutation):
     """What can be changed in the CRM itself."""
 
     @strawberry.mutation

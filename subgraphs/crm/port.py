@@ -71,6 +71,21 @@ class CompanyChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewCompany:
+    """A customer to be known to the CRM."""
+
+    reference: str
+    """The business key, `CUST-0001`."""
+    name: str
+    domain: str | None = None
+    street: str | None = None
+    city: str | None = None
+    country: str | None = None
+    segment: Segment | None = None
+    status: CustomerStatus | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DealChange:
     """New values of a deal; None leaves a field as it is."""
 
@@ -155,4 +170,16 @@ class Crm(Protocol):
 
     async def change_deal(self, deal_id: str, change: DealChange, *, version: str | None) -> None:
         """Write a deal, as `change_company` does."""
+        ...
+
+    async def find_company(self, reference: str) -> str | None:
+        """Return the id of the company with this business key, as it is at this moment; None where there is none."""
+        ...
+
+    async def create_company(self, company: NewCompany) -> str:
+        """Make a company; returns its id."""
+        ...
+
+    async def archive_company(self, company_id: str) -> None:
+        """Take a company away; one that is gone already is no failure."""
         ...

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -81,6 +81,13 @@ class InstancedErp(InstancedReads):
     async def retire_party(self, reference: str, mark: str) -> None:
         """Take the customer out of use wherever it was made under that mark."""
         await asyncio.gather(*(each.port.retire_party(reference, mark) for each in visible(self._instances)))
+
+    async def change_party_fields(
+        self, party_id: str, changes: Mapping[str, tuple[str | None, str | None]], *, refuses: bool
+    ) -> None:
+        """Write the fields where the customer is."""
+        instance, own = self._of(party_id)
+        await instance.port.change_party_fields(own, changes, refuses=refuses)
 
     async def place_order(self, order: NewOrder) -> str:
         """Return the id of the draft invoice, in the ERP that has the customer."""

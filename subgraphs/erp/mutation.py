@@ -12,6 +12,7 @@ import strawberry
 
 from subgraphs.erp.context import ErpContext, Info
 from subgraphs.erp.orders import OrderMutation
+from subgraphs.erp.party_steps import PartyMutation
 from subgraphs.erp.port import CreditLine
 from subgraphs.erp.records import CustomerRecord, InvoiceLineRecord, InvoiceRecord, InvoiceStatus
 from subgraphs.erp.types.customer import Customer
@@ -66,7 +67,7 @@ class VoidInvoicePayload:
 
 
 @strawberry.type
-class Mutation(OrderMutation):
+class Mutation(OrderMutation, PartyMutation):
     """Writes."""
 
     @strawberry.mutation(

@@ -162,7 +162,7 @@ class OrderMutation:
                 await context.orders.ensure_party(NewParty(**given, known_as=known_as, mark=mark_of(_own_key())))
             )
 
-        party_id, was_created = await _step(context, "ensureParty", given, write)
+        party_id, was_created = await step(context, "ensureParty", given, write)
         return EnsurePartyPayload(erp_ref=strawberry.ID(party_id), was_created=was_created)
 
     @strawberry.federation.mutation(inaccessible=True, description="Retire a customer that a workflow made.")
@@ -173,7 +173,7 @@ class OrderMutation:
             await context.orders.retire_party(input.reference, mark_of(input.undoes))
             return True
 
-        return await _undo(context, "undoParty", input.undoes, write)
+        return await undo_step(context, "undoParty", input.undoes, write)
 
     @strawberry.federation.mutation(inaccessible=True, description="Draw up the invoice of a contract, with its taxes.")
     async def place_order(self, info: Info, input: PlaceOrderInput) -> OrderPayload | None:  # noqa: A002 - the argument's name
@@ -205,7 +205,7 @@ class OrderMutation:
             return await context.orders.place_order(order)
 
         arguments = {"contract": order.contract, "customer": order.customer_id, "lines": len(order.lines)}
-        return _payload(await _read(context, await _step(context, "placeOrder", arguments, write)))
+        return _payload(await _read(context, await step(context, "placeOrder", arguments, write)))
 
     @strawberry.federation.mutation(inaccessible=True, description="Post an order's invoice.")
     async def post_order(self, info: Info, input: PostOrderInput) -> OrderPayload | None:  # noqa: A002 - the argument's name
@@ -215,7 +215,7 @@ class OrderMutation:
             await context.orders.post_order(erp_id)
             return erp_id
 
-        return _payload(await _read(context, await _step(context, "postOrder", {"id": erp_id}, write)))
+        return _payload(await _read(context, await step(context, "postOrder", {"id": erp_id}, write)))
 
     @strawberry.federation.mutation(inaccessible=True, description="Spread an order's revenue over its service period.")
     async def schedule_revenue(self, info: Info, input: ScheduleRevenueInput) -> ScheduleRevenuePayload | None:  # noqa: A002 - the argument's name
@@ -224,7 +224,7 @@ class OrderMutation:
         async def write() -> Any:
             return list(await context.orders.schedule_revenue(erp_id))
 
-        deferrals = await _step(context, "scheduleRevenue", {"id": erp_id}, write)
+        deferrals = await step(context, "scheduleRevenue", {"id": erp_id}, write)
         return ScheduleRevenuePayload(deferrals=[strawberry.ID(each) for each in deferrals])
 
     @strawberry.federation.mutation(inaccessible=True, description="Reverse the revenue entries of an order.")
@@ -237,7 +237,7 @@ class OrderMutation:
                 await context.orders.reverse_revenue(invoice_id)
             return True
 
-        return await _undo(context, "undoRevenue", input.undoes, write)
+        return await undo_step(context, "undoRevenue", input.undoes, write)
 
     @strawberry.federation.mutation(inaccessible=True, description="Cancel an order, posted or not.")
     async def undo_order(self, info: Info, input: UndoOrderInput) -> UndonePayload | None:  # noqa: A002 - the argument's name
@@ -249,7 +249,7 @@ class OrderMutation:
                 await context.orders.cancel_order(invoice_id)
             return True
 
-        return await _undo(context, "undoOrder", input.undoes, write)
+        return await undo_step(context, "undoOrder", input.undoes, write)
 
 
 def mark_of(key: str) -> str:
@@ -264,14 +264,14 @@ def _own_key() -> str:
     return request.idempotency_key
 
 
-async def _step(context: ErpContext, name: str, arguments: dict[str, Any], write: Work) -> Any:
+async def step(context: ErpContext, name: str, arguments: dict[str, Any], write: Work) -> Any:
     """Carry a step out once; what an earlier try did is found by `write` itself."""
     answer = await context.writes.run(_own_key(), {"mutation": name, "input": arguments}, write)
     context.changed()
     return answer
 
 
-async def _undo(context: ErpContext, name: str, undoes: str, write: Work) -> UndonePayload:
+async def undo_step(context: ErpContext, name: str, undoes: str, write: Work) -> UndonePayload:
     await context.writes.run(_own_key(), {"mutation": name, "undoes": undoes}, write, undoes=undoes)
     context.changed()
     return UndonePayload(is_undone=True)

@@ -153,7 +153,20 @@ class NewOrder:
     lines: tuple[OrderLine, ...]
 
 
-class Orders(Protocol):
+class Parties(Protocol):
+    """What workflows write into the ERP's copies of a customer's fields."""
+
+    async def change_party_fields(
+        self, party_id: str, changes: Mapping[str, tuple[str | None, str | None]], *, refuses: bool
+    ) -> None:
+        """Write each field, name to (before, after), that has its value before; one that has the other already stays.
+
+        Any other value is left alone, or refused with ConflictError where `refuses`.
+        """
+        ...
+
+
+class Orders(Parties, Protocol):
     """What workflows write: each call can be repeated, and finds what an earlier one did. Raises VendorError."""
 
     async def knows_party(self, party: NewParty) -> bool:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import time
 import uuid
 from typing import Any
 
 import httpx2
 import pytest
 
+from subgraphs.erp.vendors.tryton_json import to_parameter
 from subgraphs.kit.company.generate import generate
 from subgraphs.kit.company.model import Company, Source
 
 CUSTOMERS = 40
 DRIFT = """id kind field owner system ownerValue copyValue difference currency status reason acceptedBy mendedBy
   customer { id name } contract { number } workflow { status }"""
-RUN = """mutation Run($input: RunReconciliationInput!) { runReconciliation(input: $input, waitMs: 25000) { run {
-  id status kinds customer { id } scheduled total compared differing opened resolved unreachable { system code subjects } } } }"""
+_RUN = """id status kinds customer { id } scheduled total compared differing opened resolved
+  unreachable { system code subjects }"""
+RUN = f"mutation Run($input: RunReconciliationInput!) {{ runReconciliation(input: $input, waitMs: 10000) {{ run {{ {_RUN} }} }} }}"
+LOOK = f"query Look($id: ID!) {{ reconciliationRun(id: $id) {{ {_RUN} }} }}"
 LIST = f"query List($filter: DriftFilter) {{ drifts(filter: $filter, first: 200) {{ totalCount edges {{ node {{ {DRIFT} }} }} }} }}"
 OF = f"query Of($id: ID!) {{ customer(id: $id) {{ name legalName drift {{ {DRIFT} }} contracts(first: 5) {{ edges {{ node {{ number drift {{ field }} }} }} }} }} }}"
 TOLD = """query Told($filter: LifecycleEventFilter) { events(filter: $filter, last: 200) { edges { node {
@@ -29,7 +33,8 @@ CUSTOMER = """{ customers(first: 40) { edges { node {
 @pytest.fixture(scope="module")
 def copies(tmp_path_factory: pytest.TempPathFactory, start_product):
     """A product of its own, compared once."""
-    with start_product(tmp_path_factory.mktemp("copies"), CUSTOMERS, CONCORD_ERP_POLL_INTERVAL_S="1") as running:
+    quick = {"CONCORD_ERP_POLL_INTERVAL_S": "1", "CONCORD_RECONCILIATION__PATIENCE_S": "2"}
+    with start_product(tmp_path_factory.mktemp("copies"), CUSTOMERS, **quick) as running:
         running.run_found = run(running)
         yield running
 
@@ -61,7 +66,14 @@ def customer(agreeing) -> dict[str, Any]:
 
 
 def run(product, headers: dict[str, str] | None = None, **given: Any) -> dict[str, Any]:
-    return product.data(RUN, {"input": given}, **(headers or {}))["runReconciliation"]["run"]
+    """Return the run once it has ended."""
+    found = product.data(RUN, {"input": given}, **(headers or {}))["runReconciliation"]["run"]
+    until = time.monotonic() + 120
+    while found["status"] == "RUNNING":
+        assert time.monotonic() < until, found
+        time.sleep(0.2)
+        found = product.data(LOOK, {"id": found["id"]})["reconciliationRun"]
+    return found
 
 
 def drifts(product, **wanted: Any) -> list[dict[str, Any]]:
@@ -224,16 +236,193 @@ async def test_the_terminal_compares_lists_and_accepts(copies, customer):
     told = json.loads(ended.stdout)
     assert (told["run"]["status"], told["open"], told["drifts"]) == ("COMPLETED", 0, [])
     known = drifts(copies, statuses=["OPEN"])
+    chosen = next(each["id"] for each in known if each["kind"] == "CONTRACT")
     listed = copies.run("reconcile", "drifts", "--json", "--limit", "200")
     assert [each["id"] for each in json.loads(listed.stdout)] == [each["id"] for each in known]
     shown = copies.run("reconcile", "drifts", "--system", "crm")
     assert shown.returncode == 0
-    assert known[-1]["id"] in copies.run("reconcile", "drifts", "--limit", "200").stdout
+    assert chosen in copies.run("reconcile", "drifts", "--limit", "200").stdout
     runs = json.loads(copies.run("reconcile", "runs", "--json").stdout)
     assert told["run"]["id"] == runs[0]["id"]
-    accepted = copies.run("reconcile", "accept", known[-1]["id"], "--reason", "known")
+    accepted = copies.run("reconcile", "accept", chosen, "--reason", "known")
     assert (accepted.returncode, "ACCEPTED" in accepted.stdout) == (0, True)
-    refused = copies.run("reconcile", "accept", known[-1]["id"], "--reason", "known")
+    refused = copies.run("reconcile", "accept", chosen, "--reason", "known")
     assert (refused.returncode, "CONFLICT" in refused.stderr) == (1, True)
     whole = copies.run("reconcile")
     assert (whole.returncode, "COMPLETED" in whole.stdout) == (0, True)
+
+
+ONBOARD = """mutation Onboard($input: OnboardCustomerInput!, $dryRun: Boolean! = false, $waitMs: Int! = 25000) {
+  onboardCustomer(input: $input, dryRun: $dryRun, waitMs: $waitMs) {
+    workflow { id kind status error { code system } steps { name system status compensated } }
+    plan { step system action changes { field from to } }
+    customer { id name legalName identities { system reference } crmRecord { name fields { name value } }
+      billingRecord { name fields { name value } } erpRecord { name fields { name value } } taxIds } } }"""
+SYNC = """mutation Sync($input: SyncCustomerInput!, $dryRun: Boolean! = false) {
+  syncCustomer(input: $input, dryRun: $dryRun, waitMs: 25000) {
+    workflow { id kind status error { code } steps { name status } }
+    plan { step system action changes { field from to } } customer { id } } }"""
+MEND = """mutation Mend($input: MendDriftInput!) { mendDrift(input: $input) { drift { id status } workflow { id kind status } } }"""
+WORKFLOW = "query($id: ID!) { workflow(id: $id) { status error { code } steps { name status } customer { id } } }"
+COMPENSATE = "mutation($id: ID!) { compensateWorkflow(id: $id) { workflow { status } } }"
+
+
+def fields(record: dict[str, Any]) -> dict[str, str | None]:
+    return {"name": record["name"], **{each["name"]: each["value"] for each in record["fields"] if each["value"]}}
+
+
+def newcomer(**more: Any) -> dict[str, Any]:
+    word = uuid.uuid4().hex[:6].capitalize()
+    return {
+        "name": f"{word} Robotics", "legalName": f"{word} Robotics GmbH", "domain": f"{word.lower()}.example",
+        "street": "7 Kiln Lane", "city": "Berlin", "country": "DE", "taxId": f"DE{uuid.uuid4().int % 10**9:09}",
+        "email": f"bills@{word.lower()}.example", "segment": "SMB", **more,
+    }  # fmt: skip
+
+
+async def ended(product, workflow: str) -> dict[str, Any]:
+    """The workflow once it moves no more."""
+
+    def look() -> Any:
+        found = product.data(WORKFLOW, {"id": workflow})["workflow"]
+        return None if found["status"] in ("RUNNING", "COMPENSATING") else found
+
+    return await product.eventually(look, within_s=120)
+
+
+def held(product, stripe, name: str) -> dict[str, int]:
+    """How many records of a company each system holds, by the vendor's own interface."""
+    secrets = json.loads((product.state / "secrets.json").read_text())
+    crm = httpx2.post(
+        f"http://127.0.0.1:{product.ports['crm-sandbox']}/crm/v3/objects/companies/search",
+        json={"filterGroups": [{"filters": [{"propertyName": "name", "operator": "EQ", "value": name}]}], "limit": 10},
+        headers={"authorization": f"Bearer {secrets['crm_token']}"},
+        trust_env=False,
+    )
+    billing = [
+        each for each in stripe.get("/v1/customers", params={"limit": "100"}).json()["data"] if each["name"] == name
+    ]
+    domain = [["name", "like", f"{name}%"], ["active", "=", True]]
+    erp = httpx2.get(
+        f"http://127.0.0.1:{product.ports['erp-sandbox']}/erp/rest/model/party.party",
+        params={"d": to_parameter(domain), "f": ["name"]},
+        headers={"authorization": f"Bearer {secrets['erp_token']}"},
+        trust_env=False,
+    )
+    return {"crm": len(crm.json()["results"]), "billing": len(billing), "erp": len(erp.json())}
+
+
+async def test_a_customer_is_onboarded_in_all_systems_once(copies, stripe):
+    given, once = newcomer(), {"Idempotency_Key": uuid.uuid4().hex}
+    plan = copies.data(ONBOARD, {"input": given, "dryRun": True})["onboardCustomer"]
+    assert (plan["workflow"], plan["customer"]) == (None, None)
+    assert [(each["step"], each["system"], each["action"]) for each in plan["plan"]] == [
+        ("company", "crm", "ensureCompany"),
+        ("customer in the ERP", "erp", "ensureParty"),
+        ("customer in billing", "billing", "ensureBillingCustomer"),
+    ]
+    assert {"field": "taxId", "from": None, "to": given["taxId"]} in plan["plan"][1]["changes"]
+    assert held(copies, stripe, given["name"]) == {"crm": 0, "billing": 0, "erp": 0}
+    first = copies.ask(ONBOARD, {"input": given}, **once)["data"]["onboardCustomer"]["workflow"]
+    assert (await ended(copies, first["id"]))["status"] == "COMPLETED"
+    done = copies.data(ONBOARD, {"input": given}, **once)["onboardCustomer"]
+    assert done["workflow"]["id"] == first["id"]
+    assert [(each["name"], each["status"]) for each in done["workflow"]["steps"]] == [
+        (name, "DONE") for name in ("check", "company", "customer in the ERP", "customer in billing", "identity")
+    ]
+    customer = done["customer"]
+    assert {each["system"] for each in customer["identities"]} == {"crm", "billing", "erp"}
+    (reference,) = {each["reference"] for each in customer["identities"]}
+    assert (customer["name"], customer["legalName"], customer["taxIds"]) == (
+        given["name"], given["legalName"], [given["taxId"]],
+    )  # fmt: skip
+    place = {"city": "Berlin", "country": "DE"}
+    assert fields(customer["crmRecord"]) == place | {
+        "name": given["name"], "domain": given["domain"], "customerReference": reference, "address": given["street"],
+    }  # fmt: skip
+    erp = {"name": given["legalName"], "reference": reference, "street": given["street"], "email": given["email"]}
+    assert fields(customer["erpRecord"]) == place | erp | {"website": f"https://{given['domain']}"}
+    billing = fields(customer["billingRecord"])
+    assert billing | {"createdAt": "", "currency": ""} == place | {
+        "name": given["name"], "reference": reference, "email": given["email"], "taxId": given["taxId"],
+        "createdAt": "", "currency": "",
+    }  # fmt: skip
+    assert held(copies, stripe, given["name"]) == {"crm": 1, "billing": 1, "erp": 1}
+    other = copies.post(ONBOARD, {"input": {**given, "city": "Bonn"}}, **once)
+    assert (other.status_code, code(other.json())) == (422, "IDEMPOTENCY_KEY_REUSED")
+    assert run(copies, customerId=customer["id"])["differing"] == 0
+    for wrong in ({"name": " "}, {"country": "Germany"}, {"city": "x" * 201}):
+        assert code(copies.ask(ONBOARD, {"input": {**given, **wrong}})) == "BAD_USER_INPUT"
+    # Taken back, even when it is done: nothing of it is left in any system.
+    copies.data(COMPENSATE, {"id": first["id"]})
+    assert (await ended(copies, first["id"]))["status"] == "COMPENSATED"
+    assert held(copies, stripe, given["name"]) == {"crm": 0, "billing": 0, "erp": 0}
+
+
+@pytest.mark.parametrize(
+    ("system", "paths", "failed"),
+    [
+        ("crm", r"^/crm/v3/objects/companies$", "company"),
+        ("erp", r"/rpc/", "customer in the ERP"),
+        ("billing", r"^/v1/customers$", "customer in billing"),
+    ],
+)
+async def test_a_step_that_is_refused_leaves_nothing(copies, stripe, system, paths, failed):
+    given = newcomer()
+    status = 422 if system == "erp" else 400
+    copies.set_faults(system, errorRate=1, errorStatus=status, paths=paths)
+    try:
+        answer = copies.ask(ONBOARD, {"input": given}, Idempotency_Key=uuid.uuid4().hex)
+        workflow = answer["data"]["onboardCustomer"]["workflow"]
+        if system != "erp":  # taking back what is in the ERP needs what is refused there
+            assert (await ended(copies, workflow["id"]))["status"] == "COMPENSATED"
+    finally:
+        copies.set_faults(system)
+    found = await ended(copies, workflow["id"])
+    steps = {each["name"]: each["status"] for each in found["steps"]}
+    assert (found["status"], steps[failed]) == ("COMPENSATED", "COMPENSATED"), found
+    assert answer["errors"][0]["extensions"]["code"] in ("SAGA_COMPENSATED", "SAGA_IN_PROGRESS")
+    assert answer["data"]["onboardCustomer"]["customer"] is None
+    assert held(copies, stripe, given["name"]) == {"crm": 0, "billing": 0, "erp": 0}
+
+
+async def test_a_drift_is_mended_by_the_owners_value_and_taken_back_as_it_was(copies):
+    drift = next(
+        each for each in drifts(copies, statuses=["OPEN"], fields=["city"]) if each["mendedBy"] == "customer-sync"
+    )
+    customer = drift["customer"]["id"]
+    plan = copies.data(SYNC, {"input": {"customerId": customer}, "dryRun": True})["syncCustomer"]["plan"]
+    change = {"field": "city", "from": drift["copyValue"], "to": drift["ownerValue"]}
+    assert change in next(each["changes"] for each in plan if each["system"] == drift["system"])
+    mended = copies.data(MEND, {"input": {"id": drift["id"]}})["mendDrift"]
+    assert (mended["drift"]["status"], mended["workflow"]["kind"]) == ("OPEN", "customer-sync")
+    assert (await ended(copies, mended["workflow"]["id"]))["status"] == "COMPLETED"
+    look = "query($id: ID!) { drift(id: $id) { status copyValue workflow { status } } }"
+    await copies.eventually(lambda: copies.data(look, {"id": drift["id"]})["drift"]["status"] == "RESOLVED")
+    assert copies.data(look, {"id": drift["id"]})["drift"] == {
+        "status": "RESOLVED", "copyValue": drift["ownerValue"], "workflow": {"status": "COMPLETED"},
+    }  # fmt: skip
+    assert code(copies.ask(MEND, {"input": {"id": drift["id"]}})) == "CONFLICT"
+    assert copies.data(SYNC, {"input": {"customerId": customer}, "dryRun": True})["syncCustomer"]["plan"] == []
+    copies.data(COMPENSATE, {"id": mended["workflow"]["id"]})
+    assert (await ended(copies, mended["workflow"]["id"]))["status"] == "COMPENSATED"
+    assert run(copies, customerId=customer)["opened"] >= 1
+    again = next(each for each in drifts(copies, statuses=["OPEN"], customer=customer) if each["field"] == "city")
+    assert (again["copyValue"], again["ownerValue"]) == (drift["copyValue"], drift["ownerValue"])
+
+
+async def test_a_record_that_a_system_lacks_is_made_there(copies):
+    lacking = drifts(copies, statuses=["OPEN"], fields=["record"])
+    assert {each["system"] for each in lacking} == {"crm", "erp"}
+    for drift in lacking:
+        customer = drift["customer"]["id"]
+        synced = copies.ask(SYNC, {"input": {"customerId": customer}})["data"]["syncCustomer"]
+        assert (await ended(copies, synced["workflow"]["id"]))["status"] == "COMPLETED"
+        known = copies.data("query($id: ID!) { customer(id: $id) { identities { system } } }", {"id": customer})
+        assert {each["system"] for each in known["customer"]["identities"]} == {"crm", "billing", "erp"}
+        await copies.eventually(lambda customer=customer: run(copies, customerId=customer, kinds=["CUSTOMER"]) and not drifts(
+            copies, statuses=["OPEN"], customer=customer, fields=["record"]
+        ))  # fmt: skip
+    unknown = copies.ask(SYNC, {"input": {"customerId": "Q3VzdG9tZXI6bm9uZQ"}})["data"]["syncCustomer"]
+    found = await ended(copies, unknown["workflow"]["id"])
+    assert (found["status"], found["error"]["code"]) == ("COMPENSATED", "NOT_FOUND")

@@ -182,6 +182,7 @@ def drift_global_id(drift: str) -> str:
 
 
 MENDED_BY: Mapping[tuple[DriftKind, str, str], str] = {
+    (DriftKind.CUSTOMER, "record", "crm"): "customer-sync",
     **{
         (DriftKind.CUSTOMER, name, "erp"): "customer-sync"
         for name in ("record", "street", "city", "country", "website")

@@ -19,7 +19,7 @@ from subgraphs.billing.vendors.stripe_ledger import now_ms, vendor_key
 from subgraphs.billing.vendors.stripe_mapping import contract_record, document_record
 from subgraphs.billing.vendors.stripe_wire import FormValue
 from subgraphs.kit.database import Database
-from subgraphs.kit.system_error import BadUserInputError, ConflictError, Outcome
+from subgraphs.kit.system_error import BadUserInputError, ConflictError, NotFoundError, Outcome
 
 _MARK = "concord_mark"
 
@@ -69,6 +69,40 @@ class StripeAgreements:
         await self._adaptor.delete(f"/v1/customers/{found['id']}", key=vendor_key(key))
         at_ms = now_ms()
         await self._database.run(lambda c: mirror.CUSTOMERS.remove(c, str(found["id"]), version=at_ms))
+
+    async def change_customer_fields(
+        self, customer: str, changes: Mapping[str, tuple[str | None, str | None]], *, refuses: bool, key: str
+    ) -> None:
+        """Set name, address and the tax id in the metadata, in one request."""
+        found = (await self._adaptor.read([customer])).get(customer)
+        if found is None:
+            raise NotFoundError("Billing has no record of this customer.", outcome=Outcome.NOT_APPLIED)
+        address = found.get("address") or {}
+        held = {
+            "name": found.get("name"),
+            "city": address.get("city"),
+            "country": address.get("country"),
+            "taxId": (found.get("metadata") or {}).get("tax_id"),
+        }
+        values: dict[str, FormValue] = {}
+        moved: dict[str, FormValue] = {}
+        for name, (before, after) in changes.items():
+            if (held[name] or None) == (after or None):
+                continue
+            if (held[name] or None) != (before or None):
+                if refuses:
+                    told = f"The customer's {name} was changed in billing meanwhile."
+                    raise ConflictError(told, outcome=Outcome.NOT_APPLIED, retryable=False)
+            elif name == "taxId":
+                values["metadata"] = {"tax_id": after or ""}
+            elif name == "name":
+                values["name"] = after or ""
+            else:
+                moved[name] = after or ""
+        if moved:  # whole, since what is left out of an address may be taken for empty
+            values["address"] = {**{name: text for name, text in address.items() if text}, **moved}
+        if values:
+            await self._keep(await self._adaptor.post(f"/v1/customers/{customer}", values, key=vendor_key(key)))
 
     async def activate(self, contract: NewContract, *, key: str) -> Billed:
         """Subscribe the customer, to be billed by invoice at once."""

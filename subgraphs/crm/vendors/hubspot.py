@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
-from subgraphs.crm.port import CompanyChange, DealChange, DealPage, DealQuery
+from subgraphs.crm.port import CompanyChange, DealChange, DealPage, DealQuery, NewCompany
 from subgraphs.crm.records import Company, CompanyLinks, Deal, Owner
 from subgraphs.crm.vendors import hubspot_mapping as mapping
 from subgraphs.kit.adaptor import Absence, BatchMode, Capabilities, Consistency, EventSource, Idempotency
@@ -258,6 +258,29 @@ class HubSpot:
     async def change_company(self, company_id: str, change: CompanyChange, *, version: str | None) -> None:  # noqa: ARG002
         """Write a company, whatever its version: HubSpot has no conditional update."""
         await self.companies.update(company_id, mapping.company_properties(change))
+
+    async def find_company(self, reference: str) -> str | None:
+        """Return the company with this business key: read by it, since the search's index lags behind."""
+        body = {"properties": ["customer_reference"], "idProperty": "customer_reference", "inputs": [{"id": reference}]}
+        reply = await self._client.read("POST", "/crm/v3/objects/companies/batch/read", json=body)
+        return next((str(document["id"]) for document in _results(reply)), None)
+
+    async def create_company(self, company: NewCompany) -> str:
+        """Make a company."""
+        properties = mapping.new_company_properties(company)
+        try:
+            reply = await self._client.write("POST", "/crm/v3/objects/companies", json={"properties": properties})
+        except VendorRejectedError as error:
+            raise _explain(error) from error
+        match reply.body:
+            case {"id": str() | int() as company_id}:
+                return str(company_id)
+            case _:
+                raise VendorBadResponseError("The crm system's answer has no id.", system="crm")
+
+    async def archive_company(self, company_id: str) -> None:
+        """Archive a company, which HubSpot answers in the same way whether or not it was there."""
+        await self._client.write("DELETE", f"/crm/v3/objects/companies/{quote(company_id, safe='')}")
 
     async def change_deal(self, deal_id: str, change: DealChange, *, version: str | None) -> None:  # noqa: ARG002
         """Write a deal, whatever its version."""

@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from subgraphs.crm.port import CompanyChange, DealChange
+from subgraphs.crm.port import CompanyChange, DealChange, NewCompany
 from subgraphs.crm.records import Company, Deal, Owner, Person
 from subgraphs.crm.terms import (
     CustomerStatus,
@@ -176,6 +176,20 @@ def company_properties(change: CompanyChange) -> dict[str, str]:
         industry=change.industry,
         customer_reference=change.reference,
         lifecyclestage=_LIFECYCLE[change.status] if change.status else None,
+    )
+
+
+def new_company_properties(company: NewCompany) -> dict[str, str]:
+    """Return the properties that a company begins with."""
+    return _given(
+        customer_reference=company.reference,
+        name=company.name,
+        domain=company.domain,
+        address=company.street,
+        city=company.city,
+        country=company.country,
+        customer_segment=company.segment.lower() if company.segment else None,
+        lifecyclestage=_LIFECYCLE[company.status] if company.status else None,
     )
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from subgraphs.crm.port import CompanyChange, DealChange, DealPage, DealQuery
+from subgraphs.crm.port import CompanyChange, DealChange, DealPage, DealQuery, NewCompany
 from subgraphs.crm.records import Company, CompanyLinks, Deal, Owner
 from subgraphs.crm.vendors import salesforce_mapping as mapping
 from subgraphs.crm.vendors.salesforce_org import MAX_PAGE, SalesforceOrg, unexpected
@@ -225,6 +225,20 @@ class Salesforce:
     async def change_deal(self, deal_id: str, change: DealChange, *, version: str | None) -> None:
         """Write a deal, unless it was modified since `version`."""
         await self._org.update("Opportunity", deal_id, mapping.deal_fields(change), version=version)
+
+    async def find_company(self, reference: str) -> str | None:
+        """Return the account with this external id."""
+        held = await self._org.rows(select(("Id",), "Account", (is_in(mapping.REFERENCE_FIELD, (reference,)),)))
+        return str(held[0]["Id"]) if held else None
+
+    async def create_company(self, company: NewCompany) -> str:
+        """Make an account by its external id, so that a repetition makes none."""
+        fields = mapping.new_company_fields(company)
+        return await self._org.upsert("Account", mapping.REFERENCE_FIELD, company.reference, fields)
+
+    async def archive_company(self, company_id: str) -> None:
+        """Move an account to the recycle bin."""
+        await self._org.delete("Account", company_id)
 
     async def put_company(self, reference: str, change: CompanyChange) -> str:
         """Make the company with this business key, or write to the one that has it; returns its id."""

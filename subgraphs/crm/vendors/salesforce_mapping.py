@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from subgraphs.crm.port import CompanyChange, DealChange
+from subgraphs.crm.port import CompanyChange, DealChange, NewCompany
 from subgraphs.crm.records import Company, Deal, Owner, Person
 from subgraphs.crm.terms import (
     CustomerStatus,
@@ -214,6 +214,19 @@ def company_fields(change: CompanyChange) -> dict[str, Any]:
         Industry=change.industry,
         Type=_word(_STATUSES, change.status),
         Customer_Reference__c=change.reference,
+    )
+
+
+def new_company_fields(company: NewCompany) -> dict[str, Any]:
+    """Return the fields that an account begins with, but for its external id."""
+    return _given(
+        Name=company.name,
+        Website=company.domain,
+        BillingStreet=company.street,
+        BillingCity=company.city,
+        BillingCountry=company.country,
+        Customer_Segment__c=_word(_SEGMENTS, company.segment),
+        Type=_word(_STATUSES, company.status),
     )
 
 

@@ -118,6 +118,14 @@ class SalesforceOrg:
             case _:
                 raise unexpected()
 
+    async def delete(self, kind: str, record_id: str) -> None:
+        """Move a record to the recycle bin; one that is there already is no failure."""
+        try:
+            await self.client.write("DELETE", f"{API}/sobjects/{kind}/{record_id}")
+        except VendorRejectedError as error:
+            if error.reply is None or _code(error.reply) != "ENTITY_IS_DELETED":
+                raise
+
     async def fields(self, kind: str, wanted: Sequence[str]) -> list[str]:
         """Return which of the fields the org has, by its own description, kept for an hour; the others are reported."""
         if not self.abilities.has_describe:

@@ -26,7 +26,7 @@ from subgraphs.erp.vendors.tryton_books import BooksShelf
 from subgraphs.erp.vendors.tryton_changes import changed
 from subgraphs.erp.vendors.tryton_deferral import DEFERRAL, to_deferral, with_moves
 from subgraphs.erp.vendors.tryton_invoice_list import IS_INVOICE, keeper, list_invoices, to_domain
-from subgraphs.erp.vendors.tryton_orders import TrytonOrders
+from subgraphs.erp.vendors.tryton_parties import TrytonParties
 from subgraphs.erp.vendors.tryton_reads import TrytonRecords, TrytonRelated, ids_in, texts_in
 
 _OUT = ["type", "=", "out"]
@@ -36,7 +36,7 @@ _BY_ID = [["id", "ASC"]]
 _MOST_OVERDUE = 10_000
 
 
-class TrytonErp(TrytonOrders):
+class TrytonErp(TrytonParties):
     """One company's Tryton. `today` gives the business day that overdue and recognised are judged by."""
 
     def __init__(self, tryton: Tryton, *, today: Callable[[], dt.date]) -> None:
