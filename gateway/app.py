@@ -31,7 +31,6 @@ from gateway.engine import Engine, EngineLimits
 from gateway.entity_caching import entity_caching
 from gateway.events.contracts import EventContracts
 from gateway.events.dead_letter_desk import DeadLetterDesk
-from gateway.events.egress import Egress
 from gateway.events.embedded import Events, embedded_events
 from gateway.events.feed import EventFeed, FeedSettings
 from gateway.events.gauges import EventGauges
@@ -40,7 +39,7 @@ from gateway.events.meter import EventMeter
 from gateway.events.source_watch import SourceWatch
 from gateway.events.webhooks import Webhooks
 from gateway.federation.supergraph import Supergraph
-from gateway.outgoing import feed_readers, read_webhooks
+from gateway.outgoing import egress_of, feed_readers, read_webhooks
 from gateway.reload import Graphs, ReloadedEngine
 from gateway.settings import LimitsSettings, Settings, SettingsRefused, contracts_of, load_ownership
 from gateway.subgraph_clients import SubgraphClients
@@ -87,7 +86,7 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
     policies = _policies(settings.access)
     metrics = Metrics(CollectorRegistry())
     meter = EventMeter(metrics.registry)
-    receivers, egress = read_webhooks(settings, contracts), Egress(settings.events.egress_hosts)
+    receivers, egress = read_webhooks(settings, contracts), egress_of(settings)
     callbacks = Callbacks(egress, drain)
     ingest, feed = _Later(), _Later()
     trusted = _trusted("documents", settings.documents.mode, settings.documents.manifest)

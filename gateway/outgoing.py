@@ -20,9 +20,17 @@ from gateway.settings import Settings, SettingsRefused
 _SCOPE = "events:read"
 
 
+def egress_of(settings: Settings) -> Egress:
+    """Return where events may be sent. Raises SettingsRefused."""
+    try:
+        return Egress(settings.events.egress_hosts, settings.events.egress_networks)
+    except ValueError as error:
+        raise SettingsRefused((f"`events.egress_networks`: {error}.",)) from error
+
+
 def read_webhooks(settings: Settings, contracts: EventContracts) -> tuple[Webhook, ...]:
     """Return the configured webhooks. Raises SettingsRefused with everything that is wrong with them."""
-    egress = Egress(settings.events.egress_hosts)
+    egress = egress_of(settings)
     problems: list[str] = []
     webhooks: list[Webhook] = []
     for name, each in settings.webhooks.items():

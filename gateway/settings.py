@@ -145,6 +145,8 @@ class EventsSettings(Table):
     """The Redis that several gateways share their log in; without it one gateway keeps a SQLite file."""
     egress_hosts: tuple[str, ...] = ()
     """Hosts that webhooks and callbacks may go to: `hooks.example.com`, `*.example.com`, `127.0.0.1:9000`."""
+    egress_networks: tuple[str, ...] = ()
+    """Networks that are not public and that those hosts' names may lead to: `10.20.0.0/16`."""
     feed_keys: Mapping[str, Annotated[str, Field(min_length=16)]] = Field(default_factory=dict, repr=False)
     """Name of a consumer to the key with which it reads all of /events/feed, best given by the environment."""
     regions: Mapping[str, str] = Field(default_factory=dict)

@@ -80,9 +80,9 @@ class Webhooks:
         if not self.webhooks:
             yield
             return
-        import httpx2  # noqa: PLC0415 - only for those who deliver
+        from gateway.events.outbound import outbound_client  # noqa: PLC0415 - httpx2 only for those who deliver
 
-        async with httpx2.AsyncClient(trust_env=False, follow_redirects=False) as http:
+        async with outbound_client(self._egress) as http:
             tasks = [
                 asyncio.create_task(self._serve_for_ever(webhook, http), name=f"webhook {webhook.name}")
                 for webhook in self.webhooks.values()

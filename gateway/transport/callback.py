@@ -169,9 +169,9 @@ class Callbacks:
     async def _post(self, callback: Callback, action: str, **more: Any) -> None:
         import httpx2  # noqa: PLC0415 - hardly any process posts to callbacks
 
-        http = self._http = self._http or httpx2.AsyncClient(
-            trust_env=False, follow_redirects=False, timeout=self._settings.timeout_s
-        )
+        from gateway.events.outbound import outbound_client  # noqa: PLC0415 - as above
+
+        http = self._http = self._http or outbound_client(self._egress, timeout_s=self._settings.timeout_s)
         message = {"kind": "subscription", "action": action, "id": callback.id, "verifier": callback.verifier, **more}
         headers = {"content-type": "application/json", PROTOCOL: "callback"}
         request = http.build_request("POST", callback.url, content=orjson.dumps(message), headers=headers)

@@ -25,6 +25,7 @@ from subgraphs.kit.api_budget import ApiBudget
 from subgraphs.kit.credential import Credential, is_of_tls
 from subgraphs.kit.current_request import current_request
 from subgraphs.kit.system_error import (
+    NotFoundError,
     Outcome,
     VendorAuthError,
     VendorBadResponseError,
@@ -156,6 +157,9 @@ class VendorClient:
         is_write: bool,
         keyed: bool,
     ) -> VendorReply:
+        if not _stays(path):
+            # Whatever a client made of an id, it names nothing there, and leads nowhere else.
+            raise NotFoundError("There is no such object.", outcome=Outcome.NOT_APPLIED if is_write else None)
         request = self._http.build_request(method, path, params=params, content=content, headers=headers)
         attempt = 0
         is_renewed = False
@@ -307,6 +311,12 @@ async def pages(
 async def items(page_iterator: AsyncIterator[Sequence[ItemT]]) -> list[ItemT]:
     """Return the items of all pages."""
     return [item async for page in page_iterator for item in page]
+
+
+def _stays(path: str) -> bool:
+    """Whether a path leads where it seems to: no step up or back, in whatever spelling."""
+    steps = path.partition("?")[0].lower().replace("%2e", ".").split("/")
+    return path.isprintable() and "\\" not in path and not {".", ".."}.intersection(steps)
 
 
 def _json_headers(headers: Mapping[str, str] | None, content: bytes | None) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ from kit_server import ScriptedVendor, cut_short, hang_up, silence
 from starlette.responses import Response
 
 from subgraphs.kit.current_request import CurrentRequest, serving
-from subgraphs.kit.system_error import VendorBadResponseError, VendorError
+from subgraphs.kit.system_error import NotFoundError, VendorBadResponseError, VendorError
 from subgraphs.kit.vendor_client import VendorClient, items, monotonic_deadline, pages
 
 SECRET = "sk_canary_1234567890"
@@ -159,3 +159,13 @@ async def test_pages_are_followed_to_the_end_and_never_in_circles() -> None:
     assert await items(pages(fetch)) == [1, 2, 3]
     with pytest.raises(VendorBadResponseError):
         await items(pages(circle, max_pages=50))
+
+
+@pytest.mark.parametrize("object_id", ["../secrets", "..", "%2e%2e/secrets", ".%2E/x", "..\\secrets", "a\r\nb"])
+async def test_an_id_leads_nowhere_but_below_its_path(
+    vendor: ScriptedVendor, acme: VendorClient, object_id: str
+) -> None:
+    for method in (acme.read, acme.write):
+        with pytest.raises(NotFoundError):
+            await method("GET", f"/v1/objects/{object_id}")
+    assert vendor.asked == []

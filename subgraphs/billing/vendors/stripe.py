@@ -10,6 +10,7 @@ import asyncio
 import random
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
+from urllib.parse import quote
 
 from subgraphs.billing.vendors.stripe_dialect import STRIPE, StripeDialect
 from subgraphs.billing.vendors.stripe_wire import FormValue, encode_form, form_params, shown_words
@@ -95,7 +96,7 @@ class StripeAdaptor:
         if base == "/v1/customers" and self.dialect.expands_payment_method:
             params["expand"] = [_EXPANDED_METHOD]
         try:
-            doc = await self.get(f"{base}/{object_id}", params)
+            doc = await self.get(f"{base}/{quote(object_id, safe='')}", params)
         except VendorNotFoundError:
             return None
         return await self._complete(doc)

@@ -96,7 +96,9 @@ class SalesforceOrg:
         if version is not None:
             headers["if-unmodified-since"] = format_datetime(version_instant(version), usegmt=True)
         try:
-            await self.client.write("PATCH", f"{API}/sobjects/{kind}/{record_id}", json=dict(values), headers=headers)
+            await self.client.write(
+                "PATCH", f"{API}/sobjects/{kind}/{quote_path(record_id, safe='')}", json=dict(values), headers=headers
+            )
         except VendorRejectedError as error:
             raise _explain(error) from error
 

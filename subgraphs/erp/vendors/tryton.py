@@ -11,6 +11,7 @@ import base64
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from subgraphs.erp.vendors.tryton_json import decode, encode, to_parameter
 from subgraphs.kit.schema_drift import SchemaDrift
@@ -102,7 +103,9 @@ class Tryton:
         By REST, for RPC drops that part of the context.
         """
         headers = {**self._bearer, "x-tryton-context": to_parameter({**context, "_skip_warnings": True})}
-        await self._client.write("POST", f"rest/model/{model}/{row_id}/{button}", json={}, headers=headers)
+        await self._client.write(
+            "POST", f"rest/model/{model}/{quote(str(row_id), safe='')}/{button}", json={}, headers=headers
+        )
 
     async def call(self, method: str, *parameters: Any, is_write: bool = True) -> Any:
         """Return the result of an RPC such as `model.party.party.write`. Raises VendorError; logs in when the session has ended."""
