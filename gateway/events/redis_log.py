@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from gateway.events.event import Event, RecordedEvent, parse_event, print_event
 from gateway.events.log import Appended, EventFilter, EventPage, LogBounds, PositionExpired, StoreUnavailable
 from gateway.events.meter import EventMeter
+from gateway.events.recent import RecentEvents
 from gateway.events.redis_store import RedisStore
 from gateway.events.waiters import Waiters
 
@@ -76,6 +77,7 @@ class RedisEventLog:
         self._bounds = LogBounds(log_id="", trimmed=0, head=0, ahead=_AHEAD)
         self._followed = 0
         """Events up to here were announced; what this process appends itself may be ahead of it."""
+        self._recent = RecentEvents(0)
         self._append = store.redis.register_script(_APPEND)
         self._rename = store.redis.register_script(_RENAME)
         self._trim = store.redis.register_script(_TRIM)
@@ -116,10 +118,16 @@ class RedisEventLog:
 
     async def read(self, after: int, wanted: EventFilter, limit: int) -> EventPage:
         """Return at most `limit` wanted events after a position. Raises `PositionExpired`, `StoreUnavailable`."""
+        # While this process has not heard of all that it knows to be there, a reader must not be told that this is all.
+        if self._bounds.trimmed <= after and self._bounds.head <= self._followed:
+            page = self._recent.read(after, wanted, limit, head=self._followed)
+            if page is not None:
+                return page
         found: list[RecordedEvent] = []
-        position = after
+        # As many as are wanted, where all are; more at a time where few are.
+        position, size = after, min(limit + 1, _PAGE)
         while True:
-            bounds, entries = await self._read_entries(position)
+            bounds, entries = await self._read_entries(position, size)
             if position < bounds.trimmed:
                 raise PositionExpired
             for recorded in entries:
@@ -128,8 +136,9 @@ class RedisEventLog:
                 position = recorded.position
                 if wanted.matches(recorded.event):
                     found.append(recorded)
-            if len(entries) < _PAGE:
+            if len(entries) < size:
                 return EventPage(events=tuple(found), position=position, complete=True)
+            size = _PAGE
 
     async def read_back(self, before: int | None, wanted: EventFilter, limit: int) -> tuple[RecordedEvent, ...]:
         """Return the newest wanted events before a position, or of all, newest first."""
@@ -158,7 +167,7 @@ class RedisEventLog:
             return int(await self._store.call(self._store.redis.xlen(self._store.key("stream"))))
         count, position = 0, self._bounds.trimmed
         while True:
-            _, entries = await self._read_entries(position)
+            _, entries = await self._read_entries(position, _PAGE)
             count += sum(wanted.matches(recorded.event) for recorded in entries)
             if len(entries) < _PAGE:
                 return count
@@ -189,11 +198,11 @@ class RedisEventLog:
         )
         return forgotten
 
-    async def _read_entries(self, after: int) -> tuple[LogBounds, list[RecordedEvent]]:
-        """Return one page of entries after a position, and the bounds at the same moment."""
+    async def _read_entries(self, after: int, size: int) -> tuple[LogBounds, list[RecordedEvent]]:
+        """Return up to `size` entries after a position, and the bounds at the same moment."""
         async with self._store.redis.pipeline(transaction=True) as pipeline:
             pipeline.hmget(self._store.key("log"), "id", "trimmed", "head")
-            pipeline.xrange(self._store.key("stream"), f"({after}-0", "+", _PAGE)
+            pipeline.xrange(self._store.key("stream"), f"({after}-0", "+", size)
             row, entries = await self._store.call(pipeline.execute())
         return _bounds(row), [recorded_entry(*entry) for entry in entries]
 
@@ -222,12 +231,14 @@ class RedisEventLog:
     def _announce(self, recorded: Iterable[RecordedEvent]) -> None:
         announced = tuple(recorded)
         self._followed = announced[-1].position
+        self._recent.extend(announced)
         self._advance(self._followed)
         self._waiters.announce(announced)
 
     def _start_from(self, bounds: LogBounds) -> None:
         self._bounds = bounds
         self._followed = bounds.head
+        self._recent.restart(bounds.head)
 
     def _advance(self, head: int) -> None:
         self._bounds = replace(self._bounds, head=max(self._bounds.head, head))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
@@ -14,6 +13,7 @@ import orjson
 from gateway.events.event import Event, RecordedEvent, parse_event, print_event
 from gateway.events.log import Appended, EventFilter, EventPage, LogBounds, PositionExpired
 from gateway.events.meter import EventMeter
+from gateway.events.recent import RecentEvents
 from gateway.events.sqlite_store import SqliteStore
 from gateway.events.waiters import Waiters
 
@@ -36,8 +36,6 @@ CREATE TABLE IF NOT EXISTS event_ids (id TEXT PRIMARY KEY, recorded_at REAL NOT 
 CREATE INDEX IF NOT EXISTS event_ids_by_age ON event_ids (recorded_at);
 """
 
-_RECENT = 2_048
-"""Events kept in memory, so that live readers cost no query."""
 _TRIM_CHUNK = 2_000
 """Events deleted in one transaction, so that publishers are not kept waiting."""
 
@@ -61,8 +59,7 @@ class SqliteEventLog:
         self._id_memory = id_memory
         self._waiters = Waiters(meter or EventMeter())
         self._bounds = store.read_now(_read_bounds) or LogBounds(log_id="", trimmed=0, head=0)
-        self._recent: deque[RecordedEvent] = deque()
-        self._recent_after = self._bounds.head
+        self._recent = RecentEvents(self._bounds.head)
 
     async def start(self) -> None:
         """Name a new log. To be awaited once, before anything else."""
@@ -83,8 +80,10 @@ class SqliteEventLog:
 
     async def read(self, after: int, wanted: EventFilter, limit: int) -> EventPage:
         """Return at most `limit` wanted events after a position. Raises `PositionExpired`, `StoreUnavailable`."""
-        if after >= self._recent_after and after >= self._bounds.trimmed:
-            return self._read_recent(after, wanted, limit)
+        if after >= self._bounds.trimmed:
+            page = self._recent.read(after, wanted, limit, head=self._bounds.head)
+            if page is not None:
+                return page
         return await self._store.read(lambda db: _select_after(db, after, wanted, limit))
 
     async def read_back(self, before: int | None, wanted: EventFilter, limit: int) -> tuple[RecordedEvent, ...]:
@@ -143,25 +142,8 @@ class SqliteEventLog:
         if not recorded:
             return
         self._recent.extend(recorded)
-        while len(self._recent) > _RECENT:
-            self._recent_after = self._recent.popleft().position
         self._bounds = LogBounds(log_id=self._bounds.log_id, trimmed=self._bounds.trimmed, head=recorded[-1].position)
         self._waiters.announce(recorded)
-
-    def _read_recent(self, after: int, wanted: EventFilter, limit: int) -> EventPage:
-        fresh: list[RecordedEvent] = []
-        for recorded in reversed(self._recent):
-            if recorded.position <= after:
-                break
-            fresh.append(recorded)
-        fresh.reverse()
-        found: list[RecordedEvent] = []
-        for recorded in fresh:
-            if len(found) == limit:
-                return EventPage(events=tuple(found), position=found[-1].position, complete=False)
-            if wanted.matches(recorded.event):
-                found.append(recorded)
-        return EventPage(events=tuple(found), position=max(after, self._bounds.head), complete=True)
 
     def _delete(self, db: sqlite3.Connection, recorded_before: datetime) -> tuple[int, int] | None:
         """Delete one chunk; return the position it reached and the count."""

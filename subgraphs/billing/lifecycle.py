@@ -13,7 +13,7 @@ SOURCE = "billing"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventDraft:
-    """A lifecycle event about a contract or an entitlement."""
+    """A lifecycle event about a contract, an entitlement or a payment that was tried."""
 
     type: str
     """`contract.paused`."""
@@ -26,13 +26,19 @@ class EventDraft:
     """Number."""
     feature: str | None = None
     """Set on events about an entitlement."""
+    payment: str | None = None
+    """Set on events about a payment: the vendor's id of what it was tried for."""
+    invoice: str | None = None
+    """Number."""
     version: str | None = None
     changes: tuple[FieldChange, ...] = ()
     causation_id: str | None = None
 
     def addressed(self, customer_id: str | None) -> CanonicalEvent:
         """Return the event; `customer_id` is the customer's global id, None while nobody knows whose record it is."""
-        if self.feature is not None:
+        if self.payment is not None:
+            subject = encode_global_id("Payment", f"{SOURCE}.{self.payment}")
+        elif self.feature is not None:
             subject = encode_global_id("Entitlement", f"{self.customer}.{self.feature}")
         else:
             assert self.contract is not None
@@ -40,8 +46,9 @@ class EventDraft:
         keys = {
             "customer": customer_id,
             "contract": self.contract,
+            "invoice": self.invoice,
             "feature": self.feature,
-            "entitlement": subject if self.feature is not None else None,
+            "entitlement": subject if self.feature is not None and self.payment is None else None,
         }
         return CanonicalEvent(
             source=SOURCE,

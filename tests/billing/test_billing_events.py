@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import datetime as dt
 import hashlib
 import hmac
@@ -110,6 +111,65 @@ async def test_a_contracts_life_is_told_in_order_and_by_contract(pair: Pair) -> 
         if event["data"]["keys"].get("contract") == "CON-LIFE-1" and event["type"].startswith("concord.contract.")
     ]
     assert kinds == ["created.v1", "activated.v1", "cancelled.v1"]
+
+
+async def test_a_contract_that_ends_after_its_term_has_expired_and_what_it_granted_is_revoked(pair: Pair) -> None:
+    """Ended later than it was agreed for, it was not cancelled: nobody renewed it."""
+    customer = await stripe(pair, "POST", "/v1/customers", "name=Ephemeral+Ltd&metadata[customer_reference]=CUST-9001")
+    running = await active(pair, skip=2)
+    price = next(i["price"] for i in running["items"]["data"] if i["price"]["recurring"]["usage_type"] == "licensed")
+    granted = await stripe(pair, "GET", f"/v1/products/{price['product']}/features")
+    keys = {entry["entitlement_feature"]["lookup_key"] for entry in granted["data"]}
+    assert keys
+    begun, over = (TODAY - dt.timedelta(days=400)).isoformat(), (TODAY - dt.timedelta(days=2)).isoformat()
+    made = await stripe(
+        pair, "POST", "/v1/subscriptions",
+        f"customer={customer['id']}&items[0][price]={price['id']}&collection_method=send_invoice&days_until_due=30"
+        f"&metadata[contract_number]=CON-OVER-1&metadata[term_starts_on]={begun}&metadata[term_ends_on]={over}",
+    )  # fmt: skip
+    await until(lambda: pair.peers.of("contract.created", contract="CON-OVER-1"))
+    await stripe(pair, "DELETE", f"/v1/subscriptions/{made['id']}")
+    (expired,) = await until(lambda: pair.peers.of("contract.expired", contract="CON-OVER-1"))
+    assert expired["data"]["changes"] == [{"field": "status", "from": "ACTIVE", "to": "EXPIRED"}]
+    assert pair.peers.of("contract.cancelled", contract="CON-OVER-1") == []
+
+    def revoked() -> set[str]:
+        subjects = {e["subject"]: e["data"]["keys"]["feature"] for e in pair.peers.of("entitlement.revoked")}
+        mine = base64.urlsafe_b64encode(f"Entitlement:{customer['id']}".encode()).decode().rstrip("=")[:20]
+        return {feature for subject, feature in subjects.items() if subject.startswith(mine)}
+
+    await until(lambda: revoked() == keys)
+
+
+async def test_a_payment_that_the_bank_refuses_is_told_with_its_invoice(pair: Pair) -> None:
+    invoices = (await stripe(pair, "GET", "/v1/invoices?status=open&limit=100"))["data"]
+    invoice = next(i for i in invoices if i["metadata"].get("invoice_number") and i["parent"])
+    for attempt in (1, 2):
+        body = "payment_method=pm_card_chargeCustomerFail"
+        headers = {"content-type": "application/x-www-form-urlencoded"}
+        reply = await pair.sandbox.client.post(f"/v1/invoices/{invoice['id']}/pay", content=body, headers=headers)
+        assert (reply.status_code, reply.json()["error"]["code"]) == (402, "card_declined")
+        await until(lambda attempt=attempt: len(_refused(pair, invoice)) == attempt)
+    first, second = _refused(pair, invoice)
+    assert first["subject"] == second["subject"]
+    keys = first["data"]["keys"]
+    assert keys == second["data"]["keys"]
+    assert keys == {
+        "customer": keys["customer"],
+        "contract": invoice["parent"]["subscription_details"]["metadata"]["contract_number"],
+        "invoice": invoice["metadata"]["invoice_number"],
+    }
+    amount = f"{invoice['amount_due'] / 100:.2f} {invoice['currency'].upper()}"
+    assert first["data"]["changes"] == [
+        {"field": "amount", "from": None, "to": amount},
+        {"field": "attempt", "from": None, "to": str(invoice["attempt_count"] + 1)},
+    ]
+    assert (await stripe(pair, "GET", f"/v1/invoices/{invoice['id']}"))["status"] == "open"
+
+
+def _refused(pair: Pair, invoice: dict[str, Any]) -> list[dict[str, Any]]:
+    number = invoice["metadata"]["invoice_number"]
+    return [e for e in pair.peers.of("payment.failed") if e["data"]["keys"].get("invoice") == number]
 
 
 async def test_a_draft_becomes_a_contract_when_its_day_comes(pair: Pair) -> None:

@@ -209,6 +209,10 @@ async def test_a_renewal_is_followed_stage_by_stage(world: World, company: Compa
     stale = await world.ask(RENEW, {"input": {**won, "stage": "LOST"}})
     assert stale["errors"][0]["extensions"]["code"] == "CONFLICT"
     (completed,) = await world.eventually(lambda: world.told("renewal.completed", subject=subject))
+    other = deals_with_contract(company)[4][1].contract
+    assert "errors" not in await world.ask(RENEW, {"input": {"contractNumber": other, "stage": "LOST"}})
+    (lost,) = await world.eventually(lambda: world.told("renewal.lost", subject=encode_global_id("Contract", other)))
+    assert [change.after for change in lost.changes] == ["LOST"]
     changes = [
         (change.field, change.before, change.after)
         for event in await world.told("renewal.stage_changed", subject=subject)

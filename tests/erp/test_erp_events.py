@@ -155,6 +155,78 @@ async def test_revenue_that_is_deferred_is_told_once_and_recognised_when_its_mon
     assert await world.events.dead_letters.read(0, 10) == ()
 
 
+async def test_money_that_is_given_back_is_told_with_what_it_was_for(small_world: Any) -> None:
+    world = small_world
+    known = await begin(world)
+    change = await world.http.post(f"{world.sandbox.url}/__sandbox/changes", json={"kind": "payment_refunded"})
+    assert change.status_code == 200, change.text
+    (refunded,) = await world.eventually(lambda: world.told("payment.refunded"), 30)
+    (issued,) = await world.told("credit_memo.issued")
+    (made,) = change.json()["changes"]
+    assert issued.event.subject == encode_global_id("CreditMemo", made["id"])
+    assert dict(refunded.event.keys) == dict(issued.event.keys)
+    assert refunded.event.keys["customer"] in known.values()
+    (amount,) = refunded.event.changes
+    assert amount.field == "amount"
+    assert Decimal(amount.after.split()[0]) > 0
+    assert (
+        f"got {Decimal(amount.after.split()[0]):,.2f} {amount.after.split()[1]} of {refunded.event.keys['invoice']} back"
+        in (made["sentence"])
+    )
+    assert await world.told("payment.received") == []
+    assert await world.events.dead_letters.read(0, 10) == ()
+
+
+async def test_what_the_calendar_brings_is_told_once_when_its_day_comes(small_world: Any) -> None:
+    """Invoices that are due soon, and revenue of the months that have come, while nobody changes anything."""
+    world = small_world
+    known = await begin(world)
+    async with world.tryton() as system:
+        buyer = (await system.erp.changed_invoices(None))[0].customer_id
+        (product, *_) = await system.rows("product.product", [], "code")
+        draft = posted_draft(int(buyer), "CON-2026-9997", product["id"])
+        (_, (line,)) = draft["lines"][0]
+        line |= {"defer_from": dt.date(2026, 11, 1), "defer_to": dt.date(2027, 1, 31)}
+        terms = await system.rows("account.invoice.payment_term", [], "name")
+        draft["payment_term"] = terms[0]["id"]
+        created = (await system.rest("POST", "account.invoice", body=draft, fields=("number",))).json()
+        await system.rest("POST", f"account.invoice/{created['id']}/post", body={})
+        lines = await system.rows("account.invoice.line", [["invoice", "=", created["id"]]], "invoice")
+        deferrals = await system.rows(
+            "account.invoice.deferred", [["invoice_line", "in", [each["id"] for each in lines]]], "state"
+        )
+        for deferral in deferrals:
+            await system.rest("POST", f"account.invoice.deferred/{deferral['id']}/run", body={})
+        posted = (await system.erp.invoices.read([str(created["id"])]))[str(created["id"])]
+    (schedule,) = await world.eventually(lambda: world.told("revenue.schedule_created"), 30)
+    assert schedule.event.keys["invoice"] == posted.number
+    assert await world.told("invoice.due_soon", "revenue.recognized") == []
+    assert posted.due_on is not None
+    near = posted.due_on - dt.timedelta(days=3)
+    counts = []
+    for day in (near, near, dt.date(2026, 12, 5)):  # a restart on the same day tells nothing again
+        world.erp.stop()
+        world.start_subgraph(TODAY=day.isoformat())
+        await world.eventually(lambda: world.told("invoice.due_soon"), 60)
+        counts.append(len([e for e in await world.told("invoice.due_soon") if e.event.subject == gid_of(posted)]))
+    assert counts == [1, 1, 1]
+
+    async def recognised() -> Any:
+        found = await world.told("revenue.recognized")
+        return found if len(found) >= 2 else None
+
+    told = await world.eventually(recognised, 60)
+    keys = {"customer": known[buyer], "contract": "CON-2026-9997", "invoice": posted.number}
+    assert [dict(e.event.keys) for e in told] == [keys, keys]
+    assert [e.event.time.date() for e in told] == [dt.date(2026, 11, 1), dt.date(2026, 12, 1)]
+    assert all(e.event.changes[0].after == "RECOGNIZED" for e in told)
+    assert await world.events.dead_letters.read(0, 10) == ()
+
+
+def gid_of(invoice: Any) -> str:
+    return encode_global_id("Invoice", invoice.id)
+
+
 async def test_what_happens_while_the_subgraph_is_stopped_is_told_when_it_is_back(small_world: Any) -> None:
     world = small_world
     await begin(world)

@@ -28,7 +28,6 @@ ROOT = HERE.parents[1]
 SECRET = "between ourselves"
 PUBLISHERS = 2
 SUBSCRIBERS = 4
-SETTLES_WITHIN_S = 600
 
 
 @dataclass
@@ -198,7 +197,7 @@ def run(engine: str, events: int, folder: Path, *, kills: int, seed: int, most_p
                 time.sleep(chance.uniform(0.0, 0.5))
                 victim.start()
                 left -= 1
-        settle(folder, addresses)
+        settle(folder, addresses, max(600, events / 60))
         count(tally, folder, addresses, journals, each)
     finally:
         for process in reversed(kept):
@@ -215,7 +214,7 @@ def state(addresses: str) -> dict:
         return {"consumers": {}, "head": -1}
 
 
-def settle(folder: Path, addresses: str) -> None:
+def settle(folder: Path, addresses: str, within_s: float) -> None:
     """Wait until every subscriber and the consumer have read all there is."""
 
     def is_settled() -> bool:
@@ -225,7 +224,7 @@ def settle(folder: Path, addresses: str) -> None:
         journals = [journal(folder / f"subscriber-{number}.journal") for number in range(SUBSCRIBERS)]
         return all(rows and len(rows) >= seen["head"] for rows in journals)
 
-    within(SETTLES_WITHIN_S, is_settled, "all have read everything")
+    within(within_s, is_settled, "all have read everything")
 
 
 def journal(path: Path) -> list[str]:

@@ -61,9 +61,9 @@ async def test_merged_customers_are_one_and_both_ids_find_it(identity, two):
     found = await identity.data("{ customers { totalCount edges { node { id } } } }")
     assert found == {"customers": {"totalCount": 1, "edges": [{"node": {"id": one}}]}}
     told = (await identity.listener.until(6))[4:]
-    assert [(e["type"].split(".")[2], e["subject"], e["data"]["changes"]) for e in told] == [
-        ("merged", one, [{"field": "mergedFrom", "from": None, "to": other}]),
-        ("updated", other, [{"field": "mergedInto", "from": None, "to": one}]),
+    assert [(e["type"], e["subject"], e["data"]["changes"]) for e in told] == [
+        ("concord.customer.merged.v1", one, [{"field": "mergedFrom", "from": None, "to": other}]),
+        ("concord.customer.updated.v1", other, [{"field": "mergedInto", "from": None, "to": one}]),
     ]
     # Said again, in any way, it is simply so.
     assert (await identity.data(MERGE, input=input_))["mergeCustomers"] == payload

@@ -31,11 +31,13 @@ FOLLOWS = {
     "contract_paused": ("billing", "contract.paused"),
     "contract_resumed": ("billing", "contract.resumed"),
     "quantity_changed": ("billing", "contract.amended"),
+    "payment_failed": ("billing", "payment.failed"),
     "cancellation_scheduled": ("billing", "contract.cancellation_scheduled"),
     "new_subscription": ("billing", "contract.created"),
     "payment_received": ("erp", "payment.received"),
     "invoice_posted": ("erp", "invoice.posted"),
     "credit_memo": ("erp", "credit_memo.issued"),
+    "payment_refunded": ("erp", "payment.refunded"),
     "credit_hold": ("erp", "customer.credit_hold_changed"),
     "credit_released": ("erp", "customer.credit_hold_changed"),
 }

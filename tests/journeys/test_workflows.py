@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sqlite3
+import time
 import uuid
 from typing import Any
 
@@ -93,6 +94,19 @@ async def settled(product, workflow: str) -> dict[str, Any]:
     return await product.eventually(look, within_s=90)
 
 
+def told_of(product, workflow: dict[str, Any]) -> list[str]:
+    """The types of the events about a workflow, in order, once its end is told."""
+    query = "{ events(last: 100) { edges { node { type workflow { id } } } } }"
+    deadline = time.monotonic() + 60
+    while True:
+        nodes = [edge["node"] for edge in product.data(query)["events"]["edges"]]
+        found = [node["type"] for node in nodes if node["workflow"] == {"id": workflow["id"]}]
+        if found and found[-1] in ("concord.workflow.completed.v1", "concord.workflow.compensated.v1"):
+            return [name.removeprefix("concord.").removesuffix(".v1") for name in found]
+        assert time.monotonic() < deadline, found
+        time.sleep(0.1)
+
+
 def test_a_won_opportunity_becomes_contract_invoice_and_revenue_once(selling, opportunity):
     inputs, once = closing(opportunity), key()
     answer = selling.ask(CLOSE, {"input": inputs}, Idempotency_Key=once)
@@ -106,6 +120,7 @@ def test_a_won_opportunity_becomes_contract_invoice_and_revenue_once(selling, op
     contract = closed["contract"]
     assert workflow["contract"] == {"number": contract["number"], "status": "ACTIVE"}
     assert contract["opportunity"] == {"stage": "WON"}
+    assert told_of(selling, workflow) == ["workflow.started", "workflow.completed"]
     invoice = closed["invoice"]
     assert invoice["status"] == "POSTED"
     booked = sum(float(contract[name]["amount"]) for name in ("recognizedToDate", "deferredBalance"))
@@ -141,6 +156,7 @@ def test_what_is_refused_half_way_is_undone_and_says_so(selling, opportunity):
         "check": "DONE",
         **dict.fromkeys(("order", "invoice", "document", "revenue", "tell"), "PENDING"),
     }  # fmt: skip
+    assert told_of(selling, workflow) == ["workflow.started", "workflow.step_failed", "workflow.compensated"]
     seen = selling.data(LOOK, {"id": workflow["id"], "opportunity": opportunity["id"]})
     assert seen["opportunity"]["stage"] == opportunity["stage"]
     assert seen["opportunity"]["contract"] is None

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from subgraphs.billing.sandbox.account import API_VERSION, Account, Cause
-from subgraphs.billing.sandbox.errors import StripeError
+from subgraphs.billing.sandbox.errors import CardDeclined, StripeError
 from subgraphs.billing.sandbox.expansion import expand_into
 from subgraphs.billing.sandbox.form import parse_form
 from subgraphs.billing.sandbox.params import Params
@@ -82,14 +82,17 @@ class StripeApi:
             params = Params(parse_form(text))
             expand = params.strings("expand")
             with account.store.transaction():
-                answer = found.endpoint(account, params, *found.ids)
-                params.finish()
-                answer = expand_into(account.store, answer, expand)
+                try:
+                    answer = found.endpoint(account, params, *found.ids)
+                    params.finish()
+                    status, answer = 200, expand_into(account.store, answer, expand)
+                except CardDeclined as declined:
+                    status, answer = declined.status, declined.body()
         except StripeError as error:
             return error.status, orjson.dumps(error.body())
         for event in account.emitted:
             self._announce(event)
-        return 200, orjson.dumps(answer)
+        return status, orjson.dumps(answer)
 
     def _authenticate(self, authorization: str) -> None:
         scheme, _, credentials = authorization.strip().partition(" ")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import httpx2
 
 from subgraphs.billing.sandbox.api import StripeApi
+from subgraphs.billing.sandbox.resources.invoices import FAILING_CARD
 from subgraphs.billing.sandbox.store import Store, StripeObject
 from subgraphs.kit.sandbox.changes import ChangeMaker, Made, NothingToChangeError, one_of
 
@@ -32,6 +33,7 @@ class BillingChanges:
             ChangeMaker("contract_resumed", "A paused contract goes on.", self.contract_resumed),
             ChangeMaker("quantity_changed", "A contract's quantity changes mid-term.", self.quantity_changed),
             ChangeMaker("cancellation_scheduled", "A contract will end with its period.", self.cancellation_scheduled),
+            ChangeMaker("payment_failed", "A customer's bank refuses the payment of an invoice.", self.payment_failed),
             ChangeMaker("new_subscription", "A customer takes out another contract.", self.new_subscription),
         )
 
@@ -82,6 +84,15 @@ class BillingChanges:
         await self._change(body, {"cancel_at_period_end": "true", "cancellation_details[feedback]": feedback})
         return Made(body["id"], f"{self._name(body)} will end with its period: {feedback.replace('_', ' ')}.")
 
+    async def payment_failed(self, dice: random.Random) -> Made:
+        """Try to collect an open invoice with a card that is declined."""
+        waiting = [body for body in self._store.all("invoice") if body["status"] == "open"]
+        invoice = one_of(dice, waiting, "There is no open invoice.")
+        await self._post(f"invoices/{invoice['id']}/pay", {"payment_method": FAILING_CARD}, is_declined=True)
+        money = f"{invoice['amount_due'] / 100:,.2f} {invoice['currency'].upper()}"
+        number = invoice["metadata"].get("invoice_number") or invoice["number"]
+        return Made(invoice["id"], f"{self._customer(invoice)}'s bank refused {money} for {number}.")
+
     async def new_subscription(self, dice: random.Random) -> Made:
         """Subscribe a customer to a listed price, for a year."""
         customers = [body for body in self._store.all("customer") if not body.get("deleted")]
@@ -108,11 +119,11 @@ class BillingChanges:
     async def _change(self, body: StripeObject, values: Mapping[str, str]) -> StripeObject:
         return await self._post(f"subscriptions/{body['id']}", values)
 
-    async def _post(self, path: str, values: Mapping[str, str]) -> StripeObject:
+    async def _post(self, path: str, values: Mapping[str, str], *, is_declined: bool = False) -> StripeObject:
         async with httpx2.AsyncClient(transport=self._transport, base_url="http://stripe/v1/") as client:
             reply = await client.post(path, data=dict(values), headers=self._headers)
         answer: StripeObject = reply.json()
-        if reply.is_error:
+        if reply.is_error and not (is_declined and answer["error"].get("code") == "card_declined"):
             raise NothingToChangeError(f"Stripe refused the change: {answer['error']['message']}")
         return answer
 

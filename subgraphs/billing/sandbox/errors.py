@@ -74,3 +74,10 @@ class StripeError(Exception):
             f"Keys for idempotent requests can only be used with the same parameters they were first used with. Try using a key other "
             f"than '{key}' if you meant to execute a different request.",
         )
+
+
+class CardDeclined(StripeError):  # noqa: N818 - Stripe's own word for it
+    """The customer's bank refused: the request fails, and what was tried stays on record."""
+
+    def __init__(self) -> None:
+        super().__init__(402, "card_error", "Your card was declined.", "card_declined")

@@ -8,7 +8,7 @@ from typing import Any
 from subgraphs.billing.lifecycle import EventDraft
 from subgraphs.billing.records import Contract, ContractItem, ContractStatus, monthly_value
 from subgraphs.billing.vendors.stripe_mapping import contract_record, price_record, quantities
-from subgraphs.billing.vendors.stripe_wire import day, instant
+from subgraphs.billing.vendors.stripe_wire import day, instant, major_amount
 from subgraphs.kit.canonical_event import FieldChange
 
 _ALIVE = {ContractStatus.ACTIVE, ContractStatus.TRIAL}
@@ -26,6 +26,8 @@ def event_drafts(event: Mapping[str, Any]) -> list[EventDraft]:
             return list(_ended(event, subject))
         case "entitlements.active_entitlement_summary.updated":
             return list(_entitled(event, subject, event["data"].get("previous_attributes") or {}))
+        case "invoice.payment_failed":
+            return [_payment_failed(event, subject)]
         case _:
             return []
 
@@ -135,6 +137,25 @@ def _entitled(
             feature=key,
             changes=(FieldChange("state", *states),),
         )
+
+
+def _payment_failed(event: Mapping[str, Any], subject: Mapping[str, Any]) -> EventDraft:
+    """Return the event of a try to collect an invoice; all tries for one invoice are about one payment, and so in order."""
+    origin = (subject.get("parent") or {}).get("subscription_details") or subject.get("subscription_details") or {}
+    amount = major_amount(subject["amount_due"], subject["currency"])
+    return EventDraft(
+        type="payment.failed",
+        identity=(str(event["id"]),),
+        time=instant(event["created"]),
+        customer=subject["customer"],
+        contract=(origin.get("metadata") or {}).get("contract_number"),
+        payment=subject["id"],
+        invoice=(subject.get("metadata") or {}).get("invoice_number"),
+        changes=(
+            FieldChange("amount", None, f"{amount} {subject['currency'].upper()}"),
+            FieldChange("attempt", None, str(subject.get("attempt_count") or 1)),
+        ),
+    )
 
 
 def amendment_rows(event: Mapping[str, Any], skus: Mapping[str, str]) -> list[dict[str, Any]]:

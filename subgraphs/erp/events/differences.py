@@ -63,13 +63,21 @@ def invoice_events(
             number = next((credited[i] for i in record.credits if i in credited), None)
             keys = _keys(record.customer_id, record.contract, number, customers)
             yield _event("credit_memo.issued", "CreditMemo", record, keys, old, record.posted_at)
+        # Money that settles a credit memo goes to the customer.
+        for payment in _new_payments(before, record, payments):
+            number = next((credited[i] for i in record.credits if i in credited), None)
+            yield _payment(
+                "payment.refunded",
+                payment,
+                -payment.amount,
+                _keys(record.customer_id, record.contract, number, customers),
+            )
         return
     keys = _keys(record.customer_id, record.contract, record.number, customers)
     if record.status in _IN_BOOKS and old is InvoiceStatus.DRAFT:
         yield _event("invoice.posted", "Invoice", record, keys, old, record.posted_at)
-    for payment in payments:
-        if payment.id in record.payment_ids and (before is None or payment.id not in before.payment_ids):
-            yield _payment_received(payment, keys)
+    for payment in _new_payments(before, record, payments):
+        yield _payment("payment.received", payment, payment.amount, keys)
     if record.status is InvoiceStatus.PAID and old is not InvoiceStatus.PAID:
         yield _event("invoice.paid", "Invoice", record, keys, old, None)
     # A draft that is thrown away before it has a number was never an invoice to anybody.
@@ -97,15 +105,22 @@ def _event(
     )
 
 
-def _payment_received(payment: PaymentRecord, keys: Mapping[str, str]) -> CanonicalEvent:
+def _new_payments(
+    before: SeenInvoice | None, record: InvoiceRecord, payments: Sequence[PaymentRecord]
+) -> list[PaymentRecord]:
+    known = before.payment_ids if before else frozenset()
+    return [payment for payment in payments if payment.id in record.payment_ids and payment.id not in known]
+
+
+def _payment(type_: str, payment: PaymentRecord, amount: Decimal, keys: Mapping[str, str]) -> CanonicalEvent:
     return CanonicalEvent(
         source="erp",
-        type="payment.received",
+        type=type_,
         subject=encode_global_id("Payment", payment.id),
         identity=("payment", payment.id),
         time=_start_of(payment.received_on),
         keys=keys,
-        changes=(FieldChange("amount", None, f"{payment.amount} {payment.currency}"),),
+        changes=(FieldChange("amount", None, f"{amount} {payment.currency}"),),
     )
 
 

@@ -38,6 +38,9 @@ class ErpChanges:
             ChangeMaker("payment_received", "A payment for an open invoice arrives.", self.payment_received),
             ChangeMaker("invoice_posted", "The invoice of a contract's next period is posted.", self.invoice_posted),
             ChangeMaker("credit_memo", "A part of an open invoice is credited.", self.credit_memo),
+            ChangeMaker(
+                "payment_refunded", "A part of a paid invoice is credited and given back.", self.payment_refunded
+            ),
             ChangeMaker("credit_hold", "A customer is put on credit hold.", self.credit_hold),
             ChangeMaker("credit_released", "A customer on credit hold is released.", self.credit_released),
         )
@@ -76,6 +79,27 @@ class ErpChanges:
         invoice, line = one_of(dice, creditable, _NO_OPEN_INVOICE)
         left = min(amount_to_pay(tables, invoice), self._amount(line))
         amount = max(_CENT, (left * dice.randint(5, 30) / 100).quantize(_CENT))
+        memo, reason = self._credit(dice, invoice, line, amount)
+        own = [i for i in tables.ids_where("account.move.line", "move", memo["move"]) if self._is_receivable(i, memo)]
+        self._write("account.invoice", int(invoice["id"]), {"payment_lines": [["add", own]]})
+        money = f"{amount:,.2f} {self._currency(invoice)}"
+        return Made(str(memo["id"]), f"{memo['number']} takes back {money} of {invoice['number']}: {reason.lower()}.")
+
+    async def payment_refunded(self, dice: random.Random) -> Made:
+        """Credit a part of a paid invoice and pay the credit note out by the pay wizard."""
+        paid = [row for row in self._invoices() if row["state"] == "paid"]
+        creditable = [(row, line) for row in paid if (line := self._creditable(row)) is not None]
+        invoice, line = one_of(dice, creditable, "No invoice is paid.")
+        amount = max(_CENT, (self._amount(line) * dice.randint(5, 30) / 100).quantize(_CENT))
+        memo, _ = self._credit(dice, invoice, line, amount)
+        method = dice.choice(list(self._tables.rows("account.invoice.payment.method")))
+        left = amount_to_pay(self._tables, memo)
+        self._pay(memo, left, int(method["id"]), f"REFUND-{dice.randrange(16**8):08X}")
+        money = f"{-left:,.2f} {self._currency(invoice)}"
+        return Made(str(memo["id"]), f"{self._party(invoice)} got {money} of {invoice['number']} back.")
+
+    def _credit(self, dice: random.Random, invoice: Row, line: Row, amount: Decimal) -> tuple[Row, str]:
+        """Post a credit note over a part of a line; returns it, and why."""
         reason = dice.choice(_REASONS)
         copied = {name: line.get(name) for name in ("type", "product", "account", "unit", "currency", "company")}
         credit = {
@@ -96,11 +120,7 @@ class ErpChanges:
         }
         number = self._create("account.invoice", values)
         self._press("account.invoice", "post", number)
-        memo = tables.row("account.invoice", number)
-        own = [i for i in tables.ids_where("account.move.line", "move", memo["move"]) if self._is_receivable(i, memo)]
-        self._write("account.invoice", int(invoice["id"]), {"payment_lines": [["add", own]]})
-        money = f"{amount:,.2f} {self._currency(invoice)}"
-        return Made(str(number), f"{memo['number']} takes back {money} of {invoice['number']}: {reason.lower()}.")
+        return self._tables.row("account.invoice", number), reason
 
     async def credit_hold(self, dice: random.Random) -> Made:
         """Put a customer on hold, of those that owe something if there is one."""

@@ -186,7 +186,8 @@ class Invoicing:
         tables = self._tables
         invoice = tables.row("account.invoice", invoice_id)
         left = amount_to_pay(tables, invoice)
-        if amount > left or amount < 0:
+        # What is left of a credit note is below zero, and so is the money that is given back.
+        if abs(amount) > abs(left) or amount * left < 0:
             name = record_name(tables, "account.invoice", invoice)
             code = tables.row("currency.currency", invoice["currency"])["code"]
             raise UserError(

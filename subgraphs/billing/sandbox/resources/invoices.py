@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from subgraphs.billing.sandbox.account import Account
-from subgraphs.billing.sandbox.errors import StripeError
+from subgraphs.billing.sandbox.errors import CardDeclined, StripeError
 from subgraphs.billing.sandbox.objects import invoice as shapes
 from subgraphs.billing.sandbox.params import Params
 from subgraphs.billing.sandbox.resources.billing_cycle import add_interval, charge_of
@@ -15,6 +15,8 @@ from subgraphs.billing.sandbox.resources.listing import list_of, search
 from subgraphs.billing.sandbox.store import StripeObject
 
 _INLINE_LINES = 10
+FAILING_CARD = "pm_card_chargeCustomerFail"
+"""One of Stripe's test cards: it can be named, and charging it fails. https://docs.stripe.com/testing"""
 
 
 def shown(body: StripeObject) -> StripeObject:
@@ -272,6 +274,11 @@ def pay(account: Account, params: Params, invoice_id: str) -> StripeObject:
             "There is no default payment method set on this customer. Please set one to pay the invoice.",
             "missing",
         )
+    if method == FAILING_CARD and not outside:
+        tried = {**before, "attempted": True, "attempt_count": before["attempt_count"] + 1}
+        account.store.put(tried)
+        account.emit("invoice.payment_failed", shown(tried))
+        raise CardDeclined
     return shown(paid(account, before))
 
 
