@@ -113,9 +113,14 @@ async def _id_of(self: Contract | Invoice, info: GraphInfo) -> strawberry.ID:
     return strawberry.ID(self.known_id or await _ask(info, self, ("number", self.known_number), "id"))
 
 
-async def _number_of(self: Contract | Invoice, info: GraphInfo) -> str:
+async def _number_of(self: Contract, info: GraphInfo) -> str:
     """Return the number. Raises NOT_FOUND when the owner has no such id."""
     return self.known_number or await _ask(info, self, ("id", self.known_id), "number")
+
+
+async def _invoice_number(self: Invoice, info: GraphInfo) -> str | None:
+    """Return the number; null for a draft, which has none, or where the owner has no such id."""
+    return self.known_number or await _look_up(info, self, ("id", self.known_id), "number")
 
 
 @strawberry.federation.type(keys=[_FOUND_BY_ID, _NUMBER])
@@ -144,21 +149,25 @@ class Invoice(Node):
     """Owned by the ERP. One of its keys is known; the owner is asked for the other when somebody needs it."""
 
     id: strawberry.ID = strawberry.field(resolver=_id_of)
-    number: str = strawberry.field(resolver=_number_of)
+    number: str | None = strawberry.field(resolver=_invoice_number)
     known_id: strawberry.Private[str | None] = None
     known_number: strawberry.Private[str | None] = None
 
 
 async def _ask(info: GraphInfo, entity: Node, known: tuple[str, str | None], wanted: str) -> str:
-    name, value = known
-    assert value is not None
-    try:
-        key = await info.context.entity_key(type(entity).__name__, (name, value), wanted)
-    except GatewayError as error:
-        raise to_graphql_error(error) from error
+    key = await _look_up(info, entity, known, wanted)
     if key is None:
         raise refusal("NOT_FOUND")
     return key
+
+
+async def _look_up(info: GraphInfo, entity: Node, known: tuple[str, str | None], wanted: str) -> str | None:
+    name, value = known
+    assert value is not None
+    try:
+        return await info.context.entity_key(type(entity).__name__, (name, value), wanted)
+    except GatewayError as error:
+        raise to_graphql_error(error) from error
 
 
 _WITH_ID = (

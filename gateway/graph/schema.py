@@ -19,6 +19,7 @@ from gateway.graph.amend_contract import AmendContractMutation
 from gateway.graph.close_opportunity import CloseOpportunityMutation
 from gateway.graph.consumers import tag
 from gateway.graph.context import GraphInfo
+from gateway.graph.credit_contract import CreditContractMutation
 from gateway.graph.customer_mutation import CustomerMutation
 from gateway.graph.dead_letter import DeadLetter, DeadLetterCause
 from gateway.graph.dead_letter_connection import (
@@ -54,6 +55,7 @@ from gateway.graph.global_id import typename_of
 from gateway.graph.guards import MAY_OPERATE, SEES_OPERATIONS
 from gateway.graph.node import Node
 from gateway.graph.refusal import refusal, to_graphql_error
+from gateway.graph.renew_contract import RenewContractMutation
 from gateway.graph.subscription import Subscription
 from gateway.graph.systems import SystemStatus
 from gateway.graph.webhook import (
@@ -249,7 +251,15 @@ class Query:
 @strawberry.type(
     description="What can be changed. Each field has one owner; a repeat with the same key gives the first answer again."
 )
-class Mutation(CloseOpportunityMutation, AmendContractMutation, CustomerMutation, WorkflowMutation, DriftMutation):
+class Mutation(
+    CloseOpportunityMutation,
+    AmendContractMutation,
+    RenewContractMutation,
+    CreditContractMutation,
+    CustomerMutation,
+    WorkflowMutation,
+    DriftMutation,
+):
     """What operations can do about what the gateway itself keeps."""
 
     replay_dead_letter: DeadLetterPayload | None = strawberry.field(

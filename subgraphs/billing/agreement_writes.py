@@ -8,6 +8,7 @@ from typing import Any
 
 from subgraphs.billing.amendment_port import Amendments
 from subgraphs.billing.port import Agreements, Books
+from subgraphs.billing.term_port import Terms
 from subgraphs.kit.current_request import current_request
 from subgraphs.kit.idempotent_write import IdempotentWrites
 from subgraphs.kit.system_error import BadUserInputError, Outcome, VendorRejectedError
@@ -21,6 +22,7 @@ class AgreementWrites:
         books: Books,
         agreements: Agreements,
         amendments: Amendments,
+        terms: Terms,
         answers: IdempotentWrites,
         *,
         supported: frozenset[str],
@@ -28,6 +30,7 @@ class AgreementWrites:
         """`supported`: names of the steps that the vendor can take."""
         self.agreements = agreements
         self.amendments = amendments
+        self.terms = terms
         self.books = books
         self._answers = answers
         self._supported = supported

@@ -174,14 +174,14 @@ class AmendmentQuery:
     async def contract_terms(self, info: Info, number: str) -> ContractTerms | None:
         """Read the contract at the vendor."""
         await info.context.books.ensure_current()
-        contract = await info.context.agreements.amendments.current(number)
-        return None if contract is None else await _terms(info, contract)
+        contract = await _visible(info, number)
+        return None if contract is None else await terms_of(info, contract)
 
     @strawberry.federation.field(inaccessible=True, description="What a change would cost, having changed nothing.")
     async def amendment_quote(self, info: Info, input: AmendmentQuoteInput) -> AmendmentQuote | None:  # noqa: A002 - Relay's name
         """Price a change."""
         info.context.agreements.require("amendItems")
-        contract = await _contract(info, input.number)
+        contract = await contract_now(info, input.number)
         quote = await info.context.agreements.amendments.quote(contract, wanted_items(input.items))
         return AmendmentQuote(
             at=quote.at,
@@ -219,7 +219,7 @@ class AmendmentMutation:
         """Change the items."""
         writes = info.context.agreements
         writes.require("amendItems")
-        contract = await _contract(info, input.number)
+        contract = await contract_now(info, input.number)
         items = wanted_items(input.items)
         charges = None if input.charges is None else tuple(_charge(each) for each in input.charges)
 
@@ -239,7 +239,7 @@ class AmendmentMutation:
     async def undo_amend_items(self, info: Info, input: UndoAmendItemsInput) -> UndoneInBillingPayload | None:  # noqa: A002 - Relay's name
         """Restore the items."""
         writes = info.context.agreements
-        contract = await _contract(info, input.number)
+        contract = await contract_now(info, input.number)
         change = Restoring(
             mark=mark_of(input.undoes),
             at=input.at,
@@ -255,12 +255,20 @@ class AmendmentMutation:
         return UndoneInBillingPayload(is_undone=True)
 
 
-async def _contract(info: Info, number: str) -> Contract:
+async def contract_now(info: Info, number: str) -> Contract:
+    """Return the contract as the vendor has it. Raises NotFoundError."""
     await info.context.books.ensure_current()
-    contract = await info.context.agreements.amendments.current(number)
+    contract = await _visible(info, number)
     if contract is None:
         raise NotFoundError("There is no such contract in billing.", outcome=Outcome.NOT_APPLIED)
     return contract
+
+
+async def _visible(info: Info, number: str) -> Contract | None:
+    """Return the contract at the vendor, if the caller may know that there is one."""
+    info.context.contracts.clear(number)
+    known = await info.context.contracts.load(number)
+    return None if known is None else await info.context.agreements.amendments.current(number)
 
 
 def wanted_items(given: list[AmendedItemInput]) -> tuple[WantedItem, ...]:
@@ -295,7 +303,8 @@ def _charge(given: ChargeInput) -> Charge:
     )
 
 
-async def _terms(info: Info, contract: Contract) -> ContractTerms:
+async def terms_of(info: Info, contract: Contract) -> ContractTerms:
+    """Return the terms of a contract."""
     catalog = await info.context.catalog()
     skus = {product.id: product.sku for product in catalog.products.values()}
     return ContractTerms(

@@ -28,6 +28,7 @@ from subgraphs.billing.vendors.stripe_books import StripeBooks
 from subgraphs.billing.vendors.stripe_dialect import STRIPE, StripeDialect
 from subgraphs.billing.vendors.stripe_ledger import StripeLedger
 from subgraphs.billing.vendors.stripe_sync import StripeSync
+from subgraphs.billing.vendors.stripe_terms import StripeTerms
 from subgraphs.billing.vendors.stripe_wire import StripeSignature
 from subgraphs.billing.writes import ContractWrites
 from subgraphs.kit.api_budget import open_budget
@@ -124,6 +125,7 @@ async def start(settings: BillingSettings, *, dialect: StripeDialect = STRIPE) -
             books,
             StripeAgreements(adaptor, database, books),
             StripeAmendments(adaptor, database, books),
+            StripeTerms(adaptor, database, books),
             answers,
             supported=adaptor.capabilities.writes,
         )

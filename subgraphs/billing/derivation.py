@@ -12,6 +12,7 @@ from enum import StrEnum
 from subgraphs.billing.records import (
     RUNNING,
     Contract,
+    ContractItem,
     ContractStatus,
     Entitlement,
     EntitlementState,
@@ -260,3 +261,15 @@ def billing_dates(contract: Contract) -> tuple[BillingDate, ...]:
                 dates[key] = dates.get(key, Decimal("0.00")) + amount
             step += 1
     return tuple(BillingDate(begins, ends, amount) for (begins, ends), amount in sorted(dates.items()))
+
+
+def cycle_charges(
+    contract: Contract, starts_on: dt.date, ends_on: dt.date
+) -> tuple[tuple[ContractItem, dt.date, Decimal], ...]:
+    """Return what the first cycle of a term is charged with by quantity: (item, last day paid for, amount)."""
+    found = []
+    for item in contract.items:
+        if item.price.months >= 1 and item.price.unit_amount is not None and item.quantity:
+            until = min(ends_on, _month_later(starts_on, int(item.price.months)) - _ONE_DAY)
+            found.append((item, until, (item.price.unit_amount * item.quantity).quantize(_CENT, ROUND_HALF_UP)))
+    return tuple(found)

@@ -11,6 +11,7 @@ from subgraphs.billing.agreements import AgreementMutation
 from subgraphs.billing.amendments import AmendmentMutation
 from subgraphs.billing.context import Info
 from subgraphs.billing.customer_steps import CustomerStepMutation
+from subgraphs.billing.terms import TermMutation
 from subgraphs.billing.types.contract import Contract
 from subgraphs.billing.types.customer import Customer
 from subgraphs.billing.types.entitlement import Entitlement
@@ -185,7 +186,7 @@ async def _entitlement(info: Info, local: str) -> Entitlement | None:
 
 
 @strawberry.type
-class Mutation(AgreementMutation, AmendmentMutation, CustomerStepMutation):
+class Mutation(AgreementMutation, AmendmentMutation, CustomerStepMutation, TermMutation):
     """Billing's mutations."""
 
     @strawberry.mutation(

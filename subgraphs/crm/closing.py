@@ -77,7 +77,7 @@ class ClosingMutation:
         context, deal_id = info.context, local_id(input.id, "Opportunity")
 
         async def write() -> bool:
-            deal = await _deal(context, deal_id)
+            deal = await deal_now(context, deal_id)
             if deal.version != input.version:
                 raise ConflictError("The object has changed since its version was read.", outcome=Outcome.NOT_APPLIED)
             if deal.stage is terms.OpportunityStage.LOST:
@@ -86,11 +86,11 @@ class ClosingMutation:
             return True
 
         async def look_up() -> bool | None:
-            return True if (await _deal(context, deal_id)).stage is terms.OpportunityStage.WON else None
+            return True if (await deal_now(context, deal_id)).stage is terms.OpportunityStage.WON else None
 
         arguments = {"write": ["winOpportunity", deal_id], "version": input.version}
         await context.writes.run(own_key(), arguments, write, look_up=look_up)
-        return _payload(input.id, await _deal(context, deal_id))
+        return closing_payload(input.id, await deal_now(context, deal_id))
 
     @strawberry.federation.mutation(inaccessible=True, description="Open a won opportunity again.")
     async def undo_win(self, info: Info, input: UndoWinInput) -> ClosingPayload | None:  # noqa: A002 - the argument's name
@@ -98,13 +98,13 @@ class ClosingMutation:
         context, deal_id = info.context, local_id(input.id, "Opportunity")
 
         async def write() -> bool:
-            deal = await _deal(context, deal_id)
+            deal = await deal_now(context, deal_id)
             if deal.stage is terms.OpportunityStage.WON and deal.stage is not input.stage:
                 await context.crm.change_deal(deal_id, DealChange(stage=input.stage), version=None)
             return True
 
-        await _undo(context, "undoWin", deal_id, input.undoes, write)
-        return _payload(input.id, await _deal(context, deal_id))
+        await undo_step(context, "undoWin", deal_id, input.undoes, write)
+        return closing_payload(input.id, await deal_now(context, deal_id))
 
     @strawberry.federation.mutation(inaccessible=True, description="Tell the CRM what an opportunity led to.")
     async def tell_contract(self, info: Info, input: TellContractInput) -> ClosingPayload | None:  # noqa: A002 - the argument's name
@@ -125,7 +125,7 @@ class ClosingMutation:
 
         arguments = {"write": ["tellContract", deal_id], "contract": input.contract_number}
         await context.writes.run(own_key(), arguments, write)
-        return _payload(input.id, await _deal(context, deal_id))
+        return closing_payload(input.id, await deal_now(context, deal_id))
 
     @strawberry.federation.mutation(inaccessible=True, description="Forget a contract that came to nothing.")
     async def undo_tell_contract(self, info: Info, input: UndoTellContractInput) -> ClosingPayload | None:  # noqa: A002 - the argument's name
@@ -134,7 +134,7 @@ class ClosingMutation:
         company_id = str(input.crm_ref).split("+", maxsplit=1)[0]
 
         async def write() -> bool:
-            deal = await _deal(context, deal_id)
+            deal = await deal_now(context, deal_id)
             if deal.contract_number == input.contract_number:
                 await context.crm.change_deal(deal_id, DealChange(contract_number=""), version=None)
                 company = await _company(context, company_id)
@@ -142,8 +142,8 @@ class ClosingMutation:
                     await context.crm.change_company(company_id, CompanyChange(status=input.status), version=None)
             return True
 
-        await _undo(context, "undoTellContract", deal_id, input.undoes, write)
-        return _payload(input.id, await _deal(context, deal_id))
+        await undo_step(context, "undoTellContract", deal_id, input.undoes, write)
+        return closing_payload(input.id, await deal_now(context, deal_id))
 
 
 def own_key() -> str:
@@ -154,11 +154,12 @@ def own_key() -> str:
     return request.idempotency_key
 
 
-async def _undo(context: CrmContext, name: str, deal_id: str, undoes: str, write: Work) -> None:
+async def undo_step(context: CrmContext, name: str, deal_id: str, undoes: str, write: Work) -> None:
+    """Take a step back once; from now on a late try of it is refused."""
     await context.writes.run(own_key(), {"write": [name, deal_id], "undoes": undoes}, write, undoes=undoes)
 
 
-async def _deal(context: CrmContext, deal_id: str) -> records.Deal:
+async def deal_now(context: CrmContext, deal_id: str) -> records.Deal:
     """Return the deal as HubSpot has it now: nothing here is read from a loader."""
     deal = (await context.crm.deals.read([deal_id])).get(deal_id)
     if deal is None:
@@ -173,5 +174,6 @@ async def _company(context: CrmContext, company_id: str) -> records.Company:
     return company
 
 
-def _payload(global_id: strawberry.ID, deal: records.Deal) -> ClosingPayload:
+def closing_payload(global_id: strawberry.ID, deal: records.Deal) -> ClosingPayload:
+    """Return what the steps answer with."""
     return ClosingPayload(id=global_id, stage=deal.stage, version=deal.version)

@@ -14,6 +14,7 @@ from subgraphs.crm import records, terms
 from subgraphs.crm.closing import ClosingMutation
 from subgraphs.crm.company_steps import CompanyMutation
 from subgraphs.crm.context import CrmContext, Info
+from subgraphs.crm.contract_steps import ContractStepMutation
 from subgraphs.crm.port import CompanyChange, DealChange
 from subgraphs.crm.types import Contract, Customer, Opportunity
 from subgraphs.kit.current_request import current_request
@@ -119,7 +120,7 @@ class SetRenewalStagePayload:
 
 
 @strawberry.type
-class Mutation(ClosingMutation, CompanyMutation):
+class Mutation(ClosingMutation, CompanyMutation, ContractStepMutation):
     """What can be changed in the CRM itself."""
 
     @strawberry.mutation

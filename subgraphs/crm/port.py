@@ -98,6 +98,8 @@ class DealChange:
     renewal_risk: RenewalRisk | None = None
     contract_number: str | None = None
     """Empty takes it out."""
+    description: str | None = None
+    """Empty takes it out."""
 
 
 class Crm(Protocol):

@@ -71,6 +71,8 @@ class Deal:
     contract_number: str | None
     renewal_stage: RenewalStage | None
     renewal_risk: RenewalRisk | None
+    description: str | None = None
+    """What people, and workflows, noted."""
     created_at: dt.datetime
     updated_at: dt.datetime
     version: str

@@ -156,6 +156,11 @@ class InstancedErp(InstancedReads):
         found = await instance.port.find_credit_memo(restore(instance.ids, invoice), reference)
         return None if found is None else instance.ids.add(found)
 
+    async def take_back_credit_memo(self, invoice_id: str, reference: str) -> None:
+        """Take the credit memo back in the books of the invoice."""
+        instance, own = self._of(invoice_id)
+        await instance.port.take_back_credit_memo(own, reference)
+
     async def void_invoice(self, invoice: InvoiceRecord, *, version: str) -> None:
         """Void the invoice where it is."""
         instance, _ = self._of(invoice.id)

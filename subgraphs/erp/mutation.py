@@ -11,6 +11,7 @@ from typing import Any
 import strawberry
 
 from subgraphs.erp.context import ErpContext, Info
+from subgraphs.erp.credits import CreditMutation
 from subgraphs.erp.orders import OrderMutation
 from subgraphs.erp.party_steps import PartyMutation
 from subgraphs.erp.port import CreditLine
@@ -67,7 +68,7 @@ class VoidInvoicePayload:
 
 
 @strawberry.type
-class Mutation(OrderMutation, PartyMutation):
+class Mutation(OrderMutation, PartyMutation, CreditMutation):
     """Writes."""
 
     @strawberry.mutation(

@@ -159,7 +159,7 @@ class OrderMutation:
 
         async def write() -> Any:
             return list(
-                await context.orders.ensure_party(NewParty(**given, known_as=known_as, mark=mark_of(_own_key())))
+                await context.orders.ensure_party(NewParty(**given, known_as=known_as, mark=mark_of(own_key())))
             )
 
         party_id, was_created = await step(context, "ensureParty", given, write)
@@ -186,7 +186,7 @@ class OrderMutation:
             contract=input.contract_number,
             currency=input.currency,
             issued_on=input.issued_on or context.today(),
-            reference=mark_of(_own_key()),
+            reference=mark_of(own_key()),
             lines=tuple(
                 OrderLine(
                     sku=line.sku,
@@ -205,7 +205,7 @@ class OrderMutation:
             return await context.orders.place_order(order)
 
         arguments = {"contract": order.contract, "customer": order.customer_id, "lines": len(order.lines)}
-        return _payload(await _read(context, await step(context, "placeOrder", arguments, write)))
+        return _payload(await read_document(context, await step(context, "placeOrder", arguments, write)))
 
     @strawberry.federation.mutation(inaccessible=True, description="Post an order's invoice.")
     async def post_order(self, info: Info, input: PostOrderInput) -> OrderPayload | None:  # noqa: A002 - the argument's name
@@ -215,7 +215,7 @@ class OrderMutation:
             await context.orders.post_order(erp_id)
             return erp_id
 
-        return _payload(await _read(context, await step(context, "postOrder", {"id": erp_id}, write)))
+        return _payload(await read_document(context, await step(context, "postOrder", {"id": erp_id}, write)))
 
     @strawberry.federation.mutation(inaccessible=True, description="Spread an order's revenue over its service period.")
     async def schedule_revenue(self, info: Info, input: ScheduleRevenueInput) -> ScheduleRevenuePayload | None:  # noqa: A002 - the argument's name
@@ -257,7 +257,8 @@ def mark_of(key: str) -> str:
     return f"concord-{hashlib.sha256(key.encode()).hexdigest()[:24]}"
 
 
-def _own_key() -> str:
+def own_key() -> str:
+    """Return the request's idempotency key. Raises BadUserInputError without one."""
     request = current_request()
     if request is None or not request.idempotency_key:
         raise BadUserInputError("A step needs an idempotency key.", outcome=Outcome.NOT_APPLIED)
@@ -266,18 +267,20 @@ def _own_key() -> str:
 
 async def step(context: ErpContext, name: str, arguments: dict[str, Any], write: Work) -> Any:
     """Carry a step out once; what an earlier try did is found by `write` itself."""
-    answer = await context.writes.run(_own_key(), {"mutation": name, "input": arguments}, write)
+    answer = await context.writes.run(own_key(), {"mutation": name, "input": arguments}, write)
     context.changed()
     return answer
 
 
 async def undo_step(context: ErpContext, name: str, undoes: str, write: Work) -> UndonePayload:
-    await context.writes.run(_own_key(), {"mutation": name, "undoes": undoes}, write, undoes=undoes)
+    """Take a step back once; from now on a late try of it is refused."""
+    await context.writes.run(own_key(), {"mutation": name, "undoes": undoes}, write, undoes=undoes)
     context.changed()
     return UndonePayload(is_undone=True)
 
 
-async def _read(context: ErpContext, invoice_id: str) -> InvoiceRecord:
+async def read_document(context: ErpContext, invoice_id: str) -> InvoiceRecord:
+    """Return an invoice or credit memo as it is now. Raises ConflictError for one that is gone."""
     record = (await context.erp.invoices.read([invoice_id])).get(invoice_id)
     if record is None:
         raise ConflictError("The order is not in the ERP anymore.", outcome=Outcome.APPLIED)

@@ -201,6 +201,10 @@ class Orders(Parties, Protocol):
         """Put the opposite of everything into the books that the invoice's deferrals put there."""
         ...
 
+    async def take_back_credit_memo(self, invoice_id: str, reference: str) -> None:
+        """Cancel the invoice's credit memo that carries our reference; charge the same again once it is posted."""
+        ...
+
     async def cancel_order(self, invoice_id: str) -> None:
         """Cancel the invoice: a draft at once, a posted one by the opposite entry."""
         ...

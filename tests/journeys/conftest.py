@@ -19,10 +19,15 @@ from typing import Any
 
 import httpx2
 import pytest
+from served_process import serve_module
 
 ROOT = Path(__file__).parents[2]
 CUSTOMERS = 200
 STARTS_WITHIN_S = 120
+
+_ACTIVE = """{ contracts(first: 100, filter: { status: [ACTIVE] }) { edges { node {
+  id number version mrr { amount } currency items { product { sku } quantity } customer { id creditHold legalName } } } } }"""
+"""Contracts to be changed."""
 
 
 @dataclass
@@ -161,6 +166,42 @@ def changing_product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Produ
     eager = {"CONCORD_BILLING_USAGE_REFRESH_S": "2", "CONCORD_ERP_POLL_INTERVAL_S": "1"}
     with started(folder, 40, **eager) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def cpq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("cpq")
+    served = serve_module("subgraphs.examples.cpq.app", folder, {"CONCORD_EXAMPLES_CPQ_PORT": 0}, timeout_s=60)
+    yield served.url
+    served.stop()
+
+
+@pytest.fixture(scope="session")
+def agreeing(tmp_path_factory: pytest.TempPathFactory, cpq: str) -> Iterator[Product]:
+    """A product of its own: a CPQ service prices analytics and many seats, and big changes wait for somebody else."""
+    folder: Path = tmp_path_factory.mktemp("agreeing-product")
+    settings = f"""
+[workflows.pricing]
+cpq_url = "{cpq}/quote"
+cpq_timeout_s = 2
+[[workflows.pricing.rules]]
+authority = "cpq"
+products = ["ANALYTICS*"]
+[[workflows.pricing.rules]]
+authority = "cpq"
+products = ["CORE-SEAT"]
+above = 50000
+"""
+    environment = {"CONCORD_ERP_POLL_INTERVAL_S": "1", "CONCORD_WORKFLOWS__APPROVAL_ABOVE": "90000"}
+    with started(folder, 40, settings, **environment) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def contracts(agreeing: Product) -> list[dict[str, Any]]:
+    """Active contracts of customers on no hold, each to be used by one test."""
+    found = [edge["node"] for edge in agreeing.data(_ACTIVE)["contracts"]["edges"]]
+    return [each for each in found if each["customer"]["creditHold"] is False and each["customer"]["legalName"]]
 
 
 def wait_until_up(running: Product, log: Path) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import uuid
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
-import pytest
-from served_process import serve_module
+from contract_stories import DECIDE, in_books, key, quantity, seen, settled, taken, terms, told, written
 
 AMEND = """
 mutation Amend($input: AmendContractInput!, $dryRun: Boolean! = false, $waitMs: Int! = 20000) {
@@ -21,129 +18,11 @@ mutation Amend($input: AmendContractInput!, $dryRun: Boolean! = false, $waitMs: 
   }
 }
 """
-SEEN = """
-query Seen($id: ID!) { contract(id: $id) {
-  id number version mrr { amount } items { product { sku } quantity price { unitAmount { amount } } }
-  amendments(last: 5) { edges { node { sku quantityFrom quantityTo mrrChange { amount } } } }
-  billedLines(last: 20) { edges { node { ref amount { amount } invoiceLine { invoice { number } } } } }
-  invoices(first: 50) { edges { node { number status net { amount } } } }
-  deferredBalance { amount } recognizedToDate { amount }
-} }
-"""
-ACTIVE = """{ contracts(first: 100, filter: { status: [ACTIVE] }) { edges { node {
-  id number version mrr { amount } currency items { product { sku } quantity } customer { id creditHold legalName } } } } }"""
-EVENTS = """query Told($types: [String!]) { events(first: 200, filter: { types: $types }) {
-  edges { node { id type contract { number } invoice { number } changes { field from to } } } } }"""
-DECIDE = "mutation($id: ID!) { %s(id: $id) { workflow { status } } }"
-WRITING = ("POST", "PATCH", "PUT", "DELETE")
-READS_BY_POST = ("/search", "/batch/read", "associations", "/rpc/", "create_preview")
-
-
-@pytest.fixture(scope="module")
-def cpq(tmp_path_factory: pytest.TempPathFactory):
-    folder = tmp_path_factory.mktemp("cpq")
-    served = serve_module("subgraphs.examples.cpq.app", folder, {"CONCORD_EXAMPLES_CPQ_PORT": 0}, timeout_s=60)
-    yield served.url
-    served.stop()
-
-
-@pytest.fixture(scope="module")
-def agreeing(tmp_path_factory: pytest.TempPathFactory, start_product, cpq):
-    """A product of its own: a CPQ service prices analytics and many seats, and big changes wait for somebody else."""
-    folder: Path = tmp_path_factory.mktemp("agreeing-product")
-    settings = f"""
-[workflows.pricing]
-cpq_url = "{cpq}/quote"
-cpq_timeout_s = 2
-[[workflows.pricing.rules]]
-authority = "cpq"
-products = ["ANALYTICS*"]
-[[workflows.pricing.rules]]
-authority = "cpq"
-products = ["CORE-SEAT"]
-above = 50000
-"""
-    environment = {"CONCORD_ERP_POLL_INTERVAL_S": "1", "CONCORD_WORKFLOWS__APPROVAL_ABOVE": "90000"}
-    with start_product(folder, 40, settings, **environment) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def contracts(agreeing) -> list[dict[str, Any]]:
-    """Active contracts of customers on no hold, each to be used by one test."""
-    found = [edge["node"] for edge in agreeing.data(ACTIVE)["contracts"]["edges"]]
-    return [each for each in found if each["customer"]["creditHold"] is False and each["customer"]["legalName"]]
-
-
-def taken(contracts: list[dict[str, Any]], *skus: str, without: str = "") -> dict[str, Any]:
-    """Take a contract that has these products, and one not."""
-    for place, contract in enumerate(contracts):
-        held = {item["product"]["sku"]: item["quantity"] for item in contract["items"]}
-        if all(held.get(sku) for sku in skus) and without not in held:
-            return contracts.pop(place)
-    raise LookupError(skus)
-
-
-def quantity(contract: dict[str, Any], sku: str) -> int:
-    return next(item["quantity"] for item in contract["items"] if item["product"]["sku"] == sku)
 
 
 def amending(contract: dict[str, Any], **quantities: int) -> dict[str, Any]:
     items = [{"sku": sku.replace("_", "-"), "quantity": number} for sku, number in quantities.items()]
     return {"contractId": contract["id"], "version": contract["version"], "items": items}
-
-
-def key() -> str:
-    return str(uuid.uuid4())
-
-
-def seen(product, contract: dict[str, Any]) -> dict[str, Any]:
-    return product.data(SEEN, {"id": contract["id"]})["contract"]
-
-
-def terms(found: dict[str, Any]) -> dict[str, tuple[int, str]]:
-    return {
-        item["product"]["sku"]: (item["quantity"], item["price"]["unitAmount"]["amount"]) for item in found["items"]
-    }
-
-
-def in_books(found: dict[str, Any]) -> Decimal:
-    return Decimal(found["deferredBalance"]["amount"]) + Decimal(found["recognizedToDate"]["amount"])
-
-
-def written(product, *systems: str) -> dict[str, int]:
-    """Writing requests that the sandboxes have seen since they were last forgotten."""
-    found = {}
-    for system in systems:
-        routes = product.vendor_requests(system)["byRoute"]
-        found[system] = sum(
-            count
-            for route, count in routes.items()
-            if route.startswith(WRITING) and not any(part in route for part in READS_BY_POST)
-        )
-    return found
-
-
-async def settled(product, workflow: str) -> dict[str, Any]:
-    query = "query($id: ID!) { workflow(id: $id) { status owner error { code system } steps { name status } } }"
-
-    def look() -> dict[str, Any] | None:
-        found = product.data(query, {"id": workflow})["workflow"]
-        return None if found["status"] in ("RUNNING", "COMPENSATING") else found
-
-    return await product.eventually(look, within_s=90)
-
-
-async def told(product, contract: str, count: int, *types: str) -> list[str]:
-    """The events of these types about a contract, once there are so many."""
-    wanted = [f"concord.{each}.v1" for each in types]
-
-    def look() -> list[str] | None:
-        edges = product.data(EVENTS, {"types": wanted})["events"]["edges"]
-        found = [e["node"]["type"] for e in edges if (e["node"]["contract"] or {}).get("number") == contract]
-        return found if len(found) >= count else None
-
-    return await product.eventually(look)
 
 
 async def test_an_upgrade_is_priced_billed_and_in_the_books_once(agreeing, contracts):

@@ -10,6 +10,9 @@ _TERMS = f"query($number:String!){{contractTerms(number:$number){{{TERMS}}}}}"
 _OWNER = (
     "query($r:[_Any!]!){_entities(representations:$r){...on Customer{id crmRef erpRef identities{system externalId}}}}"
 )
+_DEAL = (
+    "query($r:[_Any!]!){_entities(representations:$r){...on Contract{number renewalStage renewalRisk opportunity{id}}}}"
+)
 _HOLD = "query($r:[_Any!]!){_entities(representations:$r){...on Customer{erpRef creditHold}}}"
 
 
@@ -45,3 +48,11 @@ async def refuse_held(context: StepContext, customer: Json) -> None:
     held = await context.read("erp", _HOLD, {"r": [{"__typename": "Customer", "erpRef": customer["erpRefs"]}]})
     if any(each is not None and each["creditHold"] for each in held):
         raise refuse("CONFLICT", "The customer is on credit hold.", "erp")
+
+
+async def read_deal(context: StepContext, number: str) -> Json:
+    """Return `id` and `renewalStage` of the deal that a contract came from; None where the CRM has none."""
+    (found,) = await context.read("crm", _DEAL, {"r": [{"__typename": "Contract", "number": number}]})
+    if found is None or found["opportunity"] is None:
+        return None
+    return {"id": found["opportunity"]["id"], "renewalStage": found["renewalStage"]}

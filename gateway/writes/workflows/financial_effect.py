@@ -21,7 +21,8 @@ from gateway.writes.workflows.model import Json
 
 BILLED = "contractId number status currency document lines{ref sku description quantity amount startsOn endsOn}"
 """The selection of what billing answers a change of a contract with."""
-_ORDER = "invoiceId erpId status number net tax total"
+ORDER = "invoiceId erpId status number net tax total"
+"""The selection of an order."""
 
 
 def effect_steps(billing_step: str) -> tuple[Step, ...]:
@@ -38,14 +39,14 @@ def effect_steps(billing_step: str) -> tuple[Step, ...]:
             "currency": billed["currency"],
             "lines": lines,
         }
-        return await context.write("erp", "placeOrder", _ORDER, wanted) if lines else None
+        return await context.write("erp", "placeOrder", ORDER, wanted) if lines else None
 
     async def undo_order(context: StepContext) -> Json:
         return await context.undo("erp", "undoOrder", "isUndone", {"order": f"{context.workflow}:order"})
 
     async def invoice(context: StepContext) -> Json:
         placed = context.outputs["order"]
-        return None if placed is None else await context.write("erp", "postOrder", _ORDER, {"erpId": placed["erpId"]})
+        return None if placed is None else await context.write("erp", "postOrder", ORDER, {"erpId": placed["erpId"]})
 
     async def document(context: StepContext) -> Json:
         posted = context.outputs["invoice"]

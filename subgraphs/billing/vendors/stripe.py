@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
-from subgraphs.billing.vendors.stripe_dialect import STRIPE, StripeDialect
+from subgraphs.billing.vendors.stripe_dialect import STEPS, STRIPE, StripeDialect
 from subgraphs.billing.vendors.stripe_wire import FormValue, encode_form, form_params, shown_words
 from subgraphs.kit.adaptor import Absence, BatchMode, Capabilities, EventSource, Idempotency
 from subgraphs.kit.current_request import current_request
@@ -38,6 +38,13 @@ _PATHS = (
     ("mtr_", "/v1/billing/meters"),
 )
 """Prefix of an id → where such objects are. The longer prefix comes first."""
+
+
+_LIMITS = {
+    "bill a renewed term ahead": "Stripe charges a cycle when it begins: what a renewal costs is billed then.",
+    "void a credit of a settled invoice": "Stripe voids credit notes of open invoices only: the customer's balance takes it back.",
+}
+_NO_STEP = "This server has no previews of invoices, credit notes or customer balances."
 
 
 def stripe_client(
@@ -74,6 +81,7 @@ class StripeAdaptor:
             writes=self.dialect.writes,
             events=EventSource.WEBHOOK,
             idempotency=Idempotency.VENDOR_KEY if keyed else Idempotency.OURS,
+            cannot={**_LIMITS, **dict.fromkeys(sorted(STEPS - self.dialect.writes), _NO_STEP)},
         )
 
     async def read(self, ids: Sequence[str]) -> Mapping[str, StripeDoc]:

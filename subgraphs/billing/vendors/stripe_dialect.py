@@ -7,7 +7,7 @@ from dataclasses import dataclass
 WRITES = frozenset(
     {"recordUsage", "grantEntitlement", "pauseContract", "resumeContract", "scheduleCancellation", "setAutoRenew"}
 )
-STEPS = frozenset({"amendItems"})
+STEPS = frozenset({"amendItems", "creditDocument", "renewTerm"})
 """Steps of workflows that need more of Stripe than any server that speaks it has: previews, credit notes, balances."""
 
 

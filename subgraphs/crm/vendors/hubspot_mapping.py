@@ -25,7 +25,7 @@ from subgraphs.kit.schema_drift import SchemaDrift
 EnumT = TypeVar("EnumT", bound=StrEnum)
 Document = Mapping[str, Any]
 
-VERSION = 1
+VERSION = 2
 """Raised with every change of what a document becomes; the golden file beside the tests shows it."""
 
 COMPANY_PROPERTIES = (
@@ -35,7 +35,7 @@ COMPANY_PROPERTIES = (
 PERSON_PROPERTIES = ("firstname", "lastname", "email", "phone", "jobtitle")
 DEAL_PROPERTIES = (
     "dealname", "dealtype", "dealstage", "amount", "deal_currency_code", "closedate", "hs_deal_stage_probability",
-    "hubspot_owner_id", "contract_number", "renewal_stage", "renewal_risk",
+    "hubspot_owner_id", "contract_number", "renewal_stage", "renewal_risk", "description",
 )  # fmt: skip
 
 STAGES: Mapping[str, OpportunityStage] = {
@@ -151,6 +151,7 @@ class HubSpotMapping:
             contract_number=held.get("contract_number"),
             renewal_stage=self._known(_RENEWAL_STAGES, held, "deal", "renewal_stage"),
             renewal_risk=self._known(_RISKS, held, "deal", "renewal_risk"),
+            description=held.get("description") or None,
             created_at=_instant(document["createdAt"]),
             updated_at=_instant(document["updatedAt"]),
             version=_version(document),
@@ -204,6 +205,7 @@ def deal_properties(change: DealChange) -> dict[str, str]:
         renewal_stage=change.renewal_stage.lower() if change.renewal_stage else None,
         renewal_risk=change.renewal_risk.lower() if change.renewal_risk else None,
         contract_number=change.contract_number,
+        description=change.description,
     )
 
 

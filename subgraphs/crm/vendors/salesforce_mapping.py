@@ -29,7 +29,7 @@ from subgraphs.crm.terms import (
 )
 from subgraphs.kit.schema_drift import SchemaDrift
 
-VERSION = 1
+VERSION = 2
 """Raised with every change of what a document becomes; the golden file beside the tests shows it."""
 
 Document = Mapping[str, Any]
@@ -42,7 +42,7 @@ ACCOUNT_FIELDS = (
 CONTACT_FIELDS = ("Id", "FirstName", "LastName", "Email", "Phone", "Title", "AccountId", "SystemModstamp")
 OPPORTUNITY_FIELDS = (
     "Id", "Name", "Type", "StageName", "Amount", "CurrencyIsoCode", "CloseDate", "Probability", "OwnerId", "AccountId",
-    "Contract_Number__c", "Renewal_Stage__c", "Renewal_Risk__c", "CreatedDate", "SystemModstamp",
+    "Contract_Number__c", "Renewal_Stage__c", "Renewal_Risk__c", "Description", "CreatedDate", "SystemModstamp",
 )  # fmt: skip
 USER_FIELDS = ("Id", "Name", "Email")
 
@@ -171,6 +171,7 @@ class SalesforceMapping:
             contract_number=held.get("Contract_Number__c") or None,
             renewal_stage=known(_RENEWAL_STAGES, held.get("Renewal_Stage__c"), kind=kind, field="Renewal_Stage__c"),
             renewal_risk=known(_RISKS, held.get("Renewal_Risk__c"), kind=kind, field="Renewal_Risk__c"),
+            description=held.get("Description") or None,
             created_at=instant(held["CreatedDate"]),
             updated_at=instant(held["SystemModstamp"]),
             version=version_of(held),
@@ -242,6 +243,7 @@ def deal_fields(change: DealChange) -> dict[str, Any]:
         Renewal_Stage__c=_word(_RENEWAL_STAGES, change.renewal_stage),
         Renewal_Risk__c=_word(_RISKS, change.renewal_risk),
         Contract_Number__c=change.contract_number,
+        Description=change.description,
     )
 
 

@@ -24,6 +24,7 @@ from subgraphs.erp.vendors import tryton_mapping as mapping
 from subgraphs.erp.vendors.tryton import Row, Tryton
 from subgraphs.erp.vendors.tryton_books import BooksShelf
 from subgraphs.erp.vendors.tryton_changes import changed
+from subgraphs.erp.vendors.tryton_credits import TrytonCredits
 from subgraphs.erp.vendors.tryton_deferral import DEFERRAL, to_deferral, with_moves
 from subgraphs.erp.vendors.tryton_invoice_list import IS_INVOICE, keeper, list_invoices, to_domain
 from subgraphs.erp.vendors.tryton_parties import TrytonParties
@@ -36,7 +37,7 @@ _BY_ID = [["id", "ASC"]]
 _MOST_OVERDUE = 10_000
 
 
-class TrytonErp(TrytonParties):
+class TrytonErp(TrytonCredits, TrytonParties):
     """One company's Tryton. `today` gives the business day that overdue and recognised are judged by."""
 
     def __init__(self, tryton: Tryton, *, today: Callable[[], dt.date]) -> None:

@@ -1,0 +1,183 @@
+"""`creditContract`: what was charged for a contract is taken back by a credit memo, of which billing and sales are told.
+
+| step | system | taken back by |
+| --- | --- | --- |
+| check | billing, identity, erp, crm | nothing was written |
+| memo | erp | cancelled while it is a draft; once posted, an invoice that charges the same again |
+| credit | billing | the credit note void; once its invoice is settled, the amount put back on the customer's balance |
+| note | crm | the line taken out |
+
+The ERP tells `credit_memo.issued`, once. Where billing has no copy of the invoice it has nothing to credit, and where no
+deal names the contract there is nowhere to note it.
+
+A refusal undoes everything; a system that is down is waited for until the deadline. A person decides where our own
+credential is refused, and above the approval limit: the amount, before tax.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from gateway.writes.workflows.contract_record import read_deal, read_owner, read_terms
+from gateway.writes.workflows.definition import Definition, PlannedWrite, Step, StepContext, refuse
+from gateway.writes.workflows.model import Json
+
+_INVOICE = (
+    "id number status version currency contract{number} net{amount} total{amount}"
+    " creditMemos(first:100){edges{node{net{amount}}}}"
+)
+_BY_ID = f"query($r:[_Any!]!){{_entities(representations:$r){{...on Invoice{{{_INVOICE}}}}}}}"
+_OF_CONTRACT = (
+    "query($number:String!){invoices(first:100,filter:{contractNumber:$number,status:[POSTED,PAID]})"
+    f"{{edges{{node{{{_INVOICE}}}}}}}}}"
+)
+_COPY = "query($r:[_Any!]!){_entities(representations:$r){...on Invoice{billingDocument{total{amount}}}}}"
+_ANY_STATUS = ("ACTIVE", "PAUSED", "TRIAL", "CANCELLED", "EXPIRED")
+
+
+def _left(invoice: Json) -> Decimal:
+    """Return what of an invoice was not credited yet, before tax."""
+    taken = sum((abs(Decimal(e["node"]["net"]["amount"])) for e in invoice["creditMemos"]["edges"]), Decimal(0))
+    return Decimal(invoice["net"]["amount"]) - taken
+
+
+async def _check(context: StepContext) -> Json:
+    """Find the invoice and what of it is to be taken back; refuse what could not be carried to the end."""
+    given = context.input
+    amount = None if given["amount"] is None else Decimal(given["amount"])
+    terms = await read_terms(context, given["number"], None, allowed=_ANY_STATUS)
+    customer = await read_owner(context, terms)
+    invoice = await _find_invoice(context, amount)
+    left = _left(invoice)
+    wanted = left if amount is None else amount
+    if wanted > left or wanted <= 0:
+        told = f"Of invoice {invoice['number']}, {left} {invoice['currency']} before tax are left to be credited."
+        raise refuse("CONFLICT", told, "erp")
+    (copy,) = await context.read("billing", _COPY, {"r": [{"__typename": "Invoice", "number": invoice["number"]}]})
+    document = None if copy is None else copy["billingDocument"]
+    return {
+        "terms": terms,
+        "customer": customer,
+        "deal": await read_deal(context, given["number"]),
+        "invoice": {name: invoice[name] for name in ("id", "number", "version", "currency")},
+        "amount": str(wanted),
+        # Billing's copy is with tax only where billing itself charges it.
+        "copy": None
+        if document is None
+        else {"isGross": Decimal(document["total"]["amount"]) == Decimal(invoice["total"]["amount"])},
+    }
+
+
+async def _find_invoice(context: StepContext, amount: Decimal | None) -> Json:
+    given = context.input
+    if given["invoiceId"] is not None:
+        (invoice,) = await context.read("erp", _BY_ID, {"r": [{"__typename": "Invoice", "id": given["invoiceId"]}]})
+        if invoice is None:
+            raise refuse("NOT_FOUND", "There is no such invoice in the ERP.", "erp")
+        if (invoice["contract"] or {}).get("number") != given["number"]:
+            raise refuse("CONFLICT", "The invoice is for another contract.", "erp")
+        if given["invoiceVersion"] is not None and invoice["version"] != given["invoiceVersion"]:
+            raise refuse("CONFLICT", f"The invoice has changed: its version is {invoice['version']}.", "erp")
+        if invoice["status"] not in ("POSTED", "PAID"):
+            raise refuse("CONFLICT", f"The invoice is {invoice['status']}, not POSTED or PAID.", "erp")
+        return invoice
+    found = await context.read("erp", _OF_CONTRACT, {"number": given["number"]})
+    for edge in found["edges"]:
+        if amount is not None and _left(edge["node"]) >= amount:
+            return edge["node"]
+    raise refuse("CONFLICT", "No invoice of the contract has so much left to be credited.", "erp")
+
+
+async def _memo(context: StepContext) -> Json:
+    checked = context.outputs["check"]
+    wanted = {"invoiceId": checked["invoice"]["id"], "amount": checked["amount"], "reason": context.input["reason"]}
+    return await context.write("erp", "creditInvoice", "memoId number net tax total", wanted)
+
+
+async def _undo_memo(context: StepContext) -> Json:
+    wanted = {"invoiceId": context.outputs["check"]["invoice"]["id"]}
+    return await context.undo("erp", "undoCreditInvoice", "isUndone", wanted)
+
+
+async def _credit(context: StepContext) -> Json:
+    checked, memo = context.outputs["check"], context.outputs["memo"]
+    if checked["copy"] is None:
+        return None
+    amount = abs(Decimal(memo["total" if checked["copy"]["isGross"] else "net"]))
+    wanted = {"document": checked["invoice"]["number"], "amount": str(amount), "memo": memo["number"]}
+    return await context.write("billing", "creditDocument", "creditNote", wanted)
+
+
+async def _undo_credit(context: StepContext) -> Json:
+    checked = context.outputs["check"]
+    if checked["copy"] is None:
+        return None
+    wanted = {"document": checked["invoice"]["number"]}
+    return await context.undo("billing", "undoCreditDocument", "isUndone", wanted)
+
+
+async def _note(context: StepContext) -> Json:
+    checked, memo = context.outputs["check"], context.outputs["memo"]
+    if checked["deal"] is None:
+        return None
+    amount = f"{abs(Decimal(memo['net']))} {checked['invoice']['currency']}"
+    text = f"{memo['number']} credits {amount} of {checked['invoice']['number']}: {context.input['reason']}"
+    return await context.write("crm", "noteContract", "version", {"id": checked["deal"]["id"], "text": text})
+
+
+async def _undo_note(context: StepContext) -> Json:
+    deal = context.outputs["check"]["deal"]
+    return None if deal is None else await context.undo("crm", "undoNoteContract", "version", {"id": deal["id"]})
+
+
+async def _plan(context: StepContext) -> tuple[PlannedWrite, ...]:
+    checked = await _check(context)
+    number, amount = checked["invoice"]["number"], checked["amount"]
+    planned = [
+        PlannedWrite(
+            step="memo",
+            system="erp",
+            action="creditInvoice",
+            changes=(("invoice", None, number), ("net", None, amount), ("reason", None, context.input["reason"])),
+        )
+    ]
+    if checked["copy"] is not None:
+        credited = (("document", None, number),)
+        planned.append(PlannedWrite(step="credit", system="billing", action="creditDocument", changes=credited))
+    if checked["deal"] is not None:
+        planned.append(PlannedWrite(step="note", system="crm", action="noteContract"))
+    return tuple(planned)
+
+
+async def _amount(context: StepContext) -> Decimal | None:
+    return Decimal((await _check(context))["amount"])
+
+
+def _subject(outputs: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    checked = outputs.get("check") or {}
+    return (checked.get("customer") or {}).get("id"), (checked.get("terms") or {}).get("number")
+
+
+def _result(outputs: Mapping[str, Any]) -> Json:
+    return {
+        "contract": outputs["check"]["terms"]["number"],
+        "invoice": outputs["check"]["invoice"]["number"],
+        "creditMemo": outputs["memo"]["memoId"],
+    }
+
+
+CREDIT = Definition(
+    kind="credit",
+    steps=(
+        Step(name="check", system="erp", run=_check),
+        Step(name="memo", system="erp", run=_memo, undo=_undo_memo),
+        Step(name="credit", system="billing", run=_credit, undo=_undo_credit),
+        Step(name="note", system="crm", run=_note, undo=_undo_note),
+    ),
+    plan=_plan,
+    amount=_amount,
+    subject=_subject,
+    result=_result,
+)
