@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Se
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import replace
+from time import monotonic
 from typing import Any
 
 import orjson
@@ -365,7 +366,7 @@ class Engine:
             timeout_s = min(timeout_s, int(asked) / 1000)
         return RequestContext(
             correlation_id=correlation,
-            deadline=asyncio.get_running_loop().time() + timeout_s,
+            deadline=monotonic() + timeout_s,
             caller=caller,
             headers=request.headers,
         )

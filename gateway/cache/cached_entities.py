@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
+from msgspec import structs
 
 from gateway.cache.entity_cache import EntityCache, Flight, Landed, Refused
 from gateway.cache.local_entries import Entry
@@ -188,7 +189,7 @@ class CachedEntities:
                 variables[each.input.variable] = []
             for want in wants:
                 variables[want.input.variable].append(want.representation)
-            request = replace(request, variables=variables, entities=len(wants), body_=None)
+            request = structs.replace(request, variables=variables, entities=len(wants), body_=None)
         try:
             answer = await self._inner.fetch(request, read.context)
         except SubgraphFailure as failed:

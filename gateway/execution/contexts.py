@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import orjson
+from msgspec import structs
 
 from gateway.execution.collect import Collected
 from gateway.execution.ports import SubgraphRequest
@@ -76,4 +76,4 @@ def _read(root: dict[str, Any], concrete: ConcretePath, path: Path) -> Any:
 
 def _with_values(request: SubgraphRequest, variable: str, values: dict[str, Any], part: Collected) -> SubgraphRequest:
     variables = {**request.variables, **values, variable: part.representations}
-    return replace(request, variables=variables, entities=len(part.representations), body_=None)
+    return structs.replace(request, variables=variables, entities=len(part.representations), body_=None)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
 
 import orjson
+from msgspec import Struct
 
 from gateway.errors import REGISTRY, GatewayError, RequestRefused
 
@@ -20,16 +20,15 @@ ABSENT: Final = _Absent.ABSENT
 """The response has no `data` key: the request was refused before execution. Not the same as `data: null`."""
 
 
-@dataclass(slots=True, kw_only=True)
-class GraphQLRequest:
+class GraphQLRequest(Struct, kw_only=True):
     """A well-formed GraphQL request of any transport, not yet looked into. Not changed once it is made."""
 
     query: str | None = None
     """The document; None where `extensions` or the transport name a stored one."""
     operation_name: str | None = None
-    variables: Mapping[str, Any] = field(default_factory=dict)
-    extensions: Mapping[str, Any] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, Any] = {}
+    extensions: Mapping[str, Any] = {}
+    headers: Mapping[str, str] = {}
     """Names in lower case, values decoded; of a WebSocket: those of its upgrade and of `connection_init`."""
     is_read_only: bool = False
     """True for GET: a mutation is refused with METHOD_NOT_ALLOWED."""
@@ -102,9 +101,13 @@ class GraphQLResponse:
 
     def body(self) -> bytes:
         """Return the response's JSON text in UTF-8."""
+        return b"".join(self.pieces())
+
+    def pieces(self) -> tuple[bytes, ...]:
+        """Return the response's JSON text in UTF-8 in one piece or several, which may be large."""
         if self.encoded is not None and not self.errors and not self.extensions:
-            return b'{"data":%b}' % self.encoded
-        return orjson.dumps(self.payload())
+            return b'{"data":', self.encoded, b"}"
+        return (orjson.dumps(self.payload()),)
 
 
 def refusal(error: GatewayError | RequestRefused, correlation_id: str) -> GraphQLResponse:

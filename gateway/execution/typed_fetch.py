@@ -80,10 +80,13 @@ class TypedFetch:
     creates: tuple[Spot, ...]
     """Places whose objects come with the answer: of those above others first."""
     decoder: Callable[[bytes], Any] = field(init=False)
+    bare: bytes = field(init=False)
+    """The body of a request without variables."""
 
     def __post_init__(self) -> None:
         answer = msgspec.defstruct("Answer", [("data", self.data), ("errors", Any, None)], gc=False)
         self.decoder = msgspec.json.Decoder(answer).decode
+        self.bare = b"%b{}}" % self.prefix
 
     def decode(self, body: bytes) -> Any:
         """Return the answer's `data`, or IRREGULAR. Raises ValueError on what isn't JSON."""
@@ -119,7 +122,7 @@ class TypedFetch:
             prefix=self.prefix,
             fetch_id=self.id,
             decode=self.decode if self.begins_itself else orjson.loads,
-            body_=b"%b%b}" % (self.prefix, encode(variables)),
+            body_=b"%b%b}" % (self.prefix, encode(variables)) if variables else self.bare,
         )
 
 

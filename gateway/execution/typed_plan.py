@@ -26,10 +26,10 @@ from gateway.execution.typed_generate import Irregular, encode
 from gateway.execution.typed_tree import TYPENAME, Assignment, NotTyped, Spot, make_classes, object_in, spots_of
 from gateway.federation.plan import OperationKind
 
-_HEAD = 96
-"""Bytes by which slices are told apart before they are compared whole: hashing kilobytes costs more than comparing."""
+_NULL = Raw(b"null")
 _CHAIN = 8
-"""Different slices with one head that are compared with; further ones are taken for new."""
+"""Different slices of one length that are compared with; further ones are taken for new. Hashing kilobytes costs more than
+comparing."""
 _LOOK_EVERY = 32
 """Answers between looks at how often slices repeat."""
 _ENOUGH = 500
@@ -59,13 +59,9 @@ TypedNode: TypeAlias = TypedFetch | TypedSequence | TypedParallel
 class Mention:
     """Equal slices of an answer: the object that they are, and the objects that hold it."""
 
-    text: bytes
+    text: Raw
     value: Any
     holders: list[Any]
-
-
-Slices = dict[bytes, list[Mention]]
-"""First bytes of a slice → the slices that begin so."""
 
 
 @dataclass(slots=True)
@@ -123,27 +119,28 @@ class Slicer:
     def read(self, holders: list[Any]) -> list[Mention]:
         """Replace the slices that objects hold; equal ones by one object. Raises Irregular."""
         attribute, decode = self._attribute, self._decode
-        known: Slices = {}
+        known: dict[int, list[Mention]] = {}
         found: list[Mention] = []
         for holder in holders:
             raw = getattr(holder, attribute)
             if raw is None:
                 continue
-            text = bytes(raw)
-            if text == b"null":
-                if not self._is_nullable:
-                    raise Irregular
-                setattr(holder, attribute, None)
-                continue
-            alike = known.setdefault(text[:_HEAD], [])
+            alike = known.get(len(raw))
+            if alike is None:
+                alike = known[len(raw)] = []
             for mention in alike:
-                if mention.text == text:
+                if mention.text == raw:
                     mention.holders.append(holder)
                     setattr(holder, attribute, mention.value)
                     break
             else:
+                if raw == _NULL:
+                    if not self._is_nullable:
+                        raise Irregular
+                    setattr(holder, attribute, None)
+                    continue
                 try:
-                    mention = Mention(text, decode(text), [holder])
+                    mention = Mention(raw, decode(raw), [holder])
                 except ValueError:
                     raise Irregular from None
                 found.append(mention)

@@ -31,6 +31,10 @@ from gateway.transport.unsent import UnsentAnswers
 _UNUSUAL = frozenset({"content-encoding", "transfer-encoding", "expect", "upgrade", TOKEN_HEADER})
 """Headers with which a request isn't a common one."""
 
+_MOST_DOCUMENTS = 256
+_DOCUMENT_BYTES = 8_192
+"""Larger bodies are read anew each time."""
+
 _AUTHORIZATION = b"\r\nauthorization: "
 
 
@@ -70,7 +74,10 @@ class CommonHeads:
     most: int = 512
     max_bytes: int = 2_048
     """Longer heads are not kept."""
+    most_texts: int = 4_096
     _heads: dict[bytes, CommonHead] = field(default_factory=dict)
+    _texts: dict[bytes, str] = field(default_factory=dict)
+    """Values of Authorization headers as text, those that are printable ASCII."""
 
     def find(self, data: bytes) -> tuple[CommonHead, str | None, bytes] | None:
         """Return what the head at the start of some bytes means, its Authorization, and the body; None if unknown."""
@@ -81,8 +88,15 @@ class CommonHeads:
             return None
         if authorization is None:
             return head, None, data[end:]
-        text = authorization.decode("latin-1")
-        return (head, text, data[end:]) if text.isprintable() and text.isascii() else None
+        text = self._texts.get(authorization)
+        if text is None:
+            text = authorization.decode("latin-1")
+            if not (text.isprintable() and text.isascii()):
+                return None
+            if len(self._texts) >= self.most_texts:
+                self._texts.clear()
+            self._texts[authorization] = text
+        return head, text, data[end:]
 
     def keep(self, data: bytes, head: CommonHead) -> None:
         """Remember what the head at the start of some bytes means."""
@@ -113,6 +127,10 @@ class FastPosts:
     def __init__(self, door: Door) -> None:
         self._door = door
         self._decode = msgspec.json.Decoder(_Body).decode
+        self._known = getattr(door.authenticate, "known", None)
+        """Returns the caller of a request's headers, if nothing has to be looked up."""
+        self._documents: dict[bytes, str] = {}
+        """Bodies that held a document and nothing else: those of one document are equal, and often come again."""
 
     def read_head(
         self, raw: Sequence[tuple[bytes, bytes]], *, keep_alive: bool
@@ -170,12 +188,11 @@ class FastPosts:
             if door.rates is not None:
                 return None  # whoever may have to wait for a store does so in the application
             door.unsent.check()
-            parsed = self._decode(body)
-            if parsed.variables or parsed.extensions or parsed.operationName:
-                request = read_post(body, headers, door.settings)
-            else:
-                request = GraphQLRequest(query=parsed.query, headers=headers)
-            caller = _at_once(door.authenticate(headers))
+            document = self._documents.get(body)
+            request = self._read(body, headers) if document is None else GraphQLRequest(query=document, headers=headers)
+            caller = None if self._known is None else self._known(headers)
+            if caller is None:
+                caller = _at_once(door.authenticate(headers))
         except (GatewayError, RequestRefused, ValueError, RecursionError):
             return None
         if caller is None:
@@ -198,6 +215,16 @@ class FastPosts:
             correlation = correlation_id(head.headers.get(CORRELATION_HEADER))
             return correlation, refusal(error, correlation)
         return None
+
+    def _read(self, body: bytes, headers: dict[str, str]) -> GraphQLRequest:
+        parsed = self._decode(body)
+        if parsed.variables or parsed.extensions or parsed.operationName:
+            return read_post(body, headers, self._door.settings)
+        if len(body) <= _DOCUMENT_BYTES:
+            if len(self._documents) >= _MOST_DOCUMENTS:
+                self._documents.clear()
+            self._documents[body] = parsed.query
+        return GraphQLRequest(query=parsed.query, headers=headers)
 
     def render(self, head: CommonHead, correlation: str, response: GraphQLResponse) -> Rendered:
         """Return a response as it is written."""

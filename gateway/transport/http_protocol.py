@@ -29,6 +29,10 @@ _LINGER_S = 0.5
 """How long a connection without a request is kept when the process stops: one may be on its way, and is answered."""
 
 
+_JOINED_BYTES = 4 << 10
+"""Smaller answers are joined with their head; of larger ones the system takes the pieces as they lie."""
+
+
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """A WebSocket connection that can be dropped with unread data, whose bad text is no news, and that ends by itself."""
 
@@ -112,6 +116,14 @@ def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) 
     error, and the connection closed.
     """
     common = CommonHeads()
+    standard: tuple[object, bytes] = (None, b"")
+
+    def standard_lines(headers: list[tuple[bytes, bytes]]) -> bytes:
+        """Return the lines that every answer has. uvicorn makes new ones, with the time, once a second."""
+        nonlocal standard
+        if standard[0] is not headers:
+            standard = (headers, b"".join([b"%b: %b\r\n" % each for each in headers]))
+        return standard[1]
 
     class HttpProtocol(HttpToolsProtocol):
         def __init__(
@@ -252,18 +264,22 @@ def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) 
             self._fast_cycle = None
             if self.transport.is_closing():
                 return
-            standard = b"".join([b"%b: %b\r\n" % each for each in self.server_state.default_headers])
-            body = response.body()
-            if len(body) > LARGE_BYTES:
+            standard = standard_lines(self.server_state.default_headers)
+            pieces = response.pieces()
+            length = sum(map(len, pieces))
+            if length > LARGE_BYTES:
                 self._fast_cycle = cycle
                 cycle.begin(self.loop.create_task(self._write_large(cycle, head, correlation, response)))
                 return
             if response.encoded is not None and cycle.keep_alive and not head.posts.compresses:
                 start = b"HTTP/1.1 200 OK\r\n%b%bx-correlation-id: %b\r\ncontent-length: %d\r\n\r\n" % (
                     *(standard, head.lines, correlation.encode()),
-                    len(body),
+                    length,
                 )
-                self.transport.write(start + body)
+                if length < _JOINED_BYTES:
+                    self.transport.write(b"".join((start, *pieces)))
+                else:
+                    self.transport.writelines((start, *pieces))
             else:
                 rendered = head.posts.render(head, correlation, response)
                 if (b"connection", b"close") in rendered.headers or (b"connection", b"Close") in rendered.headers:

@@ -8,8 +8,9 @@ event's id too. A client gives it back as Last-Event-ID, which browsers do of th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec import structs
 
 from gateway.errors import GatewayError
 from gateway.execution.message import GraphQLRequest, GraphQLResponse
@@ -31,7 +32,7 @@ def resumed(request: GraphQLRequest) -> GraphQLRequest:
         return request
     if not isinstance(cursor, str) or len(cursor) > _MAX_CHARACTERS or not cursor.isprintable():
         raise GatewayError("EVENT_CURSOR_INVALID")
-    return request if given is None else replace(request, headers={**request.headers, CURSOR_HEADER: cursor})
+    return request if given is None else structs.replace(request, headers={**request.headers, CURSOR_HEADER: cursor})
 
 
 def cursor_of(response: GraphQLResponse) -> str | None:

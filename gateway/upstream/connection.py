@@ -151,9 +151,14 @@ class Connection(asyncio.Protocol):
                 return
             end = data.find(b"\r\n\r\n") + 4
             self._raw_head = data[:end] if end >= 4 else b""
-            self._head = self._known.find(self._raw_head)
-            if self._head is not None:
-                self._take(data[end:], self._head)
+            head = self._head = self._known.find(self._raw_head)
+            if head is not None:
+                if len(data) - end == head.length <= self._max_bytes:
+                    # Nearly all answers come so: whole, and after a head like one before.
+                    self._is_whole = True
+                    self._answer.set_result(HttpReply(head.status, head.headers, data[end:]))
+                else:
+                    self._take(data[end:], head)
                 return
             self._parser = httptools.HttpResponseParser(self)
             self._reset()

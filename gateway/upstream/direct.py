@@ -10,6 +10,7 @@ closed, a failure) it leaves to the policies.
 from __future__ import annotations
 
 import asyncio
+from time import monotonic  # event loops' clock; asking which loop runs costs a system call, and more than the time
 
 from gateway.execution.begin import begin_in_task
 from gateway.execution.ports import (
@@ -77,7 +78,7 @@ class Direct:
         self._headered.add(request, context)
         flights, bulkhead = self._coalesced.flights, self._bulkhead
         key = (request.body, request.headers, context.caller.rights)
-        now = asyncio.get_running_loop().time()
+        now = monotonic()
         if (
             request.kind is not OperationKind.QUERY
             or (self._keeps_entities and request.entities)
@@ -112,7 +113,7 @@ class Direct:
     def _begin(self, fetch: _Fetch) -> None:
         """Send a fetch that has a place."""
         fetch.has_place = True
-        now = asyncio.get_running_loop().time()
+        now = monotonic()
         request, context = fetch.request, fetch.context
         left_s = min(context.deadline - now, self._deadlined.timeout_s)
         fetch.is_fair = left_s >= self._deadlined.fair_s
@@ -158,7 +159,7 @@ class Direct:
 
     def end(self, fetch: _Fetch, reply: HttpReply | Exception) -> None:
         """Take a fetch's reply through the policies, the innermost first."""
-        now = asyncio.get_running_loop().time()
+        now = monotonic()
         connection, fetch.connection = fetch.connection, None
         assert connection is not None
         connection.finish()
@@ -179,13 +180,12 @@ class Direct:
 
     def _fail(self, fetch: _Fetch, failed: SubgraphFailure) -> None:
         """Repeat a fetch that failed, where that helps."""
-        loop = asyncio.get_running_loop()
         if fetch.has_place:
             self._leave(fetch)
         if failed.code == "SYSTEM_TIMEOUT" and not fetch.is_fair:
             failed.trips_breaker = False
-        self._breaker.note(loop.time(), is_failure=failed.trips_breaker)
-        fetch.task = loop.create_task(self._repeat(fetch, failed))
+        self._breaker.note(monotonic(), is_failure=failed.trips_breaker)
+        fetch.task = asyncio.get_running_loop().create_task(self._repeat(fetch, failed))
 
     async def _repeat(self, fetch: _Fetch, failed: SubgraphFailure) -> None:
         outcome: SubgraphAnswer | SubgraphFailure

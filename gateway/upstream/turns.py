@@ -18,12 +18,15 @@ class Turns:
 
     def __init__(self) -> None:
         self._waiting: deque[Callable[[], None]] = deque()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def call(self, start: Callable[[], None]) -> None:
         """Call a function when a new request may start: in its turn, never at once. It raises nothing."""
         self._waiting.append(start)
         if len(self._waiting) == 1:
-            asyncio.get_running_loop().call_soon(self._next)
+            if self._loop is None:
+                self._loop = asyncio.get_running_loop()
+            self._loop.call_soon(self._next)
 
     async def start(self) -> None:
         """Wait until a new request may start."""
@@ -42,5 +45,5 @@ class Turns:
             start()
         finally:
             self._waiting.popleft()
-            if self._waiting:
-                asyncio.get_running_loop().call_soon(self._next)
+            if self._waiting and self._loop is not None:
+                self._loop.call_soon(self._next)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import assert_never
 
 import orjson
+from msgspec import structs
 
 from gateway.errors import Outcome
 from gateway.execution.ports import (
@@ -88,7 +89,7 @@ class IdempotentWrites:
     async def _send(self, write: _Write, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
         # Two callers who choose the same key mean two writes; the owner knows keys only.
         header = ("idempotency-key", f"{write.name.caller[:16]}:{write.name.key}:{write.name.field}")
-        keyed = replace(request, headers=(*request.headers, header))
+        keyed = structs.replace(request, headers=(*request.headers, header))
         kept = False
         try:
             answer = await self._inner.fetch(keyed, context)
