@@ -17,7 +17,7 @@ from gateway.errors import GatewayError
 from gateway.execution.message import GraphQLResponse, refusal
 from gateway.execution.ports import Flight
 from gateway.telemetry.correlation import correlation_id
-from gateway.transport.asgi import Message, write_headers
+from gateway.transport.asgi import HeaderLines, Message, write_headers
 from gateway.transport.fast_post import CommonHead, CommonHeads, FastPosts
 from gateway.transport.settings import TransportSettings
 from gateway.transport.unsent import LARGE_BYTES
@@ -116,14 +116,7 @@ def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) 
     error, and the connection closed.
     """
     common = CommonHeads()
-    standard: tuple[object, bytes] = (None, b"")
-
-    def standard_lines(headers: list[tuple[bytes, bytes]]) -> bytes:
-        """Return the lines that every answer has. uvicorn makes new ones, with the time, once a second."""
-        nonlocal standard
-        if standard[0] is not headers:
-            standard = (headers, b"".join([b"%b: %b\r\n" % each for each in headers]))
-        return standard[1]
+    standard_lines = HeaderLines()
 
     class HttpProtocol(HttpToolsProtocol):
         def __init__(
@@ -264,7 +257,7 @@ def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) 
             self._fast_cycle = None
             if self.transport.is_closing():
                 return
-            standard = standard_lines(self.server_state.default_headers)
+            standard = standard_lines.of(self.server_state.default_headers)
             pieces = response.pieces()
             length = sum(map(len, pieces))
             if length > LARGE_BYTES:
