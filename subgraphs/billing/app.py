@@ -20,7 +20,7 @@ from subgraphs.billing.types.billed_line import BilledLine
 from subgraphs.billing.types.customer import Customer
 from subgraphs.billing.types.entitlement import Entitlement
 from subgraphs.billing.types.invoice import Invoice
-from subgraphs.billing.vendors import stripe_mirror, stripe_sync
+from subgraphs.billing.vendors import stripe_mapping, stripe_mirror, stripe_sync
 from subgraphs.billing.vendors.stripe import StripeAdaptor, stripe_client
 from subgraphs.billing.vendors.stripe_agreements import StripeAgreements
 from subgraphs.billing.vendors.stripe_amendments import StripeAmendments
@@ -144,7 +144,14 @@ async def start(settings: BillingSettings, *, dialect: StripeDialect = STRIPE) -
             settings.webhook_secret.get_secret_value(), tolerance_s=settings.webhook_tolerance_s
         )
         system = partial(
-            describe, name="billing", vendor="stripe", sheets={"objects": adaptor.capabilities}, client=client
+            describe,
+            name="billing",
+            vendor="stripe",
+            sheets={"objects": adaptor.capabilities},
+            client=client,
+            drift=sync.drift,
+            mapping_version=stripe_mapping.VERSION,
+            api_version=stripe_mapping.API_VERSION,
         )
         async with background(sync.follow_filling), replica.leading(*loops):
             yield Running(

@@ -22,6 +22,7 @@ from subgraphs.billing.vendors.stripe_events import amendment_rows, event_drafts
 from subgraphs.billing.vendors.stripe_sync import StripeSync
 from subgraphs.kit.crosswalk import Crosswalk, CrosswalkRecord
 from subgraphs.kit.database import Database
+from subgraphs.kit.record_loader import readable
 from subgraphs.kit.system_error import FieldError
 from subgraphs.kit.webhook import VendorEvent
 
@@ -70,7 +71,7 @@ class BillingFeed:
         """Bring the mirror up to date, then tell what happened. Repeatable: the same events give the same ids."""
         changed = await sync.project(events)
         if changed:
-            await self._push(await books.customers(sorted(changed)))
+            await self._push(readable(await books.customers(sorted(changed))))
         skus = {product.id: product.sku for product in (await books.catalog()).products.values()}
         rows, drafts = [], []
         for event in events:
@@ -98,7 +99,7 @@ class BillingFeed:
             await self._push_all.wait()
             self._push_all.clear()
             try:
-                await self._push(await books.customers(await self.customer_ids()))
+                await self._push(readable(await books.customers(await self.customer_ids())))
             except BaseException:
                 self._push_all.set()
                 raise
@@ -141,12 +142,14 @@ class BillingFeed:
             for start in range(0, len(pairs), _USAGE_BATCH):
                 batch = pairs[start : start + _USAGE_BATCH]
                 customers = sorted({customer for customer, _ in batch})
-                before = await books.held(customers)
+                before = readable(await books.held(customers))
                 changed = await sync.refresh_usage(batch)
                 if changed:
-                    after = await books.held(customers)
+                    after = readable(await books.held(customers))
                     catalog = await books.catalog()
                     for customer, meter in changed:
+                        if customer not in before or customer not in after:
+                            continue
                         await self.tell_usage(
                             catalog, customer, meter, before[customer].readings, after[customer], identity="refresh"
                         )

@@ -14,6 +14,7 @@ from subgraphs.billing.types.contract import Contract
 from subgraphs.billing.types.contract_filter import ContractFilter, ContractOrder, arranged
 from subgraphs.kit.connection import Connection, connection_of, page_window
 from subgraphs.kit.global_id import local_id
+from subgraphs.kit.record_loader import whole
 from subgraphs.kit.system_of_record import SystemOfRecord
 
 
@@ -51,7 +52,7 @@ class Query(AmendmentQuery, TermQuery):
         window = page_window(first=first, after=after, last=last, before=before)
         if filter is not None and filter.customer_id is not None:
             local_id(filter.customer_id, "Customer")
-            held = await info.context.books.held(await info.context.records_of(filter.customer_id))
+            held = whole(await info.context.books.held(await info.context.records_of(filter.customer_id)))
             contracts = [contract for customer in held.values() for contract in customer.contracts]
         else:
             contracts = list(await info.context.books.all_contracts())

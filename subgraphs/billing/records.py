@@ -18,6 +18,8 @@ class ContractStatus(StrEnum):
     PAUSED = "PAUSED"
     CANCELLED = "CANCELLED"
     EXPIRED = "EXPIRED"
+    UNKNOWN = "UNKNOWN"
+    """A status of the vendor's that we have no word for: nothing is given by it."""
 
 
 RUNNING = frozenset({ContractStatus.TRIAL, ContractStatus.ACTIVE, ContractStatus.PAUSED})
@@ -79,6 +81,8 @@ class DocumentStatus(StrEnum):
     PAID = "PAID"
     UNCOLLECTIBLE = "UNCOLLECTIBLE"
     VOID = "VOID"
+    UNKNOWN = "UNKNOWN"
+    """A status of the vendor's that we have no word for."""
 
 
 class CancellationReason(StrEnum):

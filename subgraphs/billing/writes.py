@@ -16,6 +16,7 @@ from subgraphs.billing.vendors.stripe_wire import refused_param
 from subgraphs.kit.current_request import current_request
 from subgraphs.kit.global_id import local_id
 from subgraphs.kit.idempotent_write import IdempotentWrites
+from subgraphs.kit.record_loader import whole
 from subgraphs.kit.system_error import (
     BadUserInputError,
     ConflictError,
@@ -136,7 +137,7 @@ class ContractWrites:
             raise BadArgumentError("limit", "The limit is above 0; leave it out for none.")
         if valid_until is not None and valid_until < _now().date():
             raise BadArgumentError("validUntil", "The last day is today or later.")
-        customer = (await self._books.customers([records[0]]))[records[0]]
+        customer = whole(await self._books.customers([records[0]]))[records[0]]
         key = _key(client_key)
 
         async def write() -> dict[str, str]:
@@ -314,7 +315,7 @@ class ContractWrites:
 
     async def _contract(self, contract_id: str) -> Contract:
         number = local_id(contract_id, "Contract")
-        contract = (await self._books.contracts([number])).get(number)
+        contract = whole(await self._books.contracts([number])).get(number)
         if contract is None:
             raise NotFoundError("There is no such contract.", outcome=Outcome.NOT_APPLIED)
         return contract

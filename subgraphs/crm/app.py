@@ -99,6 +99,7 @@ async def join(settings: CrmSettings, ids: InstanceIds) -> AsyncIterator[Joined]
                 client=connected.client,
                 drift=connected.drift,
                 mapping_version=connected.mapping_version,
+                api_version=connected.api_version,
                 region=settings.region,
             )
             yield Joined(instance, described, linked, database, loops, feed.routes)

@@ -40,6 +40,7 @@ class Connected:
     client: VendorClient
     drift: SchemaDrift
     mapping_version: int
+    api_version: str
     feed: Callable[[Database, Synchronisation, InstanceIds], Feed]
     """Makes what brings its changes to us."""
 
@@ -73,6 +74,7 @@ async def connect(settings: CrmSettings) -> AsyncIterator[Connected]:
                     client=client,
                     drift=drift,
                     mapping_version=hubspot_mapping.VERSION,
+                    api_version=hubspot_mapping.API_VERSION,
                     feed=partial(_webhooks, settings),
                 )
         case "salesforce":
@@ -100,6 +102,7 @@ async def connect(settings: CrmSettings) -> AsyncIterator[Connected]:
                     client=client,
                     drift=drift,
                     mapping_version=salesforce_mapping.VERSION,
+                    api_version=salesforce_mapping.API_VERSION,
                     feed=partial(_polls, settings, crm),
                 )
         case other:

@@ -16,6 +16,7 @@ from subgraphs.erp.links import AllCustomerLinks, CustomerLinks
 from subgraphs.erp.port import Erp
 from subgraphs.erp.schema import schema
 from subgraphs.erp.settings import ErpRoute, ErpSettings
+from subgraphs.erp.vendors import tryton_mapping
 from subgraphs.erp.vendors.tryton import Tryton, refusal_words
 from subgraphs.erp.vendors.tryton_erp import TrytonErp
 from subgraphs.kit.api_budget import open_budget
@@ -99,6 +100,8 @@ async def join(settings: ErpSettings, ids: InstanceIds) -> AsyncIterator[Joined]
                 sheets=sheets,
                 client=client,
                 drift=tryton.drift,
+                mapping_version=tryton_mapping.VERSION,
+                api_version=tryton_mapping.API_VERSION,
                 region=settings.region,
             )
             yield Joined(

@@ -212,7 +212,10 @@ class _ByKey(Generic[RecordT]):
                 if len(asked) == 1:
                     raise
                 return dict.fromkeys(ids, error)
-            return {key: rename(instance.ids, record) for key, record in found.items()}
+            return {
+                key: record if isinstance(record, FieldError) else rename(instance.ids, record)
+                for key, record in found.items()
+            }
 
         found: dict[str, Any] = {}
         for part in await asyncio.gather(*map(ask, asked)):

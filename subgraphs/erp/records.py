@@ -15,6 +15,8 @@ class InvoiceStatus(StrEnum):
     POSTED = "POSTED"
     PAID = "PAID"
     VOIDED = "VOIDED"
+    UNKNOWN = "UNKNOWN"
+    """A state of the ERP's that we have no word for."""
 
 
 class RevenueStatus(StrEnum):
@@ -30,6 +32,8 @@ class PeriodStatus(StrEnum):
     OPEN = "OPEN"
     CLOSED = "CLOSED"
     LOCKED = "LOCKED"
+    UNKNOWN = "UNKNOWN"
+    """A state of the ERP's that we have no word for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -115,6 +115,9 @@ class InstancedRecords(Generic[PortT, RecordT]):
 
         async def read(instance: Instance[PortT], own: Sequence[str]) -> Mapping[str, RecordT]:
             found = await self._adaptor(instance.port).read(own)
-            return {key: self._rename(instance.ids, record) for key, record in found.items()}
+            return {
+                key: record if isinstance(record, FieldError) else self._rename(instance.ids, record)
+                for key, record in found.items()
+            }
 
         return await by_instance(self._instances, ids, read)

@@ -50,6 +50,19 @@ class RecordLoader(DataLoader[str, RecordT | AbsentT]):
                 return dict.fromkeys(ids, error)
 
 
+def readable(found: Mapping[str, RecordT]) -> dict[str, RecordT]:
+    """Return the records of an answer that may hold a FieldError in place of one."""
+    return {key: record for key, record in found.items() if not isinstance(record, FieldError)}
+
+
+def whole(found: Mapping[str, RecordT]) -> Mapping[str, RecordT]:
+    """Return an answer of which nothing may be missing. Raises the FieldError that stands in place of a record."""
+    for record in found.values():
+        if isinstance(record, FieldError):
+            raise record
+    return found
+
+
 def record_loader(adaptor: Adaptor[RecordT]) -> RecordLoader[RecordT, None]:
     """Return a loader of one adaptor's records that answers None for an absent id."""
     return RecordLoader(adaptor.read, max_ids_per_call=adaptor.capabilities.max_ids_per_call, absent=None)

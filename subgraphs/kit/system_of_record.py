@@ -138,6 +138,9 @@ class SystemOfRecord:
     mapping_version: int | None = strawberry.field(
         description="Version of the mapping between the vendor's documents and the graph; null where it has none."
     )
+    api_version: str | None = strawberry.field(
+        description="Version of the vendor's API that the mapping was written for; null where it is not known."
+    )
     abilities: list[RecordAbility] = strawberry.field(description="What its adaptor can do, by kind of record.")
     differences: list[SchemaDifference] = strawberry.field(
         description="How its schema differs from the mapping, as met since the subgraph started; the fields concerned are null."
@@ -156,6 +159,7 @@ def describe(
     client: VendorClient,
     drift: SchemaDrift | None = None,
     mapping_version: int | None = None,
+    api_version: str | None = None,
     region: str | None = None,
 ) -> SystemOfRecord:
     """Return a system as the graph shows it. `sheets` are the capabilities by kind of record."""
@@ -165,6 +169,7 @@ def describe(
         vendor=vendor,
         region=region,
         mapping_version=mapping_version,
+        api_version=api_version,
         abilities=[RecordAbility.of(kind, sheet) for kind, sheet in sheets.items()],
         differences=[
             SchemaDifference(

@@ -295,7 +295,7 @@ def test_documents_become_the_records_of_the_golden_file() -> None:
         "deal": mapping.to_deal,
         "owner": mapping.to_owner,
     }
-    check_golden("hubspot", hubspot_mapping.VERSION, parse, drift)
+    check_golden("crm/hubspot", hubspot_mapping.VERSION, hubspot_mapping.API_VERSION, parse, drift)
 
 
 OFFICIAL = """

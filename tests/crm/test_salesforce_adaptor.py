@@ -404,7 +404,7 @@ def test_documents_become_the_records_of_the_golden_file() -> None:
         "deal": mapping.to_deal,
         "owner": mapping.to_owner,
     }
-    check_golden("salesforce", salesforce_mapping.VERSION, parse, drift)
+    check_golden("crm/salesforce", salesforce_mapping.VERSION, salesforce_mapping.API_VERSION, parse, drift)
 
 
 @pytest.mark.parametrize("system", ["sandbox"], indirect=True)

@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 
 import orjson
-from served_process import ROOT, ServedProcess, free_port, serve_program
+from install_lock import SYSTEMS, install_lock
+from served_process import ServedProcess, free_port, serve_program
 
 TOKEN = "admin-service-token"
 _REQUIREMENTS = ("backlot==0.1.0", "hubspot-api-client==12.0.0")
@@ -21,13 +22,14 @@ _QUIET = {"BACKLOT_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1", "PYTHONPATH": "
 
 def installed() -> Path:
     """Return the `bin` folder of backlot's own virtual environment, made if it is not there."""
-    home = ROOT / ".concord" / "systems" / "backlot"
+    home = SYSTEMS / "backlot"
     marker = home / "installed.txt"
     wanted = "\n".join(_REQUIREMENTS)
-    if not marker.exists() or marker.read_text() != wanted:
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
-        subprocess.run([str(home / "bin" / "pip"), "-q", "install", *_REQUIREMENTS], check=True, timeout=600)
-        marker.write_text(wanted)
+    with install_lock():
+        if not marker.exists() or marker.read_text() != wanted:
+            subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
+            subprocess.run([str(home / "bin" / "pip"), "-q", "install", *_REQUIREMENTS], check=True, timeout=600)
+            marker.write_text(wanted)
     return home / "bin"
 
 

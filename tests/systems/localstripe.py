@@ -16,11 +16,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx2
+from install_lock import SYSTEMS, install_lock
 
 from subgraphs.billing.vendors.stripe_dialect import StripeDialect
 
 VERSION = "1.15.10"
-ENVIRONMENT = Path(__file__).parents[2] / ".concord" / "systems" / f"localstripe-{VERSION}"
+ENVIRONMENT = SYSTEMS / f"localstripe-{VERSION}"
 
 LOCALSTRIPE = StripeDialect(
     name=f"localstripe {VERSION}",
@@ -52,10 +53,12 @@ runpy.run_module("localstripe", run_name="__main__", alter_sys=True)
 def _install() -> Path:
     """Return the Python of the environment, made on first use."""
     python = ENVIRONMENT / "bin" / "python"
-    if not (ENVIRONMENT / "ready").exists():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", ENVIRONMENT], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", f"localstripe=={VERSION}"], check=True, timeout=300)
-        (ENVIRONMENT / "ready").touch()
+    with install_lock():
+        if not (ENVIRONMENT / "ready").exists():
+            subprocess.run([sys.executable, "-m", "venv", "--clear", ENVIRONMENT], check=True)
+            pip = [python, "-m", "pip", "install", "--quiet", f"localstripe=={VERSION}"]
+            subprocess.run(pip, check=True, timeout=300)
+            (ENVIRONMENT / "ready").touch()
     return python
 
 

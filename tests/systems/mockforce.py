@@ -6,20 +6,22 @@ import subprocess
 import sys
 from pathlib import Path
 
-from served_process import ROOT, ServedProcess, free_port, serve_program
+from install_lock import SYSTEMS, install_lock
+from served_process import ServedProcess, free_port, serve_program
 
 _REQUIREMENTS = ("simple-mockforce==0.8.1", "simple-salesforce==1.12.10", "urllib3<2")
 
 
 def installed() -> Path:
     """Return the `bin` folder of its own virtual environment, made if it is not there."""
-    home = ROOT / ".concord" / "systems" / "mockforce"
+    home = SYSTEMS / "mockforce"
     marker = home / "installed.txt"
     wanted = "\n".join(_REQUIREMENTS)
-    if not marker.exists() or marker.read_text() != wanted:
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
-        subprocess.run([str(home / "bin" / "pip"), "-q", "install", *_REQUIREMENTS], check=True, timeout=600)
-        marker.write_text(wanted)
+    with install_lock():
+        if not marker.exists() or marker.read_text() != wanted:
+            subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
+            subprocess.run([str(home / "bin" / "pip"), "-q", "install", *_REQUIREMENTS], check=True, timeout=600)
+            marker.write_text(wanted)
     return home / "bin"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from install_lock import install_lock
 from served_process import ROOT, ServedProcess, free_port, serve_program
 
 from subgraphs.billing.vendors.stripe_dialect import StripeDialect
@@ -25,13 +26,15 @@ STATEFUL_MOCK = StripeDialect(
 def serve_stripe_stateful_mock(folder: Path) -> ServedProcess:
     """Serve it without data; any key that begins with `sk_` is taken."""
     home = ROOT / ".concord" / "npm" / "stripe-stateful-mock"
-    if not (home / "node_modules" / "stripe-stateful-mock").exists():
-        home.mkdir(parents=True, exist_ok=True)
-        (home / "package.json").write_text('{"private": true}')
-        npm = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
-        subprocess.run(
-            [*npm, f"stripe-stateful-mock@{VERSION}"], cwd=home, check=True, timeout=300, stdout=subprocess.DEVNULL
-        )
+    with install_lock():
+        if not (home / "ready").exists():
+            home.mkdir(parents=True, exist_ok=True)
+            (home / "package.json").write_text('{"private": true}')
+            npm = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
+            subprocess.run(
+                [*npm, f"stripe-stateful-mock@{VERSION}"], cwd=home, check=True, timeout=300, stdout=subprocess.DEVNULL
+            )
+            (home / "ready").touch()
     port = free_port()
     # By itself it listens on every interface.
     module = home / "node_modules" / "stripe-stateful-mock"

@@ -7,7 +7,6 @@ starts from a copy of the seeded database, in seconds.
 from __future__ import annotations
 
 import datetime as dt
-import fcntl
 import hashlib
 import os
 import shutil
@@ -19,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from served_process import ROOT, ServedProcess, free_port, serve_program
+from install_lock import SYSTEMS, install_lock
+from served_process import ServedProcess, free_port, serve_program
 
 from subgraphs.erp.sandbox.setup import CURRENCY, METHODS, RATES
 from subgraphs.erp.vendors.tryton_mapping import to_category
@@ -123,17 +123,18 @@ def books_of(company: Company) -> dict[str, Any]:
     }
 
 
-def _built(company: Company) -> Path:
-    """Return the folder with the programs and the seeded database, made if it is not there or was made for other facts."""
-    home = ROOT / ".concord" / "systems" / "tryton"
-    home.mkdir(parents=True, exist_ok=True)
-    # Two test processes need it at once: the second waits for what the first one makes.
-    with (home / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return _made(home, company)
+def _built(company: Company, databases: Path) -> Path:
+    """Return the folder with the programs, made if they are not there; the database, seeded with the facts, is copied."""
+    home = SYSTEMS / "tryton"
+    with install_lock():
+        home.mkdir(exist_ok=True)
+        _made(home, company)
+        # While the lock is held: another test process may want other facts.
+        shutil.copy(home / "erp.sqlite", databases / "erp.sqlite")
+    return home
 
 
-def _made(home: Path, company: Company) -> Path:
+def _made(home: Path, company: Company) -> None:
     programs = home / "venv" / "bin"
     wanted = "\n".join(_REQUIREMENTS)
     marker = home / "installed.txt"
@@ -153,7 +154,6 @@ def _made(home: Path, company: Company) -> Path:
             shutil.move(work / name, home / name)
         shutil.rmtree(work)
         seeded.write_text(stamp)
-    return home
 
 
 def _seed(programs: Path, work: Path, books: bytes) -> None:
@@ -190,10 +190,9 @@ def _configuration(folder: Path, databases: Path, port: int) -> Path:
 
 def serve_tryton(folder: Path, company: Company) -> TrytonServer:
     """Serve a copy of the seeded database."""
-    home = _built(company)
     databases = folder / "db"
     databases.mkdir(parents=True)
-    shutil.copy(home / "erp.sqlite", databases / "erp.sqlite")
+    home = _built(company, databases)
     port = free_port()
     configuration = _configuration(folder, databases, port)
     command = [str(home / "venv" / "bin" / "trytond"), "-c", str(configuration), "-d", "erp"]

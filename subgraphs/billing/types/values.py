@@ -28,6 +28,7 @@ described_enum(
     PAUSED="Nothing is collected and its features rest, until it resumes.",
     CANCELLED="Ended before its term did or without one, or never began.",
     EXPIRED="Ended with its term.",
+    UNKNOWN="In a status of the vendor's that the graph has no word for; it gives no right. `billingSystem` tells which.",
 )(ContractStatus)
 described_enum(
     "The unit of a billing cycle.",
@@ -64,6 +65,7 @@ described_enum(
     PAID="Nothing is left to pay.",
     UNCOLLECTIBLE="Issued, and given up: nobody expects it to be paid.",
     VOID="Issued by mistake and taken back.",
+    UNKNOWN="In a status of the vendor's that the graph has no word for; `billingSystem` tells which.",
 )(BillingDocumentStatus)
 described_enum(
     "Why a customer leaves.",

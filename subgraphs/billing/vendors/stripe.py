@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from urllib.parse import quote
 
 from subgraphs.billing.vendors.stripe_dialect import STEPS, STRIPE, StripeDialect
+from subgraphs.billing.vendors.stripe_mapping import API_VERSION
 from subgraphs.billing.vendors.stripe_wire import FormValue, encode_form, form_params, shown_words
 from subgraphs.kit.adaptor import Absence, BatchMode, Capabilities, EventSource, Idempotency
 from subgraphs.kit.current_request import current_request
@@ -21,7 +22,6 @@ from subgraphs.kit.vendor_client import VendorClient, items, pages
 
 StripeDoc: TypeAlias = Mapping[str, Any]
 
-API_VERSION = "2025-09-30.clover"
 _PAGE = 100
 _PARALLEL = 8
 _PATIENCE = 60

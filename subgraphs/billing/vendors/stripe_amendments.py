@@ -23,6 +23,7 @@ from subgraphs.billing.vendors.stripe_mapping import contract_record, document_r
 from subgraphs.billing.vendors.stripe_refunds import StripeRefunds
 from subgraphs.billing.vendors.stripe_wire import FormValue, minor_amount, minor_digits, start_of
 from subgraphs.kit.database import Database
+from subgraphs.kit.record_loader import whole
 from subgraphs.kit.system_error import BadUserInputError, ConflictError, NotFoundError, Outcome
 
 _MARK = "concord_mark"
@@ -41,7 +42,7 @@ class StripeAmendments:
 
     async def current(self, number: str) -> Contract | None:
         """Read the subscription anew."""
-        known = (await self._books.contracts([number])).get(number)
+        known = whole(await self._books.contracts([number])).get(number)
         found = None if known is None else (await self._adaptor.read([known.id])).get(known.id)
         if found is None or found.get("object") != "subscription":
             return None

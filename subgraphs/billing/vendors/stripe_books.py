@@ -26,6 +26,8 @@ from subgraphs.billing.vendors.stripe_mapping import (
 from subgraphs.billing.vendors.stripe_usage import meter_reading
 from subgraphs.billing.vendors.stripe_wire import day
 from subgraphs.kit.database import Database
+from subgraphs.kit.record_loader import readable
+from subgraphs.kit.system_error import VendorBadResponseError
 
 ResultT = TypeVar("ResultT")
 
@@ -82,19 +84,21 @@ class StripeBooks:
     async def customers(self, ids: Sequence[str]) -> Mapping[str, BillingCustomer]:
         """Customers by id."""
         docs = await self._run(lambda connection: mirror.CUSTOMERS.get(connection, ids))
-        return {key: customer_record(doc) for key, doc in docs.items()}
+        return _each(docs, customer_record)
 
     async def held(self, ids: Sequence[str]) -> Mapping[str, Held]:
         """What customers hold; one entry for every id asked for."""
 
-        def read(connection: sqlite3.Connection) -> Mapping[str, Held]:
+        def read(connection: sqlite3.Connection) -> Mapping[str, Any]:
             contracts = _contracts_of(connection, ids)
             active = mirror.ENTITLEMENTS.get(connection, ids)
             usage = mirror.USAGE.find(connection, "customer", ids)
             known = self._dialect.has_entitlements
             return {
-                key: Held(
-                    contracts=contracts.get(key, ()),
+                key: found
+                if isinstance(found := contracts.get(key, ()), VendorBadResponseError)
+                else Held(
+                    contracts=found,
                     active_keys=frozenset(active[key]["keys"] if key in active else ()) if known else None,
                     readings={row["meter"]: meter_reading(row) for row in usage.get(key, ())},
                 )
@@ -107,12 +111,16 @@ class StripeBooks:
         """Contracts by number; of several with one number, the one begun last."""
 
         def read(connection: sqlite3.Connection) -> Mapping[str, Contract]:
-            found: dict[str, Contract] = {}
+            found: dict[str, Any] = {}
             on = today()
             started = mirror.SUBSCRIPTIONS.find(connection, "number", numbers)
             drafts = mirror.SCHEDULES.find(connection, "draft_number", numbers)
             for number in numbers:
-                records = [contract_record(doc, on) for doc in started.get(number, ())]
+                try:
+                    records = [contract_record(doc, on) for doc in started.get(number, ())]
+                except VendorBadResponseError as error:
+                    found[number] = error
+                    continue
                 records = [record for record in records if record.granted_feature is None]
                 records = records or _drafts(connection, drafts.get(number, ()))
                 if records:
@@ -126,7 +134,7 @@ class StripeBooks:
 
         def read(connection: sqlite3.Connection) -> Mapping[str, Contract]:
             on = today()
-            found = {key: contract_record(doc, on) for key, doc in mirror.SUBSCRIPTIONS.get(connection, ids).items()}
+            found = _each(mirror.SUBSCRIPTIONS.get(connection, ids), lambda doc: contract_record(doc, on))
             drafts = mirror.SCHEDULES.get(connection, [key for key in ids if key not in found])
             for draft in _drafts(connection, [doc for doc in drafts.values() if is_contract_schedule(doc)]):
                 found[draft.id] = draft
@@ -139,7 +147,9 @@ class StripeBooks:
 
         def read(connection: sqlite3.Connection) -> Sequence[Contract]:
             on = today()
-            started = [contract_record(doc, on) for doc in mirror.SUBSCRIPTIONS.all(connection)]
+            docs = {doc["id"]: doc for doc in mirror.SUBSCRIPTIONS.all(connection)}
+            # One that can't be read is left out, and was reported when it came.
+            started = readable(_each(docs, lambda doc: contract_record(doc, on))).values()
             waiting = [doc for doc in mirror.SCHEDULES.all(connection) if is_contract_schedule(doc)]
             return [*(c for c in started if c.granted_feature is None), *_drafts(connection, waiting)]
 
@@ -166,7 +176,7 @@ class StripeBooks:
     async def documents(self, numbers: Sequence[str]) -> Mapping[str, BillingDocument]:
         """Documents by invoice number."""
         docs = await self._run(lambda connection: mirror.INVOICES.find(connection, "number", numbers))
-        return {number: document_record(found[-1]) for number, found in docs.items()}
+        return _each({number: found[-1] for number, found in docs.items()}, document_record)
 
     async def lines_of(self, contract_ids: Sequence[str]) -> Mapping[str, Sequence[BilledLine]]:
         """Billed lines by contract; drafts and void documents charge nothing."""
@@ -185,17 +195,35 @@ class StripeBooks:
         }
 
 
-def _contracts_of(connection: sqlite3.Connection, customers: Sequence[str]) -> Mapping[str, tuple[Contract, ...]]:
+def _each(docs: Mapping[str, Mapping[str, Any]], parse: Callable[[Mapping[str, Any]], Any]) -> dict[str, Any]:
+    """Return what each becomes; one that can't be read has its error in its place."""
+    found: dict[str, Any] = {}
+    for key, doc in docs.items():
+        try:
+            found[key] = parse(doc)
+        except VendorBadResponseError as error:
+            found[key] = error
+    return found
+
+
+def _contracts_of(
+    connection: sqlite3.Connection, customers: Sequence[str]
+) -> Mapping[str, tuple[Contract, ...] | VendorBadResponseError]:
+    """Return customer → contracts; its error for a customer of whom one can't be read."""
     on = today()
     found: dict[str, list[Contract]] = {}
+    failed: dict[str, VendorBadResponseError] = {}
     for customer, docs in mirror.SUBSCRIPTIONS.find(connection, "customer", customers).items():
-        found[customer] = [contract_record(doc, on) for doc in docs]
+        try:
+            found[customer] = [contract_record(doc, on) for doc in docs]
+        except VendorBadResponseError as error:
+            failed[customer] = error
     for customer, docs in mirror.SCHEDULES.find(connection, "draft_customer", customers).items():
         found.setdefault(customer, []).extend(_drafts(connection, docs))
     return {
         customer: tuple(sorted(contracts, key=lambda contract: (contract.starts_on, contract.number)))
         for customer, contracts in found.items()
-    }
+    } | failed
 
 
 def _drafts(connection: sqlite3.Connection, docs: Iterable[Mapping[str, Any]]) -> list[Contract]:

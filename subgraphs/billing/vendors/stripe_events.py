@@ -80,6 +80,8 @@ def _updated(event: Mapping[str, Any], subject: Mapping[str, Any], previous: Map
     if before.status != after.status:
         change = FieldChange("status", before.status, after.status)
         match before.status, after.status:
+            case (ContractStatus.UNKNOWN, _) | (_, ContractStatus.UNKNOWN):
+                pass  # what that means is for people to say
             case _, ContractStatus.PAUSED:
                 yield _about(event, after, "contract.paused", change)
             case ContractStatus.PAUSED, _:

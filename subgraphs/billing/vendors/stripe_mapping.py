@@ -12,6 +12,9 @@ A contract is a subscription (or, before it starts, a subscription schedule) wit
 Customers carry `customer_reference` and `tax_id`, products `sku`, list prices `price_reference`, invoices `invoice_number`,
 invoice lines `billed_line_ref` and `product` (where they have no price), schedule phases `amendment_reference` and `reason`, features `meter`.
 
+What Stripe has and this file does not know is reported (`stripe_drift`): a status without a word of ours is UNKNOWN, an
+interval without one is none, and a field that is gone is empty.
+
 Objects of API versions before 2025-03-31 are understood too: cycles on the subscription, plans in place of prices,
 `invoice.subscription`.
 """
@@ -21,8 +24,9 @@ from __future__ import annotations
 import calendar
 import datetime as dt
 import hashlib
-from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import orjson
 
@@ -50,7 +54,12 @@ from subgraphs.kit.system_error import VendorBadResponseError
 
 StripeDoc: TypeAlias = Mapping[str, Any]
 
-_STATUS = {
+VERSION = 1
+"""Of this mapping: raised when what an object becomes changes, which the golden file shows."""
+API_VERSION = "2025-09-30.clover"
+"""What it was written for, and what is asked for in every request."""
+
+STATUS = {
     "incomplete": ContractStatus.DRAFT,
     "incomplete_expired": ContractStatus.CANCELLED,
     "trialing": ContractStatus.TRIAL,
@@ -60,16 +69,37 @@ _STATUS = {
     "paused": ContractStatus.PAUSED,
     "canceled": ContractStatus.CANCELLED,
 }
-_DOCUMENT_STATUS = {
+DOCUMENT_STATUS = {
     "draft": DocumentStatus.DRAFT,
     "open": DocumentStatus.OPEN,
     "paid": DocumentStatus.PAID,
     "uncollectible": DocumentStatus.UNCOLLECTIBLE,
     "void": DocumentStatus.VOID,
 }
+INTERVAL = {interval.value.lower(): interval for interval in BillingInterval}
+PAYMENT_METHOD = {"card": PaymentMethodKind.CARD, "sepa_debit": PaymentMethodKind.SEPA_DEBIT}
 _ONE_DAY = dt.timedelta(days=1)
+_BROKEN = (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError, OverflowError)
+_P = ParamSpec("_P")
+_RecordT = TypeVar("_RecordT")
 
 
+def _readable(parse: Callable[_P, _RecordT]) -> Callable[_P, _RecordT]:
+    """Raise VendorBadResponseError for an object that lacks what a record can't be without."""
+
+    @wraps(parse)
+    def read(*args: _P.args, **kwargs: _P.kwargs) -> _RecordT:
+        try:
+            return parse(*args, **kwargs)
+        except _BROKEN as error:
+            raise VendorBadResponseError(
+                "An object of the billing system lacks what it needs to be read.", system="billing"
+            ) from error
+
+    return read
+
+
+@_readable
 def customer_record(doc: StripeDoc) -> BillingCustomer:
     """Return a customer, its default payment method if that was expanded."""
     metadata, address = doc.get("metadata") or {}, doc.get("address") or {}
@@ -96,10 +126,9 @@ def payment_method_record(doc: StripeDoc) -> PaymentMethod:
     if details.get("exp_year"):
         year, month = details["exp_year"], details["exp_month"]
         expires = dt.date(year, month, calendar.monthrange(year, month)[1])
-    known = {"card": PaymentMethodKind.CARD, "sepa_debit": PaymentMethodKind.SEPA_DEBIT}
     return PaymentMethod(
         id=doc["id"],
-        kind=known.get(kind, PaymentMethodKind.OTHER),
+        kind=PAYMENT_METHOD.get(kind, PaymentMethodKind.OTHER),
         brand=details.get("brand") or details.get("bank_code"),
         last4=details.get("last4"),
         expires_on=expires,
@@ -117,6 +146,7 @@ def product_record(doc: StripeDoc, feature_keys: Iterable[str]) -> Product:
     )
 
 
+@_readable
 def price_record(doc: StripeDoc) -> Price:
     """Return a price, or the plan that older versions have in its place."""
     recurring = doc.get("recurring") or (doc if doc.get("object") == "plan" else {})
@@ -131,7 +161,7 @@ def price_record(doc: StripeDoc) -> Price:
         reference=(doc.get("metadata") or {}).get("price_reference"),
         currency=doc["currency"].upper(),
         unit_amount=None if exact is None else major_amount(exact, doc["currency"]),
-        interval=BillingInterval(interval.upper()) if interval else None,
+        interval=INTERVAL.get(interval) if interval else None,
         interval_count=recurring.get("interval_count") or 1,
         usage=UsageKind.METERED if metered else UsageKind.LICENSED,
         is_active=doc.get("active", True),
@@ -149,16 +179,15 @@ def is_contract_schedule(doc: StripeDoc) -> bool:
     return doc["status"] == "not_started" and doc.get("subscription") is None
 
 
+@_readable
 def contract_record(doc: StripeDoc, today: dt.date) -> Contract:
     """Return the contract of a subscription, its term rolled on to `today` where it renews by itself."""
     metadata = doc.get("metadata") or {}
     items = tuple(_item(item) for item in doc["items"]["data"])
-    starts_on = day(doc["start_date"])
+    starts_on = day(doc.get("start_date") or doc["created"])
     ends_at = _end_at(doc)
-    auto_renews = ends_at is None and doc["status"] != "canceled"
-    status = _STATUS.get(doc["status"])
-    if status is None:
-        raise VendorBadResponseError(f"Stripe names a subscription status unknown here: {doc['status']}.")
+    auto_renews = ends_at is None and doc.get("status") != "canceled"
+    status = STATUS.get(str(doc.get("status")), ContractStatus.UNKNOWN)
     if doc.get("pause_collection") and status is ContractStatus.ACTIVE:
         status = ContractStatus.PAUSED
     term_starts_on, ends_on = _term(metadata, starts_on, today if auto_renews else None)
@@ -166,7 +195,7 @@ def contract_record(doc: StripeDoc, today: dt.date) -> Contract:
     if status is ContractStatus.CANCELLED and ended_on and ends_on and ended_on > ends_on:
         status = ContractStatus.EXPIRED
     resumes_at = (doc.get("pause_collection") or {}).get("resumes_at")
-    asked_for = ends_at is not None and metadata.get("non_renewal") != "true" and doc["status"] != "canceled"
+    asked_for = ends_at is not None and metadata.get("non_renewal") != "true" and doc.get("status") != "canceled"
     details = doc.get("cancellation_details") or {}
     return Contract(
         id=doc["id"],
@@ -199,6 +228,7 @@ def contract_record(doc: StripeDoc, today: dt.date) -> Contract:
     )
 
 
+@_readable
 def draft_contract_record(doc: StripeDoc, prices: Mapping[str, StripeDoc]) -> Contract:
     """Return the contract that a schedule will start; its prices come by id."""
     metadata = doc.get("metadata") or {}
@@ -238,6 +268,7 @@ def draft_contract_record(doc: StripeDoc, prices: Mapping[str, StripeDoc]) -> Co
     )
 
 
+@_readable
 def document_record(doc: StripeDoc) -> BillingDocument:
     """Return billing's copy of an invoice with its lines."""
     metadata, currency = doc.get("metadata") or {}, doc["currency"]
@@ -251,7 +282,7 @@ def document_record(doc: StripeDoc) -> BillingDocument:
         number=number,
         customer=_id(doc["customer"]),
         contract=_id(subscription) if subscription else None,
-        status=_DOCUMENT_STATUS[doc["status"]],
+        status=DOCUMENT_STATUS.get(str(doc.get("status")), DocumentStatus.UNKNOWN),
         currency=currency.upper(),
         subtotal=major_amount(doc["subtotal"], currency),
         tax=major_amount(tax, currency),
@@ -274,7 +305,7 @@ def subscription_version(doc: StripeDoc) -> str:
         (item["id"], (item.get("price") or item["plan"])["id"], item.get("quantity")) for item in doc["items"]["data"]
     ]
     return _digest(
-        (doc["status"], doc.get("pause_collection"), _end_at(doc), items, doc.get("trial_end"), doc.get("metadata"))
+        (doc.get("status"), doc.get("pause_collection"), _end_at(doc), items, doc.get("trial_end"), doc.get("metadata"))
     )
 
 

@@ -12,8 +12,9 @@ from subgraphs.kit.projection import Projection
 
 
 def _customer(doc: Mapping[str, Any]) -> list[str]:
-    customer = doc["customer"]
-    return [customer["id"] if isinstance(customer, Mapping) else customer]
+    customer = doc.get("customer")
+    found = customer.get("id") if isinstance(customer, Mapping) else customer
+    return [found] if isinstance(found, str) else []
 
 
 def _number(doc: Mapping[str, Any]) -> list[str]:
@@ -32,7 +33,9 @@ def _contract_of_invoice(doc: Mapping[str, Any]) -> list[str]:
 
 CUSTOMERS = Projection("stripe_customers", {"reference": _metadata("customer_reference")})
 PRODUCTS = Projection("stripe_products")
-PRICES = Projection("stripe_prices", {"product": lambda doc: [doc["product"]]})
+PRICES = Projection(
+    "stripe_prices", {"product": lambda doc: [doc["product"]] if isinstance(doc.get("product"), str) else []}
+)
 FEATURES = Projection("stripe_features")
 ATTACHMENTS = Projection("stripe_attachments")
 """Product id → {"features": [lookup key, …]}."""
@@ -51,7 +54,7 @@ INVOICES = Projection(
         "customer": _customer,
         "number": _metadata("invoice_number"),
         "contract": _contract_of_invoice,
-        "line": lambda doc: [line_ref(line) for line in doc["lines"]["data"]],
+        "line": lambda doc: [line_ref(line) for line in (doc.get("lines") or {}).get("data") or ()],
     },
 )
 ENTITLEMENTS = Projection("stripe_entitlements")

@@ -18,11 +18,13 @@ from typing import Any
 
 from subgraphs.billing.vendors import stripe_mirror as mirror
 from subgraphs.billing.vendors.stripe import StripeAdaptor, StripeDoc
+from subgraphs.billing.vendors.stripe_drift import report
 from subgraphs.billing.vendors.stripe_wire import parse_event
 from subgraphs.kit.change_feed import Changes
 from subgraphs.kit.current_request import current_request
 from subgraphs.kit.database import Database
 from subgraphs.kit.projection import Projection
+from subgraphs.kit.schema_drift import SchemaDrift
 from subgraphs.kit.system_error import FieldError, VendorTimeoutError, VendorUnavailableError
 from subgraphs.kit.webhook import VendorEvent
 
@@ -47,12 +49,15 @@ class StripeSync:
         max_staleness_s: float,
         serve_stale_for_s: float = 0.0,
         on_filled: Callable[[], Awaitable[None]],
+        drift: SchemaDrift | None = None,
     ) -> None:
         self._adaptor = adaptor
         self._database = database
         self._max_staleness_s = max_staleness_s
         self._serve_stale_for_s = serve_stale_for_s
         self._on_filled = on_filled
+        self.drift = drift or SchemaDrift("billing")
+        """What Stripe has sent that the mapping does not know."""
         self._filled = asyncio.Event()
         self._last_failure: FieldError | None = None
         self._contact: float | None = None
@@ -164,6 +169,7 @@ class StripeSync:
 
         def store(connection: sqlite3.Connection) -> None:
             for table, docs in tables:
+                report(docs, self.drift)
                 mirror.replace_all(connection, table, {doc["id"]: doc for doc in docs}, read_at_ms=at_ms)
 
         await self._database.run(store)
@@ -216,6 +222,7 @@ class StripeSync:
         found = await self._adaptor.read(list(ids))
 
         def store(connection: sqlite3.Connection) -> None:
+            report(found.values(), self.drift)
             mirror.put_docs(connection, found.values(), read_at_ms=at_ms)
             for gone in ids.keys() - found.keys():
                 for table in mirror.TABLES:
@@ -263,7 +270,7 @@ class StripeSync:
             attached = {row["id"]: row["features"] for row in mirror.ATTACHMENTS.all(connection)}
             pairs: dict[tuple[str, str], None] = {}
             for doc in mirror.SUBSCRIPTIONS.all(connection):
-                for item in doc["items"]["data"]:
+                for item in (doc.get("items") or {}).get("data") or ():
                     for key in attached.get((item.get("price") or item["plan"])["product"], ()):
                         if named.get(key) in meters:
                             pairs[doc["customer"], meters[named[key]]] = None

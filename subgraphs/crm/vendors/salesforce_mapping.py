@@ -31,6 +31,8 @@ from subgraphs.kit.schema_drift import SchemaDrift
 
 VERSION = 2
 """Raised with every change of what a document becomes; the golden file beside the tests shows it."""
+API_VERSION = "v62.0"
+"""What it was written for, and what is asked for in every request."""
 
 Document = Mapping[str, Any]
 

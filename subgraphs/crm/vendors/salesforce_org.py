@@ -13,14 +13,14 @@ from email.utils import format_datetime
 from typing import Any
 from urllib.parse import quote as quote_path
 
-from subgraphs.crm.vendors.salesforce_mapping import ARGUMENTS, Document, version_instant
+from subgraphs.crm.vendors.salesforce_mapping import API_VERSION, ARGUMENTS, Document, version_instant
 from subgraphs.crm.vendors.soql import is_in, select
 from subgraphs.kit.schema_drift import SchemaDrift
 from subgraphs.kit.system_error import BadUserInputError, Outcome, VendorBadResponseError, VendorRejectedError
 from subgraphs.kit.vendor_client import VendorClient, pages
 from subgraphs.kit.vendor_reply import VendorReply
 
-API = "/services/data/v62.0"
+API = f"/services/data/{API_VERSION}"
 TOKEN_PATH = "/services/oauth2/token"  # noqa: S105 - a path
 MAX_PAGE = 2000
 _MIN_PAGE = 200

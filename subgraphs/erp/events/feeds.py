@@ -21,6 +21,7 @@ from subgraphs.kit.crosswalk import CrosswalkRecord
 from subgraphs.kit.database import Database
 from subgraphs.kit.instance_crosswalk import RecordLinks
 from subgraphs.kit.outbox import Outbox
+from subgraphs.kit.record_loader import readable
 from subgraphs.kit.system_error import FieldError
 
 _OVERLAP = dt.timedelta(seconds=10)
@@ -114,7 +115,7 @@ class ErpFeeds:
         paying = [r.id for r in news if set(r.payment_ids) - (seen[r.id].payment_ids if r.id in seen else frozenset())]
         payments = await self._erp.payments_of_invoices.read(paying) if paying else {}
         credited_ids = sorted({i for record in news for i in record.credits})
-        credited = await self._erp.invoices.read(credited_ids) if credited_ids else {}
+        credited = readable(await self._erp.invoices.read(credited_ids)) if credited_ids else {}
         numbers = {i: record.number for i, record in credited.items() if record.number}
         customers = await self._customers_of({record.customer_id for record in news})
         return [
@@ -139,8 +140,10 @@ class ErpFeeds:
             entries = [record for record in part if record.id in fresh]
             if not entries:
                 continue
-            invoices = await self._erp.invoices.read(sorted({e.invoice_id for e in entries if e.invoice_id}))
-            deferrals = await self._erp.deferrals.read(sorted({e.deferral_id for e in entries if e.deferral_id}))
+            invoices = readable(await self._erp.invoices.read(sorted({e.invoice_id for e in entries if e.invoice_id})))
+            deferrals = readable(
+                await self._erp.deferrals.read(sorted({e.deferral_id for e in entries if e.deferral_id}))
+            )
             parties = {record.customer_id for record in invoices.values()} | {d.customer_id for d in deferrals.values()}
             customers = await self._customers_of(parties)
             events: list[CanonicalEvent | None] = []
@@ -196,7 +199,7 @@ class ErpFeeds:
         today = self._today()
         coming = await self._database.run(lambda c: Seen.revenue_until(c, today))
         for part in _parts(coming):
-            deferrals = await self._erp.deferrals.read(sorted({one.deferral_id for one in part}))
+            deferrals = readable(await self._erp.deferrals.read(sorted({one.deferral_id for one in part})))
             customers = await self._customers_of({d.customer_id for d in deferrals.values()})
             events = [
                 differences.revenue_recognized(deferrals[one.deferral_id], one.month, one.on, customers)
@@ -241,7 +244,7 @@ class ErpFeeds:
 
     async def _push_ids(self, ids: Iterable[str]) -> Mapping[str, str]:
         wanted = sorted(ids)
-        records = await self._erp.customers.read(wanted) if wanted else {}
+        records = readable(await self._erp.customers.read(wanted)) if wanted else {}
         return await self._push(list(records.values()))
 
     async def _push(self, records: Sequence[CustomerRecord]) -> Mapping[str, str]:

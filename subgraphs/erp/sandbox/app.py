@@ -12,6 +12,7 @@ from pydantic_settings import SettingsConfigDict
 from subgraphs.erp.sandbox.business import Business
 from subgraphs.erp.sandbox.changes import ErpChanges
 from subgraphs.erp.sandbox.fill import fill
+from subgraphs.erp.sandbox.models import leave_out
 from subgraphs.erp.sandbox.rpc import Rpc
 from subgraphs.erp.sandbox.server import Server, page
 from subgraphs.erp.sandbox.tables import Tables
@@ -34,6 +35,8 @@ class ErpSandboxSettings(SandboxSettings):
     login: str = "concord"
     password: SecretStr = SecretStr("sandbox-password")
     """Of the user that RPC logs in."""
+    without: tuple[str, ...] = ()
+    """Fields that it shall not have, as a Tryton without their module: `["party.party.credit_limit_amount"]`."""
 
 
 @asynccontextmanager
@@ -47,6 +50,7 @@ async def start(settings: ErpSandboxSettings) -> AsyncIterator[Sandbox]:
         with tables.transaction():
             fill(tables, generate(settings.seed, settings.customers, settings.history_end))
             state.end_filling(fingerprint)
+    leave_out(settings.without)
     business = Business(tables)
     rpc = Rpc(business, login=settings.login, password=settings.password.get_secret_value())
     server = Server(business, rpc, database=DATABASE, application_key=settings.token.get_secret_value())

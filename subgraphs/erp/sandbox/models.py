@@ -5,7 +5,7 @@ Every model also has `id`, `create_date`, `write_date`, `last_modified_at`, `_ti
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -164,10 +164,18 @@ _NOTATION: Mapping[str, Mapping[str, str]] = {
     "account.move.reconciliation": {"date": "date", "company": "-> company.company", "lines": "=> account.move.line.reconciliation"},
 }  # fmt: skip
 
-MODELS: Mapping[str, Mapping[str, Field]] = {
+MODELS: dict[str, dict[str, Field]] = {
     model: {name: _parse(notation) for name, notation in {**_COMMON, **fields}.items()}
     for model, fields in _NOTATION.items()
 }
+
+
+def leave_out(fields: Iterable[str]) -> None:
+    """Make this process's Tryton one without some fields (`party.party.credit_limit_amount`), as without their module."""
+    for path in fields:
+        model, _, name = path.rpartition(".")
+        del MODELS[model][name]
+
 
 NAMES = {
     "account.invoice": "Account Invoice", "party.party": "Party", "account.invoice.deferred": "Invoice Deferred",

@@ -99,6 +99,8 @@ class Rpc:
                     tables, model, domain, {}, order=order, offset=offset or 0, limit=limit, context=context
                 )
                 return [row["id"] for row in rows]
+            case "fields_get", _:
+                return {name: {"name": name, "relation": field.target or None} for name, field in MODELS[model].items()}
             case "search_count", [domain, *_]:
                 return len(search(tables, model, domain))
             case "create", [list() as created, *_]:

@@ -15,6 +15,7 @@ described_enum(
     POSTED="In the books and owed by the customer, paid in part or not at all.",
     PAID="In the books, and nothing is left to pay: paid, or made up for by credit.",
     VOIDED="Taken back as a mistake; nothing is owed.",
+    UNKNOWN="In a state of the ERP's that the graph has no word for; `erpSystems` tells which.",
 )(InvoiceStatus)
 described_enum(
     "Whether revenue is in the books or still to come.",
@@ -26,6 +27,7 @@ described_enum(
     OPEN="It takes entries.",
     CLOSED="It takes none, and accountants may open it again.",
     LOCKED="It takes none, for good.",
+    UNKNOWN="In a state of the ERP's that the graph has no word for; `erpSystems` tells which.",
 )(PeriodStatus)
 
 

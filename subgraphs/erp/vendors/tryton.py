@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import datetime as dt
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from subgraphs.erp.vendors.tryton_drift import Fields, TrytonDrift
 from subgraphs.erp.vendors.tryton_json import decode, encode, to_parameter
 from subgraphs.kit.schema_drift import SchemaDrift
 from subgraphs.kit.system_error import (
@@ -27,6 +29,7 @@ from subgraphs.kit.vendor_client import VendorClient
 from subgraphs.kit.vendor_reply import VendorReply
 
 RecordT = TypeVar("RecordT")
+_log = logging.getLogger(__name__)
 Row = Mapping[str, Any]
 Domain = list[Any]
 Order = list[list[str]]
@@ -52,6 +55,7 @@ class Tryton:
         self._password = password
         self.drift = SchemaDrift(client.system)
         """What Tryton has sent that the mapping does not know."""
+        self._schema = TrytonDrift(self.drift, self._fields_of)
         self._session: Mapping[str, str] | None = None
         # Guards the session, so that requests that find it expired log in once, not each.
         self._logging_in = asyncio.Lock()
@@ -72,19 +76,45 @@ class Tryton:
         context: Mapping[str, Any] | None = None,
     ) -> list[Row]:
         """Return the rows that match, nested fields included; ids that don't exist are simply not among them. Raises VendorError."""
-        params: dict[str, str | int | Sequence[str]] = {"d": to_parameter(domain), "f": list(fields)}
+        params: dict[str, str | int | Sequence[str]] = {"d": to_parameter(domain)}
         if order is not None:
             params["o"] = to_parameter(order)
         if limit is not None:
             params["s"] = limit
         headers = {**self._bearer, **({"x-tryton-context": to_parameter(context)} if context else {})}
-        reply = await self._client.read("GET", f"rest/model/{model}", params=params, headers=headers)
+
+        async def ask() -> VendorReply:
+            known = self._schema.known(model, fields)
+            return await self._client.read("GET", f"rest/model/{model}", params={**params, "f": known}, headers=headers)
+
+        try:
+            reply = await ask()
+        except VendorFailedError:
+            if not await self._schema.look(model, fields):
+                raise
+            reply = await ask()
         rows = self._decoded(reply.body)
         if not isinstance(rows, list) or not all(isinstance(row, dict) and "id" in row for row in rows):
             raise VendorBadResponseError(
                 f"The {self.system} system's answer is not a list of records.", system=self.system
             )
-        return rows
+        return self._schema.complete(model, fields, rows)
+
+    async def _fields_of(self, model: str) -> Fields:
+        found = await self.call(f"model.{model}.fields_get", None, {}, is_write=False)
+        if not isinstance(found, dict):
+            raise VendorBadResponseError(f"The {self.system} system's fields are not named.", system=self.system)
+        return found
+
+    def readable(self, rows: Iterable[Row], parse: Callable[[Row], RecordT]) -> list[RecordT]:
+        """Return what can be made of the rows; one that can't be read is left out, and reported."""
+        found: list[RecordT] = []
+        for row in rows:
+            try:
+                found += self.parsed([row], parse)
+            except VendorBadResponseError:
+                _log.warning("A record of the %s system can't be read and is left out: %s", self.system, row.get("id"))
+        return found
 
     def parsed(self, rows: Iterable[Row], parse: Callable[[Row], RecordT]) -> list[RecordT]:
         """Return what `parse` makes of the rows. Raises VendorBadResponseError for a row without the fields asked for."""

@@ -28,7 +28,7 @@ async def changed(
     place: Domain = [] if since is None else [["last_modified_at", ">=", since]]
     while True:
         rows = await tryton.search(model, [domain, place], fields, order=order, limit=_PAGE, context=context)
-        found += tryton.parsed(rows, parse)
+        found += tryton.readable(rows, parse)
         if len(rows) < _PAGE:
             return found
         place = after("last_modified_at", rows[-1]["last_modified_at"], rows[-1]["id"], descending=False)

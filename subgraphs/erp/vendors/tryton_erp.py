@@ -74,7 +74,7 @@ class TrytonErp(TrytonCredits, TrytonParties):
         )
         self.invoices: TrytonRecords[InvoiceRecord] = records(**invoice, key=_id, domain=ids_in("id", _OUT))
         self.invoices_by_number: TrytonRecords[InvoiceRecord] = records(
-            **invoice, key=lambda record: record.number or "", domain=texts_in("number", *IS_INVOICE)
+            **invoice, key=lambda record: record.number or "", row_key="number", domain=texts_in("number", *IS_INVOICE)
         )
         self.invoice_lines: TrytonRecords[InvoiceLineRecord] = records(
             **line, key=_id, domain=ids_in("id", ["invoice.type", "=", "out"])
@@ -105,6 +105,7 @@ class TrytonErp(TrytonCredits, TrytonParties):
             fields=mapping.PRODUCT,
             parse=_one(mapping.to_product),
             key=lambda record: record.sku,
+            row_key="code",
             domain=texts_in("code"),
         )
         self.open_documents_of_customers: TrytonRelated[InvoiceRecord] = related(

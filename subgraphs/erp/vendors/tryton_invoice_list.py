@@ -22,6 +22,8 @@ _STATES = {
     InvoiceStatus.POSTED: ("posted",),
     InvoiceStatus.PAID: ("paid",),
     InvoiceStatus.VOIDED: ("cancelled",),
+    # Which ones we have no word for can't be listed.
+    InvoiceStatus.UNKNOWN: (),
 }
 _FIELDS = {"issued_on": "invoice_date", "number": "number"}
 

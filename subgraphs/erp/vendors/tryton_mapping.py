@@ -1,4 +1,7 @@
-"""Where each fact stands in Tryton: the fields that are read, and how rows become the neutral records.
+"""Where each fact stands in Tryton 8.2: the fields that are read, and how rows become the neutral records.
+
+What Tryton has and this file does not know is reported (`tryton_drift`): a state without a word of ours is UNKNOWN, a field
+that a database does not have is empty.
 
 How a deployment keeps what Tryton has no field for:
 * customer reference: `party.party.code`; contract number: `account.invoice.reference`.
@@ -32,17 +35,22 @@ from subgraphs.erp.records import (
 
 Row = Mapping[str, Any]
 
+VERSION = 1
+"""Of this mapping: raised when what a row becomes changes, which the golden file shows."""
+API_VERSION = "8.2"
+"""What it was written for."""
+
 CREDIT_HOLD = "Credit hold"
 TAX_CODE = "Tax code"
 
-_INVOICE_STATUS = {
+INVOICE_STATUS = {
     "draft": InvoiceStatus.DRAFT,
     "validated": InvoiceStatus.DRAFT,
     "posted": InvoiceStatus.POSTED,
     "paid": InvoiceStatus.PAID,
     "cancelled": InvoiceStatus.VOIDED,
 }
-_PERIOD_STATUS = {"open": PeriodStatus.OPEN, "closed": PeriodStatus.CLOSED, "locked": PeriodStatus.LOCKED}
+PERIOD_STATUS = {"open": PeriodStatus.OPEN, "closed": PeriodStatus.CLOSED, "locked": PeriodStatus.LOCKED}
 
 CUSTOMER = (
     "code", "name", "identifiers.code", "categories.name", "credit_limit_amount",
@@ -135,7 +143,7 @@ def to_invoice(row: Row) -> InvoiceRecord:
     return InvoiceRecord(
         id=str(row["id"]),
         number=row["number"],
-        status=_INVOICE_STATUS[row["state"]],
+        status=INVOICE_STATUS.get(row["state"], InvoiceStatus.UNKNOWN),
         currency=row["currency"]["code"],
         net=row["untaxed_amount"],
         tax=row["tax_amount"],
@@ -189,7 +197,7 @@ def to_invoice_line(row: Row) -> InvoiceLineRecord:
         tax_names=tuple(tax["name"] for tax in row["taxes"]),
         service_from=row["defer_from"],
         service_until=row["defer_to"],
-        invoice_status=_INVOICE_STATUS[invoice["state"]],
+        invoice_status=INVOICE_STATUS.get(invoice["state"], InvoiceStatus.UNKNOWN),
         invoice_issued_on=invoice["invoice_date"],
         invoice_journal_entry_id=many_to_one(invoice["move"]),
         contract=invoice["reference"],
@@ -257,7 +265,7 @@ def to_period(row: Row) -> PeriodRecord:
         fiscal_year=row["fiscalyear"]["name"],
         starts_on=row["start_date"],
         ends_on=row["end_date"],
-        status=_PERIOD_STATUS[row["state"]],
+        status=PERIOD_STATUS.get(row["state"], PeriodStatus.UNKNOWN),
     )
 
 

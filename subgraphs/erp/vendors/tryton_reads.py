@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from subgraphs.erp.vendors.tryton import Domain, Order, Row, Tryton
 from subgraphs.kit.adaptor import Absence, BatchMode, Capabilities, EventSource, Idempotency
+from subgraphs.kit.system_error import VendorBadResponseError
 
 RecordT = TypeVar("RecordT")
 MAX_ID = 2**31 - 1
@@ -44,6 +45,8 @@ class TrytonRecords(Generic[RecordT]):
     """Row → its record, or none."""
     key: Callable[[RecordT], str]
     domain: Callable[[Sequence[str]], Domain]
+    row_key: str = "id"
+    """The row's field that holds the key."""
     context: Callable[[], Awaitable[Mapping[str, Any]]] | None = None
     complete: Complete | None = None
 
@@ -53,7 +56,7 @@ class TrytonRecords(Generic[RecordT]):
         return CAPABILITIES
 
     async def read(self, ids: Sequence[str]) -> Mapping[str, RecordT]:
-        """Return the records that exist, by key. Raises VendorError."""
+        """Return the records that exist, by key; a FieldError for one of several that can't be read. Raises VendorError."""
         domain = self.domain(ids)
         if not domain:
             return {}
@@ -62,7 +65,18 @@ class TrytonRecords(Generic[RecordT]):
         if self.complete is not None:
             rows = await self.complete(rows)
         asked = set(ids)
-        found = {self.key(record): record for records in self.tryton.parsed(rows, self.parse) for record in records}
+        found: dict[str, Any] = {}
+        for row in rows:
+            try:
+                found.update(
+                    {self.key(record): record for each in self.tryton.parsed([row], self.parse) for record in each}
+                )
+            except VendorBadResponseError as error:
+                # One that can't be read fails alone, where others were asked for with it.
+                key = str(row.get(self.row_key))
+                if len(asked) == 1 or key not in asked:
+                    raise
+                found[key] = error
         return {key: record for key, record in found.items() if key in asked}
 
 

@@ -52,6 +52,8 @@ class Faults(BaseModel):
     error_status: int = Field(default=500, ge=400, le=599)
     rate_limit_per_s: float | None = Field(default=None, gt=0)
     mode: FaultMode = FaultMode.NONE
+    rewrite: dict[str, str] = Field(default_factory=dict)
+    """Replaced in the bodies of answers, so that they hold what nobody expects: `{'"posted"': '"disputed"'}`."""
     paths: str | None = None
     """A regular expression of the paths concerned; None: all."""
 
@@ -100,7 +102,7 @@ class FaultMiddleware:
         elif faults.error_rate and random.random() < faults.error_rate:  # noqa: S311 - no secret
             await JSONResponse({"message": "A fault on request."}, faults.error_status)(scope, receive, send)
         else:
-            await self._spoil(faults.mode, scope, receive, send)
+            await self._spoil(faults.mode, scope, receive, _rewriting(send, faults.rewrite) if faults.rewrite else send)
 
     def _is_over(self, per_s: float) -> bool:
         """Whether this request is one too many within the last second (or, below one per second, within that interval)."""
@@ -156,6 +158,28 @@ class FaultMiddleware:
 
         await self._app(scope, receive, keep)
         return messages[0], b"".join(message.get("body", b"") for message in messages[1:])
+
+
+def _rewriting(send: Send, words: dict[str, str]) -> Send:
+    """Return a `send` that replaces words in a body, which it therefore sends at once."""
+    start: list[Message] = []
+    body: list[bytes] = []
+
+    async def rewrite(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            start.append(message)
+            return
+        body.append(message.get("body", b""))
+        if message.get("more_body"):
+            return
+        text = b"".join(body)
+        for old, new in words.items():
+            text = text.replace(old.encode(), new.encode())
+        headers = [(name, value) for name, value in start[0].get("headers", ()) if name.lower() != b"content-length"]
+        await send({**start[0], "headers": [*headers, (b"content-length", str(len(text)).encode())]})
+        await send({"type": "http.response.body", "body": text})
+
+    return rewrite
 
 
 def _drop(send: Any, *, reset: bool = False) -> None:

@@ -16,12 +16,19 @@ import orjson
 
 from subgraphs.kit.schema_drift import SchemaDrift
 
-GOLDEN = Path(__file__).parent / "golden"
+TESTS = Path(__file__).parents[1]
 
 
-def check_golden(vendor: str, version: int, parse: Mapping[str, Callable[[Any], Any]], drift: SchemaDrift) -> None:
-    """Hold a mapping to its golden file: every record whole, and what it reported as unknown."""
-    path = GOLDEN / f"{vendor}.json"
+def check_golden(
+    place: str,
+    version: int,
+    api_version: str,
+    parse: Mapping[str, Callable[[Any], Any]],
+    drift: SchemaDrift,
+) -> None:
+    """Hold a mapping to its golden file, `crm/hubspot`: every record whole, and what it reported as unknown."""
+    room, _, vendor = place.partition("/")
+    path = TESTS / room / "golden" / f"{vendor}.json"
     held = json.loads(path.read_text(encoding="utf-8"))
     cases = [
         {
@@ -35,7 +42,7 @@ def check_golden(vendor: str, version: int, parse: Mapping[str, Callable[[Any], 
         {"what": each.what, "object": each.object, "field": each.field, "value": each.value, "count": each.count}
         for each in drift.seen()
     ]
-    found = {"mappingVersion": version, "cases": cases, "reported": reported}
+    found = {"mappingVersion": version, "apiVersion": api_version, "cases": cases, "reported": reported}
     if os.environ.get("CONCORD_UPDATE_CASES") == "1":
         path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     else:
