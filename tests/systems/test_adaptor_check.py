@@ -15,7 +15,7 @@ import zendesk
 from crm_world import SECRET
 from served_process import ROOT, ServedProcess, free_port, serve_module, serve_program
 
-FOLDERS = ("tests/systems", "tests/crm", "tests/billing", "tests/erp")
+FOLDERS = ("tests/systems", "tests/crm", "tests/billing", "tests/erp", "tests/kit")
 FAST = ("checked_crm:salesforce_sandbox", "checked_billing:local_stripe")
 SLOW = (
     "checked_crm:hubspot_sandbox", "checked_crm:backlot_server", "checked_crm:simple_mockforce", "checked_billing:sandbox", "checked_billing:stateful_mock",

@@ -113,5 +113,6 @@ def _write_check(fault: Fault) -> Callable[[UnderTest[Any], Adaptor[Any]], Await
 
 READS_BEHIND_FAULTS = (*(_read_check(fault) for fault in Fault), refuses_broken_tls)
 WRITES_BEHIND_FAULTS = tuple(
-    _write_check(fault) for fault in (Fault.RATE_LIMITED, Fault.DROPPED_BEFORE, Fault.DROPPED_AFTER, Fault.TRUNCATED)
+    _write_check(fault)
+    for fault in (Fault.RATE_LIMITED, Fault.DROPPED_BEFORE, Fault.DROPPED_AFTER, Fault.TRUNCATED, Fault.HTML)
 )
