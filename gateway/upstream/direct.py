@@ -12,6 +12,8 @@ from __future__ import annotations
 import asyncio
 from time import monotonic  # event loops' clock; asking which loop runs costs a system call, and more than the time
 
+import orjson
+
 from gateway.execution.begin import begin_in_task
 from gateway.execution.ports import (
     Flight,
@@ -76,12 +78,14 @@ class Direct:
     def begin(self, request: SubgraphRequest, context: RequestContext, land: Landing) -> Flight | None:
         """Start a fetch: here where it is a common one, else in a task that goes through the policies."""
         self._headered.add(request, context)
+        if self._keeps_entities and request.entities:
+            request.decode = orjson.loads  # whoever keeps entities looks into the answer, and asks for plain JSON
+            return begin_in_task(self._general, request, context, land)
         flights, bulkhead = self._coalesced.flights, self._bulkhead
         key = (request.body, request.headers, context.caller.rights)
         now = monotonic()
         if (
             request.kind is not OperationKind.QUERY
-            or (self._keeps_entities and request.entities)
             or key in flights
             or self._breaker.open_until is not None
             or context.deadline - now < self._deadlined.fair_s

@@ -13,12 +13,19 @@ from gateway.cache.cached_entities import CachedEntities
 from gateway.cache.entity_cache import EntityCache
 from gateway.cache.shared_entries import SharedEntries
 from gateway.engine import ANONYMOUS, Caller, Engine, GraphQLRequest
+from gateway.execution.ports import SubgraphClient
 from gateway.federation.composition import SubgraphSource, compose
 from gateway.federation.ownership import CachePolicy
 from gateway.federation.supergraph import parse_supergraph
+from gateway.upstream.breaker import CircuitBreaker
+from gateway.upstream.bulkhead import Bulkhead
 from gateway.upstream.coalesce import Coalesced
+from gateway.upstream.deadline import Deadlined
+from gateway.upstream.direct import Direct
 from gateway.upstream.headers import Headered
+from gateway.upstream.lean_transport import LeanTransport
 from gateway.upstream.remote import remote_subgraph
+from gateway.upstream.retry import Retried
 
 SCHEMAS = {
     "people": """
@@ -123,6 +130,30 @@ class Cached:
         return [user["score"] for user in answer["data"]["users"]]
 
 
+def client_of(
+    url: str, cache: EntityCache, policies: Mapping[str, CachePolicy], forwarded: tuple[str, ...]
+) -> SubgraphClient:
+    """A subgraph's client as the gateway makes it, but for repeating what failed."""
+    http = remote_subgraph(url)
+    assert isinstance(http.transport, LeanTransport)
+    deadlined = Deadlined(http)
+    bulkhead = Bulkhead(deadlined)
+    breaker = CircuitBreaker(bulkhead)
+    retried = Retried(breaker, retries=0)
+    coalesced = Coalesced(retried)
+    return Direct(
+        http,
+        http.transport,
+        deadlined=deadlined,
+        bulkhead=bulkhead,
+        breaker=breaker,
+        retried=retried,
+        coalesced=coalesced,
+        headered=Headered(CachedEntities(coalesced, cache, policies), fixed={}, forwarded=forwarded),
+        keeps_entities=bool(policies),
+    )
+
+
 @asynccontextmanager
 async def cached_engine(
     policies: Mapping[str, CachePolicy],
@@ -140,11 +171,7 @@ async def cached_engine(
     cache = EntityCache(max_bytes=max_bytes, shared=shared)
     cache.use(supergraph)
     clients = {
-        name: Headered(
-            CachedEntities(Coalesced(remote_subgraph(each.url)), cache, policies if name == "scores" else {}),
-            fixed={},
-            forwarded=forwarded,
-        )
+        name: client_of(each.url, cache, policies if name == "scores" else {}, forwarded)
         for name, each in subgraphs.items()
     }
     engine = Engine(supergraph, clients)
