@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+from redis.asyncio.client import Pipeline
 
 from gateway.events.contracts import BrokenContract
 from gateway.events.dead_letters import (
@@ -144,10 +145,11 @@ class RedisDeadLetters:
         return await self._letters(numbers), int(numbers[-1]) if numbers else after, len(numbers) < _PAGE
 
     async def _letters(self, numbers: Sequence[bytes]) -> list[DeadLetter]:
-        async with self._store.redis.pipeline(transaction=True) as pipeline:
+        def fill(pipeline: Pipeline) -> None:
             for number in numbers:
                 pipeline.hgetall(self._keys[2] + number.decode())
-            rows: Any = await self._store.call(pipeline.execute())
+
+        rows = await self._store.transact(fill)
         return [_letter(int(number), row) for number, row in zip(numbers, rows, strict=True) if row]
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
+from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError
 
 from gateway.events.event import Event, RecordedEvent, parse_event, print_event
@@ -200,10 +201,12 @@ class RedisEventLog:
 
     async def _read_entries(self, after: int, size: int) -> tuple[LogBounds, list[RecordedEvent]]:
         """Return up to `size` entries after a position, and the bounds at the same moment."""
-        async with self._store.redis.pipeline(transaction=True) as pipeline:
+
+        def fill(pipeline: Pipeline) -> None:
             pipeline.hmget(self._store.key("log"), "id", "trimmed", "head")
             pipeline.xrange(self._store.key("stream"), f"({after}-0", "+", size)
-            row, entries = await self._store.call(pipeline.execute())
+
+        row, entries = await self._store.transact(fill)
         return _bounds(row), [recorded_entry(*entry) for entry in entries]
 
     async def _read_bounds(self) -> LogBounds:

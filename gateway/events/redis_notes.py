@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from redis.asyncio.client import Pipeline
+
 from gateway.events.redis_store import RedisStore
 
 
@@ -30,10 +32,12 @@ class RedisNotes:
     async def write_down(self, journal: str, entry: bytes, *, most: int) -> None:
         """Add an entry to a journal, which keeps the last `most` of them."""
         key = self._store.key(f"journal:{journal}")
-        async with self._store.redis.pipeline(transaction=True) as pipeline:
+
+        def fill(pipeline: Pipeline) -> None:
             pipeline.lpush(key, entry)
             pipeline.ltrim(key, 0, most - 1)
-            await self._store.call(pipeline.execute())
+
+        await self._store.transact(fill)
 
     async def last(self, journal: str, limit: int) -> tuple[bytes, ...]:
         """Return a journal's newest entries, newest first."""

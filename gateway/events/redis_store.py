@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError
 
 from gateway.events.log import StoreUnavailable
@@ -44,6 +45,19 @@ class RedisStore:
             return await asyncio.shield(asyncio.ensure_future(command))
         except (RedisError, OSError) as error:
             raise StoreUnavailable(f"Redis: {error}") from error
+
+    async def transact(self, fill: Callable[[Pipeline], object]) -> Any:
+        """Carry out what `fill` queues in one transaction; return the replies. Raises `StoreUnavailable`.
+
+        The whole of it is shielded: a pipeline that is left in the middle gives its connection back, reply and all.
+        """
+
+        async def carry_out() -> Any:
+            async with self.redis.pipeline(transaction=True) as pipeline:
+                fill(pipeline)
+                return await pipeline.execute()
+
+        return await self.call(carry_out())
 
     async def warn_if_forgetful(self) -> None:
         """Log a warning unless the server keeps what it acknowledges over a crash."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 import pytest
+from redis.asyncio import Redis
 
 from gateway.errors import GatewayError
 from gateway.events.cursor import parse_cursor, print_cursor
 from gateway.events.embedded import embedded_events
 from gateway.events.event import parse_event
 from gateway.events.log import EventFilter, PositionExpired, StoreUnavailable
+from gateway.events.shared import shared_events
 
 EVERYTHING = EventFilter()
 
@@ -112,3 +116,47 @@ async def test_cursors_are_opaque_and_checked(events, make):
     with pytest.raises(GatewayError) as refusal:
         parse_cursor(cursor, events.log.bounds())
     assert refusal.value.code == "EVENT_CURSOR_EXPIRED"
+
+
+@asynccontextmanager
+async def slowed(url: str, delay_s: float):
+    """A way to a Redis whose answers take their time."""
+    host, port = urlsplit(url).hostname, urlsplit(url).port
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pause_s: float) -> None:
+        try:
+            while data := await reader.read(65_536):
+                await asyncio.sleep(pause_s)
+                writer.write(data)
+                await writer.drain()
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there = await asyncio.open_connection(host, port)
+        await asyncio.gather(carry(reader, there[1], 0), carry(there[0], writer, delay_s))
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
+    finally:
+        server.close()
+
+
+async def test_readers_who_leave_in_the_middle_give_nobody_else_their_page(redis_url, make):
+    """A subscriber hangs up while its page is on the way; the next one must not be told the events of that page."""
+    async with Redis.from_url(redis_url) as redis:
+        await redis.flushall()
+    async with shared_events(redis_url) as events:
+        await events.log.append([make(number) for number in range(300)])
+    async with slowed(redis_url, 0.02) as slow, shared_events(slow) as events:
+        for turn in range(40):
+            leaving = [asyncio.create_task(events.log.read(0, EVERYTHING, 5)) for _ in range(3)]
+            await asyncio.sleep(0.001 * (turn % 20))
+            for task in leaving:
+                task.cancel()
+            await asyncio.gather(*leaving, return_exceptions=True)
+            pages = await asyncio.gather(*(events.log.read(after, EVERYTHING, 5) for after in (100, 200)))
+            assert [page.events[0].position for page in pages] == [101, 201]
