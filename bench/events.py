@@ -2,7 +2,8 @@
 
 Thousands of idle subscriptions, each to a contract of its own, and a thousand events a second, each to one of them: what
 one costs in memory, what a delivery costs in CPU, how long a change takes to its client. Then many equal subscriptions,
-which share the work of an event; and a storm in which all reconnect after a break with their last cursor.
+which share the work of an event; and a storm in which all reconnect after a break with their last cursor. Beside it, in
+the same run, Hive Gateway before a subgraph that streams the same events, where it is installed (`make bench` does that).
 
 The gateway has one core, the load the other.
 """
@@ -23,6 +24,7 @@ from pathlib import Path
 
 import httpx2
 
+from bench.event_peer import hive, measure_peer, serve_subgraph
 from bench.event_streams import Counts, Publisher, Reader, arrived, open_readers
 from bench.gateways import Gateway, concord
 from bench.processes import cpu, ending, memory_mb, start
@@ -216,8 +218,28 @@ async def fan_out(pid: int, url: str, events_url: str, count: int, events: int) 
     )
 
 
+async def beside(options: argparse.Namespace, most: int) -> str:
+    """Measure Hive Gateway, if it is there. Each of its subscriptions holds two of the `most` files that it may open."""
+    subgraph_port, port = options.port + 1, options.port + 2
+    gateway = hive(port, subgraph_port)
+    if gateway is None:
+        return "hive-gateway isn't installed; `make bench` installs it"
+    server, streams = await serve_subgraph(subgraph_port)
+    async with server:
+        with running([(gateway, port, _GATEWAY_CORE)]) as (pid,):
+            url = f"http://127.0.0.1:{port}/graphql"
+            count = min(options.subscriptions, most // 2 - 1_000)
+            return await measure_peer(pid, url, streams, count, options.rate, options.seconds)
+
+
 async def measure(options: argparse.Namespace) -> None:
-    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    if options.subscriptions > most - 500:
+        options.subscriptions = most - 500
+        print(
+            f"a process may open {most:,} files here (ulimit -Hn), so there are {options.subscriptions:,} subscriptions"
+        )
     os.sched_setaffinity(0, {_LOAD_CORE})
     port = options.port
     folder = PLACE / "events" / str(os.getpid())
@@ -243,15 +265,16 @@ async def measure(options: argparse.Namespace) -> None:
         print(result, flush=True)
         print(await storm(pid, url, readers, publisher), flush=True)
         print(await fan_out(pid, url, events_url, options.equal, 20), flush=True)
+    print(await beside(options, most), flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--subscriptions", type=int, default=9_500, help="idle ones, each to a contract of its own")
+    parser.add_argument("--subscriptions", type=int, default=10_000, help="idle ones, each to a contract of its own")
     parser.add_argument("--equal", type=int, default=1_000, help="equal ones, which share the work of an event")
     parser.add_argument("--rate", type=float, default=1_000, help="events a second")
     parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--port", type=int, default=7300, help="a free loopback port")
+    parser.add_argument("--port", type=int, default=7300, help="the first of three free loopback ports")
     asyncio.run(measure(parser.parse_args()))
 
 
