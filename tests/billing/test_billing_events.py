@@ -306,6 +306,62 @@ async def test_what_happened_while_nobody_ran_is_caught_up(tmp_path: Path, peers
     assert "GET /v1/events" in routes
 
 
+async def test_each_change_of_a_downtime_arrives_once_and_in_order_per_contract(tmp_path: Path, peers: Peers) -> None:
+    """The endpoint is off while three contracts change several times in turn; webhooks of the last changes come late, twice."""
+    async with sandbox_process(tmp_path / "sandbox", CUSTOMERS=12) as sandbox:
+        async with subgraph_process(tmp_path / "subgraph", sandbox.url, peers) as subgraph:
+            pair = Pair(subgraph, sandbox, peers)
+            await until(lambda: _answers(pair))
+            changing = [await active(pair, skip) for skip in (5, 6, 7)]
+            assert await subgraph.stop() == 0
+        numbers = [subscription["metadata"]["contract_number"] for subscription in changing]
+        steps = (
+            "pause_collection[behavior]=void",
+            "pause_collection=",
+            "metadata[limit.sso]=77",
+            "pause_collection[behavior]=void",
+        )
+        told = ("contract.paused", "contract.resumed", "entitlement.changed", "contract.paused")
+        before = len(peers.events)
+        for step in steps:
+            for subscription in changing:
+                await stripe(pair, "POST", f"/v1/subscriptions/{subscription['id']}", step)
+        assert len(peers.events) == before
+        kept = (await stripe(pair, "GET", "/v1/events?types[]=customer.subscription.updated&limit=3"))["data"]
+        async with subgraph_process(tmp_path / "subgraph", sandbox.url, peers) as subgraph:
+            for event in (*kept, *kept):
+                body = orjson.dumps(event)
+                assert (
+                    await subgraph.client.post("/webhooks/stripe", content=body, headers=signed(body))
+                ).status_code == 200
+
+            def arrived() -> bool:
+                return all(len(of(number)) >= len(told) for number in numbers)
+
+            def of(number: str) -> list[dict[str, Any]]:
+                wanted = {f"concord.{name}.v1" for name in told}
+                return [
+                    e
+                    for e in peers.events[before:]
+                    if e["data"]["keys"].get("contract") == number and e["type"] in wanted
+                ]
+
+            await until(arrived)
+            # Polls go on after that and find nothing new to tell.
+            polls = (await sandbox.requests())["byRoute"]["GET /v1/events"]
+
+            async def polled() -> bool:
+                return (await sandbox.requests())["byRoute"]["GET /v1/events"] >= polls + 3
+
+            await until(polled)
+    for number in numbers:
+        mine = of(number)
+        assert len({event["id"] for event in mine}) == len(mine) == len(told)
+        in_time = [e["type"] for e in sorted(mine, key=lambda e: e["time"])]
+        assert sorted(in_time) == sorted(f"concord.{name}.v1" for name in told)
+        assert [e["time"] for e in mine] == sorted(e["time"] for e in mine)
+
+
 async def test_a_vendor_that_limits_its_rate_is_read_at_its_pace(tmp_path: Path, peers: Peers) -> None:
     async with sandbox_process(tmp_path / "sandbox", CUSTOMERS=4) as sandbox:
         await sandbox.faults(rateLimitPerS=15)

@@ -114,6 +114,32 @@ async def test_a_hundred_customers_with_everything_cost_a_handful_of_requests(wo
     assert max(asked.values()) <= 4, asked
 
 
+async def test_every_kind_of_record_costs_at_most_one_request_per_full_batch(world: World, company: Company) -> None:
+    """HubSpot takes 100 ids a request, and 1,000 for links: more customers than one batch cost the next one, no more."""
+    ids = list(refs(company).values())
+    assert 100 < len(ids) <= 200
+    fields = """... on Customer { crmRef owner { id } contacts(first: 100) { totalCount edges { node { id email } } }
+        opportunities(first: 100) { totalCount edges { node { id name } } } }"""
+    await world.forget_requests()
+    answer = await world.ask(ENTITIES % fields, customers(*ids))
+    assert "errors" not in answer
+    asked = await world.vendor_requests()
+    found = answer["data"]["_entities"]
+    records = {
+        "companies": len(ids),
+        "contacts": len({edge["node"]["id"] for one in found for edge in one["contacts"]["edges"]}),
+        "deals": len({edge["node"]["id"] for one in found for edge in one["opportunities"]["edges"]}),
+    }
+    for kind, count in records.items():
+        assert 0 < asked[f"POST /crm/v3/objects/{kind}/batch/read"] <= -(-count // 100), (kind, count, asked)
+    links = {route: count for route, count in asked.items() if "associations" in route}
+    assert links
+    assert all(count <= -(-len(ids) // 1000) for count in links.values()), links
+    batches = {f"POST /crm/v3/objects/{kind}/batch/read" for kind in records}
+    others = {route: count for route, count in asked.items() if route not in {*links, *batches}}
+    assert sum(others.values()) <= 1, others  # the owners, listed once
+
+
 async def test_two_records_of_one_customer_are_combined(world: World, company: Company) -> None:
     first, second = list(refs(company).values())[:2]
     fields = "... on Customer { crmRef name opportunities { edges { node { id } } } }"
