@@ -95,6 +95,10 @@ bench-planning: install ## time the planner on operations and graphs made to be 
 bench-events: install ## measure subscriptions: memory of an idle one, CPU of a delivery, a storm of reconnects
 	@$(BIN)/python -m bench.events $(ARGS)
 
+.PHONY: bench-latency
+bench-latency: install ## what the gateway adds to the slowest chain of subgraphs, for a view of three fetches
+	@$(BIN)/python -m bench.latency $(ARGS)
+
 bench-product: install ## what the consumers' operations cost on the whole product, cache off, cold and hot
 	@$(BIN)/python -m bench.product $(ARGS)
 

@@ -66,7 +66,8 @@ def main(
                 )
     path = results or PLACE / "results" / f"{query}-{connections}-{late_ms:g}ms{'-shared' if shared else ''}.json"
     title = f"{query} query, {connections} connections, {rounds} x {seconds:g} s, subgraphs {late_ms:g} ms late"
-    print_report(title, candidates, {name: medians(each) for name, each in rows.items()}, read_results(path))
+    medians_of = {name: medians(each) for name, each in rows.items()}
+    print_report(title, candidates, medians_of, read_results(path), path.with_suffix(".svg"))
     options = {"query": query, "connections": connections, "seconds": seconds, "late_ms": late_ms, "shared": shared}
     write_results(path, options, rows)
 

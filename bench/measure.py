@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.gateways import Gateway
-from bench.processes import core_busy_s, cpu, memory_mb
+from bench.processes import core_busy_s, cpu, memory_mb, private_mb
 from bench.workplace import PLACE
 
 
@@ -76,6 +76,9 @@ class Row:
     p99: float
     fetches: float
     memory_mb: float
+    """Resident."""
+    private_mb: float
+    """Of that, what no other process has as well."""
     failed: int
     """Answers that were broken, refused or wrong."""
     others: float
@@ -153,6 +156,7 @@ def measure(candidate: Candidate, load: Load) -> Row:
         p99=result["p99_us"] / 1e3,
         fetches=fetched / answers,
         memory_mb=memory_mb(candidate.pid),
+        private_mb=private_mb(candidate.pid),
         failed=result["refused"] + result["broken"],
         others=max(0.0, core - used.run) / seconds,
     )

@@ -71,7 +71,7 @@ def _name(pid: int) -> str | None:
     module = next((word for word in words if word.startswith("subgraphs.")), None)
     if module is not None:
         return _SANDBOX if module.endswith(".sandbox") else module.split(".")[1]
-    return "gateway" if "serve" in words else None
+    return "gateway" if "gateway.cli.worker" in words else None
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bench.chart import bars
 from bench.measure import Candidate, Row
 
 CALM = 0.15
@@ -30,14 +31,17 @@ def medians(rows: Sequence[Row]) -> Row:
 
 
 def print_report(
-    title: str, candidates: Sequence[Candidate], results: Mapping[str, Row], before: dict[str, Any]
+    title: str, candidates: Sequence[Candidate], results: Mapping[str, Row], before: dict[str, Any], chart: Path
 ) -> None:
-    """Print the table, ours against each peer, the chart, and how ours compares with an earlier run."""
+    """Print the table, ours against each peer, the chart, and how ours compares with an earlier run.
+
+    The chart is drawn as an SVG, too.
+    """
     console = Console(width=150)
     table = Table(title=title, title_justify="left")
     for heading in ("gateway", "CPU ms", "user", "system", "req/s", "req/core·s", "p50 ms", "p95", "p99", "fetches"):
         table.add_column(heading, justify="left" if heading == "gateway" else "right")
-    for heading in ("MB", "failed", "core taken by others", "field order"):
+    for heading in ("MB", "own MB", "failed", "core taken by others", "field order"):
         table.add_column(heading, justify="right")
     for each in candidates:
         row = results[each.gateway.name]
@@ -48,6 +52,7 @@ def print_report(
             *(f"{figure:.1f}" for figure in (row.p50, row.p95, row.p99)),
             f"{row.fetches:.2f}",
             f"{row.memory_mb:.0f}",
+            f"{row.private_mb:.0f}",
             str(row.failed),
             f"{row.others:.0%}",
             "query" if each.keeps_order else "other",
@@ -67,6 +72,8 @@ def print_report(
     for name, row in sorted(results.items(), key=lambda each: each[1].cpu):
         bar = "█" * max(1, round(row.cpu / longest * _CHART_WIDTH))
         console.print(f"  {name:18} {bar} {row.cpu:.3f} ms", highlight=False)
+    bars(chart, f"CPU per request: {title}", {name: row.cpu for name, row in results.items()}, unit="ms", ours=_OURS)
+    console.print(f"  drawn in {chart}", highlight=False)
     _print_comparison(console, results, before)
 
 

@@ -12,11 +12,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from bench.chart import curves
 from bench.figures import compare_and_keep
 from bench.planning import exponent
 from bench.processes import cpu_alone, memory_mb
 from bench.scale_graph import FIELDS, SUBGRAPHS, Answers, write_graph
 from bench.scale_load import connect, dawdle, load, request
+from bench.scale_workers import measure_workers
 from bench.workplace import PLACE, ROOT
 
 _BAR = 40
@@ -68,22 +70,25 @@ def main(
     seconds: Annotated[float, typer.Option(help="Processor time to gather for each size.")] = 0.6,
     slow_clients: Annotated[int, typer.Option(help="Clients that read 1 kB/s of a 10 MB answer; 0: none.")] = 200,
     slow_s: Annotated[float, typer.Option(help="For how long they do.")] = 15.0,
+    workers: Annotated[int, typer.Option(help="Workers behind one port, at most; 0: leave that out.")] = 2,
 ) -> None:
     """Start a gateway over 202 subgraphs and print how the cost of a request grows; 1.0 is linear."""
-    asyncio.run(_run([axis for axis in AXES if _is_wanted(axis, only)], seconds, slow_clients, slow_s))
+    axes = [axis for axis in AXES if _is_wanted(axis, only)]
+    asyncio.run(_run(axes, seconds, slow_clients, slow_s, workers))
 
 
 def _is_wanted(axis: Axis, only: str) -> bool:
     return not only or any(part.strip() in axis.name for part in only.split(","))
 
 
-async def _run(axes: Sequence[Axis], seconds: float, slow_clients: int, slow_s: float) -> None:
+async def _run(axes: Sequence[Axis], seconds: float, slow_clients: int, slow_s: float, workers: int) -> None:
     console = Console(width=110, highlight=False)
     server = await asyncio.get_running_loop().create_server(Answers, "127.0.0.1", 0, backlog=4_096)
     folder = PLACE / "scale"
     config = write_graph(folder, server.sockets[0].getsockname()[1])
     command = (sys.executable, "-m", "gateway.cli.main", "serve", "--config", str(config))
     figures: dict[str, dict[str, float]] = {}
+    series: dict[str, list[tuple[float, float]]] = {}
     with (folder / "gateway.log").open("wb") as log:
         gateway = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=log)
     try:
@@ -95,6 +100,7 @@ async def _run(axes: Sequence[Axis], seconds: float, slow_clients: int, slow_s: 
         for axis in axes:
             points = [await _measure(gateway.pid, port, axis, size, seconds) for size in axis.sizes]
             _draw(console, axis, points)
+            series[axis.name] = [(point.size, point.cpu_ms) for point in points]
             for point in points:
                 figures[f"{axis.name} {point.size}"] = {"CPU ms": point.cpu_ms, "MB": point.memory_mb}
         if slow_clients:
@@ -102,7 +108,13 @@ async def _run(axes: Sequence[Axis], seconds: float, slow_clients: int, slow_s: 
     finally:
         gateway.send_signal(signal.SIGTERM)
         await gateway.wait()
-        server.close()
+    if workers:
+        figures |= await measure_workers(console, config, _ROWS, 100, most=workers, seconds=max(2.0, 5 * seconds))
+    server.close()
+    if series:
+        chart = PLACE / "results/scale.svg"
+        curves(chart, "CPU per request (dashed: linear)", series, unit="ms")
+        console.print(f"Chart: {chart}")
     compare_and_keep(PLACE / "results/scale.json", {"seconds": seconds}, figures, watched="CPU ms")
 
 

@@ -52,6 +52,8 @@ def write_graph(folder: Path, port: int) -> Path:
     lines += [
         "[access]",
         'policy = "development"',
+        "[limits]",
+        "in_flight = 10_000",  # more than there are connections: what is refused costs next to nothing
         "[events]",
         f"contracts = {json.dumps(str(ROOT / 'schema/events'))}",
     ]

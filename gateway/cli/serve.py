@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.options import CONFIG, ConfigOption
+from gateway.cli.worker_process import worker_command, worker_environment
 
 
 def serve(
@@ -26,4 +27,4 @@ def serve(
         return
     sys.stdout.flush()
     # The same process goes on without the command line's libraries.
-    os.execv(sys.executable, (sys.executable, "-m", "gateway.cli.worker", str(config)))  # noqa: S606 - ourselves
+    os.execve(sys.executable, worker_command(config), worker_environment())  # noqa: S606 - ourselves

@@ -20,6 +20,7 @@ from gateway.cli.options import CONFIG, ConfigOption
 from gateway.cli.processes import ProcessFailed, ProcessPlan, Supervisor
 from gateway.cli.secrets import internal_secret, local_secret
 from gateway.cli.state_directory import claimed
+from gateway.cli.worker_process import worker_environment
 from gateway.settings import ProcessSettings, Settings, SettingsRefused, load_settings
 
 _REFERENCE = re.compile(r"\$\{(secret|url):([^}]+)\}")
@@ -102,7 +103,11 @@ def _process_plans(settings: Settings, config: Path, sandbox: dict[str, int | No
         name="gateway",
         module="gateway.cli.worker",
         arguments=(str(config),),
-        environment={"CONCORD_SECRETS__INTERNAL": internal_secret(settings), "CONCORD_GATEWAY_URL": gateway_url},
+        environment={
+            **worker_environment(),
+            "CONCORD_SECRETS__INTERNAL": internal_secret(settings),
+            "CONCORD_GATEWAY_URL": gateway_url,
+        },
         after=tuple(settings.processes),
     )
 

@@ -18,12 +18,11 @@ from uvloop import new_event_loop
 from gateway.app import create_gateway
 from gateway.cli.secrets import internal_secret
 from gateway.cli.shared_port import shared_port
+from gateway.cli.worker_process import SHARES_PORT
 from gateway.settings import SettingsRefused, load_settings
 from gateway.telemetry.log import log_to
 from gateway.transport.garbage import settle_garbage
 from gateway.transport.server import DrainingServer, server
-
-SHARES_PORT = "--shares-port"
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ import typer
 
 from gateway.cli.secrets import internal_secret
 from gateway.cli.shared_port import shared_port
+from gateway.cli.worker_process import worker_command, worker_environment
 from gateway.settings import Settings, SettingsRefused, load_ownership, load_settings
 
 _READY_WITHIN_S = 60.0
@@ -52,11 +52,11 @@ def serve_with_workers(config: Path, workers: int) -> None:
     with shared_port(host, settings.server.port) as held:
         port = held.getsockname()[1]
         environment = {
-            **os.environ,
+            **worker_environment(),
             "CONCORD_SERVER__PORT": str(port),
             "CONCORD_SECRETS__INTERNAL": internal_secret(settings),
         }
-        command = (sys.executable, "-m", "gateway.cli.worker", str(config), "--shares-port")
+        command = worker_command(config, shares_port=True)
         stops_within_s = settings.server.announce_stop_s + settings.server.drain_s + _GRACE_S
         asyncio.run(_Workers(command, environment, workers, stops_within_s).run(f"http://{host}:{port}"))
 

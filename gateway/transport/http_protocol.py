@@ -1,4 +1,4 @@
-"""uvicorn's HTTP and WebSocket protocols, with the limits that only the one who reads the socket can keep."""
+"""uvicorn's HTTP protocol, with the limits that only the one who reads the socket can keep."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ from typing import Any
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
-from websockets.frames import CloseCode
-from websockets.http11 import Request
 
 from gateway.errors import GatewayError
 from gateway.execution.message import GraphQLResponse, refusal
@@ -31,29 +28,6 @@ _LINGER_S = 0.5
 
 _JOINED_BYTES = 4 << 10
 """Smaller answers are joined with their head; of larger ones the system takes the pieces as they lie."""
-
-
-class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """A WebSocket connection that can be dropped with unread data, whose bad text is no news, and that ends by itself."""
-
-    def handle_connect(self, event: Request) -> None:
-        super().handle_connect(event)
-        scope: Any = getattr(self, "scope", None)  # none where the handshake was refused
-        if scope is not None:
-            scope["extensions"]["concord.abort"] = self.transport.abort
-
-    def send_receive_event_to_app(self) -> None:
-        if self.curr_msg_data_type == "text" and not _is_utf8(self.frames):
-            self.frames = []
-            self.conn.send_close(CloseCode.INVALID_DATA)
-            self.handle_parser_exception()
-            return
-        super().send_receive_event_to_app()
-
-    def shutdown(self) -> None:
-        """Leave an open connection to the application, which finishes its answers and closes it."""
-        if not self.handshake_complete or self.close_sent:
-            super().shutdown()
 
 
 class FastCycle:
@@ -98,14 +72,6 @@ class FastCycle:
         self.flight = None
         self.response_started = self.response_complete = True
         self._write(self, head, correlation, response)
-
-
-def _is_utf8(parts: list[bytes]) -> bool:
-    try:
-        b"".join(parts).decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) -> type[asyncio.Protocol]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from typing import Any, cast
 
 import uvicorn
 
 from gateway.transport.asgi import ASGIApp
 from gateway.transport.drain import Drain
-from gateway.transport.http_protocol import WebSocketProtocol, http_protocol
+from gateway.transport.http_protocol import http_protocol
 from gateway.transport.routes import Routes
 from gateway.transport.settings import TransportSettings
 
@@ -40,6 +41,13 @@ class DrainingServer(uvicorn.Server):
         return tuple(each.getsockname()[:2] for server in self.servers for each in server.sockets)
 
 
+def _websocket(*arguments: Any, **options: Any) -> asyncio.Protocol:
+    """Make the protocol of one WebSocket connection."""
+    from gateway.transport.websocket_protocol import WebSocketProtocol  # noqa: PLC0415 - see there
+
+    return WebSocketProtocol(*arguments, **options)
+
+
 def server(
     app: ASGIApp,
     *,
@@ -59,7 +67,7 @@ def server(
         host=host,
         port=port,
         http=http_protocol(settings, app.fast if isinstance(app, Routes) else {}),
-        ws=WebSocketProtocol,
+        ws=cast("type[asyncio.Protocol]", _websocket),
         ws_max_size=settings.websocket.max_message_bytes,
         ws_per_message_deflate=False,  # memory for each connection, and one more thing to be bombed with
         lifespan="on",

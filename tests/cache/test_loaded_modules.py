@@ -30,6 +30,7 @@ UNUSED = {
     "sqlalchemy": "no workflows are carried",
     "strawberry": "the gateway's own graph is not served",
     "typer": "the command line is not part of it",
+    "websockets": "no WebSocket was opened",
 }
 """Module → why a gateway over a plain graph has no use for it."""
 
