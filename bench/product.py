@@ -72,7 +72,9 @@ def main(
                 costs[f"{name}, cache {cache}"] = asyncio.run(_measure(running, bodies, headers, at_once))
         if not only or _EVENTS in only.split(","):
             costs[f"{_EVENTS}, per event"] = asyncio.run(_measure_events(running, requests))
+        resident, own = running.gateway_memory_mb()
     _print(costs)
+    Console(highlight=False).print(f"The gateway holds {resident:.0f} MB, {own:.0f} of them its own.")
     figures = {
         row: {"p50 ms": cost.p50_ms, "p99 ms": cost.p99_ms, "vendor requests": cost.vendor_requests}
         | {f"{process} CPU ms": ms for process, ms in cost.cpu_ms.items()}

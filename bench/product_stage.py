@@ -17,7 +17,7 @@ from pathlib import Path
 
 import httpx2
 
-from bench.processes import cpu_alone, family
+from bench.processes import cpu_alone, family, memory_mb, private_mb
 from bench.workplace import ROOT
 
 _SANDBOX = "sandboxes"
@@ -52,6 +52,11 @@ class Product:
             if name is not None:
                 used[name] = used.get(name, 0.0) + cpu_alone(pid)
         return used
+
+    def gateway_memory_mb(self) -> tuple[float, float]:
+        """Return the gateway's resident memory, and what of it no other process shares."""
+        (pid,) = (each for each in family(self.pid) if _name(each) == "gateway")
+        return memory_mb(pid), private_mb(pid)
 
     def vendor_requests(self) -> int:
         """Return how many requests the sandboxes have had so far."""
