@@ -25,7 +25,6 @@ _FAST_BYTES = 64 << 10
 _LINGER_S = 0.5
 """How long a connection without a request is kept when the process stops: one may be on its way, and is answered."""
 
-
 _JOINED_BYTES = 4 << 10
 """Smaller answers are joined with their head; of larger ones the system takes the pieces as they lie."""
 
