@@ -68,6 +68,7 @@ def read_webhooks(settings: Settings, contracts: EventContracts) -> tuple[Webhoo
                 timeout_s=each.timeout_s,
                 first_pause_s=each.first_pause_s,
                 longest_pause_s=each.longest_pause_s,
+                park_after=each.park_after,
                 disable_after_s=each.disable_after_s,
             )
         )

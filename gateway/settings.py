@@ -175,6 +175,8 @@ class WebhookSettings(Table):
     """Pause after a failure; it doubles with each further one …"""
     longest_pause_s: float = Field(300.0, gt=0)
     """… up to this."""
+    park_after: int = Field(10, ge=1)
+    """Attempts after which an event is parked that the receiver refuses, or fails at while it takes others."""
     disable_after_s: float = Field(3 * 24 * 3600.0, gt=0)
     """How long everything may fail before the webhook is switched off. Its events wait, as long as they are kept."""
 

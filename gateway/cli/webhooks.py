@@ -15,7 +15,7 @@ from gateway.cli.graph_client import GraphClient, TokenOption, UrlOption, refusa
 from gateway.cli.options import CONFIG, ConfigOption, JsonOption
 
 _WEBHOOKS = """query ($first: Int!) { webhooks { name url delivered failingSince failures disabledAt reason
-  deliveries(first: $first) { at eventId eventType attempt status error durationMs replayId } }
+  deliveries(first: $first) { at eventId eventType attempt status error durationMs replayId } parked { eventId eventType recordedAt attempts reason } }
   eventConsumers { name waiting missed } }"""
 _ENABLE = "mutation ($input: EnableWebhookInput!) { enableWebhook(input: $input) { webhook { name } } }"
 _REPLAY = """mutation ($input: ReplayEventsInput!) { replayEvents(input: $input) {
@@ -43,12 +43,12 @@ def webhooks(
         return
     console = Console()
     if name is None:
-        table = Table("name", "url", "delivered", "waiting", "missed", "state")
+        table = Table("name", "url", "delivered", "waiting", "missed", "parked", "state")
         for hook in hooks:
             state = "disabled" if hook["disabledAt"] else "failing" if hook["failingSince"] else "works"
             told = f"{state}: {hook['reason']}" if hook["reason"] else state
             counts = (str(hook.get(each, "-")) for each in ("delivered", "waiting", "missed"))
-            table.add_row(hook["name"], escape(hook["url"]), *counts, escape(told))
+            table.add_row(hook["name"], escape(hook["url"]), *counts, str(len(hook["parked"])), escape(told))
         console.print(table)
         return
     table = Table("at", "event", "attempt", "status", "error", "ms")

@@ -37,6 +37,8 @@ class Webhook:
     first_pause_s: float = 1.0
     """Pause after the first failure; it doubles with each one."""
     longest_pause_s: float = 300.0
+    park_after: int = 10
+    """Attempts after which an event is parked that the receiver refuses, or fails at while it takes others."""
     disable_after_s: float = 3 * 24 * 3600.0
     """How long everything may fail before the webhook is switched off, until a person enables it again."""
 
@@ -73,6 +75,22 @@ class Delivery:
     duration_ms: float
     replay_id: str | None
     """The replay that it belongs to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parked:
+    """An event that a webhook could not take, put aside so that those after it go on."""
+
+    event_id: str
+    event_type: str
+    subject: str
+    position: int
+    recorded_at: datetime
+    at: datetime
+    """When it was tried last."""
+    attempts: int
+    reason: str
+    """Why the last attempt failed."""
 
 
 def parse_secret(text: str) -> bytes:
@@ -130,3 +148,15 @@ def parse_delivery(body: bytes) -> Delivery:
     """Return a kept attempt; the inverse of `print_delivery`."""
     fields = orjson.loads(body)
     return Delivery(**{**fields, "at": datetime.fromisoformat(fields["at"])})
+
+
+def print_parked(parked: Parked) -> bytes:
+    """Return a parked event as text to keep."""
+    return orjson.dumps(asdict(parked))
+
+
+def parse_parked(body: bytes) -> Parked:
+    """Return a kept parked event; the inverse of `print_parked`."""
+    fields = orjson.loads(body)
+    instants = {name: datetime.fromisoformat(fields[name]) for name in ("at", "recorded_at")}
+    return Parked(**{**fields, **instants})

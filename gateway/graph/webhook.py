@@ -13,6 +13,7 @@ from gateway.events.log import StoreUnavailable
 from gateway.events.meter import TypeLag
 from gateway.events.replay_job import ReplayJob as Job
 from gateway.events.webhook import Delivery, WebhookState
+from gateway.events.webhook import Parked as ParkedEvent
 from gateway.graph.context import GraphInfo
 from gateway.graph.refusal import refusal
 
@@ -50,6 +51,39 @@ class WebhookDelivery:
         )
 
 
+@strawberry.type(description="An event that a webhook could not take; those after it went on. A replay delivers it.")
+class ParkedDelivery:
+    """An event that was put aside."""
+
+    event_id: strawberry.ID = strawberry.field(description="The event.")
+    event_type: str = strawberry.field(description="Its type, such as `concord.invoice.paid.v1`.")
+    subject: strawberry.ID = strawberry.field(description="Global id of the entity that it is about.")
+    recorded_at: datetime = strawberry.field(description="When it reached the gateway: a replay's range must hold it.")
+    at: datetime = strawberry.field(description="When it was sent last.")
+    attempts: int = strawberry.field(description="How often it was sent.")
+    reason: str = strawberry.field(description="Why the last attempt failed.")
+
+    @classmethod
+    def of(cls, parked: ParkedEvent) -> ParkedDelivery:
+        """Return a parked event as a value of the graph."""
+        return cls(
+            event_id=strawberry.ID(parked.event_id),
+            event_type=parked.event_type,
+            subject=strawberry.ID(parked.subject),
+            recorded_at=parked.recorded_at,
+            at=parked.at,
+            attempts=parked.attempts,
+            reason=parked.reason,
+        )
+
+
+async def resolve_parked(self: Webhook, info: GraphInfo) -> list[ParkedDelivery]:
+    """Return the parked events, oldest first. Raises STORE_UNAVAILABLE."""
+    async with _available():
+        found = await info.context.webhooks.parked(self.name)
+    return [ParkedDelivery.of(each) for each in found]
+
+
 async def resolve_deliveries(self: Webhook, info: GraphInfo, first: int = 20) -> list[WebhookDelivery]:
     """Return the last attempts. Raises BAD_USER_INPUT, STORE_UNAVAILABLE."""
     if not 0 <= first <= _MAX_DELIVERIES:
@@ -77,6 +111,10 @@ class Webhook:
 
     deliveries: list[WebhookDelivery] | None = strawberry.field(
         resolver=resolve_deliveries, description="The last attempts, newest first; 0 to 200 of them, 20 if not said."
+    )
+    parked: list[ParkedDelivery] | None = strawberry.field(
+        resolver=resolve_parked,
+        description="Events that it refused again and again, or failed at while it took others, oldest first.",
     )
 
     @classmethod

@@ -33,6 +33,9 @@ class Receiver:
     """(webhook-id, event) in the order of arrival."""
     replays: list[str | None] = field(default_factory=list)
     attempts: int = 0
+    refuses: dict[str, int] = field(default_factory=dict)
+    """Event to the status with which it is refused."""
+    refused: list[str] = field(default_factory=list)
     answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     """What to answer to the next attempts, instead of 204."""
 
@@ -43,6 +46,9 @@ class Receiver:
         if self.answers:
             status, headers = self.answers.pop(0)
             return Response(status_code=status, headers=headers)
+        if event["id"] in self.refuses:
+            self.refused.append(event["id"])
+            return Response(status_code=self.refuses[event["id"]])
         self.taken.append((request.headers["webhook-id"], event))
         self.replays.append(request.headers.get("concord-replay"))
         return Response(status_code=204)
@@ -215,6 +221,69 @@ async def test_a_time_range_is_replayed_to_one_consumer_flagged_as_such(deliveri
             body = {"query": replay, "variables": {"input": given | wrong}}
             answer = (await door.client.post(f"{door.url}/graphql", json=body)).json()
             assert [error["extensions"]["code"] for error in answer["errors"]] == [code]
+
+
+async def test_a_subject_that_fails_holds_back_itself_alone_and_a_poisonous_event_is_parked(
+    delivering, receiver, post, activated
+):
+    """Of two contracts, one's first event is refused for good: the other one's events, and its own later ones, arrive."""
+    poison = activated(0, contract="CON-BAD")["id"]
+    receiver.refuses = {poison: 422}
+    async with delivering(park_after=3) as door:
+        await post(
+            door,
+            activated(0, contract="CON-BAD"),
+            *(activated(n, contract="CON-GOOD") for n in (1, 2)),
+            activated(3, contract="CON-BAD"),
+            activated(4, contract="CON-GOOD"),
+        )
+        await receiver.until(4)
+        identities = [identity for identity, _ in receiver.taken]
+        assert [each for each in identities if each != activated(3)["id"]] == [activated(n)["id"] for n in (1, 2, 4)]
+        assert activated(3)["id"] in identities
+        assert receiver.refused == [poison] * 3
+        query = "{ webhooks { delivered failures parked { eventId subject attempts reason recordedAt } } }"
+        (hook,) = (await ask(door, query))["webhooks"]
+        (parked,) = hook.pop("parked")
+        assert parked.pop("recordedAt")
+        assert parked == {
+            "eventId": poison,
+            "subject": activated(0, contract="CON-BAD")["subject"],
+            "attempts": 3,
+            "reason": "status 422",
+        }
+        async with asyncio.timeout(60):
+            while (await ask(door, STATE))["eventConsumers"][0]["waiting"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        # Once the receiver is mended, a replay delivers it, and it is parked no longer.
+        receiver.refuses = {}
+        replay = """mutation { replayEvents(input: { consumer: "analytics", since: "2020-01-01T00:00:00Z", perSecond: 500,
+            reason: "mended" }) { replay { id } } }"""
+        await ask(door, replay)
+        async with asyncio.timeout(60):
+            while (await ask(door, query))["webhooks"][0]["parked"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        assert any(identity.startswith(f"{poison}:replay:") for identity, _ in receiver.taken)
+
+
+async def test_an_event_that_makes_the_receiver_fail_is_parked_only_while_it_takes_others(
+    delivering, receiver, post, activated
+):
+    """A status of 500 may be the receiver's own trouble: alone, it is tried for ever; beside successes, it is the event."""
+    poison = activated(0, contract="CON-BAD")["id"]
+    receiver.refuses = {poison: 500}
+    query = "{ webhooks { parked { eventId reason } } }"
+    async with delivering(park_after=2, longest_pause_s=0.1) as door:
+        await post(door, activated(0, contract="CON-BAD"), activated(1, contract="CON-BAD"))
+        async with asyncio.timeout(60):
+            while len(receiver.refused) < 6:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        assert (await ask(door, query))["webhooks"] == [{"parked": []}]
+        assert receiver.taken == []
+        await post(door, activated(2, contract="CON-GOOD"))
+        await receiver.until(2)
+        assert sorted(identity for identity, _ in receiver.taken) == sorted(activated(n)["id"] for n in (1, 2))
+        assert (await ask(door, query))["webhooks"] == [{"parked": [{"eventId": poison, "reason": "status 500"}]}]
 
 
 async def test_the_command_line_shows_webhooks_and_replays_to_them(delivering, receiver, post, activated):
