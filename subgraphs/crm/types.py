@@ -14,6 +14,7 @@ from subgraphs.crm.opportunity_filter import OpportunityFilter, OpportunityOrder
 from subgraphs.crm.terms import DealOrder
 from subgraphs.kit.connection import Connection, connection_of, page_window
 from subgraphs.kit.global_id import encode_global_id, local_id
+from subgraphs.kit.instance_ids import instance_of_id
 from subgraphs.kit.lineage_gap import LineageGap
 from subgraphs.kit.money import Money
 from subgraphs.kit.node import NODE_ID, Node
@@ -369,9 +370,11 @@ class Customer:
             "postalCode": company.postal_code,
             "country": company.country,
         }
+        system, own_id = instance_of_id("crm", company.id)
         return RecordCopy(
-            system=info.context.crm.vendor_of(company.id),
-            external_id=company.id,
+            system=system,
+            vendor=info.context.crm.vendor_of(company.id),
+            external_id=own_id,
             name=company.name,
             fields=[RecordField(name=name, value=value) for name, value in copied.items()],
             read_at=dt.datetime.now(dt.UTC),

@@ -53,6 +53,12 @@ class InstanceIds:
         return _changed(record, fields, lambda graph_id: graph_id.removeprefix(self.prefix)) if self.name else record
 
 
+def instance_of_id(system: str, graph_id: str) -> tuple[str, str]:
+    """Return what the crosswalk calls the instance that an id names, and its own id: ("erp", "us:12") → ("erp/us", "12")."""
+    name, separator, own = graph_id.partition(":")
+    return (f"{system}/{name}", own) if separator else (system, graph_id)
+
+
 def _changed(record: RecordT, fields: Sequence[str], change: Callable[[str], str]) -> RecordT:
     held = {name: value for name in fields if (value := getattr(record, name, None)) is not None}
     values = {

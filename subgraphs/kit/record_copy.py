@@ -27,8 +27,9 @@ class RecordCopy:
     """What one system of record itself holds about an object."""
 
     system: str = strawberry.field(
-        description="Who holds it: `billing`, `erp`, or the vendor of the CRM, such as `hubspot`."
+        description="Which system holds it, as the crosswalk calls it: `crm`, `billing`, `erp`, or one of several, `erp/us`."
     )
+    vendor: str = strawberry.field(description="Whose product that system is, such as `hubspot`.")
     external_id: str = strawberry.field(description="The id that this system itself knows the record by.")
     name: str | None = strawberry.field(
         description="The name as this system writes it; the owner's is the field of the object itself."

@@ -14,13 +14,13 @@ from test_crm_changes import DEAL, UPDATE
 from gateway.access.caller import Caller
 from gateway.access.identity import CallerSigner
 from subgraphs.crm.sandbox.salesforce.org import record_id
-from subgraphs.crm.vendors import salesforce_org
+from subgraphs.crm.vendors import hubspot_mapping, salesforce_org
 from subgraphs.kit.company.model import Company, Source
 from subgraphs.kit.global_id import encode_global_id
 
 ACQUIRED = 6
 ENTITIES = """query($of: [_Any!]!) { _entities(representations: $of) { ... on Customer { crmRef name owner { name }
-    crmRecord { system externalId } opportunities { totalCount edges { node { id name owner { name } customer { crmRef } } } }
+    crmRecord { system vendor externalId } opportunities { totalCount edges { node { id name owner { name } customer { crmRef } } } }
     contacts { totalCount } version } } }"""
 
 
@@ -100,7 +100,7 @@ async def test_a_customer_of_both_companies_is_one_and_its_records_stay_apart(jo
     answer = await joined.world.ask(ENTITIES, {"of": [{"__typename": "Customer", "crmRef": customer["crmRef"]}]})
     assert "errors" not in answer
     (found,) = answer["data"]["_entities"]
-    assert found["crmRecord"] == {"system": "hubspot", "externalId": "9100001"}
+    assert found["crmRecord"] == {"system": "crm", "vendor": "hubspot", "externalId": "9100001"}
     edges = found["opportunities"]["edges"]
     assert {edge["node"]["customer"]["crmRef"] for edge in edges} == {"9100001", f"acme:{record_id('001', 1)}"}
     assert all(edge["node"]["owner"]["name"] for edge in edges)
@@ -192,11 +192,13 @@ async def test_whoever_is_confined_to_a_region_sees_the_other_crm_as_if_it_were_
         return answer["data"]["_entities"]
 
     (one, none) = await seen("EU")
-    assert one["crmRecord"]["system"] == "hubspot"
+    assert one["crmRecord"]["system"] == "crm"
     assert {edge["node"]["customer"]["crmRef"] for edge in one["opportunities"]["edges"]} == {"9100001"}
     assert none is None
     (there, known) = await seen("US")
-    assert there["crmRecord"]["system"] == known["crmRecord"]["system"] == "salesforce"
+    for american, number in ((there, 1), (known, 2)):
+        held = {"system": "crm/acme", "vendor": "salesforce", "externalId": record_id("001", number)}
+        assert american["crmRecord"] == held
     assert await seen() == [None, None]
     assert all(await seen("EU", "US"))
 
@@ -247,7 +249,7 @@ async def test_an_acquired_crm_that_is_down_costs_its_own_records_only(joined: J
     assert CUSTOMERS > ACQUIRED
 
 
-SYSTEMS = """{ crmSystems { name vendor region mappingVersion requests budget { burst }
+SYSTEMS = """{ crmSystems { name vendor region mappingVersion apiVersion requests budget { burst }
     abilities { kind batchMode maxIdsPerCall changes concurrency writes }
     differences { kind object field value count } } }"""
 
@@ -264,7 +266,8 @@ async def test_the_graph_shows_what_each_crm_can_do_and_what_is_new_about_it(joi
         return systems if systems[1]["differences"] else None
 
     ours, theirs = await joined.world.eventually(seen)
-    assert (ours["name"], ours["vendor"], ours["region"], ours["mappingVersion"]) == ("crm", "hubspot", "EU", 1)
+    assert (ours["name"], ours["vendor"], ours["region"]) == ("crm", "hubspot", "EU")
+    assert (ours["mappingVersion"], ours["apiVersion"]) == (hubspot_mapping.VERSION, hubspot_mapping.API_VERSION)
     assert (theirs["name"], theirs["vendor"], theirs["region"]) == ("crm/acme", "salesforce", "US")
     assert theirs["differences"][0]["count"] >= 1
     assert {key: theirs["differences"][0][key] for key in ("kind", "object", "field", "value")} == {

@@ -39,7 +39,7 @@ async def test_a_customer_is_answered_whole(world: World, company: Company) -> N
     fields = """... on Customer { name segment status employees owner { name email } parent { name children { edges { node { name } } } }
         contacts { totalCount edges { node { name email jobTitle customer { name } } } }
         opportunities(orderBy: {field: NAME}) { totalCount edges { node { name stage amount { amount currency } closeOn customer { name } } } }
-        crmRecord { system externalId fields { name value } } version }"""
+        crmRecord { system vendor externalId fields { name value } } version }"""
     answer = await world.ask(ENTITIES % fields, customers(ids[child.reference]))
     assert "errors" not in answer
     (found,) = answer["data"]["_entities"]
@@ -86,7 +86,8 @@ async def test_a_customer_is_answered_whole(world: World, company: Company) -> N
             ],
         },
         "crmRecord": {
-            "system": "hubspot",
+            "system": "crm",
+            "vendor": "hubspot",
             "externalId": ids[child.reference],
             "fields": [
                 {"name": "domain", "value": child.domain},

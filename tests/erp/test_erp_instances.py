@@ -130,6 +130,12 @@ async def test_a_customer_of_both_answers_from_both_and_nothing_is_mixed_up(two:
         assert is_american is edge["node"]["customer"]["erpRef"].startswith("us:")
         for found in ids_below(edge["node"]):
             assert ("us:" in found) is is_american, found
+    record = "... on Customer { erpRecord { system vendor externalId } }"
+    held = await two.world.entities(record, *({"__typename": "Customer", "erpRef": ref} for ref in ("2", "us:2")))
+    assert [each["erpRecord"] for each in held] == [
+        {"system": "erp", "vendor": "tryton", "externalId": "2"},
+        {"system": "erp/us", "vendor": "tryton", "externalId": "2"},
+    ]
     parts = [
         (
             await two.world.entities(

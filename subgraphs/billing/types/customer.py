@@ -180,6 +180,7 @@ class Customer:
         }
         return RecordCopy(
             system="billing",
+            vendor="stripe",
             external_id=record.id,
             name=record.name,
             fields=[RecordField(name=name, value=value) for name, value in texts.items()],

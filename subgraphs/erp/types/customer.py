@@ -17,6 +17,7 @@ from subgraphs.erp.revenue import total, totals
 from subgraphs.erp.types.inputs import InvoiceFilter, InvoiceOrder, ordered, related_query
 from subgraphs.erp.types.invoice import Invoice, invoices_of
 from subgraphs.kit.connection import Connection, connection_of, page_window
+from subgraphs.kit.instance_ids import instance_of_id
 from subgraphs.kit.money import Money, sum_money
 from subgraphs.kit.record_copy import RecordCopy, RecordField
 
@@ -133,9 +134,11 @@ class Customer:
             "website": record.website,
             "email": record.email,
         }
+        system, own_id = instance_of_id("erp", record.id)
         return RecordCopy(
-            system="erp",
-            external_id=record.id,
+            system=system,
+            vendor="tryton",
+            external_id=own_id,
             name=record.legal_name,
             fields=[RecordField(name=name, value=value) for name, value in fields.items()],
             read_at=dt.datetime.now(dt.UTC),
