@@ -242,7 +242,7 @@ async def test_a_killed_gateway_resumes_what_it_had_begun(tmp_path, start_produc
             return steps["customer in the ERP"] == "DONE"
 
         await product.eventually(under_way, within_s=60)
-        os.kill(process_of("serve", f"CONCORD_GATEWAY_URL={product.url}"), signal.SIGKILL)
+        os.kill(process_of("gateway.cli.worker", f"CONCORD_GATEWAY_URL={product.url}"), signal.SIGKILL)
         product.set_faults("erp")
         await product.eventually(lambda: is_up(product), within_s=60)
         assert (await settled(product, workflow["id"]))["status"] == "COMPLETED"
