@@ -62,22 +62,32 @@ async def resolve_workflows(
     ] = None,
     first: Annotated[int | None, strawberry.argument(description=f"At most {MAX_PAGE_SIZE}; 50 by default.")] = None,
     after: Annotated[str | None, strawberry.argument(description="A cursor: what was begun before that one.")] = None,
+    last: Annotated[
+        int | None, strawberry.argument(description="The oldest ones instead; not together with `first`.")
+    ] = None,
+    before: Annotated[str | None, strawberry.argument(description="A cursor: what was begun after that one.")] = None,
 ) -> WorkflowConnection | None:
-    """Return a page. Raises BAD_USER_INPUT, STORE_UNAVAILABLE."""
-    size = _PAGE_SIZE if first is None else first
+    """Return a page from the front or from the back. Raises BAD_USER_INPUT, STORE_UNAVAILABLE."""
+    if first is not None and last is not None:
+        raise refusal("BAD_USER_INPUT", "Ask for `first` or for `last`, not both.")
+    backward = last is not None or (before is not None and first is None)
+    given = last if backward else first
+    size = _PAGE_SIZE if given is None else given
     if not 0 <= size <= MAX_PAGE_SIZE:
         raise refusal("BAD_USER_INPUT", f"A page has between 0 and {MAX_PAGE_SIZE} items.")
     wanted = _filter(filter)
     try:
-        page = await desk_of(info).page(wanted, size=size, after=_parse(after))
+        page = await desk_of(info).page(
+            wanted, size=size, after=_parse(after), before=_parse(before), backward=backward
+        )
     except GatewayError as error:
         raise to_graphql_error(error) from error
     edges = [WorkflowEdge(node=Workflow.of(record), cursor=_cursor(record)) for record in page.workflows]
     return WorkflowConnection(
         edges=edges,
         page_info=PageInfo(
-            has_next_page=page.has_more,
-            has_previous_page=after is not None,
+            has_next_page=before is not None if backward else page.has_more,
+            has_previous_page=page.has_more if backward else after is not None,
             start_cursor=edges[0].cursor if edges else None,
             end_cursor=edges[-1].cursor if edges else None,
         ),

@@ -19,7 +19,7 @@ from subgraphs.identity.customers import RECORD_COLUMNS, StoredRecord, read_reco
 from subgraphs.identity.directory import DirectoryField, DirectoryPage, DirectoryQuery, find_customers
 from subgraphs.identity.terms import CustomerStatus, Segment
 from subgraphs.identity.types import Customer, UnmatchedRecord, find_customer
-from subgraphs.kit.connection import Connection, Edge, PageWindow, encode_cursor, page_of, page_window
+from subgraphs.kit.connection import Connection, CursorValue, Edge, PageWindow, encode_cursor, page_of, page_window
 from subgraphs.kit.described_enum import described_enum
 from subgraphs.kit.global_id import local_id
 from subgraphs.kit.order import OrderDirection
@@ -118,20 +118,27 @@ async def resolve_unmatched_records(
     ] = None,
     first: int | None = None,
     after: str | None = None,
+    last: int | None = None,
+    before: str | None = None,
 ) -> Connection[UnmatchedRecord]:
     """Return records on hold, by system and external id. Raises BadUserInputError."""
-    window = page_window(first=first, after=after)
+    window = page_window(first=first, after=after, last=last, before=before)
     hidden = info.context.hidden_systems()
     bounds = info.context.bounds
     records, total = await info.context.database.run(
         lambda connection: _find_held(connection, system, window, hidden, bounds)
     )
+    shown, goes_on = records[: window.size], len(records) > window.size
     edges = [
         Edge(node=UnmatchedRecord.of(record), cursor=encode_cursor(record.system, record.external_id))
-        for record in records[: window.size]
+        for record in (reversed(shown) if window.backward else shown)
     ]
-    has_next = len(records) > window.size
-    return page_of(edges, has_next=has_next, has_previous=window.after is not None, total_count=total)
+    return page_of(
+        edges,
+        has_next=window.before is not None if window.backward else goes_on,
+        has_previous=goes_on if window.backward else window.after is not None,
+        total_count=total,
+    )
 
 
 @strawberry.type
@@ -187,17 +194,11 @@ def _find_customers(
 def _find_held(
     connection: sqlite3.Connection, system: str | None, window: PageWindow, hidden: Sequence[str], bounds: Bounds
 ) -> tuple[list[StoredRecord], int]:
-    """Return one record more than the page has, if there are more, and how many there are.
+    """Return one record more than the page has, if there are more, and how many there are; the last first, if asked so.
 
     A record that is nobody's yet is beyond whatever bounds there are.
     """
-    match window.after:
-        case None:
-            position: tuple[str, str] = ("", "")
-        case (str() as last_system, str() as last_id):
-            position = (last_system, last_id)
-        case _:
-            raise BadUserInputError("The cursor is not one of this list.")
+    lower, upper = _held_cursor(window.after), _held_cursor(window.before)
     concealed = json.dumps(list(hidden))
     where = (
         "hold_reason is not null and (? is null or system = ?) and system not in (select value from json_each(?))"
@@ -209,9 +210,21 @@ def _find_held(
     where += f" and {confined}"
     asked = (system, system, concealed, concealed, concealed, *values)
     (total,) = connection.execute(f"select count(*) from records where {where}", asked).fetchone()  # noqa: S608
+    direction = "desc" if window.backward else "asc"
     rows = connection.execute(
-        f"select {RECORD_COLUMNS} from records where {where} and (system, external_id) > (?, ?)"  # noqa: S608 - constants
-        " order by system, external_id limit ?",
-        (*asked, *position, window.size + 1),
+        f"select {RECORD_COLUMNS} from records where {where}"  # noqa: S608 - constants
+        " and (system, external_id) > (?, ?) and (? is null or (system, external_id) < (?, ?))"
+        f" order by system {direction}, external_id {direction} limit ?",
+        (*asked, *(lower or ("", "")), upper and upper[0], *(upper or (None, None)), window.size + 1),
     )
     return [read_record(row) for row in rows], int(total)
+
+
+def _held_cursor(cursor: tuple[CursorValue, ...] | None) -> tuple[str, str] | None:
+    match cursor:
+        case None:
+            return None
+        case (str() as system, str() as external_id):
+            return system, external_id
+        case _:
+            raise BadUserInputError("The cursor is not one of this list.")

@@ -100,6 +100,20 @@ async def test_what_is_unclear_waits_with_its_candidates(identity, record):
         ("31", "AMBIGUOUS", None, {(first, "DOMAIN"), (second, "DOMAIN")}),
         ("32", "NEEDS_REVIEW", None, {(third, "NAME")}),
     ]
+    back = """query ($last: Int, $before: String) { unmatchedRecords(last: $last, before: $before) {
+      pageInfo { hasNextPage hasPreviousPage startCursor } edges { node { externalId } } } }"""
+    end = (await identity.data(back, last=2))["unmatchedRecords"]
+    cursor = end["pageInfo"].pop("startCursor")
+    assert end == {
+        "pageInfo": {"hasNextPage": False, "hasPreviousPage": True},
+        "edges": [{"node": {"externalId": "31"}}, {"node": {"externalId": "32"}}],
+    }
+    start = (await identity.data(back, last=2, before=cursor))["unmatchedRecords"]
+    assert start["pageInfo"].pop("startCursor")
+    assert start == {
+        "pageInfo": {"hasNextPage": True, "hasPreviousPage": False},
+        "edges": [{"node": {"externalId": "4"}}],
+    }
 
 
 async def test_a_link_stays_when_a_record_changes_its_mind_and_the_conflict_is_listed(identity, record):

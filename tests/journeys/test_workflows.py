@@ -188,6 +188,28 @@ async def test_a_completed_workflow_can_be_taken_back_and_leaves_nothing(selling
     assert again["errors"][0]["extensions"]["code"] == "CONFLICT"
 
 
+def test_workflows_are_paged_from_either_end(selling):
+    query = """query($first: Int, $last: Int, $after: String, $before: String) {
+      workflows(first: $first, last: $last, after: $after, before: $before) {
+        edges { cursor node { id } } pageInfo { hasNextPage hasPreviousPage } } }"""
+
+    def page(**window: Any) -> tuple[list[str], list[str], bool, bool]:
+        found = selling.data(query, window)["workflows"]
+        edges, info = found["edges"], found["pageInfo"]
+        ids = [edge["node"]["id"] for edge in edges]
+        return ids, [edge["cursor"] for edge in edges], info["hasPreviousPage"], info["hasNextPage"]
+
+    whole, cursors, *_ = page(first=200)
+    assert len(whole) > 2
+    ids, ends, has_previous, has_next = page(last=2)
+    assert (ids, has_previous, has_next) == (whole[-2:], True, False)
+    ids, _, has_previous, has_next = page(last=200, before=ends[0])
+    assert (ids, has_previous, has_next) == (whole[:-2], False, True)
+    assert page(first=1, after=cursors[0], before=cursors[2])[0] == [whole[1]]
+    answer = selling.ask(query, {"first": 1, "last": 1})
+    assert answer["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+
+
 def test_a_dry_run_tells_what_would_be_written_and_writes_nothing(selling, opportunity):
     before = selling.data("{ workflows { totalCount } }")
     selling.forget_vendor_requests("crm", "billing", "erp")

@@ -126,9 +126,17 @@ class WorkflowDesk:
         """Return workflow → its steps in order."""
         return await self._stored(self._store.steps, workflows)
 
-    async def page(self, wanted: WorkflowFilter, *, size: int, after: tuple[float, str] | None) -> WorkflowPage:
-        """Return workflows, the newest first."""
-        return await self._stored(self._listing.page, wanted, size=size, after=after)
+    async def page(
+        self,
+        wanted: WorkflowFilter,
+        *,
+        size: int,
+        after: tuple[float, str] | None,
+        before: tuple[float, str] | None = None,
+        backward: bool = False,
+    ) -> WorkflowPage:
+        """Return workflows, the newest first; as `Listing.page` says."""
+        return await self._stored(self._listing.page, wanted, size=size, after=after, before=before, backward=backward)
 
     async def count(self, wanted: WorkflowFilter) -> int:
         """Return how many workflows there are."""

@@ -25,19 +25,33 @@ class Listing:
     def __init__(self, database: WorkflowDatabase) -> None:
         self._database = database
 
-    def page(self, wanted: WorkflowFilter, *, size: int, after: tuple[float, str] | None) -> WorkflowPage:
-        """Return up to `size` workflows begun before `after`, the (start, id) of the one before."""
+    def page(
+        self,
+        wanted: WorkflowFilter,
+        *,
+        size: int,
+        after: tuple[float, str] | None,
+        before: tuple[float, str] | None = None,
+        backward: bool = False,
+    ) -> WorkflowPage:
+        """Return up to `size` workflows between two places of the list, each the (start, id) of a workflow.
+
+        `after` is that of a newer one, `before` that of an older one. `backward`: the last of them, not the first.
+        """
         where, given = _conditions(wanted)
-        if after is not None:
-            where.append("(started_at < ? OR (started_at = ? AND id < ?))")
-            given += [after[0], after[0], after[1]]
+        for place, sign in ((after, "<"), (before, ">")):
+            if place is not None:
+                where.append(f"(started_at {sign} ? OR (started_at = ? AND id {sign} ?))")
+                given += [place[0], place[0], place[1]]
+        order = "ASC" if backward else "DESC"
         with self._database.transaction() as execute:
             rows = execute(
                 f"SELECT {WORKFLOW} FROM concord_workflow WHERE {' AND '.join(where)} "  # noqa: S608 - our own names
-                "ORDER BY started_at DESC, id DESC LIMIT ?",
+                f"ORDER BY started_at {order}, id {order} LIMIT ?",
                 (*given, size + 1),
             )
-        return WorkflowPage(workflows=[to_workflow(row) for row in rows[:size]], has_more=len(rows) > size)
+        found = [to_workflow(row) for row in rows[:size]]
+        return WorkflowPage(workflows=found[::-1] if backward else found, has_more=len(rows) > size)
 
     def count(self, wanted: WorkflowFilter) -> int:
         """Return how many there are."""
