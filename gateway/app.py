@@ -335,6 +335,10 @@ def _read_query(settings: Settings) -> str:
 
 
 async def _open_writes(settings: Settings) -> WriteStore:
+    if settings.writes.redis_url is not None:
+        from gateway.writes.redis_store import RedisWriteStore  # noqa: PLC0415 - only where several gateways share one
+
+        return await RedisWriteStore.open(settings.writes.redis_url, keep_s=settings.writes.keep_s)
     if settings.writes.postgres_url is not None:
         from gateway.writes.postgres_store import PostgresWriteStore  # noqa: PLC0415 - an extra that one gateway alone does without
 

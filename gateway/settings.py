@@ -195,6 +195,8 @@ class WritesSettings(Table):
 
     postgres_url: str | None = Field(None, pattern=r"^postgres(ql)?://", repr=False)
     """The Postgres that several gateways share; without it one gateway keeps a SQLite file."""
+    redis_url: str | None = Field(None, pattern=r"^rediss?://", repr=False)
+    """The Redis that several gateways keep keys and answers in, in place of either; workflows stay where they are."""
     keep_s: float = Field(24 * 3600.0, gt=0)
     """How long a key is remembered."""
 
@@ -350,7 +352,7 @@ class Settings(Table):
     events: EventsSettings = EventsSettings()
     webhooks: Mapping[str, WebhookSettings] = Field(default_factory=dict)
     entities: EntitiesSettings = EntitiesSettings()
-    writes: WritesSettings = WritesSettings(postgres_url=None)
+    writes: WritesSettings = WritesSettings(postgres_url=None, redis_url=None)
     workflows: WorkflowsSettings = WorkflowsSettings(lease_s=10.0, approval_above=None)
     reconciliation: ReconciliationSettings = Field(default_factory=lambda: ReconciliationSettings.model_validate({}))
     limits: LimitsSettings = LimitsSettings(requests_per_s=None, redis_url=None)

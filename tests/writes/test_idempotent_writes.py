@@ -1,21 +1,27 @@
 """A write with a key takes effect once: replayed, refused, waited for, and remembered over a restart."""
 
 import asyncio
+import subprocess
+import time
 import uuid
+from contextlib import closing, contextmanager
 
 import psycopg
 import pytest
+import redis
 from planned_gateway import entity, root
 from postgres import started_postgres
-from scripted_subgraph import hangs, resets
+from scripted_subgraph import hangs, reply, resets
+from served_process import free_port
 
 from gateway.engine import Caller, EngineLimits, GraphQLRequest
 from gateway.federation.plan import OperationKind, Sequence
 from gateway.upstream.retry import Retried
 from gateway.writes.idempotent import IdempotentWrites
 from gateway.writes.postgres_store import PostgresWriteStore
+from gateway.writes.redis_store import RedisWriteStore
 from gateway.writes.sqlite_store import SqliteWriteStore
-from gateway.writes.store import Answered, Claimed, Misused, Running, WriteName
+from gateway.writes.store import Answered, Claimed, Misused, Running, StoreFailed, WriteName
 
 SDL = """
 type Query { a: Int }
@@ -45,13 +51,52 @@ def postgres():
         yield url
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@contextmanager
+def started_redis(port, folder):
+    """A Redis that keeps what it acknowledges."""
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    durable = ["--appendonly", "yes", "--appendfsync", "always"]
+    server = subprocess.Popen(["redis-server", *options, *durable], stdout=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 30
+        while True:
+            assert time.monotonic() < until
+            try:
+                with closing(redis.Redis(port=port)) as client:
+                    client.ping()
+                    break
+            except redis.exceptions.ConnectionError:
+                time.sleep(0.05)
+        yield server
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory):
+    """A Redis of the tests' own."""
+    port = free_port()
+    with started_redis(port, tmp_path_factory.mktemp("redis")):
+        yield f"redis://127.0.0.1:{port}"
+
+
+@pytest.fixture(params=["sqlite", "postgres", "redis"])
 def open_store(request, tmp_path):
-    """Both stores; each test has an empty one, which it may open again and again."""
+    """All stores; each test has an empty one, which it may open again and again."""
     if request.param == "sqlite":
 
         async def opened(keep_s=60.0):
             return SqliteWriteStore(tmp_path / "writes.sqlite", keep_s=keep_s)
+
+        return opened
+    if request.param == "redis":
+        url = request.getfixturevalue("redis_url")
+        with closing(redis.Redis.from_url(url)) as client:
+            client.flushall()
+
+        async def opened(keep_s=60.0):
+            return await RedisWriteStore.open(url, keep_s=keep_s)
 
         return opened
     url = request.getfixturevalue("postgres")
@@ -248,6 +293,44 @@ async def test_an_unusable_store_refuses_before_anything_is_sent(gateway, subgra
     assert (error["code"], error["outcome"], error["retryable"]) == ("STORE_UNAVAILABLE", "NOT_APPLIED", True)
     assert subgraphs["a"].requests == []
     await store.aclose()
+
+
+async def test_a_redis_that_goes_away_refuses_writes_loses_none_and_heals(gateway, subgraphs, tmp_path):
+    port = free_port()
+    url = f"redis://127.0.0.1:{port}"
+    with pytest.raises(StoreFailed):
+        await RedisWriteStore.open(url)
+    with started_redis(port, tmp_path):
+        store = await RedisWriteStore.open(url)
+        gate = gateway(SDL, PLAN, wrap=lambda client: IdempotentWrites(client, store))
+        subgraphs["a"].say = lambda request: {"data": {"rename": None}}
+        assert await gate.ask(QUERY, idempotency_key="kept") == {"data": {"rename": None}}
+
+        async def answers_once_redis_is_gone(writer, request):
+            subgraphs["a"].behave = None
+            reached.set()
+            await gone.wait()
+            writer.write(reply(b'{"data":{"rename":null}}'))
+            await writer.drain()
+
+        reached, gone = asyncio.Event(), asyncio.Event()
+        subgraphs["a"].behave = answers_once_redis_is_gone
+        under_way = asyncio.create_task(gate.ask(QUERY, idempotency_key="under way"))
+        await reached.wait()
+    gone.set()
+    # What was sent is told as it went; its answer could not be kept, and the owner's own memory stands in.
+    assert await under_way == {"data": {"rename": None}}
+    (error,) = (await gate.ask(QUERY, idempotency_key="new"))["errors"]
+    assert (error["code"], error["outcome"], error["retryable"]) == ("STORE_UNAVAILABLE", "NOT_APPLIED", True)
+    assert sent(subgraphs) == ["kept:rename", "under way:rename"]
+    with started_redis(port, tmp_path):
+        for key in ("kept", "new", "new"):
+            assert await gate.ask(QUERY, idempotency_key=key) == {"data": {"rename": None}}
+        assert sent(subgraphs) == ["kept:rename", "under way:rename", "new:rename"]
+        name = WriteName("ada", "k", "rename")
+        await store.answer(name, b"{}")  # of a claim that is long forgotten
+        assert await store.claim(name, "f", lease_s=1) == Claimed()
+        await store.aclose()
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "a\nb"])
