@@ -105,6 +105,10 @@ bench-product: install ## what the consumers' operations cost on the whole produ
 bench-scale: install ## how a request's cost grows with answers, entities, fields, subgraphs, connections, plans
 	@$(BIN)/python -m bench.scale $(ARGS)
 
+.PHONY: bench-writes
+bench-writes: install-test ## what an idempotency key adds to a write, and workflows a second, on each store
+	@$(BIN)/python -m bench.writes $(ARGS)
+
 bench-vendors: install ## count what the consumers' operations over a thousand customers cost each system of record
 	@$(BIN)/python -m bench.vendors $(ARGS)
 
