@@ -278,9 +278,9 @@ def _table(found: list[dict[str, Any]]) -> Table:
         number = workflow["contract"]["number"] if workflow["contract"] else ""
         table.add_row(
             workflow["id"],
+            workflow["kind"],
             _coloured(workflow["status"]),
             f"{done}/{len(steps)} {at}",
-            workflow["kind"],
             number,
             workflow["startedAt"][:19],
             error,
