@@ -32,6 +32,10 @@ _UNDECIDED = frozenset(
 """Codes after which a write may or may not have happened."""
 
 
+_MOST_CURRENT, _LONGEST_CURRENT = 20, 300
+"""What a refusal may tell of an object: fields, and characters of each."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubgraphProfile:
     """How a subgraph is named to clients, and what of its own words they may read."""
@@ -58,6 +62,8 @@ class Failure:
     outcome: Outcome | None = None
     workflow: str | None = None
     """Global id of the workflow that settles it, of errors SAGA_…."""
+    current: Mapping[str, Any] | None = None
+    """What the object is now whose version was stale, of the error CONFLICT."""
 
     def at(self, path: ConcretePath) -> dict[str, Any]:
         """Return the error entry for one place."""
@@ -70,8 +76,14 @@ class Failure:
             retryable=self.retryable,
             retry_after_ms=self.retry_after_ms,
             outcome=self.outcome,
-            extensions=None if self.workflow is None else {"workflow": self.workflow},
+            extensions=self._more(),
         )
+
+    def _more(self) -> Mapping[str, Any] | None:
+        if self.workflow is None and self.current is None:
+            return None
+        more = {"workflow": self.workflow, "current": self.current}
+        return {name: value for name, value in more.items() if value is not None}
 
 
 @dataclass(slots=True)
@@ -150,7 +162,23 @@ def failure_from_entry(entry: Mapping[str, Any], profile: SubgraphProfile, *, wr
         retry_after_ms=retry_after_ms if type(retry_after_ms) is int and retry_after_ms >= 0 else None,
         outcome=_outcome(details.get("outcome"), code, write),
         workflow=details.get("workflow") if code.startswith("SAGA_") else None,
+        current=_current(details.get("current")) if code == "CONFLICT" and code in profile.shown_codes else None,
     )
+
+
+def _current(given: Any) -> Mapping[str, Any] | None:
+    """Return the current values that came with a CONFLICT, if they are a few short ones."""
+    if not isinstance(given, dict) or not 0 < len(given) <= _MOST_CURRENT:
+        return None
+    is_plain = all(
+        isinstance(name, str) and (value is None or isinstance(value, bool | int | float) or _is_short(value))
+        for name, value in given.items()
+    )
+    return given if is_plain else None
+
+
+def _is_short(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= _LONGEST_CURRENT
 
 
 def _outcome(given: Any, code: str, write: Outcome | None) -> Outcome | None:

@@ -102,7 +102,7 @@ class RedisWriteStore:
 
     async def _run(self, script: str, name: WriteName, *arguments: Any) -> Any:
         key = _PREFIX + sha256(f"{name.caller}\x00{name.key}\x00{name.field}".encode()).hexdigest()
-        return await self._call(cast("Awaitable[Any]", self._redis.eval(script, 1, key, *arguments)))
+        return await self._call(self._redis.eval(script, 1, key, *arguments))
 
     async def _call(self, command: Awaitable[ResultT]) -> ResultT:
         """Await a command. Shielded: a connection whose reply was not read would hand it to the next caller."""

@@ -22,6 +22,7 @@ from subgraphs.kit.system_error import (
     ConflictError,
     NotFoundError,
     Outcome,
+    StaleVersionError,
     VendorError,
     VendorRejectedError,
 )
@@ -292,9 +293,7 @@ class ContractWrites:
                     raise _state_error(contract, "has not started")
                 raise NotFoundError("There is no such contract in billing.", outcome=Outcome.NOT_APPLIED)
             if present.version != version:
-                raise ConflictError(
-                    "The contract has changed since this version was read.", outcome=Outcome.NOT_APPLIED
-                )
+                raise _stale(present)
             check(present)
             changed = await self._carried_out(write(present, key), arguments_of or {})
             return {"contract": changed.number}
@@ -350,6 +349,17 @@ def _key(client_key: str | None) -> str:
     """Return the write's idempotency key: the gateway's, else the client's, else one for this request alone."""
     current = current_request()
     return (current.idempotency_key if current else None) or client_key or str(uuid.uuid4())
+
+
+def _stale(contract: Contract) -> StaleVersionError:
+    current = {
+        "version": contract.version,
+        "status": contract.status.value,
+        "autoRenews": contract.auto_renews,
+        "endsOn": None if contract.ends_on is None else contract.ends_on.isoformat(),
+        "resumesOn": None if contract.resumes_on is None else contract.resumes_on.isoformat(),
+    }
+    return StaleVersionError("The contract has changed since this version was read.", current=current)
 
 
 def _state_error(contract: Contract, verb: str) -> ConflictError:

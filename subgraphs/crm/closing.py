@@ -15,7 +15,7 @@ from subgraphs.crm.context import CrmContext, Info
 from subgraphs.crm.port import CompanyChange, DealChange
 from subgraphs.kit.current_request import current_request
 from subgraphs.kit.global_id import local_id
-from subgraphs.kit.system_error import BadUserInputError, ConflictError, NotFoundError, Outcome
+from subgraphs.kit.system_error import BadUserInputError, ConflictError, NotFoundError, Outcome, StaleVersionError
 
 Work = Callable[[], Awaitable[Any]]
 
@@ -79,7 +79,8 @@ class ClosingMutation:
         async def write() -> bool:
             deal = await deal_now(context, deal_id)
             if deal.version != input.version:
-                raise ConflictError("The object has changed since its version was read.", outcome=Outcome.NOT_APPLIED)
+                current = {"version": deal.version, "stage": None if deal.stage is None else str(deal.stage)}
+                raise StaleVersionError("The object has changed since its version was read.", current=current)
             if deal.stage is terms.OpportunityStage.LOST:
                 raise ConflictError("The opportunity is lost.", outcome=Outcome.NOT_APPLIED, retryable=False)
             await context.crm.change_deal(deal_id, DealChange(stage=terms.OpportunityStage.WON), version=input.version)

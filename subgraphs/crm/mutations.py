@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from decimal import Decimal
 from typing import TypeVar
 
@@ -18,8 +18,14 @@ from subgraphs.crm.contract_steps import ContractStepMutation
 from subgraphs.crm.port import CompanyChange, DealChange
 from subgraphs.crm.types import Contract, Customer, Opportunity
 from subgraphs.kit.current_request import current_request
-from subgraphs.kit.global_id import local_id
-from subgraphs.kit.system_error import BadUserInputError, ConflictError, NotFoundError, Outcome
+from subgraphs.kit.global_id import encode_global_id, local_id
+from subgraphs.kit.system_error import (
+    BadUserInputError,
+    NotFoundError,
+    Outcome,
+    StaleVersionError,
+    VendorConflictError,
+)
 
 _MAX_NAME = 200
 RecordT = TypeVar("RecordT", records.Company, records.Deal)
@@ -236,8 +242,12 @@ async def _write(
         if record is None:
             raise NotFoundError("There is no such object in the CRM.", outcome=Outcome.NOT_APPLIED)
         if version is not None and record.version != version:
-            raise ConflictError("The object has changed since its version was read.", outcome=Outcome.NOT_APPLIED)
-        await write()
+            raise stale(record, wanted)
+        try:
+            await write()
+        except VendorConflictError as error:
+            changed = await read()
+            raise (error if changed is None else stale(changed, wanted)) from error
         return True
 
     async def look_up() -> bool | None:
@@ -248,6 +258,19 @@ async def _write(
     current = current_request()
     arguments = {"write": list(name), "version": version, **{field: str(value) for field, value in wanted.items()}}
     await context.writes.run(current.idempotency_key if current else None, arguments, checked_write, look_up=look_up)
+
+
+def stale(record: records.Company | records.Deal, wanted: Iterable[str]) -> StaleVersionError:
+    """Return the refusal of a write whose version is stale, with what the record says now of the fields to be written."""
+    current: dict[str, str | bool | None] = {"version": record.version}
+    for field in wanted:
+        value = getattr(record, field)
+        first, *rest = field.split("_")
+        name = first + "".join(word.title() for word in rest)
+        if field == "owner_id" and value is not None:
+            value = encode_global_id("AccountOwner", value)
+        current[name] = None if value is None else str(value)
+    return StaleVersionError("The object has changed since its version was read.", current=current)
 
 
 def _company(context: CrmContext, company_id: str) -> Callable[[], Awaitable[records.Company | None]]:

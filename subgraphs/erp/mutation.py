@@ -27,7 +27,14 @@ from subgraphs.erp.types.inputs import (
 from subgraphs.erp.types.invoice import CreditMemo, Invoice, Payment
 from subgraphs.kit.current_request import current_request
 from subgraphs.kit.global_id import local_id
-from subgraphs.kit.system_error import BadUserInputError, ConflictError, NotFoundError, Outcome
+from subgraphs.kit.system_error import (
+    BadUserInputError,
+    ConflictError,
+    NotFoundError,
+    Outcome,
+    StaleVersionError,
+    VendorConflictError,
+)
 
 _CENT = Decimal("0.01")
 _MAX_TEXT = 200
@@ -89,18 +96,17 @@ class Mutation(OrderMutation, PartyMutation, CreditMutation):
             if not records:
                 raise NotFoundError("The ERP has no record of this customer.", outcome=Outcome.NOT_APPLIED)
             if len(versions) != len(records):
-                raise ConflictError(
-                    "The customer has changed since this version was read.", outcome=Outcome.NOT_APPLIED
-                )
+                raise _stale_customer(records)
             wanted = dict(zip((record.id for record in records), versions, strict=True))
             waiting = [record for record in records if record.credit_hold is not input.on_hold]
             # Where some records wait, the others may be what an earlier try did before it failed.
             if not waiting and any(record.version != wanted[record.id] for record in records):
-                raise ConflictError(
-                    "The customer has changed since this version was read.", outcome=Outcome.NOT_APPLIED
-                )
-            for record in waiting:
-                await context.erp.set_credit_hold(record, on_hold=input.on_hold, version=wanted[record.id])
+                raise _stale_customer(records)
+            try:
+                for record in waiting:
+                    await context.erp.set_credit_hold(record, on_hold=input.on_hold, version=wanted[record.id])
+            except VendorConflictError as error:
+                raise _stale_customer(await read()) from error
             return [record.id for record in records]
 
         async def look_up() -> Any:
@@ -229,7 +235,10 @@ class Mutation(OrderMutation, PartyMutation, CreditMutation):
                 raise ConflictError(
                     f"The invoice is {invoice.status} and can't be voided.", outcome=Outcome.NOT_APPLIED
                 )
-            await context.erp.void_invoice(invoice, version=input.version)
+            try:
+                await context.erp.void_invoice(invoice, version=input.version)
+            except VendorConflictError as error:
+                raise _stale_invoice(await _invoice(context, invoice_id, None)) from error
             return invoice_id
 
         async def look_up() -> Any:
@@ -290,8 +299,22 @@ async def _invoice(context: ErpContext, invoice_id: str, version: str | None) ->
     if invoice is None or invoice.is_credit_memo:
         raise NotFoundError("The ERP has no such invoice.", outcome=Outcome.NOT_APPLIED)
     if version is not None and invoice.version != version:
-        raise ConflictError("The invoice has changed since this version was read.", outcome=Outcome.NOT_APPLIED)
+        raise _stale_invoice(invoice)
     return invoice
+
+
+def _stale_invoice(invoice: InvoiceRecord) -> StaleVersionError:
+    current = {"version": invoice.version, "status": str(invoice.status), "balance": str(invoice.balance)}
+    return StaleVersionError("The invoice has changed since this version was read.", current=current)
+
+
+def _stale_customer(records: Sequence[CustomerRecord]) -> StaleVersionError:
+    version = "+".join(record.version for record in records)
+    current: dict[str, str | bool | None] = {
+        "version": version,
+        "onHold": any(record.credit_hold for record in records),
+    }
+    return StaleVersionError("The customer has changed since this version was read.", current=current)
 
 
 async def _reread(context: ErpContext, invoice_id: str) -> Invoice | None:

@@ -17,7 +17,7 @@ from subgraphs.identity.identity_events import customer_created, customer_merged
 from subgraphs.identity.match import Rule
 from subgraphs.identity.record import CustomerRecord
 from subgraphs.kit.canonical_event import CanonicalEvent
-from subgraphs.kit.system_error import BadUserInputError, ConflictError, NotFoundError, Outcome
+from subgraphs.kit.system_error import BadUserInputError, NotFoundError, Outcome, StaleVersionError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,10 +147,11 @@ def _customer(connection: sqlite3.Connection, customer_id: str, decree: Decree) 
 
 def _check_version(customer: StoredCustomer, decree: Decree) -> None:
     seen = confine(customer, decree.hidden)
-    if seen is None or seen.shown_version != decree.version:
-        raise ConflictError(
-            "The customer's identity has changed since it was read; read it again.", outcome=Outcome.NOT_APPLIED
-        )
+    if seen is None:
+        raise NotFoundError("There is no such customer.", outcome=Outcome.NOT_APPLIED)
+    if seen.shown_version != decree.version:
+        told = "The customer's identity has changed since it was read; read it again."
+        raise StaleVersionError(told, current={"version": seen.shown_version})
 
 
 def _count(connection: sqlite3.Connection, customer_id: str, decree: Decree) -> int:

@@ -5,6 +5,7 @@ The codes are those of the error standard; the gateway recognises them by name.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +84,20 @@ class ConflictError(FieldError):
     """The object has changed since its version was read, or its state forbids the change."""
 
     code = "CONFLICT"
+
+
+class StaleVersionError(ConflictError):
+    """The object has changed since its version was read. `current` is what the caller has to look at before asking again."""
+
+    def __init__(self, message: str, *, current: Mapping[str, str | bool | None]) -> None:
+        """`current`: `version`, and the fields that were to be changed, as they are: `{"version": "7", "stage": "WON"}`."""
+        super().__init__(message, outcome=Outcome.NOT_APPLIED)
+        self.current = current
+
+    @property
+    def extensions(self) -> dict[str, Any]:
+        """As any error's, with the current values."""
+        return {**super().extensions, "current": dict(self.current)}
 
 
 class IdempotencyInProgressError(FieldError):

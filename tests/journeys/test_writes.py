@@ -82,6 +82,55 @@ def test_a_stale_version_is_a_conflict_and_nothing_is_written(product, overdue_c
     assert answer["data"] == {"updateCustomerProfile": None}
 
 
+def test_every_refusal_of_a_stale_version_tells_the_current_one(product, overdue_customer):
+    """With it the caller looks at what changed, and may send the same write again."""
+    query = """query($id: ID!) { customer(id: $id) { version identityVersion erpVersion creditHold industry
+      opportunities(first: 1) { edges { node { id version name stage } } }
+      contracts(first: 5, filter: { status: [ACTIVE] }) { edges { node { id number version autoRenews endsOn renewalVersion } } }
+      invoices(first: 1, filter: { status: [POSTED] }) { edges { node { id version balance { amount } } } } } }"""
+    known = product.data(query, {"id": overdue_customer["id"]})["customer"]
+    deal, contract, invoice = (first(known[name]) for name in ("opportunities", "contracts", "invoices"))
+    of_contract = {
+        "version": contract["version"], "status": "ACTIVE", "autoRenews": contract["autoRenews"],
+        "endsOn": contract["endsOn"], "resumesOn": None,
+    }  # fmt: skip
+    of_invoice = {"version": invoice["version"], "status": "POSTED", "balance": invoice["balance"]["amount"]}
+    customer, stale = {"customerId": overdue_customer["id"]}, {"version": "1.0"}
+    others = product.data("{ customers(first: 5) { edges { node { id identities { system externalId } } } } }")
+    other = next(e["node"] for e in others["customers"]["edges"] if e["node"]["id"] != overdue_customer["id"])
+    theirs = {name: other["identities"][0][name] for name in ("system", "externalId")}
+    refused = {
+        "updateCustomerProfile": ({**customer, "industry": "Never"}, {"version": known["version"], "industry": known["industry"]}),
+        "updateOpportunity": ({"id": deal["id"], "name": "Never"}, {"version": deal["version"], "name": deal["name"]}),
+        "pauseContract": ({"contractId": contract["id"]}, of_contract),
+        "scheduleCancellation": ({"contractId": contract["id"]}, of_contract),
+        "setAutoRenew": ({"contractId": contract["id"], "autoRenews": not contract["autoRenews"]}, of_contract),
+        "setCreditHold": (
+            {**customer, "onHold": known["creditHold"]},
+            {"version": known["erpVersion"], "onHold": known["creditHold"]},
+        ),
+        "recordPayment": ({"invoiceId": invoice["id"], "amount": "0.01"}, of_invoice),
+        "issueCreditMemo": ({"invoiceId": invoice["id"], "reason": "Never"}, of_invoice),
+        "voidInvoice": ({"invoiceId": invoice["id"]}, of_invoice),
+        "mergeCustomers": ({**customer, "duplicateIds": [other["id"]]}, {"version": known["identityVersion"]}),
+        "linkIdentity": ({**customer, **theirs}, {"version": known["identityVersion"]}),
+        "splitCustomer": (
+            {**customer, "records": [{"system": "crm", "externalId": "1"}]},
+            {"version": known["identityVersion"]},
+        ),
+    }  # fmt: skip
+    for field, (inputs, current) in refused.items():
+        answer = write(product, field, {**inputs, **stale}, "__typename")
+        (error,) = answer["errors"]
+        told = error["extensions"]
+        assert (error["path"], told["code"], told["outcome"]) == ([field], "CONFLICT", "NOT_APPLIED"), field
+        found = told["current"]
+        if "balance" in found:
+            found["balance"] = f"{float(found['balance']):.2f}"
+        assert found == current, field
+        assert (answer.get("data") or {field: None}) == {field: None}
+
+
 def test_billing_alone_learns_that_a_contract_renews_by_itself_or_not(product, overdue_customer):
     contract = first(subject(product, overdue_customer)["contracts"])
     product.forget_vendor_requests(*SYSTEMS)
