@@ -40,7 +40,7 @@ SCHEMAS = {
     "type Contract { number: ID! mrr: String }",
     "erp": 'type Customer @key(fields: "id") { id: ID! legalName: String overdueBalance: String }',
 }
-QUERY = 'query View { customer(id: "1") { name contracts { number mrr } legalName overdueBalance } }'
+QUERY = "query View($id: ID!) { customer(id: $id) { name contracts { number mrr } legalName overdueBalance } }"
 ENTITIES = {
     "billing": {"contracts": [{"number": f"CON-{number}", "mrr": "1064.03"} for number in range(10)]},
     "erp": {"legalName": "Harborwater Health Inc.", "overdueBalance": "12768.36"},
@@ -85,18 +85,20 @@ class Subgraph(asyncio.Protocol):
 
     def _answer(self, asked: str, came: float) -> None:
         assert self._transport is not None
-        body = _BODIES[self.name]
+        # Each request asks for a customer of its own: reads that are alike would be sent once.
+        body = _BODIES[self.name].replace(_ASKED, asked.encode())
         self.times.setdefault(asked, {})[self.name] = time.perf_counter() - came
         head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
         self._transport.write(head + body)
 
 
 def _bodies() -> dict[str, bytes]:
-    root: dict[str, Any] = {"customer": {"__typename": "Customer", "id": "1", "name": "Harborwater Health"}}
+    root: dict[str, Any] = {"customer": {"__typename": "Customer", "id": _ASKED.decode(), "name": "Harborwater Health"}}
     entities = {name: {"_entities": [{"__typename": "Customer", **each}]} for name, each in ENTITIES.items()}
     return {name: orjson.dumps({"data": data}) for name, data in {"crm": root, **entities}.items()}
 
 
+_ASKED = b"the customer asked for"
 _BODIES = _bodies()
 
 
@@ -164,13 +166,13 @@ def _quantile(ordered: Sequence[float], percent: int) -> float:
 
 async def _ask(clients: Sequence[Client], port: int, count: int, name: str) -> dict[str, float]:
     """Ask so many times; return the seconds that each answer took, by correlation id."""
-    body = json.dumps({"query": QUERY}).encode()
     numbers = iter(range(count))
     took: dict[str, float] = {}
 
     async def work(client: Client) -> None:
         for number in numbers:
             asked = f"{name}-{number:06}"
+            body = json.dumps({"query": QUERY, "variables": {"id": asked}}).encode()
             head = f"POST /graphql HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-type: application/json\r\n"
             head += f"x-correlation-id: {asked}\r\ncontent-length: {len(body)}\r\n\r\n"
             began = time.perf_counter()
