@@ -85,6 +85,14 @@ bench-access: install ## measure what credentials, authorization and limits add 
 test-overload: install ## put five times its load on a gateway, stop it and reload it meanwhile, and print what it kept
 	@$(BIN)/python -m bench.overload
 
+.PHONY: audit
+audit: ## ask the registries for known weaknesses of what we depend on (AUDIT_STRICT=1: fail where they can't be asked)
+	@PYTHON=$(PYTHON) bash .ci/audit.sh
+
+.PHONY: test-faults
+test-faults: install ## let a system fail in every way beside one that is well, and print what callers noticed: ARGS=50000 answers
+	@$(BIN)/python -m bench.faults $(ARGS)
+
 bench-composition: install ## time composition against the size of the graph, up to 200 subgraphs and 5,000 types
 	@$(BIN)/python -m bench.composition $(ARGS)
 

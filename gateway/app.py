@@ -51,6 +51,7 @@ from gateway.transport.drain import Drain
 from gateway.transport.graphql_app import graphql_app
 from gateway.transport.routes import health, readiness, routes
 from gateway.transport.settings import CorsSettings, TransportSettings
+from gateway.transport.watchers import for_watchers
 from gateway.writes.sqlite_store import SqliteWriteStore
 from gateway.writes.store import WriteStore
 
@@ -179,13 +180,20 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
             "/events": ingest,
             "/events/feed": feed,
             "/health": health,
-            "/metrics": metrics,
+            "/metrics": _metrics(metrics, settings, credentials),
             "/ready": readiness(drain),
         },
         websockets={"/graphql", *contract_paths},
         lifespan=lifespan,
     )
     return Gateway(app=app, drain=drain, transport=transport)
+
+
+def _metrics(metrics: Metrics, settings: Settings, credentials: Credentials) -> ASGIApp:
+    """Metrics tell of every system and caller: for whoever has their key, or may see operations; in a sandbox for all."""
+    if settings.metrics.key is None and settings.access.policy is AccessPolicy.DEVELOPMENT:
+        return metrics
+    return for_watchers(metrics, settings.metrics.key, credentials)
 
 
 @dataclass(slots=True)

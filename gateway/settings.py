@@ -278,6 +278,13 @@ class SecretsSettings(Table):
     """Signs calls between Concord's own processes."""
 
 
+class MetricsSettings(Table):
+    """`/metrics`: for callers with the scope `operations:read`, and for whoever has its key; in the development policy for all."""
+
+    key: str | None = Field(None, min_length=16, repr=False)
+    """Sent as `Authorization: Bearer …`, best given by the environment (`CONCORD_METRICS__KEY`)."""
+
+
 class ConsoleSettings(Table):
     """The query page."""
 
@@ -361,6 +368,7 @@ class Settings(Table):
         default_factory=dict
     )
     console: ConsoleSettings = ConsoleSettings()
+    metrics: MetricsSettings = MetricsSettings(key=None)
     access: AccessSettings = Field(default_factory=AccessSettings)
     secrets: SecretsSettings = SecretsSettings(internal=None)
     subgraphs: Mapping[str, SubgraphSettings] = Field(default_factory=dict)

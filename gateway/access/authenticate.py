@@ -6,12 +6,13 @@ import hmac
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
 
+from gateway.access.attempts import SOURCE, UNKNOWN, Attempts
 from gateway.access.caller import ANONYMOUS, DEVELOPER, Caller
 from gateway.access.claims import caller_of
 from gateway.access.revocations import Credential, RevocableLease, Revocations
@@ -76,6 +77,7 @@ class Credentials:
         self._nobody = DEVELOPER if settings.policy is AccessPolicy.DEVELOPMENT else ANONYMOUS
         self._asks_everybody = not (settings.anonymous or settings.policy is AccessPolicy.DEVELOPMENT)
         self._revocations = revocations
+        self._attempts = Attempts(settings.failed_logins_per_min)
         self._issuers = {each.issuer: _Issuer(name, each, _keys(name, each)) for name, each in settings.issuers.items()}
         self._machines = [
             (
@@ -117,9 +119,11 @@ class Credentials:
             scheme, _, token = given.partition(" ")
             if scheme.lower() != "bearer":
                 raise _refused("Send a token as `Authorization: Bearer …`.", error="invalid_request")
-            return await self._by_token(token.strip())
+            text = token.strip()
+            known = self._by_known(text)
+            return known or await self._guarded(headers, (), lambda: self._by_token(text))
         if key is not None:
-            return self._by_key(key)
+            return await self._guarded(headers, (f"key {key[:8]}",), lambda: self._by_key(key))
         if self._asks_everybody:
             raise _refused("Credentials are missing.")
         return self._nobody
@@ -147,10 +151,25 @@ class Credentials:
         del self._verified[text]
         return None
 
+    async def _guarded(
+        self, headers: Mapping[str, str], guessed: tuple[str, ...], look_up: Callable[[], Awaitable[Caller]]
+    ) -> Caller:
+        """Look credentials up, unless whoever sends them has failed too often."""
+        source = headers.get(SOURCE)
+        if source == UNKNOWN:
+            if self._attempts.is_wary:
+                raise _refused("It matters who asks, and this is the way that doesn't know.")
+            return await look_up()
+        who = (*guessed, f"from {source}") if source else guessed
+        self._attempts.check(who)
+        try:
+            return await look_up()
+        except GatewayError as error:
+            if error.code == "UNAUTHENTICATED":
+                self._attempts.note(who)
+            raise
+
     async def _by_token(self, text: str) -> Caller:
-        known = self._by_known(text)
-        if known is not None:
-            return known
         try:
             verified = await self._verify(text)
         except TokenRefused as refused:
@@ -187,7 +206,7 @@ class Credentials:
         )
         return _Verified(caller, issuer, generation, version, now - issuer.settings.leeway_s)
 
-    def _by_key(self, key: str) -> Caller:
+    async def _by_key(self, key: str) -> Caller:
         digest = sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
         found: Caller | None = None
         for known, caller in self._machines:

@@ -1,8 +1,8 @@
 """What an operation may cost at most: estimated before it runs, from the schema, its arguments and its variables.
 
 An object costs 1, a leaf nothing, a mutation 10 more; a list costs what its items cost, as often as it may have items. The
-schema says otherwise with `@cost(weight:)` and `@listSize`. A Relay connection needs no directive: it counts as many edges
-as `first` or `last` ask for.
+schema says otherwise with `@cost(weight:)` and `@listSize`, which may name fields of arguments too (`page.first`). A Relay
+connection needs no directive: it counts as many edges as `first` or `last` ask for.
 
 <https://ibm.github.io/graphql-specs/cost-spec.html>
 """
@@ -10,7 +10,7 @@ as `first` or `last` ask for.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -126,8 +126,8 @@ class _Estimator:
 
     def _size(self, selection: FieldSelection, definition: Any, listed: _ListSize | None) -> _Part:
         names = listed.slicing if listed is not None and listed.slicing else ("first", "last")
-        given = [_argument(selection, name) for name in names if name in definition.args]
-        asked: list[int | str] = [each for each in given if each is not None]
+        given = [name for name in names if name.partition(".")[0] in definition.args]
+        asked = [each for name in given for each in _asked(selection.arguments, name.split("."))]
         assumed = listed.assumed if listed is not None else None
         fallback = assumed if assumed is not None else PAGE if given else LIST
         if not asked:
@@ -136,8 +136,8 @@ class _Estimator:
             return max(each for each in asked if isinstance(each, int))
 
         def counted(variables: Mapping[str, Any]) -> int:
-            values = [variables.get(each) if isinstance(each, str) else each for each in asked]
-            numbers = [each for each in values if isinstance(each, int)]
+            values = [each if isinstance(each, int) else _value(variables, each) for each in asked]
+            numbers = [each for each in values if isinstance(each, int) and not isinstance(each, bool)]
             return max(0, *numbers) if numbers else fallback
 
         return counted
@@ -163,14 +163,25 @@ def _product(size: _Part, item: _Part) -> _Part:
     return counted
 
 
-def _argument(selection: FieldSelection, name: str) -> int | str | None:
-    """Return an argument's number or its variable's name. Where the text has it twice, in an object too, the largest."""
-    found = re.findall(rf"[(,{{]{name}:(-?\d+|\$\w+)", selection.arguments)
-    variables = [each[1:] for each in found if each.startswith("$")]
-    if variables:
-        return str(variables[0])
-    numbers = [int(each) for each in found]
-    return max(numbers) if numbers else None
+def _asked(arguments: str, path: Sequence[str]) -> list[int | tuple[str, ...]]:
+    """Return what an argument, or a field of one (`input.first`), may be: numbers, and variables with the way into them.
+
+    Where the text has a name more than once, in an object of another argument too, all of them.
+    """
+    numbers = [int(each) for each in re.findall(rf"[(,{{]{path[-1]}:(-?\d+)", arguments)]
+    ways = [
+        (name, *path[step + 1 :])
+        for step in range(len(path))
+        for name in re.findall(rf"[(,{{]{path[step]}:\$(\w+)", arguments)
+    ]
+    return [*numbers, *ways]
+
+
+def _value(variables: Mapping[str, Any], way: tuple[str, ...]) -> Any:
+    value: Any = variables
+    for step in way:
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value
 
 
 def _applied(element: Any, name: str) -> Mapping[str, Any] | None:

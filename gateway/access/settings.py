@@ -104,6 +104,9 @@ class AccessSettings(_Table):
     """`package.module:Name` of the class that decides `@policy`; without one, a policy is a role's name."""
     classes: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     """Classification (`@classified(as: "PII")`) → roles that read such fields as they are; others get texts masked."""
+    failed_logins_per_min: int | None = Field(None, ge=1)
+    """Attempts with bad credentials that one address, or one beginning of a service key, may make; then it has to wait. Leave
+    it to the proxy where one hides whom requests come from: all would be one."""
     revoked: Path | None = None
     """A file of credentials taken back before they expire, followed as it changes."""
 

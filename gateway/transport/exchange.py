@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gateway.access.attempts import SOURCE
 from gateway.telemetry.correlation import correlation_id
 from gateway.transport.asgi import Receive, Scope, Send, read_headers
 from gateway.transport.cors import cors_headers
@@ -37,8 +38,14 @@ class Exchange:
         return self.headers[CORRELATION_HEADER]
 
 
+def source_of(scope: Scope) -> str:
+    """Return the address that a connection comes from; empty where the server doesn't tell."""
+    return str((scope.get("client") or ("",))[0])
+
+
 def begin(scope: Scope, receive: Receive, send: Send, cors: CorsSettings) -> Exchange:
     """Return the exchange that a connection's scope opens."""
     headers = read_headers(scope["headers"])
     headers[CORRELATION_HEADER] = correlation_id(headers.get(CORRELATION_HEADER))
+    headers[SOURCE] = source_of(scope)
     return Exchange(scope, receive, send, headers, cors_headers(headers, cors))

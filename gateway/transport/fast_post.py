@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.access.attempts import SOURCE, UNKNOWN
 from gateway.access.caller import Caller
 from gateway.errors import GatewayError, RequestRefused
 from gateway.execution.message import GraphQLRequest, GraphQLResponse, refusal
@@ -183,6 +184,7 @@ class FastPosts:
         headers = head.headers.copy()
         if authorization is not None:
             headers["authorization"] = authorization
+        headers[SOURCE] = UNKNOWN
         correlation = headers[CORRELATION_HEADER] = correlation_id(headers.get(CORRELATION_HEADER))
         try:
             if door.rates is not None:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from enum import Enum
 from typing import assert_never
 
+from gateway.access.attempts import SOURCE
 from gateway.access.caller import ANONYMOUS, Caller
 from gateway.access.csrf import CsrfPolicy
 from gateway.access.lease import can_end, credentials_end
@@ -20,7 +21,7 @@ from gateway.telemetry.correlation import correlation_id
 from gateway.transport.asgi import Receive, Scope, Send, abort, read_headers
 from gateway.transport.cors import is_foreign_origin
 from gateway.transport.door import Door
-from gateway.transport.exchange import CORRELATION_HEADER
+from gateway.transport.exchange import CORRELATION_HEADER, source_of
 from gateway.transport.graphql_request import read_request
 from gateway.transport.handshake import refuse_handshake
 from gateway.transport.header_limits import check_headers
@@ -154,7 +155,7 @@ class _Session:
                             raise _Closed(CloseCode.UNAUTHORIZED)
         except TimeoutError:
             raise _Closed(CloseCode.INIT_TIMEOUT) from None
-        self._headers = {**self._headers, **credentials(payload or {})}
+        self._headers = {**self._headers, **credentials(payload or {}), SOURCE: source_of(self._scope)}
         try:
             self._door.drain.check()
             self._caller = await self._door.authenticate(self._headers)

@@ -20,6 +20,7 @@ from subgraphs.identity.directory import DirectoryField, DirectoryPage, Director
 from subgraphs.identity.terms import CustomerStatus, Segment
 from subgraphs.identity.types import Customer, UnmatchedRecord, find_customer
 from subgraphs.kit.connection import Connection, CursorValue, Edge, PageWindow, encode_cursor, page_of, page_window
+from subgraphs.kit.demand import demand
 from subgraphs.kit.described_enum import described_enum
 from subgraphs.kit.global_id import local_id
 from subgraphs.kit.order import OrderDirection
@@ -99,6 +100,10 @@ async def resolve_customers(
     """Return a page of the directory. Raises BadUserInputError."""
     window = page_window(first=first, after=after, last=last, before=before)
     order = order_by or CustomerOrder(field=CustomerOrderField.NAME)
+    if filter is not None and filter.overdue is not None:
+        demand("credit:read", "The filter `overdue`")
+    if order.field is CustomerOrderField.OVERDUE_AMOUNT:
+        demand("credit:read", "The order OVERDUE_AMOUNT")
     query = _directory_query(filter or CustomerFilter(), order, info.context.bounds)
     hidden = info.context.hidden_systems()
     page = await info.context.database.run(lambda connection: _find_customers(connection, query, window, hidden))

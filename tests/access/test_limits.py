@@ -17,6 +17,7 @@ from gateway.access.settings import AccessSettings
 from gateway.access.trusted import TrustedDocuments, TrustMode, digest_of
 from gateway.engine import Engine, EngineLimits
 from gateway.execution.message import GraphQLRequest
+from gateway.federation.supergraph import parse_supergraph
 
 LINK = """extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@cost", "@listSize"])
 """
@@ -27,11 +28,15 @@ type Query {
   sized(first: Int, filter: Filter): [Item] @listSize(assumedSize: 7, slicingArguments: ["first"], requireOneSlicingArgument: false)
   shop(first: Int, last: Int): ItemConnection
   paged(limit: Int): Page @listSize(slicingArguments: ["limit"], sizedFields: ["items"], requireOneSlicingArgument: false)
+  paths(page: Paging, size: Int): [Item] @listSize(assumedSize: 9, slicingArguments: ["size"], requireOneSlicingArgument: false)
+  deeper(where: Where, width: Int): [Item] @listSize(assumedSize: 9, slicingArguments: ["width"], requireOneSlicingArgument: false)
   dear: Int @cost(weight: 50)
 }
 type Mutation { make: Item }
 type Subscription { made: Item }
 input Filter { first: Int }
+input Paging { first: Int }
+input Where { page: Paging }
 type Item { name: String inner: Item }
 type ItemConnection { edges: [ItemEdge] total: Int }
 type ItemEdge { node: Item }
@@ -56,8 +61,13 @@ async def door(*, limits=None, trusted=None, **more):
         "made": made,
     }
     shop = Scripted(plain + SDL, root)
+    # Fields of arguments can slice too; Federation's own composition refuses them, so they are put in afterwards.
+    sdl = composed(shop=LINK + SDL).sdl
+    for name, path in (("size", "page.first"), ("width", "where.page.first")):
+        assert f'["{name}"]' in sdl
+        sdl = sdl.replace(f'["{name}"]', f'["{path}"]')
     engine = Engine(
-        composed(shop=LINK + SDL),
+        parse_supergraph(sdl),
         {"shop": shop},
         limits=limits or EngineLimits(),
         trusted=trusted,
@@ -84,6 +94,13 @@ COSTS = {
     "{ shop(first: 2) { total edges { node { name inner { name } } } } }": ({}, 7),
     "{ shop(last: 4) { edges { node { name } } } }": ({}, 9),
     "{ paged(limit: 5) { items { name } } }": ({}, 6),
+    "{ paths(page: { first: 4 }) { name } }": ({}, 4),
+    "query($n: Int) { paths(page: { first: $n }) { name } }": ({"n": 3}, 3),
+    "query($p: Paging) { paths(page: $p) { name } }": ({"p": {"first": 60}}, 60),
+    "query($p: Paging = { first: 2 }) { paths(page: $p) { name } }": ({}, 2),
+    "query($p: Paging) { paths(page: $p) { name } }#": ({"p": {}}, 9),
+    "query($p: Paging) { deeper(where: { page: $p }) { name } }": ({"p": {"first": 8}}, 8),
+    "query($w: Where) { deeper(where: $w) { name } }": ({"w": {"page": {"first": 70}}}, 70),
     "{ dear }": ({}, 50),
     "{ a: dear b: dear ...F } fragment F on Query { c: dear }": ({}, 150),
     "mutation { make { name } }": ({}, 11),

@@ -122,3 +122,15 @@ def test_subgraphs_answer_nobody_but_the_gateway(product):
             f"http://127.0.0.1:{product.ports[name]}/graphql", json={"query": "{ __typename }"}
         )
         assert (response.status_code, response.json()["errors"][0]["extensions"]["code"]) == (401, "UNAUTHENTICATED")
+
+
+def test_to_find_by_a_figure_demands_what_reading_it_does(product, token):
+    order = "{ customers(first: 2, orderBy: { field: OVERDUE_AMOUNT, direction: DESC }) { edges { node { id } } } }"
+    narrow = "query($is: Boolean) { customers(first: 2, filter: { overdue: $is }) { totalCount } }"
+    reader, controller = token(*scopes("customers:read")), token(*scopes("customers:read", "credit:read"))
+    for query, variables in ((order, {}), (narrow, {"is": True}), (narrow, {"is": False})):
+        assert ask(product, reader, query, **variables) == ({"customers": None}, [("FORBIDDEN", "customers")])
+        data, errors = ask(product, controller, query, **variables)
+        assert (bool(data["customers"]), errors) == (True, [])
+    data, errors = ask(product, reader, narrow, **{"is": None})
+    assert (data["customers"]["totalCount"] > 100, errors) == (True, [])
