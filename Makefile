@@ -100,7 +100,7 @@ bench-planning: install ## time the planner on operations and graphs made to be 
 	@$(BIN)/python -m bench.planning $(ARGS)
 
 .PHONY: bench-events
-bench-events: install ## measure subscriptions: memory of an idle one, CPU of a delivery, a storm of reconnects
+bench-events: install ## measure 10,000 subscriptions, deliveries and a storm of reconnects, beside Hive Gateway in the same run
 	@$(BIN)/python -m bench.events $(ARGS)
 
 .PHONY: bench-latency
