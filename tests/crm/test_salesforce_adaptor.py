@@ -72,7 +72,7 @@ def client(url: str, *, secret: str = TOKEN, **options: Any) -> VendorClient:
         system="crm",
         base_url=url,
         credential=credential,
-        timeout_s=5,
+        timeout_s=30,
         words=salesforce_org.allowed_words,
         meaning=salesforce_org.meaning,
         **options,
