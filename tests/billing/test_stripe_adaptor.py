@@ -28,7 +28,7 @@ from subgraphs.billing.records import (
 from subgraphs.billing.vendors import stripe_mirror, stripe_sync
 from subgraphs.billing.vendors.stripe import StripeAdaptor, stripe_client
 from subgraphs.billing.vendors.stripe_books import StripeBooks
-from subgraphs.billing.vendors.stripe_dialect import STRIPE, StripeDialect
+from subgraphs.billing.vendors.stripe_dialect import STEPS, STRIPE, StripeDialect
 from subgraphs.billing.vendors.stripe_ledger import StripeLedger
 from subgraphs.billing.vendors.stripe_sync import StripeSync
 from subgraphs.billing.vendors.stripe_wire import form_params
@@ -152,7 +152,11 @@ def contract_of(sold: Sold, found: Contract) -> Contract:
 
 
 async def test_it_declares_what_it_can_do(vendor: Vendor) -> None:
-    assert vendor.adaptor.capabilities == Capabilities(
+    sheet = vendor.adaptor.capabilities
+    impossible = {"bill a renewed term ahead", "void a credit of a settled invoice"}
+    assert sheet.cannot.keys() == impossible | (STEPS - vendor.dialect.writes)
+    assert all(why.endswith(".") for why in sheet.cannot.values())
+    assert replace(sheet, cannot={}) == Capabilities(
         batch_mode=BatchMode.NONE,
         max_ids_per_call=100,
         absence=Absence.NOT_FOUND,

@@ -230,6 +230,14 @@ def gid_of(invoice: Any) -> str:
 async def test_what_happens_while_the_subgraph_is_stopped_is_told_when_it_is_back(small_world: Any) -> None:
     world = small_world
     await begin(world)
+    control = f"{world.sandbox.url}/__sandbox/requests"
+    await world.http.delete(control)
+
+    async def has_polled_again() -> bool:
+        asked = (await world.http.get(control)).json()["byRoute"]
+        return asked.get("GET /erp/rest/model/account.move", 0) >= 3
+
+    await world.eventually(has_polled_again, 30)
     assert await world.told(*TYPES, "journal.posted", "invoice.overdue") == []  # history is no news
     world.erp.kill()
     async with world.tryton() as system:

@@ -130,6 +130,11 @@ class ErpFeeds:
         if mark is None:
             # History is not news: begin with what changes from here on.
             last = await self._erp.last_journal_change()
+            if last is not None:
+                # The next poll looks back over these, and they are history as well.
+                recent = await self._erp.changed_journal_entries(last - _OVERLAP)
+                ids = [record.id for record in recent if record.modified_at <= last]
+                await self._database.run(partial(Seen.put_entries, ids=ids, coming=()))
             return Changes(items=(), mark=(last or _BEGINNING).isoformat())
         records = await self._erp.changed_journal_entries(_since(mark) or _BEGINNING)
         return Changes(items=records, mark=_next_mark(mark, [record.modified_at for record in records]))
