@@ -125,7 +125,7 @@ async def running(
         env={**os.environ, **{name: str(value) for name, value in environment.items()}},
     )  # fmt: skip
     assert process.stdout is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         line = (await process.stdout.readline()).decode()
     assert line.startswith("ready "), line
     url = line.split()[1]
