@@ -75,7 +75,13 @@ class Identity:
         """`regions` are those that the caller's claims allow; None: all."""
         headers = {"Idempotency-Key": key} if key else {}
         if regions is not None:
-            headers.update([CallerSigner(SECRET, "identity")(Caller(subject="ada", filters={"region": regions}))])
+            headers.update(
+                [
+                    CallerSigner(SECRET, "identity")(
+                        Caller(subject="ada", scopes=frozenset({"credit:read"}), filters={"region": regions})
+                    )
+                ]
+            )
         response = await self.client.post(
             f"{self.url}/graphql", json={"query": query, "variables": variables}, headers=headers
         )
