@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gateway.access.identity import CallerSigner
+from gateway.access.kept_caller import caller_to_json
 from gateway.entity_caching import EntityCaching
 from gateway.errors import REGISTRY
 from gateway.events.dead_letter_desk import DeadLetterDesk
@@ -35,6 +36,7 @@ from gateway.upstream.replicas import Replicas
 from gateway.upstream.retry import Retried
 from gateway.upstream.tls import TlsFiles, TlsFilesRefused
 from gateway.upstream.turns import Turns
+from gateway.writes.doubt import Doubt
 from gateway.writes.idempotent import IdempotentWrites
 from gateway.writes.store import WriteStore
 
@@ -160,7 +162,7 @@ class SubgraphClients:
         bulkhead = Bulkhead(deadlined, most=settings.max_connections)
         breaker = self._breakers[name] = CircuitBreaker(bulkhead)
         retried = Retried(breaker)
-        coalesced = Coalesced(IdempotentWrites(retried, self._writes))
+        coalesced = Coalesced(IdempotentWrites(retried, self._writes, self._settle))
         cached = coalesced if self._caching is None else self._caching.around(coalesced, name)
         headered = Headered(cached, fixed=settings.headers, forwarded=settings.forward_headers)
         if not is_alone or not isinstance(http.transport, LeanTransport):
@@ -189,6 +191,14 @@ class SubgraphClients:
         find = SubgraphEntityLookup(self._supergraph, self._clients, context, self._own)
         found = await find("Customer", [{"id": each} for each in customers], "id")
         return frozenset(each for each, current in zip(customers, found, strict=True) if current is not None)
+
+    async def _settle(self, doubt: Doubt) -> str | None:
+        """Give a write in doubt to the workflows, if the gateway carries any, with whose it is."""
+        if self.workflows is None:
+            return None
+        from gateway.writes.in_doubt import settle  # noqa: PLC0415 - only where workflows are carried
+
+        return await settle(self.workflows, doubt, caller_to_json(doubt.context.caller))
 
     async def _graph_context(self, context: RequestContext) -> GraphContext:
         """What the gateway's own graph needs: it asks the other subgraphs whether entities exist."""

@@ -8,12 +8,14 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 from gateway.access.caller import Caller
+from gateway.access.kept_caller import caller_from_json
 from gateway.events.event import Change, Event
 from gateway.events.log import EventLog, StoreUnavailable
 from gateway.execution.located import SubgraphProfile
 from gateway.execution.ports import SubgraphClient
 from gateway.federation.ownership import Ownership
 from gateway.settings import PricingSettings, Settings
+from gateway.writes.in_doubt import definitions_of
 from gateway.writes.workflows.announcements import Announcement, Announcements, Publish
 from gateway.writes.workflows.catalogue import definitions
 from gateway.writes.workflows.database import open_database
@@ -45,7 +47,11 @@ async def open_workflows(
     postgres_url = settings.writes.postgres_url
     database = await asyncio.to_thread(open_database, folder / "workflow-records.sqlite", postgres_url)
     store = await asyncio.to_thread(WorkflowStore, database)
-    kinds = definitions(pricing_of(settings.workflows.pricing))
+    owners_of_writes = [name for name, each in settings.subgraphs.items() if each.in_process is None]
+    kinds = {
+        **definitions(pricing_of(settings.workflows.pricing)),
+        **definitions_of(owners_of_writes, clients.by_subgraph, clients.profiles, caller_from_json),
+    }
     calls = SubgraphCalls(clients.by_subgraph, clients.profiles, _SELF)
     worker = Worker(
         WorkerSettings(

@@ -61,7 +61,7 @@ class Failure:
     retry_after_ms: int | None = None
     outcome: Outcome | None = None
     workflow: str | None = None
-    """Global id of the workflow that settles it, of errors SAGA_…."""
+    """Global id of the workflow that settles it: of errors SAGA_…, and of a write whose outcome is UNKNOWN."""
     current: Mapping[str, Any] | None = None
     """What the object is now whose version was stale, of the error CONFLICT."""
 
@@ -138,6 +138,7 @@ def failure_of(failed: SubgraphFailure, profile: SubgraphProfile, *, is_write: b
         retryable=failed.retryable,
         retry_after_ms=failed.retry_after_ms,
         outcome=None if not is_write else Outcome.APPLIED if is_after else failed.outcome,
+        workflow=failed.workflow,
     )
 
 
@@ -153,6 +154,9 @@ def failure_from_entry(entry: Mapping[str, Any], profile: SubgraphProfile, *, wr
     message = entry.get("message")
     retry_after_ms = details.get("retryAfterMs")
     retryable = details.get("retryable")
+    outcome = _outcome(details.get("outcome"), code, write)
+    workflow = details.get("workflow")
+    is_settled = isinstance(workflow, str) and (code.startswith("SAGA_") or outcome is Outcome.UNKNOWN)
     return Failure(
         code=code,
         system=profile.system,
@@ -160,8 +164,8 @@ def failure_from_entry(entry: Mapping[str, Any], profile: SubgraphProfile, *, wr
         message=message if code in profile.shown_codes and isinstance(message, str) else "",
         retryable=retryable if isinstance(retryable, bool) and code == given else None,
         retry_after_ms=retry_after_ms if type(retry_after_ms) is int and retry_after_ms >= 0 else None,
-        outcome=_outcome(details.get("outcome"), code, write),
-        workflow=details.get("workflow") if code.startswith("SAGA_") else None,
+        outcome=outcome,
+        workflow=workflow if is_settled else None,
         current=_current(details.get("current")) if code == "CONFLICT" and code in profile.shown_codes else None,
     )
 

@@ -175,6 +175,8 @@ class SubgraphFailure(Exception):  # noqa: N818 - reads as what it is
         self.trips_breaker = trips_breaker
         self.message = message
         """Safe to show in place of the registry's sentence; empty for none."""
+        self.workflow: str | None = None
+        """Global id of the workflow that settles a write whose outcome is unknown."""
 
     @property
     def row(self) -> ErrorCode:

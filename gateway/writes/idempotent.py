@@ -7,12 +7,13 @@ import logging
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import assert_never
+from typing import Any, assert_never
 
 import orjson
 from msgspec import structs
 
 from gateway.errors import Outcome
+from gateway.execution.located import error_entries
 from gateway.execution.ports import (
     RequestContext,
     SourceEvent,
@@ -22,6 +23,7 @@ from gateway.execution.ports import (
     SubgraphRequest,
 )
 from gateway.federation.plan import OperationKind
+from gateway.writes.doubt import Doubt, Settle
 from gateway.writes.store import Answered, Claimed, Misused, Running, StoreFailed, WriteName, WriteStore
 
 _LOG = logging.getLogger("concord.writes")
@@ -42,9 +44,11 @@ class IdempotentWrites:
     What is stored is the subgraph's answer to the root fields; entities of other subgraphs are read anew each time.
     """
 
-    def __init__(self, inner: SubgraphClient, store: WriteStore) -> None:
+    def __init__(self, inner: SubgraphClient, store: WriteStore, settle: Settle | None = None) -> None:
+        """`settle` takes over writes of which nobody knows whether they took effect."""
         self._inner = inner
         self._store = store
+        self._settle = settle
 
     async def fetch(self, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
         """Fetch a read, a write without a key, or a write for the first time; replay any other."""
@@ -88,19 +92,40 @@ class IdempotentWrites:
 
     async def _send(self, write: _Write, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
         # Two callers who choose the same key mean two writes; the owner knows keys only.
-        header = ("idempotency-key", f"{write.name.caller[:16]}:{write.name.key}:{write.name.field}")
-        keyed = structs.replace(request, headers=(*request.headers, header))
+        key = f"{write.name.caller[:16]}:{write.name.key}:{write.name.field}"
+        keyed = structs.replace(request, headers=(*request.headers, ("idempotency-key", key)))
         kept = False
         try:
-            answer = await self._inner.fetch(keyed, context)
+            try:
+                answer = await self._inner.fetch(keyed, context)
+            except SubgraphFailure as failed:
+                if failed.outcome is Outcome.UNKNOWN:
+                    failed.workflow = await self._begin_to_settle(key, write, request, context)
+                raise
             if _took_effect(answer):
                 body = answer.body if answer.body is not None else orjson.dumps(answer.value)
                 kept = True
                 await asyncio.shield(self._keep(write, body))
+            elif doubts := _doubts(answer):
+                workflow = await self._begin_to_settle(key, write, request, context)
+                if workflow is not None:
+                    for extensions in doubts:
+                        extensions["workflow"] = workflow
+                    return SubgraphAnswer(answer.value)
             return answer
         finally:
             if not kept:
                 await asyncio.shield(self._release(write))
+
+    async def _begin_to_settle(
+        self, key: str, write: _Write, request: SubgraphRequest, context: RequestContext
+    ) -> str | None:
+        if self._settle is None:
+            return None
+        doubt = Doubt(request=request, key=key, field=write.name.field, context=context)
+        workflow = await asyncio.shield(self._settle(doubt))
+        _LOG.warning("write_in_doubt", extra={"field": write.name.field, "workflow": workflow})
+        return workflow
 
     async def _keep(self, write: _Write, body: bytes) -> None:
         try:
@@ -137,6 +162,13 @@ def _write(request: SubgraphRequest, context: RequestContext) -> _Write | None:
         field="+".join(name for name, _ in keyed),
     )
     return _Write(name, sha256(fingerprints.encode()).hexdigest())
+
+
+def _doubts(answer: SubgraphAnswer) -> list[dict[str, Any]]:
+    """Return the extensions of the errors that say that a write may or may not have happened."""
+    value = answer.value
+    found = [entry.get("extensions") for entry in error_entries(value)] if isinstance(value, dict) else []
+    return [each for each in found if isinstance(each, dict) and each.get("outcome") == Outcome.UNKNOWN]
 
 
 def _took_effect(answer: SubgraphAnswer) -> bool:

@@ -12,7 +12,19 @@ import sys
 
 import orjson
 
-_READS = ("search", "batch/read", "associations", "login", "search_read", "search_count", ".read", "wizard")
+_READS = (
+    "search",
+    "batch/read",
+    "associations",
+    "login",
+    "search_read",
+    "search_count",
+    ".read",
+    ".pay.create",
+    ".pay.delete",
+    "oauth2",
+    "composite",
+)
 _IDS = re.compile(r"/(?:\d+|[a-z]{2,5}_[A-Za-z0-9]+)(?=/|$)")
 
 
@@ -40,7 +52,7 @@ class Proxy:
                 answer = await self._ask(head, body)
                 if cuts and self._mode == "after":
                     break
-                writer.write(answer[: answer.index(b"\r\n\r\n") + 6] if cuts else answer)
+                writer.write(answer[: middle_of(answer)] if cuts else answer)
                 await writer.drain()
                 if cuts:
                     break
@@ -64,6 +76,12 @@ class Proxy:
             self._mode, self._cut = orjson.loads(body)["mode"], []
         told = orjson.dumps(self._cut)
         return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(told), told)
+
+
+def middle_of(answer: bytes) -> int:
+    """Two bytes into the body; where there is none, within the head."""
+    end = answer.index(b"\r\n\r\n")
+    return end + 6 if len(answer) > end + 6 else end
 
 
 def length_of(head: bytes) -> int:

@@ -131,6 +131,35 @@ def test_every_refusal_of_a_stale_version_tells_the_current_one(product, overdue
         assert (answer.get("data") or {field: None}) == {field: None}
 
 
+async def test_a_write_in_doubt_names_the_workflow_that_settles_it(product, overdue_customer):
+    deal = first(subject(product, overdue_customer)["opportunities"])
+    inputs = {"id": deal["id"], "version": deal["version"], "name": f"Found again {key()[:6]}"}
+    once = key()
+    product.set_faults("crm", mode="reset", paths=r"/deals/\d+$|/sobjects/Opportunity/\w+$")
+    try:
+        answer = write(product, "updateOpportunity", inputs, "opportunity { name }", Idempotency_Key=once)
+    finally:
+        product.set_faults("crm")
+    (error,) = answer["errors"]
+    told = error["extensions"]
+    assert (answer["data"], error["path"]) == ({"updateOpportunity": None}, ["updateOpportunity"])
+    assert (told["code"], told["system"], told["outcome"]) == ("SYSTEM_UNAVAILABLE", "crm", "UNKNOWN")
+    query = "query($id: ID!) { workflow(id: $id) { kind status error { code } steps { name system status } } }"
+
+    def ended() -> dict[str, Any] | None:
+        found = product.data(query, {"id": told["workflow"]})["workflow"]
+        return None if found["status"] == "RUNNING" else found
+
+    assert await product.eventually(ended, within_s=90) == {
+        "kind": "in-doubt-crm",
+        "status": "COMPLETED",
+        "error": None,
+        "steps": [{"name": "ask", "system": "crm", "status": "DONE"}],
+    }
+    again = write(product, "updateOpportunity", inputs, "opportunity { name }", Idempotency_Key=once)
+    assert again == {"data": {"updateOpportunity": {"opportunity": {"name": inputs["name"]}}}}
+
+
 def test_billing_alone_learns_that_a_contract_renews_by_itself_or_not(product, overdue_customer):
     contract = first(subject(product, overdue_customer)["contracts"])
     product.forget_vendor_requests(*SYSTEMS)

@@ -57,11 +57,23 @@ class SubgraphCalls:
             raise CallFailed(
                 StepError(code="SYSTEM_UNAVAILABLE", message="The graph has no such system.", system=system)
             )
-        try:
-            answer = (await client.fetch(request, context)).value
-        except SubgraphFailure as failed:
-            raise CallFailed(_error(failure_of(failed, profile, is_write=is_write))) from failed
-        return _read(answer, profile, is_write=is_write)
+        return await ask_subgraph(client, request, context, profile, is_write=is_write)
+
+
+async def ask_subgraph(
+    client: SubgraphClient,
+    request: SubgraphRequest,
+    context: RequestContext,
+    profile: SubgraphProfile,
+    *,
+    is_write: bool,
+) -> Json:
+    """Return the data of the answer's only root field. Raises `CallFailed`."""
+    try:
+        answer = (await client.fetch(request, context)).value
+    except SubgraphFailure as failed:
+        raise CallFailed(_error(failure_of(failed, profile, is_write=is_write))) from failed
+    return _read(answer, profile, is_write=is_write)
 
 
 def _read(answer: Any, profile: SubgraphProfile, *, is_write: bool) -> Json:
