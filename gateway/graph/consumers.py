@@ -20,7 +20,8 @@ CONSUMERS: Mapping[str, str] = {
         f"{_OBJECTS} {_EVENTS} Query.events LifecycleEventConnection LifecycleEventEdge"
         " Subscription.customerEvents Subscription.renewalUpdates Subscription.contractEvents Subscription.invoiceEvents"
         " Subscription.entitlementChanges Subscription.workflowUpdates Query.workflow Mutation.closeOpportunity"
-        " CloseOpportunityPayload PlannedWrite PlannedChange Workflow.id Workflow.kind Workflow.status Workflow.steps"
+        " Mutation.amendContract Mutation.renewContract Mutation.creditContract CloseOpportunityPayload AmendContractPayload"
+        " RenewContractPayload CreditContractPayload PlannedWrite PlannedChange Workflow.id Workflow.kind Workflow.status Workflow.steps"
         " Workflow.error Workflow.customer Workflow.contract Workflow.startedAt Workflow.finishedAt WorkflowStep WorkflowError"
     ),
     "support": f"{_OBJECTS} {_EVENTS} Subscription.entitlementChanges",
