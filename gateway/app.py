@@ -41,7 +41,8 @@ from gateway.events.webhooks import Webhooks
 from gateway.federation.supergraph import Supergraph
 from gateway.outgoing import egress_of, feed_readers, read_webhooks
 from gateway.reload import Graphs, ReloadedEngine
-from gateway.settings import LimitsSettings, Settings, SettingsRefused, contracts_of, load_ownership
+from gateway.settings import Settings, SettingsRefused, contracts_of, load_ownership
+from gateway.settings_tables import LimitsSettings
 from gateway.subgraph_clients import SubgraphClients
 from gateway.telemetry.metrics import Metrics
 from gateway.transport.asgi import ASGIApp, Receive, Scope, Send

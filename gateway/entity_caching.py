@@ -20,7 +20,7 @@ from gateway.execution.ports import SubgraphClient
 from gateway.federation.ownership import CachePolicy, Ownership
 from gateway.federation.supergraph import Supergraph
 from gateway.graph.global_id import typename_of
-from gateway.settings import EntitiesSettings
+from gateway.settings_tables import EntitiesSettings
 
 _LOG = logging.getLogger("concord.cache")
 _PAGE = 500

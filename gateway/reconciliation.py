@@ -12,7 +12,8 @@ from gateway.access.caller import Caller
 from gateway.events.event import Change, Event
 from gateway.events.log import EventLog, StoreUnavailable
 from gateway.execution.message import ABSENT, GraphQLRequest, GraphQLResponse
-from gateway.settings import ReconciliationSettings, Settings
+from gateway.settings import Settings
+from gateway.settings_tables import ReconciliationSettings
 from gateway.writes.reconciliation.announcements import DriftAnnouncements, DriftTold, Publish
 from gateway.writes.reconciliation.ask import Answer, Ask, AskFailure
 from gateway.writes.reconciliation.desk import ReconciliationDesk, ReconciliationRules

@@ -21,7 +21,8 @@ from gateway.federation.ownership import Ownership
 from gateway.federation.supergraph import Supergraph
 from gateway.graph.entity_lookup import SubgraphEntityLookup
 from gateway.graph.systems import SystemState, SystemStatus
-from gateway.settings import Settings, SettingsRefused, SubgraphSettings
+from gateway.settings import Settings, SettingsRefused
+from gateway.settings_tables import SubgraphSettings
 from gateway.telemetry.correlation import correlation_id
 from gateway.transport.resume import CURSOR_HEADER
 from gateway.upstream.breaker import CircuitBreaker

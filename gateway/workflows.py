@@ -14,7 +14,8 @@ from gateway.events.log import EventLog, StoreUnavailable
 from gateway.execution.located import SubgraphProfile
 from gateway.execution.ports import SubgraphClient
 from gateway.federation.ownership import Ownership
-from gateway.settings import PricingSettings, Settings
+from gateway.settings import Settings
+from gateway.settings_tables import PricingSettings
 from gateway.writes.in_doubt import definitions_of
 from gateway.writes.workflows.announcements import Announcement, Announcements, Publish
 from gateway.writes.workflows.catalogue import definitions

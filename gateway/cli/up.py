@@ -21,7 +21,8 @@ from gateway.cli.processes import ProcessFailed, ProcessPlan, Supervisor
 from gateway.cli.secrets import internal_secret, local_secret
 from gateway.cli.state_directory import claimed
 from gateway.cli.worker_process import worker_environment
-from gateway.settings import ProcessSettings, Settings, SettingsRefused, load_settings
+from gateway.settings import Settings, SettingsRefused, load_settings
+from gateway.settings_tables import ProcessSettings
 
 _REFERENCE = re.compile(r"\$\{(secret|url):([^}]+)\}")
 

@@ -25,14 +25,8 @@ from gateway.app import create_gateway
 from gateway.execution.ports import RequestContext, SubgraphFailure, SubgraphRequest
 from gateway.federation.composition import SubgraphSource, compose
 from gateway.federation.plan import OperationKind
-from gateway.settings import (
-    Settings,
-    SettingsRefused,
-    StateSettings,
-    SubgraphSettings,
-    SupergraphSettings,
-    load_settings,
-)
+from gateway.settings import Settings, SettingsRefused, load_settings
+from gateway.settings_tables import StateSettings, SubgraphSettings, SupergraphSettings
 from gateway.telemetry.log import JsonLines
 from gateway.transport.server import server
 from gateway.upstream.remote import remote_subgraph

@@ -27,7 +27,8 @@ from gateway.events.webhooks import Webhooks
 from gateway.execution.ports import RequestContext
 from gateway.federation.composition import SubgraphSource, compose
 from gateway.graph.context import GraphContext
-from gateway.settings import EventsSettings, Settings, StateSettings, SubgraphSettings, SupergraphSettings
+from gateway.settings import Settings
+from gateway.settings_tables import EventsSettings, StateSettings, SubgraphSettings, SupergraphSettings
 from gateway.transport.server import server
 from subgraphs.identity.app import start as start_identity
 from subgraphs.identity.schema import create_schema as create_identity_schema

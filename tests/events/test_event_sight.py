@@ -22,14 +22,8 @@ from starlette.routing import Route
 
 from gateway.access.settings import AccessSettings, KeySettings
 from gateway.federation.composition import SubgraphSource, compose
-from gateway.settings import (
-    EventsSettings,
-    Settings,
-    StateSettings,
-    SubgraphSettings,
-    SupergraphSettings,
-    WebhookSettings,
-)
+from gateway.settings import Settings
+from gateway.settings_tables import EventsSettings, StateSettings, SubgraphSettings, SupergraphSettings, WebhookSettings
 from subgraphs.kit.current_request import current_request
 from subgraphs.kit.settings import SubgraphSettings as ProcessSettings
 from subgraphs.kit.subgraph_app import Running, create_app

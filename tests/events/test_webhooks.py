@@ -18,7 +18,8 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.settings import SettingsRefused, WebhookSettings
+from gateway.settings import SettingsRefused
+from gateway.settings_tables import WebhookSettings
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 PAUSED = "concord.contract.paused.v1"

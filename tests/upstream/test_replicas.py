@@ -7,7 +7,7 @@ from planned_gateway import root
 from scripted_subgraph import reply, resets, sends
 
 from gateway.federation.plan import OperationKind
-from gateway.settings import SubgraphSettings
+from gateway.settings_tables import SubgraphSettings
 from gateway.upstream.remote import remote_subgraph
 from gateway.upstream.replicas import Replicas
 from gateway.upstream.retry import Retried
