@@ -122,12 +122,14 @@ async def test_a_customer_of_two_records_is_changed_in_the_one_that_was_read(wor
 async def test_a_stale_version_is_a_conflict_and_changes_nothing(world: World, company: Company) -> None:
     crm_id, row = active(company, 1)
     update = {"customerId": await customer_of(world, row.name), "version": "1", "name": "Never"}
+    version = (await crm_customer(world, crm_id))["version"]
     answer = await world.ask(UPDATE, {"input": update})
     assert answer["errors"][0]["extensions"] == {
         "code": "CONFLICT",
         "retryable": False,
         "system": "crm",
         "outcome": "NOT_APPLIED",
+        "current": {"name": row.name, "version": version},
     }
     assert (await crm_customer(world, crm_id))["name"] == row.name
 
