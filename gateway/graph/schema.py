@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 from typing import Annotated
 
 import strawberry
@@ -56,6 +55,7 @@ from gateway.graph.guards import MAY_OPERATE, SEES_OPERATIONS
 from gateway.graph.node import Node
 from gateway.graph.refusal import refusal, to_graphql_error
 from gateway.graph.renew_contract import RenewContractMutation
+from gateway.graph.scalars import SCALARS
 from gateway.graph.subscription import Subscription
 from gateway.graph.systems import SystemStatus
 from gateway.graph.webhook import (
@@ -294,23 +294,6 @@ class Mutation(
     )
 
 
-_DATE_TIME = strawberry.scalar(
-    name="DateTime",
-    description='An instant in UTC, such as "2026-01-31T09:30:00Z".',
-    specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
-    serialize=lambda value: value.astimezone(dt.UTC).isoformat().replace("+00:00", "Z"),
-    parse_value=dt.datetime.fromisoformat,
-)
-
-
-_DATE = strawberry.scalar(
-    name="Date",
-    description='A calendar date, such as "2026-01-31".',
-    serialize=dt.date.isoformat,
-    parse_value=dt.date.fromisoformat,
-)
-
-
 class GraphSchema(strawberry.federation.Schema):
     """Refusals are answers, not log lines; anything else is logged by the caller of the schema."""
 
@@ -335,7 +318,7 @@ def create_schema() -> GraphSchema:
             mutation=Mutation,
             subscription=Subscription,
             types=(*NODES, DeadLetter, Workflow, Drift),
-            config=StrawberryConfig(scalar_map={dt.datetime: _DATE_TIME, dt.date: _DATE}),
+            config=StrawberryConfig(scalar_map=dict(SCALARS)),
             extensions=[
                 lambda: ParserCache(maxsize=_CACHED_DOCUMENTS),
                 lambda: ValidationCache(maxsize=_CACHED_DOCUMENTS),

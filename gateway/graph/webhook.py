@@ -55,7 +55,9 @@ class WebhookDelivery:
 class ParkedDelivery:
     """An event that was put aside."""
 
-    event_id: strawberry.ID = strawberry.field(description="The event.")
+    event_id: strawberry.ID = strawberry.field(
+        description="Id of the event that was put aside, as `LifecycleEvent.id` has it."
+    )
     event_type: str = strawberry.field(description="Its type, such as `concord.invoice.paid.v1`.")
     subject: strawberry.ID = strawberry.field(description="Global id of the entity that it is about.")
     recorded_at: datetime = strawberry.field(description="When it reached the gateway: a replay's range must hold it.")

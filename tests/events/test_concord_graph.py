@@ -7,6 +7,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
+from graphql import GraphQLError
 from running_gateway import graph_context
 
 from gateway.access.caller import ANONYMOUS
@@ -328,3 +329,9 @@ async def test_account_owners_and_systems_choose_events(events, make, subscribe,
     assert await first(owners=[gid("AccountOwner", "8")], systems=["crm"]) == stage.id
     assert await first(systems=["crm", "erp"]) == stage.id
     assert await first(systems=["billing"], customers=[gid("Customer", "c3")]) == make(3).id
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "1e999", "12,50", 12.5, True, None, "1" * 39])
+def test_an_amount_that_is_not_exact_is_refused_before_any_workflow_begins(value):
+    with pytest.raises(GraphQLError, match="A Decimal is"):
+        SCHEMA.graphql_schema.type_map["Decimal"].parse_value(value)
