@@ -127,11 +127,13 @@ async def test_writes_are_checked_repeatable_and_told_once(salesforce_world: Wor
     assert "errors" not in first
     assert (await world.ask(UPDATE, {"input": update}, Idempotency_Key="s1"))["data"] == first["data"]
     stale = await world.ask(UPDATE, {"input": {**update, "name": "Never"}})
+    now = (await world.ask(query, read))["data"]["_entities"][0]
     assert stale["errors"][0]["extensions"] == {
         "code": "CONFLICT",
         "retryable": False,
         "system": "crm",
         "outcome": "NOT_APPLIED",
+        "current": {"name": "Renamed O'Works", "segment": "SMB", "version": now["version"]},
     }
     (event,) = await world.eventually(lambda: world.told("customer.updated", subject=customer))
     assert ("name", before["name"], "Renamed O'Works") in {(c.field, c.before, c.after) for c in event.changes}
