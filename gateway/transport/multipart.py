@@ -1,6 +1,9 @@
 """Multipart subscriptions, as Apollo Client reads them.
 
 <https://www.apollographql.com/docs/graphos/routing/operations/subscriptions/multipart-protocol>
+
+A part is over at the boundary after it, and clients hand it on no earlier: so each is sent with that boundary, not the one
+before. What ends the response then only closes the boundary that is there.
 """
 
 from __future__ import annotations
@@ -9,8 +12,9 @@ import orjson
 
 from gateway.execution.message import GraphQLResponse
 
-_PART = b"\r\n--graphql\r\ncontent-type: application/json\r\n\r\n"
-_END = b"\r\n--graphql--\r\n"
+_BOUNDARY = b"\r\n--graphql"
+_HEADERS = b"\r\ncontent-type: application/json\r\n\r\n"
+_END = b"--\r\n"
 
 
 class MultipartStream:
@@ -19,16 +23,16 @@ class MultipartStream:
     content_type = b'multipart/mixed;boundary="graphql";subscriptionSpec=1.0'
 
     def opening(self) -> bytes:
-        return self.heartbeat()
+        return _BOUNDARY + self.heartbeat()
 
     def answer(self, response: GraphQLResponse) -> bytes:
-        return _PART + orjson.dumps({"payload": response.payload()})
+        return _HEADERS + orjson.dumps({"payload": response.payload()}) + _BOUNDARY
 
     def heartbeat(self) -> bytes:
-        return _PART + b"{}"
+        return _HEADERS + b"{}" + _BOUNDARY
 
     def failure(self, response: GraphQLResponse) -> bytes:
-        return _PART + orjson.dumps({"payload": None, "errors": response.errors}) + _END
+        return _HEADERS + orjson.dumps({"payload": None, "errors": response.errors}) + _BOUNDARY + _END
 
     def completion(self) -> bytes:
         return _END

@@ -54,7 +54,6 @@ class CloseCode(Enum):
     TRY_LATER = (1013, "Try again later")
     BAD_REQUEST = (4400, "Invalid message")
     UNAUTHORIZED = (4401, "Unauthorized")
-    TOKEN_EXPIRED = (4401, "Token expired")
     FORBIDDEN = (4403, "Forbidden")
     SUBPROTOCOL = (4406, "Subprotocol not acceptable")
     INIT_TIMEOUT = (4408, "Connection initialisation timeout")
@@ -272,7 +271,7 @@ class _Session:
     async def _end_with_credentials(self) -> None:
         if self._caller is not None and can_end(self._caller):
             await credentials_end(self._caller)
-            raise _Closed(CloseCode.TOKEN_EXPIRED)
+            raise _Closed(CloseCode.UNAUTHORIZED, str(GatewayError("TOKEN_EXPIRED")))
 
 
 def _close_code(error: GatewayError) -> CloseCode:

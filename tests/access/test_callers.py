@@ -428,7 +428,8 @@ async def test_expiry_ends_open_streams_and_sockets(issuer):
             with pytest.raises(ConnectionClosed) as closed:
                 while True:
                     assert (await told(connection))["type"] == "next"
-            assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4401, "Token expired")
+            reason = "TOKEN_EXPIRED: The credentials expired; connect again with new ones."
+            assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4401, reason)
 
 
 @pytest.mark.parametrize("line", ["token t1", "subject ada", "subject ada before 2100-01-01T00:00:00Z"])

@@ -115,9 +115,9 @@ async def running_door(tmp_path: Path, schemas: Path, serve: Any, **settings: An
         supergraph.write_text(compose_at(f"{identity}/graphql"))
         events = settings.pop("events", {})
         configured = Settings(
-            access=AccessSettings(policy=AccessPolicy.DEVELOPMENT),
+            access=settings.pop("access", AccessSettings(policy=AccessPolicy.DEVELOPMENT)),
             state=StateSettings(directory=tmp_path),
-            supergraph=SupergraphSettings(path=supergraph),
+            supergraph=SupergraphSettings(path=supergraph, reload_interval_s=settings.pop("reload_interval_s", 1.0)),
             events=EventsSettings(contracts=schemas, **events),
             subgraphs={
                 "identity": SubgraphSettings(

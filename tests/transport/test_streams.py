@@ -121,6 +121,25 @@ async def test_apollo_reads_subscriptions_as_parts(http: httpx2.AsyncClient, doo
     assert query.json() == {"data": {"book": {"title": "Kindred"}}}
 
 
+async def test_a_part_is_whole_when_it_is_sent(http: httpx2.AsyncClient, door: Any) -> None:
+    """Apollo Client hands a part on when it sees the boundary after it: that must not wait for the next event."""
+    query = "subscription { ticks(count: 1000, everyMs: 200) { number book { title } } }"
+    headers = {"accept": "multipart/mixed;subscriptionSpec=1.0"}
+    read = b""
+    async with (
+        asyncio.timeout(30),
+        http.stream("POST", door.graphql, json={"query": query}, headers=headers) as response,
+    ):
+        async for chunk in response.aiter_bytes():
+            read += chunk
+            if b'"number":0' in read and read.endswith(b"\r\n--graphql"):
+                break
+    nothing, opening, event, *_ = read.split(b"\r\n--graphql")
+    head = b"\r\ncontent-type: application/json\r\n\r\n"
+    payload = json.dumps({"payload": tick(0)}, separators=(",", ":")).encode()
+    assert (nothing, opening, event) == (b"", head + b"{}", head + payload)
+
+
 async def test_silence_is_filled_with_heartbeats(http: httpx2.AsyncClient, start: Any) -> None:
     door = start("--heartbeat", "0.05")
     query = "subscription { ticks(count: 1, everyMs: 300) { number } }"

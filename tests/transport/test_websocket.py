@@ -184,7 +184,8 @@ async def test_credentials_come_with_the_initialisation(door: Any) -> None:
             await socket.send("connection_init", authorization=f"Bearer {token}")
             assert await socket.closed() == expected
     async with acknowledged(door, Authorization=f"Bearer {time.time() + 0.2:.3f}") as socket:
-        assert await socket.closed() == (4401, "Token expired")
+        reason = "TOKEN_EXPIRED: The credentials expired; connect again with new ones."
+        assert await socket.closed() == (4401, reason)
 
 
 async def test_silence_instead_of_an_initialisation_ends(door: Any) -> None:
