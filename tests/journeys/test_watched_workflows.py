@@ -80,7 +80,15 @@ async def test_a_terminal_shows_them_live_until_it_is_interrupted(product, agree
     ours, theirs = pty.openpty()
     command = (sys.executable, "-m", "gateway.cli.main", "workflows", "--watch", "--config", str(product.config))
     environment = {**os.environ, "LINES": "60", "TERM": "xterm"}
-    watching = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=theirs, stderr=theirs, env=environment)
+    watching = await asyncio.create_subprocess_exec(
+        *command,
+        cwd=ROOT,
+        stdout=theirs,
+        stderr=theirs,
+        env=environment,
+        # Tests that run in the background ignore interrupts, and so would what they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     os.close(theirs)
     shown = b""
     try:
