@@ -199,6 +199,13 @@ def test_workflows_are_paged_from_either_end(selling):
         ids = [edge["node"]["id"] for edge in edges]
         return ids, [edge["cursor"] for edge in edges], info["hasPreviousPage"], info["hasNextPage"]
 
+    sync = "mutation($input: SyncCustomerInput!) { syncCustomer(input: $input, waitMs: 20000) { workflow { status } } }"
+    customer = selling.data("{ customers(first: 1) { edges { node { id } } } }")["customers"]["edges"][0]["node"]["id"]
+    for _ in range(3):
+        begun = selling.data(sync, {"input": {"customerId": customer}}, Idempotency_Key=uuid.uuid4().hex)[
+            "syncCustomer"
+        ]
+        assert begun["workflow"]["status"] == "COMPLETED"
     whole, cursors, *_ = page(first=200)
     assert len(whole) > 2
     ids, ends, has_previous, has_next = page(last=2)
