@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Annotated
 
 import strawberry
@@ -14,10 +12,10 @@ from gateway.graph.drift import Drift, ReconciliationRun, reconciliation_of
 from gateway.graph.event_connection import MAX_PAGE_SIZE
 from gateway.graph.global_id import typename_of
 from gateway.graph.page_info import PageInfo
+from gateway.graph.place_cursor import page_size, parse_place, print_place
 from gateway.graph.refusal import refusal, to_graphql_error
 from gateway.writes.reconciliation.model import DriftFilter, DriftKind, DriftStatus
 
-_PAGE_SIZE = 50
 _First = Annotated[int | None, strawberry.argument(description=f"At most {MAX_PAGE_SIZE}; 50 by default.")]
 _After = Annotated[str | None, strawberry.argument(description="A cursor: what is older than that one.")]
 
@@ -89,12 +87,12 @@ async def resolve_drifts(
     after: _After = None,
 ) -> DriftConnection | None:
     """Return a page. Raises BAD_USER_INPUT, STORE_UNAVAILABLE."""
-    wanted, size = _filter(filter), _size(first)
+    wanted, size = _filter(filter), page_size(first)
     try:
-        page = await reconciliation_of(info).drifts(wanted, size=size, after=_parse(after))
+        page = await reconciliation_of(info).drifts(wanted, size=size, after=parse_place(after))
     except GatewayError as error:
         raise to_graphql_error(error) from error
-    edges = [DriftEdge(node=Drift.of(each), cursor=_cursor(each.detected_at, each.id)) for each in page.drifts]
+    edges = [DriftEdge(node=Drift.of(each), cursor=print_place(each.detected_at, each.id)) for each in page.drifts]
     return DriftConnection(
         edges=edges,
         page_info=_page_info([edge.cursor for edge in edges], has_more=page.has_more, after=after),
@@ -114,13 +112,13 @@ async def resolve_runs(
     info: GraphInfo, first: _First = None, after: _After = None
 ) -> ReconciliationRunConnection | None:
     """Return a page. Raises BAD_USER_INPUT, STORE_UNAVAILABLE."""
-    size = _size(first)
+    size = page_size(first)
     try:
-        page = await reconciliation_of(info).runs(size=size, after=_parse(after))
+        page = await reconciliation_of(info).runs(size=size, after=parse_place(after))
     except GatewayError as error:
         raise to_graphql_error(error) from error
     edges = [
-        ReconciliationRunEdge(node=ReconciliationRun.of(each), cursor=_cursor(each.started_at, each.id))
+        ReconciliationRunEdge(node=ReconciliationRun.of(each), cursor=print_place(each.started_at, each.id))
         for each in page.runs
     ]
     page_info = _page_info([edge.cursor for edge in edges], has_more=page.has_more, after=after)
@@ -137,13 +135,6 @@ async def resolve_run(
     except GatewayError as error:
         raise to_graphql_error(error) from error
     return None if run is None else ReconciliationRun.of(run)
-
-
-def _size(first: int | None) -> int:
-    size = _PAGE_SIZE if first is None else first
-    if not 0 <= size <= MAX_PAGE_SIZE:
-        raise refusal("BAD_USER_INPUT", f"A page has between 0 and {MAX_PAGE_SIZE} items.")
-    return size
 
 
 def _page_info(cursors: list[str], *, has_more: bool, after: str | None) -> PageInfo:
@@ -168,18 +159,3 @@ def _filter(given: DriftsWanted | None) -> DriftFilter:
         customer=given.customer,
         contract=given.contract,
     )
-
-
-def _cursor(at: float, name: str) -> str:
-    return base64.urlsafe_b64encode(f"{at!r} {name}".encode()).decode().rstrip("=")
-
-
-def _parse(cursor: str | None) -> tuple[float, str] | None:
-    if cursor is None:
-        return None
-    try:
-        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
-        at, _, name = text.partition(" ")
-        return float(at), name
-    except (binascii.Error, ValueError) as error:
-        raise refusal("BAD_USER_INPUT", "This is not a cursor of this list.") from error

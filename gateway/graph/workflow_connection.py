@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Annotated
 
 import strawberry
@@ -13,11 +11,10 @@ from gateway.graph.context import GraphInfo
 from gateway.graph.event_connection import MAX_PAGE_SIZE
 from gateway.graph.global_id import typename_of
 from gateway.graph.page_info import PageInfo
+from gateway.graph.place_cursor import page_size, parse_place, print_place
 from gateway.graph.refusal import refusal, to_graphql_error
 from gateway.graph.workflow import Workflow, desk_of
-from gateway.writes.workflows.model import WorkflowFilter, WorkflowRecord, WorkflowStatus
-
-_PAGE_SIZE = 50
+from gateway.writes.workflows.model import WorkflowFilter, WorkflowStatus
 
 
 @strawberry.input(name="WorkflowFilter", description="Workflows that meet all stated conditions.")
@@ -71,18 +68,18 @@ async def resolve_workflows(
     if first is not None and last is not None:
         raise refusal("BAD_USER_INPUT", "Ask for `first` or for `last`, not both.")
     backward = last is not None or (before is not None and first is None)
-    given = last if backward else first
-    size = _PAGE_SIZE if given is None else given
-    if not 0 <= size <= MAX_PAGE_SIZE:
-        raise refusal("BAD_USER_INPUT", f"A page has between 0 and {MAX_PAGE_SIZE} items.")
+    size = page_size(last if backward else first)
     wanted = _filter(filter)
     try:
         page = await desk_of(info).page(
-            wanted, size=size, after=_parse(after), before=_parse(before), backward=backward
+            wanted, size=size, after=parse_place(after), before=parse_place(before), backward=backward
         )
     except GatewayError as error:
         raise to_graphql_error(error) from error
-    edges = [WorkflowEdge(node=Workflow.of(record), cursor=_cursor(record)) for record in page.workflows]
+    edges = [
+        WorkflowEdge(node=Workflow.of(record), cursor=print_place(record.started_at, record.id))
+        for record in page.workflows
+    ]
     return WorkflowConnection(
         edges=edges,
         page_info=PageInfo(
@@ -106,18 +103,3 @@ def _filter(given: WorkflowsWanted | None) -> WorkflowFilter:
         customer=given.customer,
         contract=given.contract,
     )
-
-
-def _cursor(record: WorkflowRecord) -> str:
-    return base64.urlsafe_b64encode(f"{record.started_at!r} {record.id}".encode()).decode().rstrip("=")
-
-
-def _parse(cursor: str | None) -> tuple[float, str] | None:
-    if cursor is None:
-        return None
-    try:
-        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
-        at, _, workflow = text.partition(" ")
-        return float(at), workflow
-    except (binascii.Error, ValueError) as error:
-        raise refusal("BAD_USER_INPUT", "This is not a cursor of this list.") from error

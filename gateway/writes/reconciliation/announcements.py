@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -11,12 +10,8 @@ from datetime import UTC, datetime
 import orjson
 
 from gateway.writes.reconciliation.model import drift_global_id
-from gateway.writes.store import StoreFailed
-from gateway.writes.workflows.database import WorkflowDatabase
-
-_LOG = logging.getLogger("concord.reconciliation")
-_EVERY_S = 0.5
-_BATCH = 200
+from gateway.writes.workflows.database import Transaction
+from gateway.writes.workflows.untold import BATCH, Untold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,44 +36,21 @@ Publish = Callable[[Sequence[DriftTold]], Awaitable[bool]]
 """Puts events into the log; False where that is not possible at the moment."""
 
 
-class DriftAnnouncements:
+class DriftAnnouncements(Untold[DriftTold]):
     """The events that are not in the log yet."""
 
-    def __init__(self, database: WorkflowDatabase, publish: Publish) -> None:
-        self._database = database
-        self._publish = publish
+    table = "concord_drift_event"
+    every_s = 0.5
+    failed = "drift_store_failed"
+    log = logging.getLogger("concord.reconciliation")
 
-    async def tell_forever(self) -> None:
-        """Publish again and again. Cancel it to stop."""
-        while True:
-            try:
-                while await self.tell():
-                    pass
-            except StoreFailed as error:
-                _LOG.warning("drift_store_failed", extra={"reason": str(error)})
-            await asyncio.sleep(_EVERY_S)
-
-    async def tell(self) -> bool:
-        """Publish a batch; whether there may be more. Raises `StoreFailed`."""
-        waiting = await asyncio.to_thread(self._untold)
-        if not waiting or not await self._publish([told for _, told in waiting]):
-            return False
-        await asyncio.to_thread(self._mark, [seq for seq, _ in waiting])
-        return len(waiting) == _BATCH
-
-    def _untold(self) -> list[tuple[int, DriftTold]]:
-        with self._database.transaction() as execute:
-            rows = execute(
-                "SELECT seq, drift, revision, name, detail, at FROM concord_drift_event WHERE is_told = 0 "
-                "ORDER BY seq LIMIT ?",
-                (_BATCH,),
-            )
+    def read(self, execute: Transaction) -> list[tuple[int, DriftTold]]:
+        """Return those that wait."""
+        rows = execute(
+            "SELECT seq, drift, revision, name, detail, at FROM concord_drift_event WHERE is_told = 0 ORDER BY seq LIMIT ?",
+            (BATCH,),
+        )
         return [(row[0], _told(row[1:])) for row in rows]
-
-    def _mark(self, seqs: Sequence[int]) -> None:
-        marks = ", ".join("?" * len(seqs))
-        with self._database.transaction() as execute:
-            execute(f"UPDATE concord_drift_event SET is_told = 1 WHERE seq IN ({marks})", tuple(seqs))  # noqa: S608 - our own names
 
 
 def _told(row: tuple[str, int, str, str, float]) -> DriftTold:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from gateway.writes.workflows.database import WorkflowDatabase
 from gateway.writes.workflows.model import WorkflowFilter, WorkflowRecord
 from gateway.writes.workflows.tables import WORKFLOW, to_workflow
+from gateway.writes.workflows.where import Where
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,37 +38,31 @@ class Listing:
 
         `after` is that of a newer one, `before` that of an older one. `backward`: the last of them, not the first.
         """
-        where, given = _conditions(wanted)
-        for place, sign in ((after, "<"), (before, ">")):
-            if place is not None:
-                where.append(f"(started_at {sign} ? OR (started_at = ? AND id {sign} ?))")
-                given += [place[0], place[0], place[1]]
+        where = _conditions(wanted)
+        where.beyond("started_at", "<", after)
+        where.beyond("started_at", ">", before)
         order = "ASC" if backward else "DESC"
         with self._database.transaction() as execute:
             rows = execute(
-                f"SELECT {WORKFLOW} FROM concord_workflow WHERE {' AND '.join(where)} "  # noqa: S608 - our own names
+                f"SELECT {WORKFLOW} FROM concord_workflow WHERE {where} "  # noqa: S608 - our own names
                 f"ORDER BY started_at {order}, id {order} LIMIT ?",
-                (*given, size + 1),
+                (*where.given, size + 1),
             )
         found = [to_workflow(row) for row in rows[:size]]
         return WorkflowPage(workflows=found[::-1] if backward else found, has_more=len(rows) > size)
 
     def count(self, wanted: WorkflowFilter) -> int:
         """Return how many there are."""
-        where, given = _conditions(wanted)
+        where = _conditions(wanted)
         with self._database.transaction() as execute:
-            ((count,),) = execute(f"SELECT count(*) FROM concord_workflow WHERE {' AND '.join(where)}", given)  # noqa: S608 - our own names
+            ((count,),) = execute(f"SELECT count(*) FROM concord_workflow WHERE {where}", where.given)  # noqa: S608 - our own names
         return int(count)
 
 
-def _conditions(wanted: WorkflowFilter) -> tuple[list[str], list[Any]]:
-    where, given = ["1 = 1"], []
-    for column, values in (("kind", wanted.kinds), ("status", wanted.statuses)):
-        if values is not None:
-            where.append(f"{column} IN ({', '.join('?' * len(values))})" if values else "1 = 0")
-            given += [str(value) for value in values]
-    for column, value in (("customer", wanted.customer), ("contract", wanted.contract)):
-        if value is not None:
-            where.append(f"{column} = ?")
-            given.append(value)
-    return where, given
+def _conditions(wanted: WorkflowFilter) -> Where:
+    where = Where()
+    where.one_of(wanted.kinds, "kind")
+    where.one_of(wanted.statuses, "status")
+    where.equal("customer", wanted.customer)
+    where.equal("contract", wanted.contract)
+    return where
