@@ -14,7 +14,6 @@ from dataclasses import replace
 from time import monotonic
 from typing import Any
 
-import orjson
 from graphql import GraphQLObjectType
 
 from gateway.access.caller import ANONYMOUS, Caller
@@ -36,7 +35,7 @@ from gateway.execution.answer import CompiledOperation, stream_refusal
 from gateway.execution.begun import Begun, execute_typed, hand_over
 from gateway.execution.execute import Subgraphs, execute, execute_event, source_events
 from gateway.execution.located import SubgraphProfile
-from gateway.execution.message import ABSENT, GraphQLRequest, GraphQLResponse, refusal
+from gateway.execution.message import ABSENT, GraphQLRequest, GraphQLResponse, SharedResponse, refusal
 from gateway.execution.ports import (
     Announced,
     CallerView,
@@ -344,8 +343,7 @@ class Engine:
                         continue
 
                     async def shared(event: Announced = event) -> GraphQLResponse:
-                        answered = await answer_one(event)
-                        return answered.with_data(orjson.Fragment(orjson.dumps(answered.data)))
+                        return SharedResponse(await answer_one(event))
 
                     yield await self._shared.get(compiled, (event.key, equal), shared)
         except SubgraphFailure as failed:

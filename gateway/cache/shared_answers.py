@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, Generic, TypeVar
 
 import orjson
-from cachetools import TTLCache
 from graphql import FieldNode, Node, VariableNode
 
 from gateway.federation.operation import Operation
@@ -27,8 +27,12 @@ class SharedAnswers(Generic[AnswerT]):
     """A bounded memory of answers that are being made or were made a few seconds ago."""
 
     def __init__(self, *, most: int = 1_000, keep_s: float = 5.0) -> None:
-        """`keep_s` is short: whoever replays an event later reads its entities again."""
-        self._entries: TTLCache[Hashable, _Entry[AnswerT]] = TTLCache(most, keep_s)
+        """`keep_s`, after which none is left, is short: whoever replays an event later reads its entities again."""
+        self._entries: dict[Hashable, _Entry[AnswerT]] = {}
+        self._older: dict[Hashable, _Entry[AnswerT]] = {}
+        self._half = most // 2
+        self._half_s = keep_s / 2
+        self._until = 0.0
 
     async def get(self, owner: object, key: Hashable, make: Callable[[], Awaitable[AnswerT]]) -> AnswerT:
         """Return the answer for a key of an owner: somebody else's, or the one that `make` gives.
@@ -37,7 +41,7 @@ class SharedAnswers(Generic[AnswerT]):
         """
         whole = (id(owner), key)
         while True:
-            entry = self._entries.get(whole)
+            entry = self._find(whole)
             if entry is None:
                 return await self._make(owner, whole, make)
             if entry.answer.done() and not entry.answer.cancelled():
@@ -49,14 +53,22 @@ class SharedAnswers(Generic[AnswerT]):
                 if not entry.answer.cancelled() or (task is not None and task.cancelling()):
                     raise
 
+    def _find(self, whole: Hashable) -> _Entry[AnswerT] | None:
+        now = monotonic()
+        if now >= self._until or len(self._entries) >= self._half:
+            self._older = self._entries if now < self._until + self._half_s else {}
+            self._entries, self._until = {}, now + self._half_s
+        return self._entries.get(whole) or self._older.get(whole)
+
     async def _make(self, owner: object, whole: Hashable, make: Callable[[], Awaitable[AnswerT]]) -> AnswerT:
         entry: _Entry[AnswerT] = _Entry(owner, asyncio.get_running_loop().create_future())
         self._entries[whole] = entry
         try:
             answer = await make()
         except BaseException:
-            if self._entries.get(whole) is entry:
-                del self._entries[whole]
+            for entries in (self._entries, self._older):
+                if entries.get(whole) is entry:
+                    del entries[whole]
             entry.answer.cancel()
             raise
         entry.answer.set_result(answer)

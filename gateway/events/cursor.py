@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from functools import lru_cache
 
 from gateway.errors import GatewayError
 from gateway.events.log import LogBounds
@@ -12,6 +13,7 @@ _VERSION = "1"
 _MAX_LENGTH = 120
 
 
+@lru_cache(maxsize=4_096)
 def print_cursor(log_id: str, position: int) -> str:
     """Return the cursor of a position; reading after it gives what came later."""
     return base64.urlsafe_b64encode(f"{_VERSION}.{log_id}.{position}".encode()).decode().rstrip("=")

@@ -6,9 +6,10 @@ A process measures what it hears: of a shared log, the events that any process r
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
+from time import time
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -46,6 +47,8 @@ class TypeLag:
 @dataclass(slots=True)
 class _Seen:
     last_recorded_at: datetime
+    observe_recording: Callable[[float], None]
+    observe_delivery: Callable[[float], None]
     recorded: int = 0
     delivered: int = 0
     recording: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
@@ -82,19 +85,27 @@ class EventMeter:
     def recorded(self, recorded: RecordedEvent) -> None:
         """Note that an event reached the log."""
         lag_s = max(0.0, (recorded.recorded_at - recorded.event.time).total_seconds())
-        seen = self._seen.setdefault(recorded.event.type, _Seen(recorded.recorded_at))
+        seen = self._of(recorded)
         seen.recorded += 1
         seen.last_recorded_at = recorded.recorded_at
         seen.recording.append(lag_s)
-        self._recording.labels(recorded.event.type).observe(lag_s)
+        seen.observe_recording(lag_s)
 
     def delivered(self, recorded: RecordedEvent) -> None:
         """Note that a subscriber that waits for events gets this one."""
-        lag_s = max(0.0, datetime.now(UTC).timestamp() - recorded.recorded_at.timestamp())
-        seen = self._seen.setdefault(recorded.event.type, _Seen(recorded.recorded_at))
+        lag_s = max(0.0, time() - recorded.recorded_at.timestamp())
+        seen = self._of(recorded)
         seen.delivered += 1
         seen.delivery.append(lag_s)
-        self._delivery.labels(recorded.event.type).observe(lag_s)
+        seen.observe_delivery(lag_s)
+
+    def _of(self, recorded: RecordedEvent) -> _Seen:
+        name = recorded.event.type
+        seen = self._seen.get(name)
+        if seen is None:
+            recording, delivery = self._recording.labels(name), self._delivery.labels(name)
+            seen = self._seen[name] = _Seen(recorded.recorded_at, recording.observe, delivery.observe)
+        return seen
 
     def gap(self, reason: str) -> None:
         """Note that a subscriber is told of a gap."""

@@ -159,11 +159,12 @@ class EventStreams:
     @staticmethod
     def _deliveries(page: EventPage, when_behind: WhenBehind, log_id: str) -> list[StreamedEvent]:
         """Return what of a page is delivered; an event that stands for older ones keeps its own place in the order."""
+        if when_behind is not WhenBehind.COALESCE:
+            return [StreamedEvent(recorded=each, cursor=print_cursor(log_id, each.position)) for each in page.events]
         counts: dict[tuple[str, str], int] = {}
-        if when_behind is WhenBehind.COALESCE:
-            for recorded in page.events:
-                key = (recorded.event.subject, recorded.event.type)
-                counts[key] = counts.get(key, 0) + 1
+        for recorded in page.events:
+            key = (recorded.event.subject, recorded.event.type)
+            counts[key] = counts.get(key, 0) + 1
         deliveries = []
         seen: dict[tuple[str, str], int] = {}
         for recorded in page.events:

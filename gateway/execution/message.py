@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, Final
 
@@ -77,17 +77,6 @@ class GraphQLResponse:
         """Whether the response has `data`, even null."""
         return self.encoded is not None or self._data is not ABSENT
 
-    def with_data(self, data: Any) -> GraphQLResponse:
-        """Return the same answer with other data."""
-        return GraphQLResponse(
-            data=data,
-            errors=self.errors,
-            extensions=self.extensions,
-            http_status=self.http_status,
-            headers=self.headers,
-            is_write=self.is_write,
-        )
-
     def payload(self) -> dict[str, Any]:
         """Return the response as the JSON object GraphQL describes: errors, data, extensions, each only if present."""
         payload: dict[str, Any] = {}
@@ -108,6 +97,44 @@ class GraphQLResponse:
         if self.encoded is not None and not self.errors and not self.extensions:
             return b'{"data":', self.encoded, b"}"
         return (orjson.dumps(self.payload()),)
+
+
+class SharedResponse(GraphQLResponse):
+    """An answer that many clients are given: what it looks like on a wire is made once for each wire."""
+
+    __slots__ = ("_forms",)
+
+    def __init__(self, answer: GraphQLResponse) -> None:
+        """Take over what an answer says."""
+        super().__init__(
+            data=answer.data,
+            errors=answer.errors,
+            extensions=answer.extensions,
+            http_status=answer.http_status,
+            headers=answer.headers,
+            is_write=answer.is_write,
+        )
+        self._forms: dict[str, bytes] = {}
+
+    def form(self, wire: str, make: Callable[[GraphQLResponse], bytes]) -> bytes:
+        """Return the answer as a wire has it, made by whoever needs it first."""
+        found = self._forms.get(wire)
+        if found is None:
+            found = self._forms[wire] = make(self)
+        return found
+
+    def payload(self) -> Any:
+        """Return the response's JSON text, as a value that is written as it stands."""
+        return orjson.Fragment(self.form("payload", lambda _: orjson.dumps(super(SharedResponse, self).payload())))
+
+    def pieces(self) -> tuple[bytes, ...]:
+        """Return the response's JSON text in UTF-8."""
+        return (self.form("payload", lambda _: orjson.dumps(super(SharedResponse, self).payload())),)
+
+
+def in_form(answer: GraphQLResponse, wire: str, make: Callable[[GraphQLResponse], bytes]) -> bytes:
+    """Return an answer as a wire has it; of one that is shared that was perhaps made already."""
+    return answer.form(wire, make) if isinstance(answer, SharedResponse) else make(answer)
 
 
 def refusal(error: GatewayError | RequestRefused, correlation_id: str) -> GraphQLResponse:

@@ -12,6 +12,7 @@ from graphql import DocumentNode, ExecutionResult, Executor, GraphQLError, creat
 from graphql.execution.executor_throwing_on_incremental import ExecutorThrowingOnIncremental
 
 from gateway.errors import REGISTRY
+from gateway.events.source_stream import Gap, Streamed, StreamedEvent
 from gateway.execution.merge import copy_json
 from gateway.execution.ports import (
     Announced,
@@ -23,6 +24,7 @@ from gateway.execution.ports import (
 )
 from gateway.graph.context import GraphContext
 from gateway.graph.lifecycle_event import LifecycleEvent
+from gateway.graph.plain_event import PlainEvent, compile_plain_event
 from gateway.graph.schema import GraphSchema, create_schema
 from gateway.upstream.in_process import InProcessSubgraph, MakeContext
 
@@ -40,33 +42,52 @@ class GatewayGraph(InProcessSubgraph):
 
     async def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SourceEvent, None]:
         """Yield what announces each event; its cursor and place in the log make it equal to others."""
-        document = _parse(request.document)
+        document, plain = _parse(request.document)
         graph_context: GraphContext = await self._make_context(context)
-        variables = dict(request.variables)
-        executor = ExecutorThrowingOnIncremental.build(
-            self._graph, document, context_value=graph_context, raw_variable_values=copy_json(variables)
-        )
+        graph_context.announces = True
+        executor = self._executor(document, request, graph_context)
         if isinstance(executor, list):
             raise _refused(executor)
         source = create_source_event_stream(executor)
         stream = await source if isawaitable(source) else source
         if isinstance(stream, ExecutionResult):
             raise _refused(stream.errors or [])
-        async with aclosing(cast("AsyncGenerator[LifecycleEvent, None]", stream)) as events:
+        # Ten thousand subscriptions that can do without their executors don't keep them.
+        kept = executor if plain is None else None
+        del executor, source
+        async with aclosing(cast("AsyncGenerator[Streamed, None]", stream)) as events:
             while True:
                 event = await _next(events)
                 if event is None:
                     return
-                key = None if event.gap else (event.cursor, event.coalesced)
-                yield Announced(key, event.cursor, partial(_answer, executor, event))
+                if plain is not None and isinstance(event, StreamedEvent):
+                    answer = partial(_write, plain, event)
+                else:
+                    general = kept or self._executor(document, request, graph_context)
+                    assert not isinstance(general, list)
+                    answer = partial(_resolve, general, event)
+                key = None if isinstance(event, Gap) else (event.cursor, event.coalesced)
+                yield Announced(key, event.cursor, answer)
+
+    def _executor(
+        self, document: DocumentNode, request: SubgraphRequest, context: GraphContext
+    ) -> Executor[Any] | list[GraphQLError]:
+        return ExecutorThrowingOnIncremental.build(
+            self._graph, document, context_value=context, raw_variable_values=copy_json(dict(request.variables))
+        )
 
 
-async def _answer(executor: Executor[Any], event: LifecycleEvent) -> SubgraphAnswer:
+async def _write(plain: PlainEvent, event: StreamedEvent) -> SubgraphAnswer:
+    return SubgraphAnswer({"data": plain(event)})
+
+
+async def _resolve(executor: Executor[Any], event: Streamed) -> SubgraphAnswer:
     """Resolve the event's fields, as a query does with the event as its root.
 
     The stream's executor has coerced the variables and knows the fields; unlike a new one it leaves no cycles behind.
     """
-    executed = executor.build_per_event_executor(event).execute_operation(False)
+    root = LifecycleEvent.of_gap(event) if isinstance(event, Gap) else LifecycleEvent.of(event)
+    executed = executor.build_per_event_executor(root).execute_operation(False)
     result = await executed if isawaitable(executed) else executed
     assert isinstance(result, ExecutionResult)
     value: dict[str, Any] = {"data": copy_json(result.data)}
@@ -75,7 +96,7 @@ async def _answer(executor: Executor[Any], event: LifecycleEvent) -> SubgraphAns
     return SubgraphAnswer(value)
 
 
-async def _next(events: AsyncIterator[LifecycleEvent]) -> LifecycleEvent | None:
+async def _next(events: AsyncIterator[Streamed]) -> Streamed | None:
     try:
         return await anext(events, None)
     except GraphQLError as error:
@@ -83,8 +104,9 @@ async def _next(events: AsyncIterator[LifecycleEvent]) -> LifecycleEvent | None:
 
 
 @lru_cache(maxsize=500)
-def _parse(document: str) -> DocumentNode:
-    return parse(document, no_location=True)
+def _parse(document: str) -> tuple[DocumentNode, PlainEvent | None]:
+    parsed = parse(document, no_location=True)
+    return parsed, compile_plain_event(parsed)
 
 
 def _refused(errors: Sequence[GraphQLError]) -> SubgraphFailure:

@@ -70,6 +70,8 @@ class GraphContext:
     """None where the gateway carries no workflows, beside which drift is kept."""
     sight: Sight | None = None
     """What of the events the caller sees; None: all."""
+    announces: bool = False
+    """Whether a subscription yields events as the log has them: whoever needs their fields makes them."""
     resume_after: str | None = None
     """The cursor that the client gave outside the operation, such as Last-Event-ID; a `cursor` argument goes before it."""
     _keys: DataLoader[_Asked, str | None] = field(init=False)

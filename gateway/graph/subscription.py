@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, cast
 
 import strawberry
 
@@ -48,25 +48,32 @@ def stream_of(*subjects: str) -> Callable[..., Awaitable[AsyncGenerator[Lifecycl
             stream = info.context.streams.subscribe(wanted, after, when_behind)
         except GatewayError as error:
             raise to_graphql_error(error) from error
-        return _events(stream, info.context, owners)
+        seen = _seen(stream, info.context, owners)
+        return cast("AsyncGenerator[LifecycleEvent]", seen) if info.context.announces else _events(seen)
 
     return subscribe
 
 
-async def _events(
+async def _events(seen: AsyncGenerator[Streamed]) -> AsyncGenerator[LifecycleEvent]:
+    async with aclosing(seen):
+        async for streamed in seen:
+            yield LifecycleEvent.of_gap(streamed) if isinstance(streamed, Gap) else LifecycleEvent.of(streamed)
+
+
+async def _seen(
     stream: AsyncGenerator[Streamed], context: GraphContext, owners: frozenset[str] | None
-) -> AsyncGenerator[LifecycleEvent]:
+) -> AsyncGenerator[Streamed]:
     sight = context.sight
     async with aclosing(stream):
         try:
             async for streamed in stream:
                 if isinstance(streamed, Gap):
                     # How many of them the caller might have seen, nobody has counted.
-                    yield LifecycleEvent.of_gap(streamed if sight is None else replace(streamed, missed=None))
+                    yield streamed if sight is None else replace(streamed, missed=None)
                 elif sight is not None and not await sight.sees_event(streamed.recorded.event):
                     continue
                 elif owners is None or await is_of_owners(streamed.recorded.event, owners, context):
-                    yield LifecycleEvent.of(streamed)
+                    yield streamed
         except GatewayError as error:
             raise to_graphql_error(error) from error
 

@@ -12,6 +12,7 @@ from gateway.access.rate import TakesTurns
 from gateway.transport.asgi import ASGIApp
 from gateway.transport.callback import Callbacks
 from gateway.transport.drain import Drain
+from gateway.transport.outlet import Heartbeats
 from gateway.transport.reservations import Reservations
 from gateway.transport.settings import TransportSettings
 from gateway.transport.unsent import UnsentAnswers
@@ -31,6 +32,7 @@ class Door:
     settings: TransportSettings
     authenticate: Authenticate
     drain: Drain
+    beats: Heartbeats
     reservations: Reservations
     unsent: UnsentAnswers
     callbacks: Callbacks | None

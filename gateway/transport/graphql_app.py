@@ -11,6 +11,7 @@ from gateway.transport.door import Door, EngineRef
 from gateway.transport.drain import Drain
 from gateway.transport.fast_post import FastPosts
 from gateway.transport.http import serve_http
+from gateway.transport.outlet import Heartbeats
 from gateway.transport.reservations import Reservations
 from gateway.transport.settings import TransportSettings
 from gateway.transport.unsent import UnsentAnswers
@@ -43,6 +44,7 @@ def graphql_app(
         settings=settings,
         authenticate=authenticate,
         drain=drain or Drain(),
+        beats=Heartbeats(settings.stream.heartbeat_s),
         reservations=Reservations(limit=settings.stream.max_reservations, unopened_s=settings.stream.unopened_s),
         unsent=UnsentAnswers(settings.max_unsent_bytes, settings.stream.send_timeout_s),
         callbacks=callbacks,

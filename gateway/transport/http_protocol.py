@@ -104,6 +104,7 @@ def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) 
             """What came at once, from the start of a request on."""
             self._idle_since: float | None = None
             self._is_stopping = False
+            self._tell_lost: Callable[[], None] | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
             super().connection_made(transport)
@@ -116,6 +117,22 @@ def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) 
             if self._fast_cycle is not None:
                 self._fast_cycle.set()
                 self._fast_cycle = None
+            if self._tell_lost is not None:
+                self._tell_lost()
+
+        def write_part(self, part: bytes) -> bool:
+            """Write a part of the body that the application has begun, as `outlet.Connection` says."""
+            if self.flow.write_paused:
+                return False
+            if not self.transport.is_closing():
+                self.transport.write(b"%x\r\n%b\r\n" % (len(part), part))
+            return True
+
+        def on_lost(self, tell: Callable[[], None] | None) -> None:
+            """Name who is told that the client has left, soon if it has already."""
+            self._tell_lost = tell
+            if tell is not None and self.cycle.disconnected:
+                self.loop.call_soon(tell)
 
         def data_received(self, data: bytes) -> None:
             if self._is_head_open:
@@ -138,7 +155,7 @@ def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) 
 
         def on_message_begin(self) -> None:
             super().on_message_begin()
-            extensions: dict[str, Any] = {"concord.abort": self.transport.abort}
+            extensions: dict[str, Any] = {"concord.abort": self.transport.abort, "concord.connection": self}
             self.scope["extensions"] = extensions
 
         def on_header(self, name: bytes, value: bytes) -> None:

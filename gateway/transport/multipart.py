@@ -10,11 +10,15 @@ from __future__ import annotations
 
 import orjson
 
-from gateway.execution.message import GraphQLResponse
+from gateway.execution.message import GraphQLResponse, in_form
 
 _BOUNDARY = b"\r\n--graphql"
 _HEADERS = b"\r\ncontent-type: application/json\r\n\r\n"
 _END = b"--\r\n"
+
+
+def _part(response: GraphQLResponse) -> bytes:
+    return _HEADERS + orjson.dumps({"payload": response.payload()}) + _BOUNDARY
 
 
 class MultipartStream:
@@ -26,7 +30,7 @@ class MultipartStream:
         return _BOUNDARY + self.heartbeat()
 
     def answer(self, response: GraphQLResponse) -> bytes:
-        return _HEADERS + orjson.dumps({"payload": response.payload()}) + _BOUNDARY
+        return in_form(response, "multipart", _part)
 
     def heartbeat(self) -> bytes:
         return _HEADERS + b"{}" + _BOUNDARY

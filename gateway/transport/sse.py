@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import orjson
 
-from gateway.execution.message import GraphQLResponse
+from gateway.execution.message import GraphQLResponse, in_form
 from gateway.transport.reservations import OperationEvent
 from gateway.transport.resume import cursor_of
 
@@ -20,6 +20,10 @@ def event(name: str, data: bytes = b"", *, cursor: str | None = None) -> bytes:
     """Return one event; its id, if it has a cursor, is what a browser sends back as Last-Event-ID."""
     identity = b"id: %b\n" % cursor.encode() if cursor is not None else b""
     return b"%bevent: %b\ndata: %b\n\n" % (identity, name.encode(), data)
+
+
+def _next(response: GraphQLResponse) -> bytes:
+    return event("next", response.body(), cursor=cursor_of(response))
 
 
 class _Events:
@@ -41,7 +45,7 @@ class EventStream(_Events):
     """One operation on one connection: distinct connections mode."""
 
     def answer(self, response: GraphQLResponse) -> bytes:
-        return event("next", response.body(), cursor=cursor_of(response))
+        return in_form(response, "sse", _next)
 
     def failure(self, response: GraphQLResponse) -> bytes:
         return event("next", response.body()) + self.completion()
