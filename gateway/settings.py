@@ -6,15 +6,13 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, ValidationError
-from pydantic_core import ErrorDetails
+from msgspec import Meta, field
 
 from gateway.access.contract import Contract
 from gateway.access.settings import AccessSettings
@@ -36,11 +34,11 @@ from gateway.settings_tables import (
     StateSettings,
     SubgraphSettings,
     SupergraphSettings,
-    Table,
     WebhookSettings,
     WorkflowsSettings,
     WritesSettings,
 )
+from gateway.table import Table, TableRefused, read_table
 
 ENVIRONMENT_PREFIX = "CONCORD_"
 DEFAULT_PATH = Path("schema/concord.toml")
@@ -54,7 +52,7 @@ class SettingsRefused(Exception):  # noqa: N818 - reads as what it is
         self.problems = problems
 
 
-class Settings(Table):
+class Settings(Table, frozen=True, kw_only=True):
     """The whole configuration file."""
 
     server: ServerSettings = ServerSettings()
@@ -63,22 +61,22 @@ class Settings(Table):
     request: RequestSettings = RequestSettings()
     plans: PlansSettings = PlansSettings()
     events: EventsSettings = EventsSettings()
-    webhooks: Mapping[str, WebhookSettings] = Field(default_factory=dict)
+    webhooks: Mapping[str, WebhookSettings] = field(default_factory=dict)
     entities: EntitiesSettings = EntitiesSettings()
-    writes: WritesSettings = WritesSettings(postgres_url=None, redis_url=None)
-    workflows: WorkflowsSettings = WorkflowsSettings(lease_s=10.0, approval_above=None)
-    reconciliation: ReconciliationSettings = Field(default_factory=lambda: ReconciliationSettings.model_validate({}))
-    limits: LimitsSettings = LimitsSettings(requests_per_s=None, redis_url=None)
+    writes: WritesSettings = WritesSettings()
+    workflows: WorkflowsSettings = WorkflowsSettings()
+    reconciliation: ReconciliationSettings = ReconciliationSettings()
+    limits: LimitsSettings = LimitsSettings()
     documents: DocumentsSettings = DocumentsSettings()
-    contracts: Mapping[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")], ContractSettings] = Field(
+    contracts: Mapping[Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,63}$")], ContractSettings] = field(
         default_factory=dict
     )
     console: ConsoleSettings = ConsoleSettings()
-    metrics: MetricsSettings = MetricsSettings(key=None)
-    access: AccessSettings = Field(default_factory=AccessSettings)
-    secrets: SecretsSettings = SecretsSettings(internal=None)
-    subgraphs: Mapping[str, SubgraphSettings] = Field(default_factory=dict)
-    processes: Mapping[str, ProcessSettings] = Field(default_factory=dict)
+    metrics: MetricsSettings = MetricsSettings()
+    access: AccessSettings = AccessSettings()
+    secrets: SecretsSettings = SecretsSettings()
+    subgraphs: Mapping[str, SubgraphSettings] = field(default_factory=dict)
+    processes: Mapping[str, ProcessSettings] = field(default_factory=dict)
 
 
 def load_settings(path: Path = DEFAULT_PATH, environment: Mapping[str, str] | None = None) -> Settings:
@@ -98,9 +96,9 @@ def load_settings(path: Path = DEFAULT_PATH, environment: Mapping[str, str] | No
     for keys, value in _overrides(environment):
         _lay_over(document, keys, value)
     try:
-        return Settings.model_validate(document)
-    except ValidationError as error:
-        raise SettingsRefused(tuple(_sentence(path, details) for details in error.errors())) from error
+        return read_table(Settings, document)
+    except TableRefused as refused:
+        raise SettingsRefused(tuple(f"{path}: {problem}" for problem in refused.problems)) from refused
 
 
 def contracts_of(settings: Settings) -> Mapping[str, Contract]:
@@ -152,34 +150,3 @@ def _lay_over(document: dict[str, Any], keys: list[str], value: str) -> None:
             raise SettingsRefused((f"{variable} steps into `{name}`, which is a value and no table.",))
         table = inner
     table[last] = value
-
-
-def _sentence(path: Path, details: ErrorDetails) -> str:
-    location = details["loc"]
-    where = ".".join(map(str, location))
-    if details["type"] == "extra_forbidden":
-        known = _known_keys(location[:-1])
-        near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
-        mend = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(sorted(known))}."
-        return f"{path}: unknown key `{where}`; {mend}"
-    return f"{path}: `{where}`: {details['msg'].removeprefix('Value error, ')}."
-
-
-def _known_keys(location: tuple[int | str, ...]) -> list[str]:
-    """Return the keys of the table at a place, such as `access.issuers.company`; names of a table's own count as any."""
-    model: type[BaseModel] = Settings
-    steps = iter(location)
-    for step in steps:
-        fields = {field.alias or name: field for name, field in model.model_fields.items()}
-        annotation: Any = fields[str(step)].annotation if str(step) in fields else None
-        inner = [each for each in (annotation, *get_args(annotation)) if _is_table(each)]
-        if not inner:
-            continue
-        if inner[0] is not annotation:
-            next(steps, None)  # the name in a table of tables
-        model = inner[0]
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _is_table(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

@@ -5,69 +5,64 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from msgspec import Meta, field
 
 from gateway.access.csrf import CsrfPolicy
 from gateway.access.trusted import TrustMode
+from gateway.table import Table
 
 
-class Table(BaseModel):
-    """A table of the configuration file: unknown keys are refused, values don't change once read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ServerSettings(Table):
+class ServerSettings(Table, frozen=True, kw_only=True):
     """Where the gateway listens."""
 
     host: str = "127.0.0.1"
-    port: int = Field(4000, ge=0, le=65535)
+    port: Annotated[int, Meta(ge=0, le=65535)] = 4000
     """0 takes a free port; the `ready` line names it."""
-    drain_s: float = Field(5.0, ge=0)
+    drain_s: Annotated[float, Meta(ge=0)] = 5.0
     """How long requests in flight may go on after SIGTERM."""
-    announce_stop_s: float = Field(0.0, ge=0)
+    announce_stop_s: Annotated[float, Meta(ge=0)] = 0.0
     """How long before that new connections are still taken while /ready says no: the time balancers need to notice."""
     csrf: CsrfPolicy = CsrfPolicy.FETCH_METADATA
     """`strict` wants a header that makes browsers ask first on every GET, and so shuts out EventSource and plain links."""
     cors_origins: tuple[str, ...] = ()
     """Other sites' pages that may read answers, such as `https://portal.example`."""
-    max_unsent_bytes: int = Field(256 << 20, ge=1 << 20)
+    max_unsent_bytes: Annotated[int, Meta(ge=1 << 20)] = 256 << 20
     """What large answers may take together while their clients read them; then requests are refused with OVERLOADED."""
-    compress_from_bytes: int | None = Field(None, ge=0)
+    compress_from_bytes: Annotated[int, Meta(ge=0)] | None = None
     """Answers of this size and more are gzipped where accepted; absent, a proxy in front does it."""
 
 
-class StateSettings(Table):
+class StateSettings(Table, frozen=True, kw_only=True):
     """Where the gateway keeps what must outlive it: event log, idempotency keys, generated secrets."""
 
     directory: Path = Path(".concord")
 
 
-class SupergraphSettings(Table):
+class SupergraphSettings(Table, frozen=True, kw_only=True):
     """The composed schema the gateway serves."""
 
     path: Path = Path("schema/supergraph.graphql")
     api_path: Path = Path("schema/api.graphql")
     ownership: Path | None = Path("schema/ownership.toml")
-    reload_interval_s: float = Field(1.0, gt=0)
+    reload_interval_s: Annotated[float, Meta(gt=0)] = 1.0
     """How often the file is looked at for a new supergraph, which is swapped in without dropping a request."""
 
 
-class RequestSettings(Table):
+class RequestSettings(Table, frozen=True, kw_only=True):
     """What one request may take."""
 
-    deadline_s: float = Field(30.0, gt=0)
+    deadline_s: Annotated[float, Meta(gt=0)] = 30.0
     introspection: bool | None = None
     """Whether the schema may be asked for; absent: in the development policy only."""
     explain_documents: bool | None = None
     """Whether refused documents are told what is wrong, names they came near to included; absent: as above."""
-    max_cost: int | None = Field(None, ge=1)
+    max_cost: Annotated[int, Meta(ge=1)] | None = None
     """The most an operation may cost by estimate; see gateway/access/README.md."""
 
 
-class ContractSettings(Table):
+class ContractSettings(Table, frozen=True, kw_only=True):
     """A variant of the graph for some consumers, served at `/graphql/<name>`."""
 
     include: tuple[str, ...] = ()
@@ -76,26 +71,28 @@ class ContractSettings(Table):
     introspection: bool | None = None
     """As in [request]; absent: as there."""
     explain_documents: bool | None = None
-    max_cost: int | None = Field(None, ge=1)
+    max_cost: Annotated[int, Meta(ge=1)] | None = None
     documents: TrustMode = TrustMode.OFF
     """Whether only documents of its own manifest are answered; see [documents]."""
     manifest: Path | None = None
 
 
-class LimitsSettings(Table):
+class LimitsSettings(Table, frozen=True, kw_only=True):
     """What callers, and all of them together, may take."""
 
-    in_flight: int = Field(500, ge=1)
+    hidden: ClassVar[frozenset[str]] = frozenset({"redis_url"})
+
+    in_flight: Annotated[int, Meta(ge=1)] = 500
     """Requests that are worked on at once; what is beyond that is refused with OVERLOADED."""
-    requests_per_s: float | None = Field(None, gt=0)
+    requests_per_s: Annotated[float, Meta(gt=0)] | None = None
     """Requests a second of one caller, on the average; absent: any number."""
-    burst: int = Field(50, ge=1)
+    burst: Annotated[int, Meta(ge=1)] = 50
     """Requests of one caller at once."""
-    redis_url: str | None = Field(None, pattern=r"^rediss?://", repr=False)
+    redis_url: Annotated[str, Meta(pattern=r"^rediss?://")] | None = None
     """The Redis in which several gateways count together; without it, or while it is gone, each counts for itself."""
 
 
-class DocumentsSettings(Table):
+class DocumentsSettings(Table, frozen=True, kw_only=True):
     """Trusted documents: the operations that clients may send."""
 
     mode: TrustMode = TrustMode.OFF
@@ -103,42 +100,46 @@ class DocumentsSettings(Table):
     """What `concord documents publish` wrote."""
 
 
-class PlansSettings(Table):
+class PlansSettings(Table, frozen=True, kw_only=True):
     """Plans made before anybody asks for them: at the start and before a new supergraph is swapped in."""
 
     documents: Path | None = None
     """A folder of `*.graphql` operations that are always planned ahead; those used last are remembered anyway."""
-    warm_s: float = Field(3.0, ge=0)
+    warm_s: Annotated[float, Meta(ge=0)] = 3.0
     """How long a start or a swap may wait for it; what is left is planned afterwards, beside the requests."""
-    remembered: int = Field(500, ge=0)
+    remembered: Annotated[int, Meta(ge=0)] = 500
     """Documents used last that a new process knows of, kept in the state directory."""
 
 
-class EventsSettings(Table):
+class EventsSettings(Table, frozen=True, kw_only=True):
     """The event log and its door."""
 
-    retention_days: float = Field(30.0, gt=0)
+    hidden: ClassVar[frozenset[str]] = frozenset({"feed_keys"})
+
+    retention_days: Annotated[float, Meta(gt=0)] = 30.0
     contracts: Path = Path("schema/events")
-    redis_url: str | None = Field(None, pattern=r"^rediss?://")
+    redis_url: Annotated[str, Meta(pattern=r"^rediss?://")] | None = None
     """The Redis that several gateways share their log in; without it one gateway keeps a SQLite file."""
     egress_hosts: tuple[str, ...] = ()
     """Hosts that webhooks and callbacks may go to: `hooks.example.com`, `*.example.com`, `127.0.0.1:9000`."""
     egress_networks: tuple[str, ...] = ()
     """Networks that are not public and that those hosts' names may lead to: `10.20.0.0/16`."""
-    feed_keys: Mapping[str, Annotated[str, Field(min_length=16)]] = Field(default_factory=dict, repr=False)
+    feed_keys: Mapping[str, Annotated[str, Meta(min_length=16)]] = field(default_factory=dict)
     """Name of a consumer to the key with which it reads all of /events/feed, best given by the environment."""
-    regions: Mapping[str, str] = Field(default_factory=dict)
+    regions: Mapping[str, str] = field(default_factory=dict)
     """System of record (`crm`, `crm/acme`) to where its data lives, as identity's `regions`: callers who are confined to
     other regions don't see its events."""
     tenants_confine: bool = True
     """Whether a caller who acts for a tenant is confined to customers, and so doesn't see events that name none."""
 
 
-class WebhookSettings(Table):
+class WebhookSettings(Table, frozen=True, kw_only=True):
     """A receiver outside GraphQL, to which events are posted, signed as Standard Webhooks say."""
 
+    hidden: ClassVar[frozenset[str]] = frozenset({"secret"})
+
     url: str
-    secret: str = Field(repr=False)
+    secret: str
     """`whsec_` and the base64 of 24 to 64 bytes, best given by the environment (`CONCORD_WEBHOOKS__NAME__SECRET`)."""
     types: tuple[str, ...] | None = None
     """Event types; all, if absent."""
@@ -146,102 +147,113 @@ class WebhookSettings(Table):
     """Systems whose events it gets; all, if absent."""
     tenant: str | None = None
     """For whom it is: it gets what a caller of this tenant may see …"""
-    filters: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """… whose claims confine it so: `{ business_unit = ["EMEA"] }`."""
-    timeout_s: float = Field(10.0, gt=0)
-    first_pause_s: float = Field(1.0, gt=0)
+    timeout_s: Annotated[float, Meta(gt=0)] = 10.0
+    first_pause_s: Annotated[float, Meta(gt=0)] = 1.0
     """Pause after a failure; it doubles with each further one …"""
-    longest_pause_s: float = Field(300.0, gt=0)
+    longest_pause_s: Annotated[float, Meta(gt=0)] = 300.0
     """… up to this."""
-    park_after: int = Field(10, ge=1)
+    park_after: Annotated[int, Meta(ge=1)] = 10
     """Attempts after which an event is parked that the receiver refuses, or fails at while it takes others."""
-    disable_after_s: float = Field(3 * 24 * 3600.0, gt=0)
+    disable_after_s: Annotated[float, Meta(gt=0)] = 3 * 24 * 3600.0
     """How long everything may fail before the webhook is switched off. Its events wait, as long as they are kept."""
 
 
-class EntitiesSettings(Table):
+class EntitiesSettings(Table, frozen=True, kw_only=True):
     """Where entities are kept whose types the ownership table lets be cached."""
 
-    max_bytes: int = Field(64 << 20, ge=1 << 20)
+    max_bytes: Annotated[int, Meta(ge=1 << 20)] = 64 << 20
     """What one process keeps, at most."""
-    redis_url: str | None = Field(None, pattern=r"^rediss?://")
+    redis_url: Annotated[str, Meta(pattern=r"^rediss?://")] | None = None
     """The Redis through which several gateways share entities and hear of each other's writes."""
 
 
-class WritesSettings(Table):
+class WritesSettings(Table, frozen=True, kw_only=True):
     """Where answered writes are kept by their idempotency key."""
 
-    postgres_url: str | None = Field(None, pattern=r"^postgres(ql)?://", repr=False)
+    hidden: ClassVar[frozenset[str]] = frozenset({"postgres_url", "redis_url"})
+
+    postgres_url: Annotated[str, Meta(pattern=r"^postgres(ql)?://")] | None = None
     """The Postgres that several gateways share; without it one gateway keeps a SQLite file."""
-    redis_url: str | None = Field(None, pattern=r"^rediss?://", repr=False)
+    redis_url: Annotated[str, Meta(pattern=r"^rediss?://")] | None = None
     """The Redis that several gateways keep keys and answers in, in place of either; workflows stay where they are."""
-    keep_s: float = Field(24 * 3600.0, gt=0)
+    keep_s: Annotated[float, Meta(gt=0)] = 24 * 3600.0
     """How long a key is remembered."""
 
 
-class PricingRuleSettings(Table):
+class PricingRuleSettings(Table, frozen=True, kw_only=True):
     """Which changes of contracts an authority prices: those that meet every condition."""
 
     authority: Literal["billing", "cpq"]
     products: tuple[str, ...] = ()
     """Patterns of SKUs, such as `PLATFORM*`, of which one of the changed products fits one; empty: any."""
-    above: Decimal | None = Field(None, ge=0)
+    above: Decimal | None = None
     """Changes of the yearly value, up or down, by more than this at billing's prices."""
 
+    def __post_init__(self) -> None:
+        _check_amounts(above=self.above)
 
-class PricingSettings(Table):
+
+class PricingSettings(Table, frozen=True, kw_only=True):
     """Who prices changes of contracts: the first rule that fits decides, else `authority`."""
+
+    hidden: ClassVar[frozenset[str]] = frozenset({"cpq_token"})
 
     authority: Literal["billing", "cpq"] = "billing"
     rules: tuple[PricingRuleSettings, ...] = ()
-    cpq_url: str | None = Field(None, pattern=r"^https?://")
+    cpq_url: Annotated[str, Meta(pattern=r"^https?://")] | None = None
     """Where the CPQ service takes the requests that `schema/cpq` describes."""
-    cpq_token: str | None = Field(None, repr=False)
+    cpq_token: str | None = None
     """Sent to it as a bearer token."""
-    cpq_timeout_s: float = Field(5.0, gt=0)
+    cpq_timeout_s: Annotated[float, Meta(gt=0)] = 5.0
 
-    @model_validator(mode="after")
-    def _has_its_service(self) -> Self:
+    def __post_init__(self) -> None:
         may_ask = "cpq" in {self.authority, *(rule.authority for rule in self.rules)}
         if may_ask and self.cpq_url is None:
             raise ValueError("`cpq_url` is needed where the CPQ service prices")
-        return self
 
 
-class WorkflowsSettings(Table):
+class WorkflowsSettings(Table, frozen=True, kw_only=True):
     """Writes over several systems. They are kept where `[writes]` says."""
 
     enabled: bool = False
-    lease_s: float = Field(10.0, gt=0)
+    lease_s: Annotated[float, Meta(gt=0)] = 10.0
     """How long a gateway that says nothing is taken for alive; then others resume its workflows."""
-    approval_above: Decimal | None = Field(None, ge=0)
+    approval_above: Decimal | None = None
     """The amount, in the currency of the request, beyond which somebody else has to approve."""
-    pricing: PricingSettings = PricingSettings(cpq_url=None, cpq_token=None, cpq_timeout_s=5.0)
+    pricing: PricingSettings = PricingSettings()
+
+    def __post_init__(self) -> None:
+        _check_amounts(approval_above=self.approval_above)
 
 
-class ToleranceSettings(Table):
+class ToleranceSettings(Table, frozen=True, kw_only=True):
     """Amounts that differ by no more than the larger of the two agree."""
 
-    amount: Decimal = Field(Decimal(0), ge=0)
-    percent: Decimal = Field(Decimal(0), ge=0)
+    amount: Decimal = Decimal(0)
+    percent: Decimal = Decimal(0)
     """Of the owner's amount."""
 
+    def __post_init__(self) -> None:
+        _check_amounts(amount=self.amount, percent=self.percent)
 
-class ReconciliationSettings(Table):
+
+class ReconciliationSettings(Table, frozen=True, kw_only=True):
     """Comparing owners with copies. Drift is kept beside the workflows."""
 
-    interval_s: float | None = Field(None, ge=1)
+    interval_s: Annotated[float, Meta(ge=1)] | None = None
     """Time from one run to the next, over all gateways together; absent: only when somebody asks."""
-    page_size: int = Field(50, ge=1, le=200)
+    page_size: Annotated[int, Meta(ge=1, le=200)] = 50
     """Customers, or contracts, that one request reads."""
-    parallel: int = Field(2, ge=1, le=8)
+    parallel: Annotated[int, Meta(ge=1, le=8)] = 2
     """Kinds of things that are read at once."""
-    patience_s: float = Field(30.0, ge=0)
+    patience_s: Annotated[float, Meta(ge=0)] = 30.0
     """How long a run waits, in all, for a system that does not answer."""
-    tolerances: Mapping[Literal["contractValue", "invoiced", "paid", "recognized"], ToleranceSettings] = Field(
+    tolerances: Mapping[Literal["contractValue", "invoiced", "paid", "recognized"], ToleranceSettings] = field(
         default_factory=dict
     )
-    recognized_within_days: int = Field(5, ge=0, le=90)
+    recognized_within_days: Annotated[int, Meta(ge=0, le=90)] = 5
     """How long after a month's end the ERP may take to recognise it."""
     legal_forms: tuple[str, ...] = ()
     """Ends of a legal name, such as `GmbH`, that a customer's name need not have; absent: the usual ones."""
@@ -249,42 +261,46 @@ class ReconciliationSettings(Table):
     """Whether texts agree that differ in capitals only."""
 
 
-class SecretsSettings(Table):
+class SecretsSettings(Table, frozen=True, kw_only=True):
     """Secrets, best given by the environment (`CONCORD_SECRETS__INTERNAL`). Generated into the state directory if absent."""
 
-    internal: str | None = Field(None, min_length=16, repr=False)
+    hidden: ClassVar[frozenset[str]] = frozenset({"internal"})
+
+    internal: Annotated[str, Meta(min_length=16)] | None = None
     """Signs calls between Concord's own processes."""
 
 
-class MetricsSettings(Table):
+class MetricsSettings(Table, frozen=True, kw_only=True):
     """`/metrics`: for callers with the scope `operations:read`, and for whoever has its key; in the development policy for all."""
 
-    key: str | None = Field(None, min_length=16, repr=False)
+    hidden: ClassVar[frozenset[str]] = frozenset({"key"})
+
+    key: Annotated[str, Meta(min_length=16)] | None = None
     """Sent as `Authorization: Bearer …`, best given by the environment (`CONCORD_METRICS__KEY`)."""
 
 
-class ConsoleSettings(Table):
+class ConsoleSettings(Table, frozen=True, kw_only=True):
     """The query page."""
 
     query: Path | None = None
     """A document that a newcomer finds in the editor."""
 
 
-class SubgraphSettings(Table):
+class SubgraphSettings(Table, frozen=True, kw_only=True):
     """One subgraph: who it is, where it answers, how it may be called."""
 
     url: str | None = None
     """Its address, or those of its replicas with commas between."""
     in_process: str | None = None
     """Name of a graph the gateway carries itself, instead of a `url`; `concord` is the only one."""
-    schema_path: Path = Field(alias="schema")
+    schema_path: Path = field(name="schema")
     system: str | None = None
     """The logical system of record named in errors; that of the ownership table, or the subgraph's name, if absent."""
     owner: str | None = None
     """Handle of the team to turn to, named in errors; the team of the ownership table if absent."""
-    timeout_s: float = Field(10.0, gt=0)
-    max_connections: int = Field(64, ge=1)
-    headers: Mapping[str, str] = Field(default_factory=dict)
+    timeout_s: Annotated[float, Meta(gt=0)] = 10.0
+    max_connections: Annotated[int, Meta(ge=1)] = 64
+    headers: Mapping[str, str] = field(default_factory=dict)
     """Fixed headers sent with every request."""
     forward_headers: tuple[str, ...] = ()
     """Names of client headers passed on unchanged."""
@@ -299,14 +315,12 @@ class SubgraphSettings(Table):
     shown_codes: frozenset[str] = frozenset()
     """Error codes whose messages clients may read as the subgraph wrote them; others get a fixed sentence."""
 
-    @model_validator(mode="after")
-    def _has_one_address(self) -> Self:
+    def __post_init__(self) -> None:
         if (self.url is None) == (self.in_process is None):
             raise ValueError("needs either `url` or `in_process`, not both")
         for url in self.urls:
             if not url.startswith(("http://", "https://")):
                 raise ValueError(f"`url` must start with http:// or https://, not {url!r}")
-        return self
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -314,13 +328,19 @@ class SubgraphSettings(Table):
         return () if self.url is None else tuple(url.strip() for url in self.url.split(","))
 
 
-class ProcessSettings(Table):
+class ProcessSettings(Table, frozen=True, kw_only=True):
     """One process that `concord up` starts beside the gateway."""
 
     module: str
     """Run as `python -m <module>`."""
-    port: int = Field(ge=0, le=65535)
+    port: Annotated[int, Meta(ge=0, le=65535)]
     after: tuple[str, ...] = ()
     """Processes that must answer first."""
-    environment: Mapping[str, str] = Field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
     """`${secret:NAME}` is a generated secret, `${url:PROCESS}` another process's address."""
+
+
+def _check_amounts(**amounts: Decimal | None) -> None:
+    for name, amount in amounts.items():
+        if amount is not None and not (amount.is_finite() and amount >= 0):
+            raise ValueError(f"`{name}` must be 0 or more")

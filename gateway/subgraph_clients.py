@@ -146,7 +146,7 @@ class SubgraphClients:
 
             own = GatewayGraph(make_context=self._graph_context)
             return own if self._caching is None else self._caching.around(own, name, is_in_process=True)
-        settings = configured or SubgraphSettings(url=url, schema=self._settings.supergraph.path)
+        settings = configured or SubgraphSettings(url=url, schema_path=self._settings.supergraph.path)
         # Outermost last: each policy is a client around the one before.
         replicas = [
             remote_subgraph(

@@ -16,7 +16,7 @@ from joserfc.jwk import ECKey, OctKey, RSAKey
 from key_server import AUDIENCE, ISSUER, encoded
 from websockets.exceptions import ConnectionClosed
 
-from gateway.access.settings import AccessSettings, IssuerSettings, KeySettings
+from gateway.access.settings import AccessPolicy, AccessSettings, IssuerSettings, KeySettings
 from gateway.engine import Engine
 
 
@@ -382,7 +382,7 @@ async def test_anonymous_callers_are_let_in_only_where_that_is_said(issuer):
         assert (await gate.post("{ who }")).status_code == 200
         assert (gate.graph.callers[-1].subject, gate.graph.callers[-1].is_unrestricted) == (None, False)
         assert (await gate.post("{ who }", "not.a.token")).status_code == 401
-    async with guarded(AccessSettings(policy="development")) as gate:
+    async with guarded(AccessSettings(policy=AccessPolicy.DEVELOPMENT)) as gate:
         assert (await gate.post("{ who }")).status_code == 200
         assert gate.graph.callers[-1].is_unrestricted
         assert (await gate.post("{ who }", "not.a.token")).status_code == 401

@@ -89,7 +89,7 @@ async def test_no_credential_is_in_an_answer_or_a_log_line(name, issuer, tmp_pat
             supergraph=SupergraphSettings(path=tmp_path / "supergraph.graphql"),
             subgraphs={
                 "silent": SubgraphSettings(
-                    url=url, schema=tmp_path / "none", headers={"x-api-key": f"{CANARY}-upstream"}
+                    url=url, schema_path=tmp_path / "none", headers={"x-api-key": f"{CANARY}-upstream"}
                 )
             },
         )

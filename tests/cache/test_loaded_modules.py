@@ -26,6 +26,7 @@ UNUSED = {
     "jsonschema_rs": "no event came",
     "psycopg": "no Postgres is named",
     "redis": "no Redis is named",
+    "pydantic": "settings are read by what answers are decoded with",
     "rich": "the command line is not part of it",
     "sqlalchemy": "no workflows are carried",
     "strawberry": "the gateway's own graph is not served",

@@ -121,9 +121,11 @@ async def running_door(tmp_path: Path, schemas: Path, serve: Any, **settings: An
             events=EventsSettings(contracts=schemas, **events),
             subgraphs={
                 "identity": SubgraphSettings(
-                    url=f"{identity}/graphql", schema=SDL / "identity.graphql", owner="platform"
+                    url=f"{identity}/graphql", schema_path=SDL / "identity.graphql", owner="platform"
                 ),
-                "concord": SubgraphSettings(in_process="concord", schema=SDL / "concord.graphql", system="gateway"),
+                "concord": SubgraphSettings(
+                    in_process="concord", schema_path=SDL / "concord.graphql", system="gateway"
+                ),
             },
             **settings,
         )

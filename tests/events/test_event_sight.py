@@ -175,8 +175,10 @@ def guarded(tmp_path, schemas, serve, sign):
                 ),
                 webhooks=webhooks or {},
                 subgraphs={
-                    "owner": SubgraphSettings(url=url, schema=SDL / "identity.graphql"),
-                    "concord": SubgraphSettings(in_process="concord", schema=SDL / "concord.graphql", system="gateway"),
+                    "owner": SubgraphSettings(url=url, schema_path=SDL / "identity.graphql"),
+                    "concord": SubgraphSettings(
+                        in_process="concord", schema_path=SDL / "concord.graphql", system="gateway"
+                    ),
                 },
             )
             gateway = await stack.enter_async_context(gateway_on(free_port(), settings))

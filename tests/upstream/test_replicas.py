@@ -81,8 +81,8 @@ async def test_a_refusal_is_no_reason_to_rest(gateway, pair):
 
 
 def test_addresses_are_read_from_one_key():
-    settings = SubgraphSettings(url="http://a:1/graphql, https://b/graphql", schema="s.graphql")
+    settings = SubgraphSettings(url="http://a:1/graphql, https://b/graphql", schema_path="s.graphql")
     assert settings.urls == ("http://a:1/graphql", "https://b/graphql")
-    assert SubgraphSettings(in_process="concord", schema="s.graphql").urls == ()
+    assert SubgraphSettings(in_process="concord", schema_path="s.graphql").urls == ()
     with pytest.raises(ValueError, match="must start with http"):
-        SubgraphSettings(url="http://a:1/graphql,b", schema="s.graphql")
+        SubgraphSettings(url="http://a:1/graphql,b", schema_path="s.graphql")
