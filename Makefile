@@ -39,6 +39,13 @@ test-systems: install-test ## every adaptor against every third-party system, an
 	@CONCORD_CRM_VENDOR=salesforce CONCORD_CRM_SANDBOX_VENDOR=salesforce \
 		$(BIN)/pytest tests/journeys/test_consumers.py tests/journeys/test_writes.py $(ARGS)
 
+.PHONY: faults-of-systems
+SYSTEMS := checked_crm:hubspot_sandbox checked_crm:backlot_server checked_crm:salesforce_sandbox checked_crm:simple_mockforce \
+  checked_billing:sandbox checked_billing:local_stripe checked_billing:stateful_mock checked_erp:sandbox checked_erp:tryton_8
+faults-of-systems: install-test ## put latency, limits, dropped, cut and wrong answers before each system, and print what held
+	@PYTHONPATH=tests/systems:tests/crm:tests/billing:tests/erp:tests/kit COLUMNS=200 \
+		$(BIN)/concord adaptor check --faults $(SYSTEMS) $(ARGS)
+
 nightly: install-test differential ## thousands of random graphs, different ones each time: EXAMPLES=5000
 	@CONCORD_PROPERTY_EXAMPLES=$${EXAMPLES:-5000} $(BIN)/pytest tests/properties $(ARGS)
 

@@ -22,6 +22,9 @@ def check(
         list[str], typer.Argument(metavar="MODULE:FACTORY…", help="Functions that yield an UnderTest.")
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print a list of results instead of a table.")] = False,
+    faults: Annotated[
+        bool, typer.Option("--faults", help="Run the checks behind faults alone, and print what held as a table.")
+    ] = False,
     only: Annotated[str, typer.Option(metavar="TEXT", help="Run the checks whose names contain this.")] = "",
 ) -> None:
     """Check adaptors against a running vendor or sandbox: reads, writes, changes, and all of them behind faults.
@@ -30,6 +33,7 @@ def check(
     used. Example: `concord adaptor check my_desk.check:tickets --json`
     """
     # Subgraphs are programs of their own, which the gateway runs and never imports.
-    options = [*(["--json"] if as_json else []), *(["--only", only] if only else [])]
+    options = [name for name, given in (("--json", as_json), ("--faults", faults)) if given]
+    options += ["--only", only] if only else []
     command = [sys.executable, "-m", "subgraphs.kit.conformance", *options, *factories]
     raise typer.Exit(subprocess.run(command, check=False).returncode)  # noqa: S603 - our own module

@@ -207,4 +207,5 @@ def _crosswalk_record(customer: BillingCustomer) -> CrosswalkRecord:
         tax_id=customer.tax_id,
         domain=customer.email.rpartition("@")[2] if customer.email else None,
         name=customer.name,
+        parent=customer.parent_id or "",
     )

@@ -123,6 +123,8 @@ class BillingCustomer:
     country: str | None
     currency: str | None
     tax_id: str | None
+    parent_id: str | None
+    """Id of the customer's record that it belongs to."""
     created_at: dt.datetime
     payment_method: PaymentMethod | None
 

@@ -114,7 +114,11 @@ class Synchronisation:
         owner_ids = sorted({company.owner_id for company in companies if company.owner_id})
         owners = await _in_batches(self._crm.owners.read, owner_ids, self._crm.owners.capabilities.max_ids_per_call)
         names = {owner.id: owner.name for owner in owners.values()}
-        return await self._crosswalk.push(_crosswalk_record(company, names) for company in companies)
+        links = await _in_batches(self._crm.links_of, [each.id for each in companies], self._crm.max_links_per_call)
+        parents = {company: found.parents[0] for company, found in links.items() if found.parents}
+        return await self._crosswalk.push(
+            _crosswalk_record(company, names, parents.get(company.id, "")) for company in companies
+        )
 
     async def _tell(
         self, companies: Sequence[Company], deals: Sequence[Deal], customers: Mapping[str, str], *, is_silent: bool
@@ -172,13 +176,14 @@ def _order(version: str) -> int:
     return int(version.partition("-")[0])
 
 
-def _crosswalk_record(company: Company, owner_names: Mapping[str, str | None]) -> CrosswalkRecord:
+def _crosswalk_record(company: Company, owner_names: Mapping[str, str | None], parent: str) -> CrosswalkRecord:
     return CrosswalkRecord(
         external_id=company.id,
         reference=company.reference,
         domain=company.domain,
         name=company.name,
         version=company.version,
+        parent=parent,
         facets={
             "segment": company.segment,
             "status": company.status,

@@ -87,6 +87,7 @@ async def join(settings: ErpSettings, ids: InstanceIds) -> AsyncIterator[Joined]
                 today=settings.business_day,
                 due_soon_days=settings.due_soon_days,
                 interval_s=settings.poll_interval_s,
+                synchronise_interval_s=settings.synchronise_interval_s,
             )
             sheets = {
                 "customers": erp.customers.capabilities,

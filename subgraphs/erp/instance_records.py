@@ -12,7 +12,7 @@ from subgraphs.kit.instance_ids import InstanceIds
 RecordT = TypeVar("RecordT")
 
 ID_FIELDS: Mapping[type, tuple[str, ...]] = {
-    records.CustomerRecord: ("id",),
+    records.CustomerRecord: ("id", "parent_id"),
     records.InvoiceRecord: ("id", "customer_id", "journal_entry_id", "payment_ids", "credits", "applied_to"),
     records.ChargeRecord: ("id", "invoice_journal_entry_id"),
     records.InvoiceLineRecord: ("id", "invoice_id", "invoice_journal_entry_id"),

@@ -54,6 +54,8 @@ class CustomerRecord:
     street: str | None
     city: str | None
     country: str | None
+    parent_id: str | None
+    """The customer that it belongs to; empty: to none. None: the ERP keeps no hierarchy."""
     version: str
     modified_at: dt.datetime
 

@@ -58,6 +58,8 @@ class ErpSettings(SubgraphSettings):
     """Further ERPs: `[{"name": "us", "url": "…", "token": "…", "password": "…", "region": "US"}]`."""
     routes: tuple[ErpRoute, ...] = ()
     """Where new customers go, the first that fits: `[{"countries": ["US", "CA"], "instance": "us"}]`. Else one's own ERP."""
+    synchronise_interval_s: float = Field(default=3600.0, gt=0)
+    """How often the crosswalk is told all customers once more, for changes that leave no mark on them: who belongs to whom."""
     due_soon_days: int = Field(default=7, ge=0, le=365)
     """How many days before its due date an invoice is announced as due soon."""
     today: dt.date | None = None

@@ -8,6 +8,7 @@ from subgraphs.kit.guard import Access, scopes
 ACCESS: Access = {
     "Customer": scopes("customers:read"),
     "UnmatchedRecord": scopes("identity:read"),
+    "Query.hierarchyDifferences": scopes("identity:read"),
     "Mutation.linkIdentity": scopes("identity:write"),
     "Mutation.mergeCustomers": scopes("identity:write"),
     "Mutation.splitCustomer": scopes("identity:write"),

@@ -12,6 +12,7 @@ from aiodataloader import DataLoader
 from subgraphs.identity.bounds import Bounds, bounds_of_caller
 from subgraphs.identity.confined import load_confined, read_confined_history
 from subgraphs.identity.customers import StoredCustomer, find_owners
+from subgraphs.identity.hierarchy import Place, read_children, read_places
 from subgraphs.identity.history import IdentityEntry
 from subgraphs.kit.current_request import current_request
 from subgraphs.kit.database import Database
@@ -38,11 +39,17 @@ class IdentityContext:
     """By local id; an id merged away gives the customer it went into."""
     by_records: DataLoader[RecordSet, StoredCustomer | None] = field(init=False)
     history: DataLoader[str, tuple[IdentityEntry, ...]] = field(init=False)
+    places: DataLoader[str, tuple[Place, ...]] = field(init=False)
+    """Customer → where each system has it in its hierarchy."""
+    children: DataLoader[tuple[str, str], tuple[str, ...]] = field(init=False)
+    """Record → the customers that belong to it there."""
 
     def __post_init__(self) -> None:
         self.customers = DataLoader(self._load_customers)
         self.by_records = DataLoader(self._load_by_records)
         self.history = DataLoader(self._load_history)
+        self.places = DataLoader(self._load_places)
+        self.children = DataLoader(self._load_children)
 
     def hidden_systems(self) -> list[str]:
         """The systems whose records the caller may not see."""
@@ -80,6 +87,16 @@ class IdentityContext:
         hidden = self.hidden_systems()
         found = await self.database.run(lambda connection: read_confined_history(connection, ids, hidden))
         return [found.get(id_, ()) for id_ in ids]
+
+    async def _load_places(self, ids: list[str]) -> list[tuple[Place, ...]]:
+        hidden, bounds = self.hidden_systems(), self.bounds
+        found = await self.database.run(lambda connection: read_places(connection, ids, hidden, bounds))
+        return [tuple(found.get(id_, ())) for id_ in ids]
+
+    async def _load_children(self, records: list[tuple[str, str]]) -> list[tuple[str, ...]]:
+        hidden, bounds = self.hidden_systems(), self.bounds
+        found = await self.database.run(lambda connection: read_children(connection, records, hidden, bounds))
+        return [tuple(found.get(record, ())) for record in records]
 
 
 def _record(system: str, member: str) -> tuple[str, str]:

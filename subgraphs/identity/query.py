@@ -17,8 +17,10 @@ from subgraphs.identity.context import IdentityInfo
 from subgraphs.identity.customer_id import local_customer_id
 from subgraphs.identity.customers import RECORD_COLUMNS, StoredRecord, read_record
 from subgraphs.identity.directory import DirectoryField, DirectoryPage, DirectoryQuery, find_customers
+from subgraphs.identity.hierarchy import find_differences
 from subgraphs.identity.terms import CustomerStatus, Segment
-from subgraphs.identity.types import Customer, UnmatchedRecord, find_customer
+from subgraphs.identity.types import Customer, find_customer
+from subgraphs.identity.unmatched import UnmatchedRecord
 from subgraphs.kit.connection import Connection, CursorValue, Edge, PageWindow, encode_cursor, page_of, page_window
 from subgraphs.kit.demand import demand
 from subgraphs.kit.described_enum import described_enum
@@ -146,6 +148,32 @@ async def resolve_unmatched_records(
     )
 
 
+async def resolve_hierarchy_differences(
+    info: IdentityInfo,
+    first: int | None = None,
+    after: str | None = None,
+    last: int | None = None,
+    before: str | None = None,
+) -> Connection[Customer]:
+    """Return customers that systems have in different places, by id. Raises BadUserInputError."""
+    window = page_window(first=first, after=after, last=last, before=before)
+    hidden, bounds = info.context.hidden_systems(), info.context.bounds
+    lower, upper = _id_cursor(window.after), _id_cursor(window.before)
+    ids, total = await info.context.database.run(
+        lambda connection: find_differences(
+            connection, hidden, bounds, after=lower or "", before=upper, size=window.size + 1, backward=window.backward
+        )
+    )
+    shown, goes_on = ids[: window.size], len(ids) > window.size
+    stored = await info.context.customers.load_many(list(reversed(shown)) if window.backward else shown)
+    return page_of(
+        [Edge(node=Customer.of(each), cursor=encode_cursor(each.id)) for each in stored if each is not None],
+        has_next=window.before is not None if window.backward else goes_on,
+        has_previous=goes_on if window.backward else window.after is not None,
+        total_count=total,
+    )
+
+
 @strawberry.type
 class Query:
     """What identity can be asked."""
@@ -161,6 +189,10 @@ class Query:
     unmatched_records: Connection[UnmatchedRecord] | None = strawberry.field(
         resolver=resolve_unmatched_records,
         description="Records that wait for a person to say whose they are, by system and id.",
+    )
+    hierarchy_differences: Connection[Customer] | None = strawberry.field(
+        resolver=resolve_hierarchy_differences,
+        description="Customers that systems have in different places of their hierarchies; `Customer.hierarchies` says where.",
     )
 
 
@@ -223,6 +255,16 @@ def _find_held(
         (*asked, *(lower or ("", "")), upper and upper[0], *(upper or (None, None)), window.size + 1),
     )
     return [read_record(row) for row in rows], int(total)
+
+
+def _id_cursor(cursor: tuple[CursorValue, ...] | None) -> str | None:
+    match cursor:
+        case None:
+            return None
+        case (str() as customer_id,):
+            return customer_id
+        case _:
+            raise BadUserInputError("The cursor is not one of this list.")
 
 
 def _held_cursor(cursor: tuple[CursorValue, ...] | None) -> tuple[str, str] | None:

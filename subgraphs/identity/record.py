@@ -30,6 +30,8 @@ class CustomerRecord:
     domain: str | None = None
     name: str | None = None
     version: str | None = None
+    parent: str | None = None
+    """External id of the record that it belongs to; empty: to none. None: the system keeps no hierarchy."""
     facets: Mapping[str, str | None] = field(default_factory=dict)
     """What customers are found and ordered by: segment, ownerId, ownerName, status, overdueAmount. None: there is none
     anymore; what is left out stays as it was."""
@@ -64,7 +66,7 @@ def parse_record(entry: object) -> CustomerRecord:
     """Return the record in an entry of `POST /records`. Raises RecordRefusedError."""
     if not isinstance(entry, dict):
         raise RecordRefusedError("A record is a JSON object.")
-    known = {"system", "externalId", "reference", "taxId", "domain", "name", "version", "facets"}
+    known = {"system", "externalId", "reference", "taxId", "domain", "name", "version", "parent", "facets"}
     if unknown := sorted(set(entry) - known):
         raise RecordRefusedError(f"A record has no field {unknown[0][:40]!r}.")
     return CustomerRecord(
@@ -75,6 +77,7 @@ def parse_record(entry: object) -> CustomerRecord:
         domain=_text(entry, "domain"),
         name=_text(entry, "name"),
         version=_text(entry, "version"),
+        parent=_parent(entry.get("parent")),
         facets=_facets(entry.get("facets") or {}),
     )
 
@@ -86,6 +89,10 @@ def _text(entry: Mapping[str, object], name: str) -> str | None:
     if not isinstance(value, str) or len(value) > _MAX_TEXT:
         raise RecordRefusedError(f"`{name}` is a text of at most {_MAX_TEXT} characters.")
     return value.strip() or None
+
+
+def _parent(value: object) -> str | None:
+    return None if value is None else "" if value == "" else parse_external_id(value)
 
 
 def _facets(value: object) -> dict[str, str | None]:

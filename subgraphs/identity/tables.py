@@ -49,6 +49,14 @@ create index if not exists records_by_domain on records (plain_domain) where pla
 create index if not exists records_by_name on records (plain_name) where plain_name is not null;
 create index if not exists records_on_hold on records (system, external_id) where hold_reason is not null;
 
+-- who belongs to whom, as each system says; one that keeps no hierarchy has no rows: it says nothing, which is no difference
+create table if not exists parents (
+    system text not null, external_id text not null,
+    parent text not null, -- the external id that the record belongs to; empty: to none
+    primary key (system, external_id)
+) without rowid;
+create index if not exists parents_by_parent on parents (system, parent);
+
 create table if not exists name_words (
     word text not null, system text not null, external_id text not null, primary key (word, system, external_id)
 ) without rowid;

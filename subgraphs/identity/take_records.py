@@ -11,6 +11,7 @@ from typing import assert_never
 from subgraphs.identity.candidates import find_candidates
 from subgraphs.identity.customer_id import new_customer_id
 from subgraphs.identity.directory import refresh_directory
+from subgraphs.identity.hierarchy import write_parent
 from subgraphs.identity.history import ChangeKind, IdentityEntry, write_history
 from subgraphs.identity.identity_events import customer_created, records_changed
 from subgraphs.identity.match import Found, Hold, HoldReason, Link, Rule, Suggestion, decide
@@ -180,6 +181,7 @@ def _store(
             at,
         ),
     )
+    write_parent(connection, record)
     words = set((record.identifiers.name or "").split())
     connection.execute("delete from name_words where system = ? and external_id = ?", key)
     connection.executemany("insert into name_words values (?, ?, ?)", [(word, *key) for word in sorted(words)])

@@ -12,8 +12,9 @@ from strawberry.federation.types import FieldSet
 from subgraphs.identity.context import IdentityInfo
 from subgraphs.identity.customer_id import global_customer_id, local_customer_id
 from subgraphs.identity.customers import StoredCustomer, StoredRecord
+from subgraphs.identity.hierarchy import HierarchyDifference, Place, measure_of
 from subgraphs.identity.history import ChangeKind, IdentityEntry
-from subgraphs.identity.match import HoldReason, Rule, Suggestion
+from subgraphs.identity.match import Rule
 from subgraphs.kit.described_enum import described_enum
 from subgraphs.kit.node import Node
 from subgraphs.kit.system_error import BadUserInputError
@@ -40,13 +41,13 @@ described_enum(
     SPLIT_FROM="A record came here from another customer by a split.",
 )(ChangeKind)
 described_enum(
-    "Why a record waits for a person.",
-    called="UnmatchedReason",
-    AMBIGUOUS="Several customers fit equally well.",
-    NEEDS_REVIEW="A customer has a similar name, and nothing else speaks for or against it.",
-    NO_IDENTIFIER="The record has neither reference, tax id, domain nor name.",
-    CONFLICT="It is linked by one rule while another rule points to somebody else.",
-)(HoldReason)
+    "How a system's hierarchy differs, about one customer, from the CRM's, which owns it.",
+    called="HierarchyDifferenceKind",
+    MISSING="The CRM has the customer below another one, this system has it at the top.",
+    EXTRA="This system has the customer below another one, the CRM has it at the top.",
+    OTHER="Both have it below another customer, and not the same one.",
+    UNPLACED="This system has it below a record that is no known customer's; it may wait among the unmatched ones.",
+)(HierarchyDifference)
 
 
 @strawberry.type(description="One record of a system of record that is this customer.")
@@ -81,7 +82,7 @@ class Identity:
             external_id=record.external_id,
             linked_by=record.rule,
             score=record.score or 0.0,
-            linked_at=_instant(record.linked_at),
+            linked_at=instant(record.linked_at),
             name=record.name,
             reference=record.reference,
             tax_id=record.tax_id,
@@ -113,13 +114,62 @@ class IdentityChange:
         other = entry.other_customer_id
         return cls(
             kind=entry.kind,
-            at=_instant(entry.at),
+            at=instant(entry.at),
             system=entry.system,
             external_id=entry.external_id,
             other_customer_id=None if other is None else strawberry.ID(global_customer_id(other)),
             rule=entry.rule,
             reason=entry.reason,
         )
+
+
+@strawberry.type(description="Where one system has the customer in its own hierarchy, as it last told.")
+class SystemHierarchy:
+    """One entry of `hierarchies`."""
+
+    place: strawberry.Private[Place]
+    system: str = strawberry.field(
+        description="Which system says so: `crm`, `billing`, `erp`, or one of several such as `erp/eu`."
+    )
+    external_id: str = strawberry.field(description="That system's own id of the record that says so.")
+    parent_external_id: str | None = strawberry.field(
+        description="That system's own id of the record that this one belongs to; null at the top."
+    )
+    difference: HierarchyDifference | None = strawberry.field(
+        description="How this differs from where the CRM has the customer, or from the first entry where the CRM says nothing; null where it doesn't."
+    )
+
+    @strawberry.field(
+        description="The customer that it belongs to there; null at the top, and where nobody knows whose record it is."
+    )
+    async def parent(self, info: IdentityInfo) -> Customer | None:
+        """The parent."""
+        if self.place.parent_id is None:
+            return None
+        stored = await info.context.customers.load(self.place.parent_id)
+        return None if stored is None else Customer.of(stored)
+
+    @strawberry.field(description="The customers that belong directly to this one there.")
+    async def children(self, info: IdentityInfo) -> list[Customer]:
+        """The children."""
+        ids = await info.context.children.load((self.system, self.external_id))
+        found = await info.context.customers.load_many(ids)
+        return [Customer.of(stored) for stored in found if stored is not None]
+
+
+async def _hierarchies(self: Customer, info: IdentityInfo) -> list[SystemHierarchy]:
+    places = await info.context.places.load(self.stored.id)
+    measure = measure_of(places)
+    return [
+        SystemHierarchy(
+            place=place,
+            system=place.system,
+            external_id=place.external_id,
+            parent_external_id=place.parent_external_id,
+            difference=None if measure is None else place.difference_from(measure),
+        )
+        for place in places
+    ]
 
 
 async def _identities(self: Customer, info: IdentityInfo) -> list[Identity]:
@@ -156,6 +206,10 @@ class Customer(Node):
     )
     history: list[IdentityChange] = strawberry.field(
         resolver=_history, description="How its records came together and apart, oldest first."
+    )
+    hierarchies: list[SystemHierarchy] = strawberry.field(
+        resolver=_hierarchies,
+        description="Where each system that keeps a hierarchy has the customer in it, side by side, with what differs. `parent` and `children` are the CRM's, live.",
     )
 
     @classmethod
@@ -196,81 +250,6 @@ async def find_customer(info: IdentityInfo, global_id: str) -> Customer | None:
     return None if stored is None else Customer.of(stored)
 
 
-@strawberry.type(description="A customer that an unplaced record may belong to.")
-class MatchCandidate:
-    """One suggestion."""
-
-    customer: Customer = strawberry.field(description="The customer in question.")
-    rule: Rule = strawberry.field(description="What speaks for it.")
-    score: float = strawberry.field(description="How alike they are, from 0 to 1; a similar name is 0.8 or more.")
-
-
-async def _linked_customer(self: UnmatchedRecord, info: IdentityInfo) -> Customer | None:
-    if self.record.customer_id is None:
-        return None
-    stored = await info.context.customers.load(self.record.customer_id)
-    return None if stored is None else Customer.of(stored)
-
-
-async def _candidates(self: UnmatchedRecord, info: IdentityInfo) -> list[MatchCandidate]:
-    suggestions: tuple[Suggestion, ...] = self.record.suggestions
-    found = await info.context.customers.load_many([suggestion.customer_id for suggestion in suggestions])
-    return [
-        MatchCandidate(customer=Customer.of(stored), rule=suggestion.rule, score=suggestion.score)
-        for suggestion, stored in zip(suggestions, found, strict=True)
-        if stored is not None
-    ]
-
-
-@strawberry.type(description="A record that waits for a person to say whose it is; `linkIdentity` does.")
-class UnmatchedRecord:
-    """A record on hold."""
-
-    record: strawberry.Private[StoredRecord]
-    system: str = strawberry.field(
-        description="Which system holds the record: `crm`, `billing`, `erp`, or one of several such as `erp/eu`."
-    )
-    external_id: str = strawberry.field(
-        description="The id by which that system itself knows the record; give it to `linkIdentity`."
-    )
-    reason: HoldReason = strawberry.field(description="Why no rule could place it.")
-    name: str | None = strawberry.field(description="The name on the record; null where it carries none.")
-    reference: str | None = strawberry.field(
-        description="The business key on the record, such as `CUST-0001`; null where it carries none."
-    )
-    tax_id: str | None = strawberry.field(
-        description="The tax id as that system writes it; null where the record carries none."
-    )
-    domain: str | None = strawberry.field(
-        description="The web domain as that system writes it; null where the record carries none."
-    )
-    first_seen: dt.datetime = strawberry.field(description="When a system first told of the record.")
-    last_seen: dt.datetime = strawberry.field(description="When a system last told of the record.")
-    customer: Customer | None = strawberry.field(
-        resolver=_linked_customer,
-        description="The customer it is linked to though another rule disagrees; null for a record linked to nobody.",
-    )
-    candidates: list[MatchCandidate] = strawberry.field(
-        resolver=_candidates, description="Customers it may belong to, the likeliest first; at most five."
-    )
-
-    @classmethod
-    def of(cls, record: StoredRecord) -> Self:
-        """Return a record on hold as a value of the graph."""
-        assert record.hold_reason is not None
-        return cls(
-            record=record,
-            system=record.system,
-            external_id=record.external_id,
-            reason=record.hold_reason,
-            name=record.name,
-            reference=record.reference,
-            tax_id=record.tax_id,
-            domain=record.domain,
-            first_seen=_instant(record.first_seen),
-            last_seen=_instant(record.last_seen),
-        )
-
-
-def _instant(unix_s: float) -> dt.datetime:
+def instant(unix_s: float) -> dt.datetime:
+    """Return the instant in UTC."""
     return dt.datetime.fromtimestamp(unix_s, dt.UTC)

@@ -38,6 +38,8 @@ class CrosswalkRecord:
     domain: str | None = None
     name: str | None = None
     version: str | None = None
+    parent: str | None = None
+    """External id of the record that it belongs to; empty: to none. None: the system keeps no hierarchy."""
     facets: Mapping[str, str | None] = field(default_factory=dict)
     """What customers are found and ordered by: segment, ownerId, ownerName, status, overdueAmount."""
 
@@ -51,6 +53,7 @@ class CrosswalkRecord:
             "domain": _key(self.domain),
             "name": self.name and self.name[:_LONGEST_TEXT],
             "version": self.version,
+            "parent": self.parent,
         }
         facets = {name: value and value[:_LONGEST_TEXT] for name, value in self.facets.items()}
         return {**{name: value for name, value in entry.items() if value is not None}, "facets": facets}

@@ -32,8 +32,11 @@ class InstanceCrosswalk:
 
     async def push(self, records: Iterable[CrosswalkRecord]) -> Mapping[str, str]:
         """Tell the records under the vendor's own ids."""
-        own = [dataclasses.replace(record, external_id=self.ids.own([record.external_id])[0]) for record in records]
-        return self.ids.keyed(await self.crosswalk.push(own))
+        return self.ids.keyed(await self.crosswalk.push(map(self._own, records)))
+
+    def _own(self, record: CrosswalkRecord) -> CrosswalkRecord:
+        parent = record.parent and next(iter(self.ids.own([record.parent])), "")
+        return dataclasses.replace(record, external_id=self.ids.own([record.external_id])[0], parent=parent)
 
     async def resolve(self, external_ids: Sequence[str]) -> Mapping[str, str]:
         """Return the customers of the ids that are this instance's."""

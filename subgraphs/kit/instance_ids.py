@@ -45,7 +45,7 @@ class InstanceIds:
         return {self.prefix + key: value for key, value in found.items()}
 
     def record(self, record: RecordT, fields: Sequence[str]) -> RecordT:
-        """Return a record whose `fields`, an id or a tuple of them, hold the graph's; one that is None or missing stays so."""
+        """Return a record whose `fields`, an id or a tuple of them, hold the graph's; one that is empty or missing stays so."""
         return _changed(record, fields, self.add) if self.name else record
 
     def own_record(self, record: RecordT, fields: Sequence[str]) -> RecordT:
@@ -60,7 +60,7 @@ def instance_of_id(system: str, graph_id: str) -> tuple[str, str]:
 
 
 def _changed(record: RecordT, fields: Sequence[str], change: Callable[[str], str]) -> RecordT:
-    held = {name: value for name in fields if (value := getattr(record, name, None)) is not None}
+    held = {name: value for name in fields if (value := getattr(record, name, None))}
     values = {
         name: change(value) if isinstance(value, str) else tuple(map(change, value)) for name, value in held.items()
     }

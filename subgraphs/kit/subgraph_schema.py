@@ -38,6 +38,13 @@ _CACHED_DOCUMENTS = 2000
 class SubgraphSchema(strawberry.federation.Schema):
     """A federated schema whose entity resolver answers every representation by itself."""
 
+    consumers: Consumers = {}  # noqa: RUF012 - replaced, never changed
+
+    def as_str(self) -> str:
+        """Return the SDL. The kit's own types carry tags of whichever schema of the process was made last: here, of this one."""
+        tag(self.consumers, self)
+        return super().as_str()
+
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:  # noqa: ARG002 - strawberry's signature
         """Log bugs with their trace; expected failures are answers, not log lines."""
         for error in errors:
@@ -127,6 +134,7 @@ def subgraph_schema(
         apply(access or {}, schema)
         tag(consumers or {}, schema)
         schema = build()
+        schema.consumers = consumers or {}
     describe(schema)
     _forget_null_defaults(schema)
     lean_resolvers(schema)

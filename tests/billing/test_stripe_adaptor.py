@@ -197,7 +197,7 @@ async def test_the_mirror_answers_in_neutral_records(vendor: Vendor) -> None:
     shown = replace(customer, payment_method=customer.payment_method and replace(customer.payment_method, id=""))
     assert replace(shown, currency=None, created_at=EPOCH) == BillingCustomer(
         id=sold.customer, reference="CUST-CON-MIRROR", name="Buyer of CON-MIRROR", email=None, city=None, country=None,
-        currency=None, tax_id=None, created_at=EPOCH,
+        currency=None, tax_id=None, parent_id=None, created_at=EPOCH,
         payment_method=method if vendor.dialect.expands_payment_method else None,
     )  # fmt: skip
     assert [(line.amount, line.currency, line.quantity, line.product, line.contract) for line in lines] == [

@@ -54,6 +54,26 @@ def _of_customer(r: Any) -> tuple[Any, ...]:
     return (r.legal_name, r.tax_ids, r.credit_limit, r.books_currency, r.credit_hold, r.city, r.country, r.website)
 
 
+async def test_who_belongs_to_whom_is_read_from_relations_of_one_type(system: Any) -> None:
+    known = await customers_by_reference(system)
+    holding, daughter, partner, _ = sorted(known.values(), key=lambda record: record.id)
+    assert {record.parent_id for record in known.values()} == {""}
+    call = system.erp._tryton.call
+    (subsidiary_of,) = [row["id"] for row in await system.rows("party.relation.type", [["name", "=", "Subsidiary of"]])]
+    other = await call("model.party.relation.type.create", [{"name": "Partner of"}], {})
+    rows = [
+        {"from_": int(daughter.id), "to": int(partner.id), "type": other[0]},
+        {"from_": int(daughter.id), "to": int(holding.id), "type": subsidiary_of},
+    ]
+    made = await call("model.party.relation.all.create", rows, {})
+    try:
+        found = await customers_by_reference(system)
+        expected = {record.reference: holding.id if record.id == daughter.id else "" for record in known.values()}
+        assert {reference: record.parent_id for reference, record in found.items()} == expected
+    finally:
+        await call("model.party.relation.all.delete", made, {})
+
+
 async def test_invoices_have_the_amounts_dates_and_states_of_the_facts(system: Any) -> None:
     numbers = [fact.number for fact in system.company.invoices]
     found = await system.erp.invoices_by_number.read([*numbers, "INV-1999-00001"])

@@ -84,3 +84,26 @@ def test_analytics_follows_revenue_page_by_page_to_the_ledger_and_gaps_are_named
     assert all(
         (contract["opportunity"] is None) == (contract["originGap"] is not None) for contract in contracts.values()
     )
+
+
+def test_each_systems_hierarchy_stands_beside_the_others(product):
+    """The CRM's is the graph's own, and every other one says how it differs from it, and for whom."""
+    query = """{ hierarchyDifferences(first: 50) { totalCount edges { node { id parent { id }
+      hierarchies { system parentExternalId parent { id hierarchies { system children { id } } } difference } } } } }"""
+    found = product.data(query)["hierarchyDifferences"]
+    customers = [edge["node"] for edge in found["edges"]]
+    assert found["totalCount"] == len(customers)
+    kinds = set()
+    for customer in customers:
+        beside = {each["system"]: each for each in customer["hierarchies"]}
+        assert beside["crm"]["difference"] is None
+        assert (
+            beside["crm"]["parent"] == customer["parent"] or beside["crm"]["parent"]["id"] == customer["parent"]["id"]
+        )
+        assert {each["difference"] for each in beside.values()} > {None}
+        kinds |= {(system, each["difference"]) for system, each in beside.items()}
+        for system, each in beside.items():
+            above = each["parent"]["hierarchies"] if each["parent"] else []
+            below = [child for other in above if other["system"] == system for child in other["children"]]
+            assert each["parent"] is None or {"id": customer["id"]} in below
+    assert kinds >= {("billing", "MISSING"), ("erp", "OTHER"), ("erp", "EXTRA")}

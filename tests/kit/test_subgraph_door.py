@@ -6,6 +6,8 @@ import datetime as dt
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import import_module
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -14,7 +16,7 @@ from kit_server import served
 
 from subgraphs.kit.settings import SubgraphSettings
 from subgraphs.kit.subgraph_app import Running, create_app
-from subgraphs.kit.subgraph_schema import subgraph_schema
+from subgraphs.kit.subgraph_schema import print_subgraph_schema, subgraph_schema
 
 
 @strawberry.federation.type(keys=["id", "orgRef"])
@@ -121,3 +123,18 @@ async def test_a_value_that_its_scalar_refuses_is_the_callers_mistake_as_literal
         assert error["extensions"] == {"code": "BAD_USER_INPUT", "system": "shops", "retryable": False}
     unknown = (await subgraph.post("/graphql", json={"query": "{ closedOn }"})).json()
     assert unknown["errors"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+
+
+def test_each_subgraph_prints_its_own_tags_whichever_was_made_last() -> None:
+    """The kit's types are one for all of a process; their tags are not."""
+    made = {
+        "identity": import_module("subgraphs.identity.schema").create_schema(),
+        "crm": import_module("subgraphs.crm.app").schema,
+        "billing": import_module("subgraphs.billing.app").schema,
+        "erp": import_module("subgraphs.erp.schema").schema,
+    }
+    committed = Path(__file__).parents[2] / "schema" / "subgraphs"
+    differing = [
+        name for name in made if print_subgraph_schema(made[name]) != (committed / f"{name}.graphql").read_text()
+    ]
+    assert differing == []

@@ -1,6 +1,6 @@
 """Tryton 8.2 (PyPI, GPL-3): a real ERP that nobody here wrote, run as a process of its own, its books seeded with our facts.
 
-Installed and seeded once into `.concord/systems/tryton`, which git ignores: about two minutes. After that a session
+Installed and seeded once into `.concord/systems/tryton-8.2`, which git ignores: about two minutes. After that a session
 starts from a copy of the seeded database, in seconds.
 """
 
@@ -31,8 +31,9 @@ _REQUIREMENTS = (
     "trytond_account_invoice==8.2.*",
     "trytond_account_invoice_defer==8.2.*",
     "trytond_account_credit_limit==8.2.*",
+    "trytond_party_relationship==8.2.*",
 )
-_MODULES = ("account_invoice", "account_invoice_defer", "account_credit_limit")
+_MODULES = ("account_invoice", "account_invoice_defer", "account_credit_limit", "party_relationship")
 _SEED = Path(__file__).with_name("tryton_seed.py")
 LOGIN = "admin"
 PASSWORD = "a-Tryton-pass-word"
@@ -79,6 +80,7 @@ def books_of(company: Company) -> dict[str, Any]:
                 "country": c.address.country,
                 "credit_limit": str(c.credit_limit),
                 "on_hold": c.credit_hold,
+                "parent": c.parent_in(Source.ERP),
             }
             for c in company.customers
         ],
@@ -125,7 +127,7 @@ def books_of(company: Company) -> dict[str, Any]:
 
 def _built(company: Company, databases: Path) -> Path:
     """Return the folder with the programs, made if they are not there; the database, seeded with the facts, is copied."""
-    home = SYSTEMS / "tryton"
+    home = SYSTEMS / "tryton-8.2"
     with install_lock():
         home.mkdir(exist_ok=True)
         _made(home, company)

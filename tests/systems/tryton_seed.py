@@ -5,7 +5,7 @@
 books.json (money as strings, dates as ISO text, a `tax` or `deferral` may be null):
     {"company": "…", "currency": "EUR", "rates": {"GBP": "0.85"}, "years": [2024, 2025], "tax_rates": {"DE-VAT-19": "0.19"},
      "payment_methods": ["Bank transfer"], "products": [{"sku", "name", "revenue_rule", "tax_code"}],
-     "customers": [{"code", "name", "tax_id", "website", "email", "street", "city", "country", "credit_limit", "on_hold"}],
+     "customers": [{"code", "name", "tax_id", "website", "email", "street", "city", "country", "credit_limit", "on_hold", "parent"}],
      "invoices": [{"number", "customer", "contract", "currency", "issued_on", "due_on", "is_draft", "is_void",
                    "lines": [{"sku", "description", "billed_line", "quantity", "unit_price", "tax", "deferral": [from, to]}],
                    "payments": [{"amount", "on", "reference", "method"}]}]}
@@ -195,6 +195,13 @@ def customers():
             party.credit_limit_amount = Decimal(item["credit_limit"])
         party.save()
         found[item["code"]] = party
+    subsidiary_of = Model.get("party.relation.type")(name="Subsidiary of")
+    subsidiary_of.save()
+    for item in books["customers"]:
+        if item["parent"]:
+            relation = Model.get("party.relation.all")(type=subsidiary_of)
+            relation.from_, relation.to = found[item["code"]], found[item["parent"]]
+            relation.save()
     return found
 
 

@@ -37,10 +37,10 @@ def fill(store: Store, company: Company) -> None:
     """Store everything, oldest first. No events: Stripe would have forgotten nearly all of them."""
     opened = min((customer.created_on for customer in company.customers), default=company.today)
     _fill_catalog(store, company, midnight(opened))
+    known = {c.reference: c for c in company.customers if Source.BILLING not in c.missing_in}
     customers = {
-        customer.reference: _fill_customer(store, customer)
-        for customer in company.customers
-        if Source.BILLING not in customer.missing_in
+        reference: _fill_customer(store, customer, known.get(customer.parent_in(Source.BILLING) or ""))
+        for reference, customer in known.items()
     }
     entitlements: dict[str, list[Entitlement]] = {}
     for entitlement in company.entitlements:
@@ -125,9 +125,10 @@ def _price(
     )
 
 
-def _fill_customer(store: Store, customer: Customer) -> StripeObject:
+def _fill_customer(store: Store, customer: Customer, parent: Customer | None) -> StripeObject:
     created = midnight(customer.created_on)
     customer_id = stable_id("cus", customer.reference, 14)
+    hierarchy = {} if parent is None else {"parent_customer": stable_id("cus", parent.reference, 14)}
     name = customer.name_in(Source.BILLING)
     email = f"billing@{customer.domain}"
     method_id = stable_id("pm_1", customer.reference, 23)
@@ -164,7 +165,12 @@ def _fill_customer(store: Store, customer: Customer) -> StripeObject:
             "postal_code": customer.address.postal_code,
             "state": None,
         },
-        metadata={"customer_reference": customer.reference, "tax_id": customer.tax_id, "domain": customer.domain},
+        metadata={
+            "customer_reference": customer.reference,
+            "tax_id": customer.tax_id,
+            "domain": customer.domain,
+            **hierarchy,
+        },
     )
     body["invoice_settings"]["default_payment_method"] = method["id"] if method else None
     return store.put(body)

@@ -9,7 +9,7 @@ A contract is a subscription (or, before it starts, a subscription schedule) wit
     limit.<feature>   agreed limit of a feature; absent: without limit
     granted_feature   an agreement that only grants this feature
 
-Customers carry `customer_reference` and `tax_id`, products `sku`, list prices `price_reference`, invoices `invoice_number`,
+Customers carry `customer_reference`, `tax_id` and `parent_customer` (`cus_…`, where they belong to another), products `sku`, list prices `price_reference`, invoices `invoice_number`,
 invoice lines `billed_line_ref` and `product` (where they have no price), schedule phases `amendment_reference` and `reason`, features `meter`.
 
 What Stripe has and this file does not know is reported (`stripe_drift`): a status without a word of ours is UNKNOWN, an
@@ -54,7 +54,7 @@ from subgraphs.kit.system_error import VendorBadResponseError
 
 StripeDoc: TypeAlias = Mapping[str, Any]
 
-VERSION = 1
+VERSION = 2
 """Of this mapping: raised when what an object becomes changes, which the golden file shows."""
 API_VERSION = "2025-09-30.clover"
 """What it was written for, and what is asked for in every request."""
@@ -113,6 +113,7 @@ def customer_record(doc: StripeDoc) -> BillingCustomer:
         country=address.get("country"),
         currency=doc["currency"].upper() if doc.get("currency") else None,
         tax_id=metadata.get("tax_id"),
+        parent_id=metadata.get("parent_customer"),
         created_at=instant(doc["created"]),
         payment_method=payment_method_record(method) if isinstance(method, Mapping) else None,
     )

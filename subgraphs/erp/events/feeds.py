@@ -45,6 +45,7 @@ class ErpFeeds:
         today: Callable[[], dt.date],
         due_soon_days: int,
         interval_s: float,
+        synchronise_interval_s: float,
     ) -> None:
         self._erp = erp
         self._database = database
@@ -54,6 +55,7 @@ class ErpFeeds:
         self._today = today
         self._due_soon = dt.timedelta(days=due_soon_days)
         self._interval_s = interval_s
+        self._synchronise_interval_s = synchronise_interval_s
         self.customers = ChangeFeed(
             database, "customers", self._poll_customers, self._apply_customers, interval_s=interval_s
         )
@@ -65,7 +67,7 @@ class ErpFeeds:
     def loops(self) -> Sequence[Callable[[], Awaitable[None]]]:
         """Return what is to run in the background."""
         return (
-            self._synchronize,
+            self._synchronise,
             self.customers.run_forever,
             self.invoices.run_forever,
             self.ledger.run_forever,
@@ -228,17 +230,17 @@ class ErpFeeds:
         if found:
             self._outbox.wake()
 
-    async def _synchronize(self) -> None:
-        """Push all customers, until identity has taken them."""
-        pause_s = 0.5
+    async def _synchronise(self) -> None:
+        """Push all customers now and again every interval, for what leaves no mark on them, such as relations."""
+        retry_s = 0.5
         while True:
             try:
                 for part in _parts(await self._erp.changed_customers(None)):
                     await self._push(part)
-                return
+                pause_s, retry_s = self._synchronise_interval_s, 0.5
             except FieldError:
-                await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, 30.0)
+                pause_s, retry_s = retry_s, min(retry_s * 2, 30.0)
+            await asyncio.sleep(pause_s)
 
     async def _customers_of(self, ids: Iterable[str]) -> Mapping[str, str]:
         """Return our customer id → global id. One that identity does not know yet is pushed first."""
@@ -267,6 +269,7 @@ class ErpFeeds:
                 domain=record.website.partition("//")[2].strip("/") if record.website else None,
                 name=record.legal_name,
                 version=record.version,
+                parent=record.parent_id,
                 facets={"overdueAmount": differences.overdue_amount(documents.get(record.id, ()), today)},
             )
             for record in records

@@ -94,6 +94,10 @@ class _Filling:
             city=customer.city_in(Source.ERP),
             country=self._chart.countries[address.country],
         )
+        parent = self._parties.get(customer.parent_in(Source.ERP) or "")
+        if parent is not None:
+            values = {"from_": row["id"], "to": parent, "type": self._chart.subsidiary_of}
+            tables.create("party.relation.all", **values)
         for kind, value in (("website", f"https://{customer.domain}"), ("email", f"billing@{customer.domain}")):
             tables.create("party.contact_mechanism", party=row["id"], type=kind, value=value)
 

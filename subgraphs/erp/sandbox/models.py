@@ -86,8 +86,10 @@ _NOTATION: Mapping[str, Mapping[str, str]] = {
         "code": "char ro", "name": "char", "active": "boolean", "categories": "<> party.category",
         "identifiers": "=> party.identifier.party", "addresses": "=> party.address.party",
         "contact_mechanisms": "=> party.contact_mechanism.party", "credit_limit_amount": "numeric nosearch nosort",
-        "receivable": "numeric fn ro nosearch nosort",
+        "receivable": "numeric fn ro nosearch nosort", "relations": "=> party.relation.all.from_",
     },
+    "party.relation.type": {"name": "char", "reverse": "-> party.relation.type"},
+    "party.relation.all": {"from_": "-> party.party", "to": "-> party.party", "type": "-> party.relation.type"},
     "party.identifier": {"party": "-> party.party", "type": "char", "code": "char"},
     "party.address": {
         "party": "-> party.party", "street": "char", "postal_code": "char", "city": "char", "country": "-> country.country",

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from subgraphs.erp.sandbox import ledger
 from subgraphs.erp.sandbox.tables import Row, Tables
-from subgraphs.erp.vendors.tryton_mapping import CREDIT_HOLD, TAX_CODE, to_category
+from subgraphs.erp.vendors.tryton_mapping import CREDIT_HOLD, SUBSIDIARY_OF, TAX_CODE, to_category
 from subgraphs.kit.company.model import AccountingPeriod, Company, PaymentMethod
 
 CURRENCY = "EUR"
@@ -46,6 +46,8 @@ class Chart:
     """Days → payment term."""
     countries: Mapping[str, int]
     credit_hold: int
+    subsidiary_of: int
+    """The relation type."""
     unit: int
 
 
@@ -86,6 +88,7 @@ def set_up(tables: Tables, company: Company) -> Chart:
             for code in sorted({customer.address.country for customer in company.customers})
         },
         credit_hold=tables.create("party.category", name=CREDIT_HOLD, parent=None)["id"],
+        subsidiary_of=tables.create("party.relation.type", name=SUBSIDIARY_OF, reverse=None)["id"],
         unit=tables.create("product.uom", name="Unit", symbol="u")["id"],
     )
 

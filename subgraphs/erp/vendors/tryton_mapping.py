@@ -7,6 +7,7 @@ How a deployment keeps what Tryton has no field for:
 * customer reference: `party.party.code`; contract number: `account.invoice.reference`.
 * billed line: `account.invoice.line.note`, alone, so that `note in […]` finds a whole page of them.
 * credit hold: the party category "Credit hold"; the limit is the credit limit module's, in the company's currency.
+* parent: a relation of the type "Subsidiary of" (module party_relationship); without the module the ERP keeps no hierarchy.
 * revenue rule: the name of the product's accounting category ("Ratable monthly" → RATABLE_MONTHLY).
 * tax code: the product category below "Tax code".
 * an external reference of ours: the description of the payment's move or of the credit note, "reason [reference]".
@@ -15,7 +16,7 @@ How a deployment keeps what Tryton has no field for:
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -35,13 +36,14 @@ from subgraphs.erp.records import (
 
 Row = Mapping[str, Any]
 
-VERSION = 1
+VERSION = 2
 """Of this mapping: raised when what a row becomes changes, which the golden file shows."""
 API_VERSION = "8.2"
 """What it was written for."""
 
 CREDIT_HOLD = "Credit hold"
 TAX_CODE = "Tax code"
+SUBSIDIARY_OF = "Subsidiary of"
 
 INVOICE_STATUS = {
     "draft": InvoiceStatus.DRAFT,
@@ -55,7 +57,7 @@ PERIOD_STATUS = {"open": PeriodStatus.OPEN, "closed": PeriodStatus.CLOSED, "lock
 CUSTOMER = (
     "code", "name", "identifiers.code", "categories.name", "credit_limit_amount",
     "addresses.street", "addresses.city", "addresses.country.code",
-    "contact_mechanisms.type", "contact_mechanisms.value", "_timestamp", "last_modified_at",
+    "contact_mechanisms.type", "contact_mechanisms.value", "relations.type.name", "relations.to", "_timestamp", "last_modified_at",
 )  # fmt: skip
 INVOICE = (
     "number", "state", "currency.code", "untaxed_amount", "tax_amount", "total_amount", "amount_to_pay",
@@ -131,9 +133,18 @@ def to_customer(row: Row, *, currency: str) -> CustomerRecord:
         street=address.get("street"),
         city=address.get("city"),
         country=_nested(address, "country", "code"),
+        parent_id=_parent(row["relations"]),
         version=row["_timestamp"],
         modified_at=row["last_modified_at"],
     )
+
+
+def _parent(relations: Sequence[Row] | None) -> str | None:
+    """None where the database has no relations at all; empty for a party that belongs to none."""
+    if relations is None:
+        return None
+    above = [many_to_one(each["to"]) for each in relations if _nested(each, "type", "name") == SUBSIDIARY_OF]
+    return next((party for party in above if party), "")
 
 
 def to_invoice(row: Row) -> InvoiceRecord:

@@ -52,7 +52,8 @@ def make_customers(seed: int, count: int, today: dt.date, owners: Sequence[Owner
     customers: list[Customer] = []
     for number in range(1, count + 1):
         rng = Random(f"{seed}:customer:{number}")  # noqa: S311 - a believable company, not a secret
-        customers.append(_make_customer(rng, number, today, owners, customers, taken))
+        made = _make_customer(rng, number, today, owners, customers, taken)
+        customers.append(replace(made, parents=_other_parents(seed, made, customers)))
     return _with_gaps(seed, tuple(customers))
 
 
@@ -122,6 +123,21 @@ def _disagreements(
     others = [other for other in cities if other != city]
     towns = ((rng.choice((Source.ERP, Source.CRM)), rng.choice(others)),) if rng.random() < 0.05 else ()
     return names, towns
+
+
+def _other_parents(seed: int, made: Customer, earlier: Sequence[Customer]) -> tuple[tuple[Source, str | None], ...]:
+    """Return where single systems have a customer in another place of the hierarchy: one in three that has a parent."""
+    rng = Random(f"{seed}:hierarchy:{made.reference}")  # noqa: S311 - a believable company, not a secret
+    others = [c for c in earlier[-40:] if c.parent is None and not c.missing_in and c.reference != made.parent]
+    match rng.randrange(100):
+        case draw if draw < 15 and made.parent is not None:
+            return ((Source.BILLING, None),)
+        case draw if draw < 30 and made.parent is not None and others:
+            return ((Source.ERP, rng.choice(others).reference),)
+        case draw if draw < 3 and others and Source.ERP not in made.missing_in:
+            return ((Source.ERP, rng.choice(others).reference),)
+        case _:
+            return ()
 
 
 def _payment_method(rng: Random, segment: Segment, currency: str) -> PaymentMethod:

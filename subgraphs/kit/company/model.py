@@ -106,6 +106,12 @@ class Customer:
     """Cities that one system has wrong or out of date."""
     missing_in: frozenset[Source]
     """Systems that don't know this customer."""
+    parents: tuple[tuple[Source, str | None], ...] = ()
+    """References of other parents, or none, that single systems have."""
+
+    def parent_in(self, source: Source) -> str | None:
+        """The reference of the parent as `source` has it."""
+        return dict(self.parents).get(source, self.parent)
 
     def name_in(self, source: Source) -> str:
         """The name as `source` spells it."""

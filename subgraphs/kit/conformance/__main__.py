@@ -10,6 +10,7 @@ import asyncio
 import dataclasses
 import importlib
 import sys
+from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager
 from itertools import groupby
 from pathlib import Path
@@ -20,6 +21,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from subgraphs.kit.conformance.faults import COLUMNS
 from subgraphs.kit.conformance.run import Result, Verdict, run_checks
 from subgraphs.kit.conformance.under_test import UnderTest
 
@@ -41,7 +43,7 @@ def _factory(name: str) -> Any:
     return found
 
 
-async def _check(name: str, only: str) -> list[Result]:
+async def _check(name: str, only: Collection[str]) -> list[Result]:
     made = _factory(name)()
     if not isinstance(made, AbstractAsyncContextManager):
         raise FactoryRefusedError(f"{name} is no async context manager; write @asynccontextmanager over it.")
@@ -74,16 +76,30 @@ def _table(results: list[Result]) -> Table:
     return table
 
 
+def _fault_table(results: list[Result]) -> Table:
+    """Return a row per adaptor and a column per fault: how reads and writes ended."""
+    words = {Verdict.PASSED: "[green]held[/]", Verdict.CANNOT: "[yellow]cannot[/]", Verdict.FAILED: "[red]FAILED[/]"}
+    table = Table("adaptor", "", *(column.replace("_", " ") for column, _, _ in COLUMNS), title_justify="left")
+    for name, group in groupby(results, key=lambda each: each.adaptor):
+        verdicts = {each.check: each.verdict for each in group}
+        for place, kind in enumerate(("reads", "writes")):
+            cells = (words[verdicts[names[place]]] for _, *names in COLUMNS)
+            table.add_row("" if place else name, kind, *cells)
+    return table
+
+
 def main() -> None:
     """Check adaptors and end by SystemExit."""
     parser = argparse.ArgumentParser(prog="concord adaptor check", description=__doc__)
     parser.add_argument("factory", nargs="+", metavar="MODULE:FACTORY")
     parser.add_argument("--json", action="store_true", help="print a list of results instead of a table")
+    parser.add_argument("--faults", action="store_true", help="run the checks behind faults, as a table of what held")
     parser.add_argument("--only", default="", metavar="TEXT", help="run the checks whose names contain this")
     given = parser.parse_args()
     sys.path.insert(0, str(Path.cwd()))
+    only = [check for _, *names in COLUMNS for check in names] if given.faults else [given.only]
     try:
-        results = [result for name in given.factory for result in asyncio.run(_check(name, given.only))]
+        results = [result for name in given.factory for result in asyncio.run(_check(name, only))]
     except FactoryRefusedError as refused:
         sys.stderr.write(f"{refused}\n")
         raise SystemExit(2) from refused
@@ -93,7 +109,13 @@ def main() -> None:
         )
     else:
         console = Console()
-        console.print(_table(results))
+        if given.faults:
+            console.print(_fault_table(results))
+            results_told = [each for each in results if each.verdict is not Verdict.PASSED]
+            if results_told:
+                console.print(_table(results_told))
+        else:
+            console.print(_table(results))
         counts = {verdict: sum(each.verdict is verdict for each in results) for verdict in Verdict}
         console.print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
     raise SystemExit(any(each.verdict is Verdict.FAILED for each in results))

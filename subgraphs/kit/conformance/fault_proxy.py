@@ -37,7 +37,7 @@ class Fault(StrEnum):
     """What happens to one request."""
 
     SLOW = "slow"
-    """Answered after a second."""
+    """Forwarded at once, and answered after a second."""
     RATE_LIMITED = "rate_limited"
     """429 with Retry-After; the vendor never sees it."""
     DROPPED_BEFORE = "dropped_before"
@@ -91,9 +91,9 @@ class FaultProxy:
             length = _LENGTH.search(head)
             body = await reader.readexactly(int(length[1])) if length else b""
             fault = self._faults.popleft() if self._faults else None
+            answer = await self._answer(fault, head, body)
             if fault is Fault.SLOW:
                 await asyncio.sleep(1)
-            answer = await self._answer(fault, head, body)
             writer.write(answer)
             await writer.drain()
         writer.close()
