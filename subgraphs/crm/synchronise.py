@@ -16,6 +16,7 @@ from typing import TypeVar
 from subgraphs.crm.lifecycle import Facts, company_events, company_facts, deal_events, deal_facts
 from subgraphs.crm.port import Crm
 from subgraphs.crm.records import Company, Deal
+from subgraphs.kit.adaptor import Adaptor
 from subgraphs.kit.canonical_event import CanonicalEvent
 from subgraphs.kit.crosswalk import CrosswalkRecord
 from subgraphs.kit.database import Database
@@ -23,6 +24,8 @@ from subgraphs.kit.global_id import encode_global_id
 from subgraphs.kit.instance_crosswalk import RecordLinks
 from subgraphs.kit.outbox import Outbox
 from subgraphs.kit.projection import Change, Projection
+from subgraphs.kit.record_loader import readable
+from subgraphs.kit.record_reader import UnreadableRecordError
 from subgraphs.kit.system_error import FieldError, VendorUnavailableError
 
 _log = logging.getLogger(__name__)
@@ -82,8 +85,8 @@ class Synchronisation:
     async def reread(self, company_ids: Sequence[str], deal_ids: Sequence[str]) -> None:
         """Read records that are said to have changed and tell what did. Raises FieldError: then they are to wait."""
         crm = self._crm
-        companies = await _in_batches(crm.companies.read, company_ids, crm.companies.capabilities.max_ids_per_call)
-        deals = await _in_batches(crm.deals.read, deal_ids, crm.deals.capabilities.max_ids_per_call)
+        companies = await self._read(crm.companies, company_ids)
+        deals = await self._read(crm.deals, deal_ids)
         await self.take(list(companies.values()), list(deals.values()))
 
     async def take(
@@ -112,7 +115,7 @@ class Synchronisation:
         if not companies:
             return {}
         owner_ids = sorted({company.owner_id for company in companies if company.owner_id})
-        owners = await _in_batches(self._crm.owners.read, owner_ids, self._crm.owners.capabilities.max_ids_per_call)
+        owners = await self._read(self._crm.owners, owner_ids)
         names = {owner.id: owner.name for owner in owners.values()}
         links = await _in_batches(self._crm.links_of, [each.id for each in companies], self._crm.max_links_per_call)
         parents = {company: found.parents[0] for company, found in links.items() if found.parents}
@@ -153,9 +156,16 @@ class Synchronisation:
         unknown = sorted(set(first.values()) - set(customers))
         if unknown:
             # Made a moment ago: its own webhook is still on its way.
-            size = self._crm.companies.capabilities.max_ids_per_call
-            customers |= await self._push(list((await _in_batches(self._crm.companies.read, unknown, size)).values()))
+            customers |= await self._push(list((await self._read(self._crm.companies, unknown)).values()))
         return {deal_id: customers[company] for deal_id, company in first.items() if company in customers}
+
+    @staticmethod
+    async def _read(adaptor: Adaptor[ResultT], ids: Sequence[str]) -> dict[str, ResultT]:
+        """Return the records that can be read: of the others nothing is told until they can."""
+        try:
+            return readable(await _in_batches(adaptor.read, ids, adaptor.capabilities.max_ids_per_call))
+        except UnreadableRecordError:
+            return {}
 
 
 async def _in_batches(

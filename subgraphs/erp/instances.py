@@ -161,7 +161,10 @@ class _OfRecords(Generic[RecordT]):
 
         async def read(instance: Instance[Erp], own: Sequence[str]) -> Mapping[str, Sequence[RecordT]]:
             found = await self.related(instance.port).read(own)
-            return {key: [rename(instance.ids, each) for each in records] for key, records in found.items()}
+            return {
+                key: records if isinstance(records, FieldError) else [rename(instance.ids, each) for each in records]
+                for key, records in found.items()
+            }
 
         return await by_instance(self.instances, ids, read)
 
@@ -180,10 +183,13 @@ class _OfKeys(Generic[RecordT]):
 
     async def read(self, ids: Sequence[str]) -> Mapping[str, Sequence[RecordT]]:
         """Return the related records by the key they belong to, those of one's own ERP first."""
-        found: dict[str, list[RecordT]] = {}
+        found: dict[str, Any] = {}
         for instance, part in await everywhere(self.instances, lambda erp: self.related(erp).read(ids)):
             for key, records in part.items():
-                found.setdefault(key, []).extend(rename(instance.ids, record) for record in records)
+                if isinstance(records, FieldError) or isinstance(found.get(key), FieldError):
+                    found[key] = records if isinstance(records, FieldError) else found[key]
+                else:
+                    found.setdefault(key, []).extend(rename(instance.ids, record) for record in records)
         return found
 
 

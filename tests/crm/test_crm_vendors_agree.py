@@ -1,6 +1,7 @@
 """The vendor is a matter of configuration: with Salesforce behind it, the graph answers what it answers with HubSpot."""
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -231,3 +232,52 @@ async def again_ask(world: World, url: str) -> Any:
     query = "query($of: [_Any!]!) { _entities(representations: $of) { ... on Customer { name } } }"
     variables = {"of": [{"__typename": "Customer", "crmRef": record_id("001", 5)}]}
     return (await world.http.post(f"{url}/graphql", json={"query": query, "variables": variables})).json()
+
+
+@pytest.mark.parametrize("vendor", ["hubspot", "salesforce"])
+async def test_a_record_that_can_t_be_read_fails_alone_and_is_reported(
+    hubspot_world: World, salesforce_world: World, company: Company, vendor: str
+) -> None:
+    world = hubspot_world if vendor == "hubspot" else salesforce_world
+    rows = [row for row in company.customers if Source.CRM not in row.missing_in]
+    if vendor == "hubspot":
+        ids = [str(9_100_001 + place) for place in (50, 51, 52)]
+        broken = {f'"id":"{ids[1]}","properties":': f'"id":"{ids[1]}","belongings":'}
+    else:
+        ids = [record_id("001", place + 1) for place in (50, 51, 52)]
+        broken = {f'"Website":"https://www.{rows[51].domain}"': '"Website":7'}
+    query = "query($of: [_Any!]!) { _entities(representations: $of) { ... on Customer { name } } }"
+
+    async def read(*wanted: str) -> Any:
+        return await world.ask(query, {"of": [{"__typename": "Customer", "crmRef": each} for each in wanted]})
+
+    whole = await read(*ids)
+    assert "errors" not in whole
+    async with world.fault(rewrite=broken):
+        part, alone = await read(*ids), await read(ids[1])
+    first, _, third = whole["data"]["_entities"]
+    assert part["data"]["_entities"] == [first, None, third]
+    assert alone["data"]["_entities"] == [None]
+    for answer, place in ((part, 1), (alone, 0)):
+        (error,) = answer["errors"]
+        assert (error["path"][:2], error["extensions"]["code"]) == (["_entities", place], "SYSTEM_BAD_RESPONSE")
+    systems = await world.ask("{ crmSystems { differences { kind object field } } }")
+    kind = "companies" if vendor == "hubspot" else "Account"
+    assert {"kind": "UNREADABLE_VALUE", "object": kind, "field": "record"} in systems["data"]["crmSystems"][0][
+        "differences"
+    ]
+    assert await read(*ids) == {**whole, "extensions": (await read(*ids))["extensions"]}
+
+
+async def test_a_list_is_answered_without_the_one_record_that_can_t_be_read(hubspot_world: World) -> None:
+    variables = {"f": {"stage": ["WON"]}, "o": {"field": "NAME", "direction": "ASC"}, "n": 7}
+    whole = (await hubspot_world.ask(FOUND, variables))["data"]["opportunities"]
+    odd = whole["edges"][2]["node"]
+    own = base64.b64decode(odd["id"] + "==").decode().rpartition(":")[2]
+    async with hubspot_world.fault(rewrite={f'"id":"{own}","properties":': f'"id":"{own}","belongings":'}):
+        part = await hubspot_world.ask(FOUND, variables)
+    assert "errors" not in part
+    shown = part["data"]["opportunities"]
+    left = [edge["node"] for edge in whole["edges"] if edge["node"] != odd]
+    assert [edge["node"] for edge in shown["edges"]] == left
+    assert (shown["totalCount"], shown["pageInfo"]) == (whole["totalCount"], whole["pageInfo"])

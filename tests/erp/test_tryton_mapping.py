@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -160,3 +161,42 @@ async def test_a_record_that_can_t_be_read_fails_alone(small_world: Any) -> None
         *({"erpRef": each.id, "legalName": each.legal_name} for each in others),
     ]
     assert "errors" not in await world.ask(query, {"r": representations})
+
+
+async def test_a_list_is_answered_without_a_row_that_can_t_be_read_and_only_its_own_customer_has_none(
+    small_world: Any,
+) -> None:
+    world = small_world
+    whole = await world.data(SHOWN)
+    async with world.tryton() as system:
+        page = await system.erp.list_invoices(InvoiceQuery(), InvoiceOrder(), size=100, after=None)
+        customers = {record.id for record in await system.erp.changed_customers(None)}
+    stamps = Counter(invoice.version for invoice in page.invoices)
+    odd = next(invoice for invoice in page.invoices[1:] if stamps[invoice.version] == 1)
+    broken = {f'"_timestamp":{gap}"{odd.version}"': '"lines_to_pay": 7' for gap in ("", " ")}
+    ids = sorted(customers)
+    query = """query($r: [_Any!]!) { _entities(representations: $r) { ... on Customer { erpRef invoices(first: 99) {
+      edges { node { number } } } } } }"""
+    representations = [{"__typename": "Customer", "erpRef": each} for each in ids]
+    owned = (await world.data(query, {"r": representations}))["_entities"]
+    async with world.fault(rewrite=broken):
+        listed = await world.data(SHOWN)
+        pages, cursor = [], None
+        paged = "query($a: String) { invoices(first: 1, after: $a) { pageInfo { endCursor hasNextPage } edges { node { number } } } }"
+        while True:
+            found = (await world.data(paged, {"a": cursor}))["invoices"]
+            pages += [edge["node"]["number"] for edge in found["edges"]]
+            cursor = found["pageInfo"]["endCursor"]
+            if not found["pageInfo"]["hasNextPage"]:
+                break
+        answer = await world.ask(query, {"r": representations})
+    left = [edge for edge in whole["invoices"]["edges"] if edge["node"]["number"] != odd.number]
+    assert len(left) == len(whole["invoices"]["edges"]) - 1
+    assert listed["invoices"] == {**whole["invoices"], "edges": left}
+    assert pages == [edge["node"]["number"] for edge in left]
+    place = ids.index(odd.customer_id)
+    (error,) = answer["errors"]
+    assert (error["path"], error["extensions"]["code"]) == (["_entities", place, "invoices"], "SYSTEM_BAD_RESPONSE")
+    assert answer["data"]["_entities"] == [
+        {**each, "invoices": None} if at == place else each for at, each in enumerate(owned)
+    ]

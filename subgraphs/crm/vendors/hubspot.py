@@ -13,6 +13,7 @@ from subgraphs.crm.port import CompanyChange, DealChange, DealPage, DealQuery, N
 from subgraphs.crm.records import Company, CompanyLinks, Deal, Owner
 from subgraphs.crm.vendors import hubspot_mapping as mapping
 from subgraphs.kit.adaptor import Absence, BatchMode, Capabilities, Consistency, EventSource, Idempotency
+from subgraphs.kit.record_reader import RecordReader, alone
 from subgraphs.kit.schema_drift import SchemaDrift
 from subgraphs.kit.system_error import BadUserInputError, Outcome, VendorBadResponseError, VendorRejectedError
 from subgraphs.kit.vendor_client import VendorClient, items, pages
@@ -41,14 +42,15 @@ class HubSpotObjects(Generic[RecordT_co]):
         kind: str,
         properties: Sequence[str],
         parse: Callable[[mapping.Document], RecordT_co],
+        drift: SchemaDrift,
         *,
         writes: frozenset[str] = frozenset(),
         events: EventSource = EventSource.NONE,
     ) -> None:
         self._client = client
+        self._reader = RecordReader(system=client.system, kind=kind, id_field="id", parse=parse, drift=drift)
         self._path = f"/crm/v3/objects/{kind}"
         self._properties = list(properties)
-        self._parse = parse
         self.capabilities = Capabilities(
             batch_mode=BatchMode.NATIVE,
             max_ids_per_call=_BATCH,
@@ -60,14 +62,14 @@ class HubSpotObjects(Generic[RecordT_co]):
         )
 
     async def read(self, ids: Sequence[str]) -> Mapping[str, RecordT_co]:
-        """Return the records that exist, by id, in one request."""
+        """Return the records that exist, by id, in one request; a FieldError for one of several that can't be read."""
         # One id that is no number makes HubSpot refuse the whole batch, and names nothing anyway.
         known = [object_id for object_id in ids if object_id.isascii() and object_id.isdigit()]
         if not known:
             return {}
         body = {"properties": self._properties, "inputs": [{"id": object_id} for object_id in known]}
         reply = await self._client.read("POST", f"{self._path}/batch/read", json=body)
-        return {str(document["id"]): self._record(document) for document in _results(reply)}
+        return alone(self._reader.keyed(_results(reply)), len(known))
 
     async def all(self) -> AsyncIterator[Sequence[RecordT_co]]:
         """Yield every record, 100 a page."""
@@ -77,7 +79,7 @@ class HubSpotObjects(Generic[RecordT_co]):
             if after is not None:
                 params["after"] = after
             reply = await self._client.read("GET", self._path, params=params)
-            return [self._record(document) for document in _results(reply)], _next_page(reply)
+            return self._reader.readable(_results(reply)), _next_page(reply)
 
         async for page in pages(fetch):
             yield page
@@ -92,19 +94,21 @@ class HubSpotObjects(Generic[RecordT_co]):
         if offset + size > _MAX_FOUND:
             raise BadUserInputError(f"Only the first {_MAX_FOUND} results can be reached; use a narrower filter.")
         found: list[RecordT_co] = []
+        taken = 0
         while True:
             body: dict[str, Any] = {
                 "filterGroups": [{"filters": list(filters)}] if filters else [],
                 "sorts": [sort] if sort else [],
                 "properties": self._properties,
-                "limit": min(_SEARCH_PAGE, max(1, size - len(found))),
+                "limit": min(_SEARCH_PAGE, max(1, size - taken)),
             }
-            if offset + len(found):
-                body["after"] = str(offset + len(found))
+            if offset + taken:
+                body["after"] = str(offset + taken)
             reply = await self._client.read("POST", f"{self._path}/search", json=body)
             documents = _results(reply)
-            found += [self._record(document) for document in documents]
-            if len(found) >= size or not documents or _next_page(reply) is None:
+            found += self._reader.readable(documents)
+            taken += len(documents)
+            if taken >= size or not documents or _next_page(reply) is None:
                 return found[:size], _total(reply)
 
     async def update(self, object_id: str, properties: Mapping[str, str]) -> None:
@@ -115,12 +119,6 @@ class HubSpotObjects(Generic[RecordT_co]):
             )
         except VendorRejectedError as error:
             raise _explain(error) from error
-
-    def _record(self, document: Any) -> RecordT_co:
-        try:
-            return self._parse(document)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise VendorBadResponseError("The crm system's answer has an unexpected shape.", system="crm") from error
 
 
 @dataclass(slots=True)
@@ -152,10 +150,14 @@ class HubSpotOwners:
             reply = await self.client.read("GET", "/crm/v3/owners", params=params)
             return _results(reply), _next_page(reply)
 
-        try:
-            owners = [self.mapping.to_owner(document) for document in await items(pages(fetch))]
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise VendorBadResponseError("The crm system's answer has an unexpected shape.", system="crm") from error
+        reader = RecordReader(
+            system=self.client.system,
+            kind="owners",
+            id_field="id",
+            parse=self.mapping.to_owner,
+            drift=self.mapping.drift,
+        )
+        owners = reader.readable(await items(pages(fetch)))
         self._known, self._read_at = {owner.id: owner for owner in owners}, time.monotonic()
         return owners
 
@@ -174,15 +176,17 @@ class HubSpot:
             "companies",
             mapping.COMPANY_PROPERTIES,
             to.to_company,
+            to.drift,
             writes=frozenset({"updateCustomerProfile"}),
             events=EventSource.WEBHOOK,
         )
-        self.people = HubSpotObjects(client, "contacts", mapping.PERSON_PROPERTIES, to.to_person)
+        self.people = HubSpotObjects(client, "contacts", mapping.PERSON_PROPERTIES, to.to_person, to.drift)
         self.deals = HubSpotObjects(
             client,
             "deals",
             mapping.DEAL_PROPERTIES,
             to.to_deal,
+            to.drift,
             writes=frozenset({"updateOpportunity", "setRenewalStage"}),
             events=EventSource.WEBHOOK,
         )

@@ -16,6 +16,7 @@ from subgraphs.crm.vendors import salesforce_mapping as mapping
 from subgraphs.crm.vendors.salesforce_org import MAX_PAGE, SalesforceOrg, unexpected
 from subgraphs.crm.vendors.soql import contains, is_in, quote, select
 from subgraphs.kit.adaptor import Absence, BatchMode, Capabilities, Concurrency, Consistency, EventSource, Idempotency
+from subgraphs.kit.record_reader import RecordReader, alone
 from subgraphs.kit.system_error import BadUserInputError
 
 RecordT_co = TypeVar("RecordT_co", covariant=True)
@@ -44,7 +45,7 @@ class SalesforceObjects(Generic[RecordT_co]):
         self.kind = kind
         self._id = re.compile(rf"{prefix if org.abilities.has_collections else '...'}[A-Za-z0-9]{{15}}")
         self._wanted = fields
-        self._parse = parse
+        self._reader = RecordReader(system=org.client.system, kind=kind, id_field="Id", parse=parse, drift=org.drift)
         self.capabilities = Capabilities(
             batch_mode=BatchMode.NATIVE if org.abilities.has_collections else BatchMode.FILTER,
             max_ids_per_call=MAX_PAGE if org.abilities.has_collections else _QUERIED,
@@ -61,7 +62,7 @@ class SalesforceObjects(Generic[RecordT_co]):
         return [record_id for record_id in dict.fromkeys(ids) if self._id.fullmatch(record_id)]
 
     async def read(self, ids: Sequence[str]) -> Mapping[str, RecordT_co]:
-        """Return the records that exist, by id, in one request."""
+        """Return the records that exist, by id, in one request; a FieldError for one of several that can't be read."""
         known = self.ours(ids)
         if not known:
             return {}
@@ -70,7 +71,7 @@ class SalesforceObjects(Generic[RecordT_co]):
             documents = await self._org.retrieve(self.kind, known, fields)
         else:
             documents = await self._org.rows(select(fields, self.kind, (is_in("Id", known),)))
-        return {held["Id"]: record for held, record in self._records(documents)}
+        return alone(self._reader.keyed(documents), len(known))
 
     async def query(
         self, conditions: Sequence[str] = (), *, order: str = "Id", page: int = MAX_PAGE
@@ -78,7 +79,7 @@ class SalesforceObjects(Generic[RecordT_co]):
         """Yield the records that meet all conditions page by page, each with how many there are in all."""
         fields = await self._org.fields(self.kind, self._wanted)
         async for documents, total in self._org.query(select(fields, self.kind, conditions, order=order), page=page):
-            yield [record for _, record in self._records(documents)], total
+            yield self._reader.readable(documents), total
 
     async def all(self) -> AsyncIterator[Sequence[RecordT_co]]:
         """Yield every record, 2,000 a page."""
@@ -101,14 +102,8 @@ class SalesforceObjects(Generic[RecordT_co]):
             except (KeyError, TypeError) as error:
                 raise unexpected() from error
             alive = [_without(held, "IsDeleted") for held in documents if not held["IsDeleted"]]
-            found += [record for _, record in self._records(alive)]
+            found += self._reader.readable(alive)
         return found, deleted, last
-
-    def _records(self, documents: Iterable[mapping.Document]) -> list[tuple[mapping.Document, RecordT_co]]:
-        try:
-            return [(held, self._parse(held)) for held in documents]
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise unexpected() from error
 
 
 class Salesforce:

@@ -8,7 +8,7 @@ import logging
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from subgraphs.erp.events import differences
 from subgraphs.erp.events.seen import ComingRevenue, Seen
@@ -22,12 +22,14 @@ from subgraphs.kit.database import Database
 from subgraphs.kit.instance_crosswalk import RecordLinks
 from subgraphs.kit.outbox import Outbox
 from subgraphs.kit.record_loader import readable
+from subgraphs.kit.record_reader import UnreadableRecordError
 from subgraphs.kit.system_error import FieldError
 
 _OVERLAP = dt.timedelta(seconds=10)
 """A transaction becomes visible after the instant its rows carry, so every poll looks back this far."""
 _BATCH = 500
 _log = logging.getLogger(__name__)
+RecordT = TypeVar("RecordT")
 _BEGINNING = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 
@@ -115,9 +117,9 @@ class ErpFeeds:
 
     async def _invoice_events(self, news: Sequence[InvoiceRecord], seen: Mapping[str, Any]) -> Sequence[CanonicalEvent]:
         paying = [r.id for r in news if set(r.payment_ids) - (seen[r.id].payment_ids if r.id in seen else frozenset())]
-        payments = await self._erp.payments_of_invoices.read(paying) if paying else {}
+        payments = await _passing(self._erp.payments_of_invoices.read, paying)
         credited_ids = sorted({i for record in news for i in record.credits})
-        credited = readable(await self._erp.invoices.read(credited_ids)) if credited_ids else {}
+        credited = await _passing(self._erp.invoices.read, credited_ids)
         numbers = {i: record.number for i, record in credited.items() if record.number}
         customers = await self._customers_of({record.customer_id for record in news})
         return [
@@ -251,8 +253,7 @@ class ErpFeeds:
 
     async def _push_ids(self, ids: Iterable[str]) -> Mapping[str, str]:
         wanted = sorted(ids)
-        records = readable(await self._erp.customers.read(wanted)) if wanted else {}
-        return await self._push(list(records.values()))
+        return await self._push(list((await _passing(self._erp.customers.read, wanted)).values()))
 
     async def _push(self, records: Sequence[CustomerRecord]) -> Mapping[str, str]:
         """Tell identity the customers as they are; returns their global ids. Raises FieldError."""
@@ -260,6 +261,7 @@ class ErpFeeds:
         if not records:
             return {}
         documents = await self._erp.open_documents_of_customers.read([record.id for record in records])
+        unread = {key for key, found in documents.items() if isinstance(found, FieldError)}
         today = self._today()
         pushed = await self._crosswalk.push(
             CrosswalkRecord(
@@ -270,12 +272,25 @@ class ErpFeeds:
                 name=record.legal_name,
                 version=record.version,
                 parent=record.parent_id,
-                facets={"overdueAmount": differences.overdue_amount(documents.get(record.id, ()), today)},
+                # Of documents that can't all be read there is no sum: it stays as it was.
+                facets={}
+                if record.id in unread
+                else {"overdueAmount": differences.overdue_amount(documents.get(record.id, ()), today)},
             )
             for record in records
         )
         await self._links.note(pushed)
         return pushed
+
+
+async def _passing(
+    read: Callable[[Sequence[str]], Awaitable[Mapping[str, RecordT]]], ids: Sequence[str]
+) -> Mapping[str, RecordT]:
+    """Return what can be read: a record that can't be is told of when it can, and stops nobody else's news."""
+    try:
+        return readable(await read(ids)) if ids else {}
+    except UnreadableRecordError:
+        return {}
 
 
 def _since(mark: str | None) -> dt.datetime | None:

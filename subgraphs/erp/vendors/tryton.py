@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from subgraphs.erp.vendors.tryton_drift import Fields, TrytonDrift
 from subgraphs.erp.vendors.tryton_json import decode, encode, to_parameter
+from subgraphs.kit.record_reader import UnreadableRecordError
 from subgraphs.kit.schema_drift import SchemaDrift
 from subgraphs.kit.system_error import (
     Outcome,
@@ -117,13 +118,13 @@ class Tryton:
         return found
 
     def parsed(self, rows: Iterable[Row], parse: Callable[[Row], RecordT]) -> list[RecordT]:
-        """Return what `parse` makes of the rows. Raises VendorBadResponseError for a row without the fields asked for."""
+        """Return what `parse` makes of the rows. Raises UnreadableRecordError for a row without the fields asked for."""
         try:
             return [parse(row) for row in rows]
         except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
             # Whatever it is, a state of a module of theirs or a field that is gone, people must see that it is new.
             self.drift.unreadable("record", "record", f"{type(error).__name__}: {error}")
-            raise VendorBadResponseError(
+            raise UnreadableRecordError(
                 f"The {self.system} system's answer lacks what was asked for.", system=self.system
             ) from error
 

@@ -95,6 +95,7 @@ class TrytonErp(TrytonCredits, TrytonParties):
             fields=mapping.JOURNAL_LINE,
             parse=_one(mapping.to_journal_line),
             owners=lambda record: (record.entry_id,),
+            row_owner="move",
             domain=ids_in("move"),
         )
         self.periods: TrytonRecords[PeriodRecord] = records(
@@ -111,11 +112,13 @@ class TrytonErp(TrytonCredits, TrytonParties):
         self.open_documents_of_customers: TrytonRelated[InvoiceRecord] = related(
             **invoice,
             owners=lambda record: (record.customer_id,),
+            row_owner="party",
             domain=ids_in("party", _OUT, ["state", "=", "posted"]),
         )
         self.lines_of_invoices: TrytonRelated[InvoiceLineRecord] = related(
             **line,
             owners=lambda record: (record.invoice_id,),
+            row_owner="invoice",
             domain=ids_in("invoice", ["type", "=", "line"]),
             order=[["sequence", "ASC NULLS LAST"], ["id", "ASC"]],
         )
@@ -124,11 +127,13 @@ class TrytonErp(TrytonCredits, TrytonParties):
             fields=mapping.CHARGE,
             parse=_one(mapping.to_charge),
             owners=lambda record: (record.contract,),
+            row_owner="invoice.reference",
             domain=texts_in("invoice.reference", ["type", "=", "line"], ["invoice.type", "=", "out"], _IN_BOOKS),
         )
         self.lines_of_billed_lines: TrytonRelated[InvoiceLineRecord] = related(
             **line,
             owners=lambda record: (record.billed_line,),
+            row_owner="note",
             domain=texts_in("note", ["invoice.type", "=", "out"]),
         )
         self.payments_of_invoices: TrytonRelated[PaymentRecord] = related(
@@ -136,31 +141,38 @@ class TrytonErp(TrytonCredits, TrytonParties):
             fields=mapping.PAYMENTS_OF_INVOICE,
             parse=_payments,
             owners=lambda record: (record.invoice_id,),
+            row_owner="id",
             domain=ids_in(),
         )
         self.credit_memos_of_invoices: TrytonRelated[InvoiceRecord] = related(
             **invoice,
             owners=lambda record: record.credits,
+            row_owner="origin_invoices",
             domain=ids_in("origin_invoices", _OUT),
             keep=lambda record: record.is_credit_memo,
         )
         self.deferrals_of_lines: TrytonRelated[DeferralRecord] = related(
-            **deferral, owners=lambda record: (record.line_id,), domain=ids_in("invoice_line")
+            **deferral, owners=lambda record: (record.line_id,), row_owner="invoice_line", domain=ids_in("invoice_line")
         )
 
-        def invoices_of(owners: Callable[[InvoiceRecord], Sequence[str]], domain: Any) -> Any:
+        def invoices_of(row_owner: str, owners: Callable[[InvoiceRecord], Sequence[str]], domain: Any) -> Any:
             def made(query: InvoiceQuery) -> TrytonRelated[InvoiceRecord]:
                 return related(
-                    **invoice, owners=owners, domain=domain(query), order=_NEWEST_FIRST, keep=keeper(query, today())
+                    **invoice,
+                    owners=owners,
+                    row_owner=row_owner,
+                    domain=domain(query),
+                    order=_NEWEST_FIRST,
+                    keep=keeper(query, today()),
                 )
 
             return made
 
         self.invoices_of_customers: Callable[[InvoiceQuery], TrytonRelated[InvoiceRecord]] = invoices_of(
-            lambda record: (record.customer_id,), lambda query: ids_in("party", *to_domain(query))
+            "party", lambda record: (record.customer_id,), lambda query: ids_in("party", *to_domain(query))
         )
         self.invoices_of_contracts: Callable[[InvoiceQuery], TrytonRelated[InvoiceRecord]] = invoices_of(
-            lambda record: (record.contract or "",), lambda query: texts_in("reference", *to_domain(query))
+            "reference", lambda record: (record.contract or "",), lambda query: texts_in("reference", *to_domain(query))
         )
 
     def _to_customer(self, row: Row) -> CustomerRecord:
@@ -192,7 +204,7 @@ class TrytonErp(TrytonCredits, TrytonParties):
         """Return all standard periods, the newest first."""
         domain = [["type", "=", "standard"]]
         rows = await self._tryton.search("account.period", domain, mapping.PERIOD, order=[["start_date", "DESC"]])
-        return self._tryton.parsed(rows, mapping.to_period)
+        return self._tryton.readable(rows, mapping.to_period)
 
     async def changed_customers(self, since: dt.datetime | None) -> Sequence[CustomerRecord]:
         """Return the parties with a customer reference that changed."""

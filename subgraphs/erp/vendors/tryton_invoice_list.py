@@ -84,12 +84,12 @@ async def list_invoices(
             value = dt.date.fromisoformat(start.value or "") if is_date else start.value
             domain = [domain, after(field, value, _row_id(start, order), descending=order.is_descending)]
         rows = await tryton.search("account.invoice", domain, INVOICE, order=tryton_order, limit=limit)
-        page = tryton.parsed(rows, to_invoice)
-        found += filter(keep, page)
-        if len(page) < limit:
-            break
-        start = InvoicePosition(value=order.value_of(page[-1]), id=page[-1].id)
-    return InvoicePage(invoices=found[:size], has_more=len(found) > size)
+        found += filter(keep, tryton.readable(rows, to_invoice))
+        if len(rows) < limit:
+            return InvoicePage(invoices=found[:size], has_more=len(found) > size)
+        last = rows[-1][field]
+        start = InvoicePosition(value=last if last is None else str(last), id=str(rows[-1]["id"]))
+    return InvoicePage(invoices=found[:size], has_more=True)
 
 
 def _row_id(position: InvoicePosition, order: InvoiceOrder) -> int:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from subgraphs.erp.vendors.tryton import Domain, Order, Row, Tryton
+from subgraphs.erp.vendors.tryton_mapping import many_to_one
 from subgraphs.kit.adaptor import Absence, BatchMode, Capabilities, EventSource, Idempotency
-from subgraphs.kit.system_error import VendorBadResponseError
+from subgraphs.kit.system_error import FieldError, VendorBadResponseError
 
 RecordT = TypeVar("RecordT")
 MAX_ID = 2**31 - 1
@@ -89,6 +90,8 @@ class TrytonRelated(Generic[RecordT]):
     fields: Sequence[str]
     parse: Callable[[Row], Sequence[RecordT]]
     owners: Callable[[RecordT], Iterable[str]]
+    row_owner: str
+    """Path of the row's field that says the same, for rows that are no record: `invoice.reference`."""
     domain: Callable[[Sequence[str]], Domain]
     order: Order
     keep: Callable[[RecordT], bool] = lambda _record: True
@@ -100,7 +103,10 @@ class TrytonRelated(Generic[RecordT]):
         return CAPABILITIES
 
     async def read(self, ids: Sequence[str]) -> Mapping[str, Sequence[RecordT]]:
-        """Return the records by the id they belong to. Raises VendorError."""
+        """Return the records by the id they belong to. Raises VendorError.
+
+        Where one can't be read, nobody may take the rest for all: its owners have a FieldError, and the others theirs.
+        """
         domain = self.domain(ids)
         if not domain:
             return {}
@@ -108,13 +114,31 @@ class TrytonRelated(Generic[RecordT]):
         if self.complete is not None:
             rows = await self.complete(rows)
         asked = set(ids)
-        found: dict[str, list[RecordT]] = defaultdict(list)
-        for records in self.tryton.parsed(rows, self.parse):
+        found: dict[str, Any] = defaultdict(list)
+        failed: dict[str, FieldError] = {}
+        for row in rows:
+            try:
+                (records,) = self.tryton.parsed([row], self.parse)
+            except VendorBadResponseError as error:
+                owners = [owner for owner in _owners_in(row, self.row_owner) if owner in asked]
+                if not owners or len(asked) == 1:
+                    raise
+                failed.update(dict.fromkeys(owners, error))
+                continue
             for record in records:
                 for owner in self.owners(record):
                     if owner in asked and self.keep(record):
                         found[owner].append(record)
-        return found
+        return {**found, **failed}
+
+
+def _owners_in(row: Row, path: str) -> list[str]:
+    """Return the ids or business keys in a field of a row, whatever else the row lacks."""
+    value: Any = row
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    values = value if isinstance(value, list | tuple) else [value]
+    return [each if isinstance(each, str) else many_to_one(each) or "" for each in values]
 
 
 def ids_in(field: str = "id", *more: Any) -> Callable[[Sequence[str]], Domain]:
