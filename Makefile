@@ -59,6 +59,13 @@ test-access: install-test ## every probe of who may see what, and all hostile in
 	@CONCORD_ACCESS_EVERY=1 $(BIN)/pytest tests/access -s $(ARGS)
 	@$(BIN)/python tests/access/outside_tools.py .concord/outside/bin
 
+.PHONY: fuzz
+fuzz: install-test ## bent input for every parser of outside bytes, thousands each, and a fuzzer led by coverage: EXAMPLES=2000 SECONDS_EACH=60
+	@CONCORD_FUZZ_EXAMPLES=$${EXAMPLES:-2000} $(BIN)/pytest -n 2 tests/fuzz -p no:logging $(ARGS)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris
+	@for target in requests answers documents readers; do \
+	  $(BIN)/python tests/fuzz/coverage_guided.py $$target -max_total_time=$${SECONDS_EACH:-60} || exit 1; done
+
 test-events-crashes: install-test ## kill -9 publishers, gateways, consumers and Redis in 100,000 events; print what was lost (ARGS="--events 10000")
 	@$(BIN)/python tests/events/crashes.py $(ARGS)
 

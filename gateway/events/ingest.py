@@ -152,8 +152,17 @@ def rejected_event(envelope: object, broken: BrokenContract) -> RejectedEvent:
         event_type=_text(fields.get("type")),
         source=_text(fields.get("source")),
         broken=broken,
-        body=orjson.dumps(envelope),
+        body=_kept(envelope),
     )
+
+
+def _kept(envelope: object) -> bytes:
+    """Return an element of a batch as text to keep; of one that is nested too deeply to be written, what names it."""
+    try:
+        return orjson.dumps(envelope)
+    except orjson.JSONEncodeError:
+        fields = envelope if isinstance(envelope, dict) else {}
+        return orjson.dumps({name: _text(fields.get(name)) for name in ("id", "type", "source")})
 
 
 def _text(value: object) -> str | None:

@@ -38,6 +38,8 @@ class _Propagate(Exception):  # noqa: N818 - a signal, never seen outside this m
 
 
 _MAX_INT = 2**31
+_MAX_DEPTH = 100
+"""Levels of a custom scalar's value: what lies deeper, clients' parsers and our own writer refuse."""
 
 
 class Completer:
@@ -135,6 +137,21 @@ class Completer:
                 assert_never(shape)
 
 
+def is_deep(value: Any) -> bool:
+    """Tell whether a value of a custom scalar is nested deeper than any JSON that is passed on."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(_MAX_DEPTH):
+        if not level:
+            return False
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+    return bool(level)
+
+
 def coerce_leaf(kind: LeafKind, values: frozenset[str], value: Any) -> Any:
     """Return a non-null leaf as the client gets it, or None where it is not of its type.
 
@@ -142,7 +159,7 @@ def coerce_leaf(kind: LeafKind, values: frozenset[str], value: Any) -> Any:
     """
     match kind:
         case LeafKind.ANY:
-            return value
+            return None if is_deep(value) else value
         case LeafKind.STRING:
             return value if value.__class__ is str else None
         case LeafKind.ID:

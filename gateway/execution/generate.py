@@ -28,7 +28,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NoReturn, assert_never
 
-from gateway.execution.complete import MASK
+from gateway.execution.complete import MASK, is_deep
 from gateway.execution.shape import (
     DeniedShape,
     FieldShape,
@@ -68,7 +68,7 @@ def generate_complete(shape: ObjectShape, shared: Collection[Place] = ()) -> Cal
         f"    def complete(v): return {root}(v{writer.fresh_memory()})",
         "    return complete",
     ]
-    scope = {"Irregular": Irregular, "as_id": _as_id, "irregular": _irregular, **writer.constants}
+    scope = {"Irregular": Irregular, "as_id": _as_id, "irregular": _irregular, "is_deep": is_deep, **writer.constants}
     exec(compile("\n".join(source), "<complete>", "exec"), scope)  # noqa: S102 - of the client's text only GraphQL names are pasted, which hold letters, digits and _
     make: Callable[..., Complete] = scope["make"]
     if not writer.conditions:
@@ -306,7 +306,8 @@ class _Writer:
         orelse = f" and {value} is not None" if is_nullable else ""
         match kind:
             case LeafKind.ANY:
-                return [] if is_nullable else [f"if {value} is None: raise Irregular"]
+                deep = f"if {value}.__class__ is not str and is_deep({value}): raise Irregular"
+                return [deep] if is_nullable else [f"if {value} is None: raise Irregular", deep]
             case LeafKind.ID:
                 return [f"if {value}.__class__ is not str{orelse}: {value} = as_id({value})"]
             case LeafKind.ENUM:

@@ -236,7 +236,8 @@ def _value_type(shape: Shape, child: Spot | None, *, is_nullable: bool) -> Any:
         case ListShape(item, is_item_nullable):
             value = list[_value_type(item, child, is_nullable=is_item_nullable)]  # type: ignore[misc]  # made at run time
         case LeafShape(LeafKind.ANY):
-            return Any if is_nullable else str | int | float | bool | list | dict
+            # A value that is an object or a list is looked into before it is passed on, in the general way.
+            value = str | int | float | bool
         case LeafShape(LeafKind.ENUM, values):
             value = Literal[tuple(sorted(values))]
         case LeafShape(kind):

@@ -25,6 +25,23 @@ def _parse_decimal(value: object) -> Decimal:
     return number
 
 
+def _parse_instant(value: object) -> dt.datetime:
+    try:
+        instant = dt.datetime.fromisoformat(value if isinstance(value, str) else "")
+        if instant.tzinfo is not None:
+            return instant.astimezone(dt.UTC)
+    except (ValueError, OverflowError) as error:
+        raise GraphQLError('A DateTime is written by RFC 3339, such as "2026-01-31T09:30:00Z".') from error
+    raise GraphQLError('A DateTime names its offset, such as "2026-01-31T09:30:00Z".')
+
+
+def _parse_date(value: object) -> dt.date:
+    try:
+        return dt.date.fromisoformat(value if isinstance(value, str) else "")
+    except ValueError as error:
+        raise GraphQLError('A Date is written as year, month and day, such as "2026-01-31".') from error
+
+
 SCALARS: Mapping[object, Any] = {
     Decimal: strawberry.scalar(
         name="Decimal",
@@ -37,13 +54,13 @@ SCALARS: Mapping[object, Any] = {
         description='An instant in UTC, such as "2026-01-31T09:30:00Z".',
         specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
         serialize=lambda value: value.astimezone(dt.UTC).isoformat().replace("+00:00", "Z"),
-        parse_value=dt.datetime.fromisoformat,
+        parse_value=_parse_instant,
     ),
     dt.date: strawberry.scalar(
         name="Date",
         description='A calendar date, such as "2026-01-31".',
         serialize=dt.date.isoformat,
-        parse_value=dt.date.fromisoformat,
+        parse_value=_parse_date,
     ),
 }
 """Type in Python → scalar."""

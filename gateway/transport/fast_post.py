@@ -99,12 +99,15 @@ class CommonHeads:
             self._texts[authorization] = text
         return head, text, data[end:]
 
-    def keep(self, data: bytes, head: CommonHead) -> None:
-        """Remember what the head at the start of some bytes means."""
+    def keep(self, data: bytes, head: CommonHead, authorization: str | None) -> None:
+        """Remember what the head at the start of some bytes means, and which Authorization a parser found in it.
+
+        One where something else would be cut out is not kept: a name in other capitals, a second header of that name.
+        """
         end = data.find(b"\r\n\r\n") + 4
         if 4 <= end <= self.max_bytes and len(data) == end + head.length:
-            key, authorization = _split(data[:end])
-            if authorization is not None or "authorization" not in head.headers:
+            key, cut = _split(data[:end])
+            if (None if cut is None else cut.decode("latin-1")) == authorization:
                 if len(self._heads) >= self.most:
                     self._heads.clear()
                 self._heads[key] = head

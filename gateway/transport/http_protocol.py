@@ -199,7 +199,7 @@ def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) 
                 found = posts.read_head(self.headers, keep_alive=self.parser.should_keep_alive())
                 if found is not None and self._begin_fast(*found, self._fast_body):
                     self._fast = None
-                    common.keep(self._data, found[0])
+                    common.keep(self._data, *found)
                     return
                 self._leave_fast()
             super().on_message_complete()

@@ -73,6 +73,7 @@ def server(
         lifespan="on",
         access_log=False,
         log_config=None,
+        log_level="error",  # what isn't HTTP is refused in our own words, and must not fill the log with uvicorn's
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=75,

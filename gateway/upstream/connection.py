@@ -187,7 +187,10 @@ class Connection(asyncio.Protocol):
         try:
             parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self.fail(NoAnswer(f"not HTTP: {error}"))
+            if self._parsed is None:
+                self.fail(NoAnswer(f"not HTTP: {error}"))
+            else:
+                self.close()  # the answer is whole; what came after it was nobody's
         if self._parsed is not None:
             self._hand_over(self._parsed)
         elif not self._has_head and self._size > _MAX_HEAD_BYTES:
@@ -249,6 +252,7 @@ class Connection(asyncio.Protocol):
             body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
             self._parsed = HttpReply(status, self._headers, body)
             self._remember(status, len(body))
+            self._headers = {}  # these are the answer's; a second one that nobody asked for must not write into them
         if not self._parser.should_keep_alive():
             self.close()
 

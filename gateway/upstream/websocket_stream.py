@@ -55,11 +55,11 @@ async def stream_by_websocket(
                 case {"type": "complete", "id": "1"}:
                     return
                 case {"type": "ping"}:
-                    await connection.send('{"type":"pong"}')
+                    await _send(connection, '{"type":"pong"}')
                 case {"type": "pong"}:
                     pass
                 case _:
-                    raise SubgraphFailure("SYSTEM_BAD_RESPONSE", f"message {message!r}"[:200], is_sent=True)
+                    raise SubgraphFailure("SYSTEM_BAD_RESPONSE", _unexpected(message), is_sent=True)
     finally:
         # Closing tells the server that nobody listens any more; `complete` first would only say the same.
         await connection.close()
@@ -96,17 +96,17 @@ async def _connect(
 
 async def _initialise(connection: ClientConnection, request: SubgraphRequest, context: RequestContext) -> None:
     payload = {"headers": dict(request.headers), "correlationId": context.correlation_id}
-    await connection.send(orjson.dumps({"type": "connection_init", "payload": payload}).decode())
+    await _send(connection, orjson.dumps({"type": "connection_init", "payload": payload}).decode())
     async for message in _messages(connection):
         match message:
             case {"type": "connection_ack"}:
                 break
             case {"type": "ping"}:
-                await connection.send('{"type":"pong"}')
+                await _send(connection, '{"type":"pong"}')
             case _:
-                raise SubgraphFailure("SYSTEM_BAD_RESPONSE", f"message {message!r}"[:200], is_sent=False)
+                raise SubgraphFailure("SYSTEM_BAD_RESPONSE", _unexpected(message), is_sent=False)
     subscribe = b'{"id":"%b","type":"subscribe","payload":%b}' % (_ID.encode(), request.body)
-    await connection.send(subscribe.decode())
+    await _send(connection, subscribe.decode())
 
 
 async def _messages(connection: ClientConnection) -> AsyncGenerator[Any, None]:
@@ -115,12 +115,29 @@ async def _messages(connection: ClientConnection) -> AsyncGenerator[Any, None]:
         try:
             text = await connection.recv()
         except ConnectionClosed as closed:
-            received = closed.rcvd
-            refused = received is not None and received.code in (4401, 4403)
-            reason = f"closed: {received.code} {received.reason}" if received is not None else "connection lost"
-            code = "SYSTEM_AUTH_FAILED" if refused else "SYSTEM_UNAVAILABLE"
-            raise SubgraphFailure(code, reason, is_sent=True) from closed
+            raise _failure(closed) from closed
         try:
             yield orjson.loads(text)
         except orjson.JSONDecodeError as error:
             raise SubgraphFailure("SYSTEM_BAD_RESPONSE", f"not JSON: {error}", is_sent=True) from error
+
+
+def _unexpected(message: Any) -> str:
+    """Return what to log of a message that isn't one here; it may be as deep as its sender likes."""
+    kind = message.get("type") if isinstance(message, dict) else None
+    return f"an unexpected message, {kind[:50]!r}" if isinstance(kind, str) else "a message without a type"
+
+
+async def _send(connection: ClientConnection, text: str) -> None:
+    try:
+        await connection.send(text)
+    except ConnectionClosed as closed:
+        raise _failure(closed) from closed
+
+
+def _failure(closed: ConnectionClosed) -> SubgraphFailure:
+    """Return what it means that the server closed the connection."""
+    received = closed.rcvd
+    refused = received is not None and received.code in (4401, 4403)
+    reason = f"closed: {received.code} {received.reason}" if received is not None else "connection lost"
+    return SubgraphFailure("SYSTEM_AUTH_FAILED" if refused else "SYSTEM_UNAVAILABLE", reason, is_sent=True)

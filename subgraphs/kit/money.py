@@ -53,11 +53,11 @@ def _print_instant(value: dt.datetime) -> str:
 def _parse_instant(value: object) -> dt.datetime:
     try:
         instant = dt.datetime.fromisoformat(value if isinstance(value, str) else "")
-    except ValueError as error:
+        if instant.tzinfo is not None:
+            return instant.astimezone(dt.UTC)
+    except (ValueError, OverflowError) as error:  # the latter: its offset leads out of the calendar
         raise GraphQLError('A DateTime is written by RFC 3339, such as "2026-01-31T09:30:00Z".') from error
-    if instant.tzinfo is None:
-        raise GraphQLError('A DateTime names its offset, such as "2026-01-31T09:30:00Z".')
-    return instant.astimezone(dt.UTC)
+    raise GraphQLError('A DateTime names its offset, such as "2026-01-31T09:30:00Z".')
 
 
 def _parse_date(value: object) -> dt.date:

@@ -22,6 +22,8 @@ from subgraphs.kit.system_error import (
     VendorUnavailableError,
 )
 
+_LONGEST_MS = 24 * 3_600_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VendorReply:
@@ -40,13 +42,18 @@ class VendorReply:
         if not value:
             return None
         try:
-            return max(0, round(float(value) * 1000))
+            return _bounded(float(value) * 1000)
         except (ValueError, OverflowError):
             pass
         try:
-            return max(0, round((email.utils.parsedate_to_datetime(value).timestamp() - time.time()) * 1000))
-        except ValueError:
+            return _bounded((email.utils.parsedate_to_datetime(value).timestamp() - time.time()) * 1000)
+        except (ValueError, OverflowError):
             return None
+
+
+def _bounded(wait_ms: float) -> int:
+    """Return a whole number of milliseconds, a day at most: nobody believes a vendor that says more."""
+    return max(0, round(min(wait_ms, _LONGEST_MS)))
 
 
 def vendor_error(reply: VendorReply, *, system: str, is_write: bool, has_key: bool, said: str | None) -> VendorError:

@@ -123,3 +123,25 @@ def test_rubbish_never_crashes(engine, first, second, third):
         assert isinstance(user["id"], str)
         assert isinstance(user["nick"], str)
         assert user["size"] is None or all(each is None or isinstance(each, int) for each in user["size"].values())
+
+
+@pytest.mark.parametrize("in_objects", [False, True])
+async def test_what_is_nested_deeper_than_any_json_that_is_passed_on_is_a_bad_response(in_objects):
+    says = Says()
+    supergraph = plain_supergraph("scalar JSON type Query { blob: JSON }", ["a"])
+    engine = Engine(supergraph, {"a": says}, planner=OnePlan(root("a", "{blob}", "blob")))
+    for levels, code in (
+        (100, None),
+        (101, "SYSTEM_BAD_RESPONSE"),
+        (300, "SYSTEM_BAD_RESPONSE"),
+        (900, "SYSTEM_BAD_RESPONSE"),
+    ):
+        value: Any = 1
+        for _ in range(levels):
+            value = {"a": value} if in_objects else [value]
+        says.answer = {"data": {"blob": value}}
+        response = await engine.execute(GraphQLRequest(query="{ blob }", headers={}))
+        assert [error["extensions"]["code"] for error in response.errors] == ([code] if code else [])
+        assert response.data == {"blob": None if code else value}
+        assert response.body()
+    engine.close()

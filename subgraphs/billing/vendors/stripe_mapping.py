@@ -136,6 +136,7 @@ def payment_method_record(doc: StripeDoc) -> PaymentMethod:
     )
 
 
+@_readable
 def product_record(doc: StripeDoc, feature_keys: Iterable[str]) -> Product:
     """Return a product; without a `sku` its id is the SKU."""
     return Product(
@@ -169,6 +170,7 @@ def price_record(doc: StripeDoc) -> Price:
     )
 
 
+@_readable
 def feature_record(doc: StripeDoc) -> Feature:
     """Return a feature."""
     meter = (doc.get("metadata") or {}).get("meter")

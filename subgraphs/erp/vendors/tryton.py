@@ -201,7 +201,7 @@ class Tryton:
     def _decoded(self, body: Any) -> Any:
         try:
             return decode(body)
-        except (KeyError, ValueError, TypeError, ArithmeticError) as error:
+        except (KeyError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
             raise VendorBadResponseError(
                 f"The {self.system} system's answer holds a broken value.", system=self.system
             ) from error
