@@ -233,6 +233,7 @@ def _build_engine(
             classes={name: frozenset(roles) for name, roles in access.classes.items()},
             varies_by=clients.forwarded_headers,
             trusted=documents,
+            announcing=clients.own,
             **more,
         )
 

@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
 from dataclasses import replace
 from time import monotonic
 from typing import Any
@@ -31,20 +30,18 @@ from gateway.cache.shared_answers import SharedAnswers, depended_on
 from gateway.cache.single_flight import SingleFlightCache
 from gateway.compile import DocumentCompiler, DocumentKey, EngineLimits, PlansOperations
 from gateway.errors import GatewayError, RequestRefused
-from gateway.execution.answer import CompiledOperation, stream_refusal
+from gateway.execution.answer import CompiledOperation
 from gateway.execution.begun import Begun, execute_typed, hand_over
 from gateway.execution.execute import Subgraphs, execute, execute_event, source_events
 from gateway.execution.located import SubgraphProfile
 from gateway.execution.message import ABSENT, GraphQLRequest, GraphQLResponse, SharedResponse, refusal
 from gateway.execution.ports import (
-    Announced,
     CallerView,
     Flight,
     RequestContext,
     SourceEvent,
     SubgraphAnswer,
     SubgraphClient,
-    SubgraphFailure,
 )
 from gateway.execution.run import Run
 from gateway.execution.typed_run import TypedRun
@@ -52,6 +49,7 @@ from gateway.federation.operation import coerce_variables
 from gateway.federation.plan import OperationKind
 from gateway.federation.planner import Planner
 from gateway.federation.supergraph import Supergraph
+from gateway.open_streams import OpenStream, OpenStreams
 from gateway.records.provenance import FetchLog, Wanted, wanted
 from gateway.records.response import respond, respond_typed
 from gateway.telemetry.correlation import correlation_id
@@ -82,6 +80,7 @@ class Engine:
         varies_by: Sequence[str] = (),
         trusted: TrustedDocuments | None = None,
         variants: Mapping[str, Engine] | None = None,
+        announcing: frozenset[str] = frozenset(),
     ) -> None:
         """Build an engine. `clients` has one for each subgraph; whoever made them closes them.
 
@@ -89,10 +88,13 @@ class Engine:
         start; without them it does at once. `policies` and `classes` (classification → roles) decide, with the caller,
         what of the schema's demands is met. `varies_by` names request headers that subgraphs are told, in lower
         case. `trusted` are the documents of a manifest, and what becomes of others.
+        `announcing` subgraphs answer an event by whatever selection they are asked for.
         """
         self.supergraph = supergraph
         self.variants = variants or {}
         """Consumers' contracts over the same graph, by name; they live and end with this engine."""
+        self.open_streams = OpenStreams(self, announcing)
+        """Subscriptions that this engine answers."""
         self._documents = documents
         self._choose_labels = choose_labels
         self._limits = limits = limits or EngineLimits()
@@ -230,7 +232,17 @@ class Engine:
             if compiled.operation.kind is not OperationKind.SUBSCRIPTION:
                 return await self._execute(compiled, request, context)
             variables = self._coerce(compiled, request)
-            return self._events(compiled, request, context, variables)
+            # Equal for subscribers that may read each other's answers.
+            equal = (caller.rights, self._varying(request), depended_on(compiled.operation, variables))
+            stream = OpenStream(
+                request=request,
+                caller=caller,
+                correlation_id=correlation,
+                compiled=compiled,
+                variables=variables,
+                equal=equal,
+            )
+            return self.open_streams.events(stream, context)
         except (GatewayError, RequestRefused) as refused:
             return refusal(refused, correlation)
         except Exception as error:  # noqa: BLE001 - as above
@@ -316,41 +328,41 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - the edge of the engine, as in execute
             return _internal_error(error, typed.context.correlation_id)
 
-    async def _events(
-        self,
-        compiled: CompiledOperation,
-        request: GraphQLRequest,
-        context: RequestContext,
-        variables: Mapping[str, Any],
-    ) -> AsyncGenerator[GraphQLResponse, None]:
-        tell = self._wanted(request)
+    def source(self, stream: OpenStream, context: RequestContext) -> AsyncGenerator[SourceEvent, None]:
+        """Return the source stream of a subscription."""
+        return source_events(stream.compiled.plan, self._run(stream.compiled, stream.variables, context))
 
-        async def answer_one(event: SourceEvent) -> GraphQLResponse:
-            each = self._context(request, context.caller, context.correlation_id)
-            each.observer = FetchLog() if tell is not None else None
-            each.reads_anew = True  # the event says that something changed
-            run = self._run(compiled, variables, each)
+    async def answer_event(self, stream: OpenStream, event: SourceEvent) -> GraphQLResponse:
+        """Return what a subscription's client is told of an event; equal subscribers share it."""
+        compiled, tell = stream.compiled, self._wanted(stream.request)
+
+        async def answer() -> GraphQLResponse:
+            context = self._context(stream.request, stream.caller, stream.correlation_id)
+            context.observer = FetchLog() if tell is not None else None
+            context.reads_anew = True  # the event says that something changed
+            run = self._run(compiled, stream.variables, context)
             await execute_event(compiled.plan, event, run)
             return self._respond(compiled, run, tell)
 
-        # Equal for subscribers that may read each other's answers.
-        equal = (context.caller.rights, self._varying(request), depended_on(compiled.operation, variables))
-        try:
-            async with aclosing(source_events(compiled.plan, self._run(compiled, variables, context))) as source:
-                async for event in source:
-                    if isinstance(event, SubgraphAnswer) or event.key is None or tell is not None:
-                        yield await answer_one(event)
-                        continue
+        async def shared() -> GraphQLResponse:
+            return SharedResponse(await answer())
 
-                    async def shared(event: Announced = event) -> GraphQLResponse:
-                        return SharedResponse(await answer_one(event))
+        if isinstance(event, SubgraphAnswer) or event.key is None or tell is not None:
+            return await answer()
+        return await self._shared.get(compiled, (event.key, stream.equal), shared)
 
-                    yield await self._shared.get(compiled, (event.key, equal), shared)
-        except SubgraphFailure as failed:
-            _LOG.warning("stream_failed", extra={"correlation_id": context.correlation_id, "reason": str(failed)})
-            yield stream_refusal(compiled, failed, context.correlation_id)
-        except Exception as error:  # noqa: BLE001 - the edge of the engine, as in execute
-            yield _internal_error(error, context.correlation_id)
+    async def prepare_again(self, stream: OpenStream) -> tuple[CompiledOperation, Mapping[str, Any]]:
+        """Return what another engine's open subscription is over this graph. Raises what refuses it."""
+        context = self._context(stream.request, stream.caller, stream.correlation_id)
+        compiled = await self._prepare(stream.request, context, stream.caller)
+        return compiled, self._coerce(compiled, stream.request)
+
+    async def hand_over(self, successor: Engine) -> None:
+        """Let the subscriptions that are open here go on at another engine, or end where they can't."""
+        await self.open_streams.hand_over(successor.open_streams)
+        for name, variant in self.variants.items():
+            if (following := successor.variants.get(name)) is not None:
+                await variant.hand_over(following)
 
     def _varying(self, request: GraphQLRequest) -> tuple[str | None, ...]:
         return tuple(request.headers.get(name) for name in self._varies_by)

@@ -106,10 +106,11 @@ class ReloadedEngine:
                 _LOG.error("reload_refused", extra={"problems": refused.problems})
                 continue
             await plans.warm(engine, self._engine)
-            # Operations that began with the old engine end with it: they hold it themselves.
-            old, self._engine = self._engine, engine
-            if old is not None:
-                old.close()
+            # Subscriptions go over. Requests that began with the old engine end with it: they hold it themselves.
+            if self._engine is not None:
+                await self._engine.hand_over(engine)
+                self._engine.close()
+            self._engine = engine
             if is_settled():
                 settle_garbage()
             _LOG.info("reloaded", extra={"subgraphs": list(graphs.whole.subgraphs)})

@@ -74,8 +74,12 @@ class SubgraphClients:
         self._webhooks = webhooks
         self._writes = writes
         self._clients: dict[str, SubgraphClient] = {}
+        self._urls: dict[str, str] = {}
+        """Subgraph → its address in the supergraph, which the configuration may have another for."""
+        self._retired: list[SubgraphClient] = []
         self._breakers: dict[str, CircuitBreaker] = {}
-        self._own = frozenset(name for name, each in settings.subgraphs.items() if each.in_process is not None)
+        self.own = frozenset(name for name, each in settings.subgraphs.items() if each.in_process is not None)
+        """Names of the subgraphs in this process."""
         self._supergraph: Supergraph | None = None
         self.sights = Sights(
             self._visible_customers,
@@ -94,13 +98,16 @@ class SubgraphClients:
         """Subgraph → what errors say about it."""
 
     def open(self, supergraph: Supergraph) -> Mapping[str, SubgraphClient]:
-        """Return the clients of a supergraph's subgraphs; those known from an earlier one are the same."""
+        """Return the clients of a supergraph's subgraphs; those known from an earlier one are the same, unless they moved."""
         self._supergraph = supergraph
         if self._caching is not None:
             self._caching.use(supergraph)
         for name, subgraph in supergraph.subgraphs.items():
-            if name not in self._clients:
+            if self._urls.get(name) != subgraph.url:
+                if name in self._clients:
+                    self._retired.append(self._clients[name])  # what is in flight goes on
                 self._clients[name] = self._client(name, subgraph.url)
+                self._urls[name] = subgraph.url
         return {name: self._clients[name] for name in supergraph.subgraphs}
 
     def by_subgraph(self) -> Mapping[str, SubgraphClient]:
@@ -126,7 +133,7 @@ class SubgraphClients:
 
     async def aclose(self) -> None:
         """Close every client."""
-        for client in self._clients.values():
+        for client in (*self._clients.values(), *self._retired):
             await client.aclose()
 
     def _status(self, name: str) -> SystemStatus:
@@ -189,7 +196,7 @@ class SubgraphClients:
             caller=caller,
             reads_anew=True,
         )
-        find = SubgraphEntityLookup(self._supergraph, self._clients, context, self._own)
+        find = SubgraphEntityLookup(self._supergraph, self._clients, context, self.own)
         found = await find("Customer", [{"id": each} for each in customers], "id")
         return frozenset(each for each, current in zip(customers, found, strict=True) if current is not None)
 
@@ -212,7 +219,7 @@ class SubgraphClients:
             desk=self._desk,
             consumers=self._events.consumers,
             webhooks=self._webhooks,
-            look_up=SubgraphEntityLookup(self._supergraph, self._clients, context, self._own),
+            look_up=SubgraphEntityLookup(self._supergraph, self._clients, context, self.own),
             directory=self,
             request=context,
             workflows=self.workflows,

@@ -277,7 +277,7 @@ async def execute_event(compiled: CompiledPlan, event: SourceEvent, run: Run) ->
             run.cursor = _cursor(value)
         case Announced(_, cursor, answer):
             run.cursor = cursor
-            value = (await answer()).value
+            value = (await answer(root.primary.prepare(run))).value
         case _:
             assert_never(event)
     root.primary.merge(run, value)

@@ -140,7 +140,8 @@ class Announced:
     """Equal where two streams of the same operation announce the same; None where it is this stream's alone."""
     cursor: str
     """A place from which the client can go on after this event."""
-    answer: Callable[[], Awaitable[SubgraphAnswer]]
+    answer: Callable[[SubgraphRequest], Awaitable[SubgraphAnswer]]
+    """Answers by the selection of a request, whichever the stream was begun with."""
 
 
 SourceEvent: TypeAlias = SubgraphAnswer | Announced

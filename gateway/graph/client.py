@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from functools import lru_cache, partial
 from inspect import isawaitable
@@ -52,22 +52,17 @@ class GatewayGraph(InProcessSubgraph):
         stream = await source if isawaitable(source) else source
         if isinstance(stream, ExecutionResult):
             raise _refused(stream.errors or [])
-        # Ten thousand subscriptions that can do without their executors don't keep them.
-        kept = executor if plain is None else None
+        resolve = _Resolver(partial(self._executor, context=graph_context))
+        if plain is None:  # ten thousand subscriptions that can do without executors keep none
+            resolve.keep(request.document, executor)
         del executor, source
         async with aclosing(cast("AsyncGenerator[Streamed, None]", stream)) as events:
             while True:
                 event = await _next(events)
                 if event is None:
                     return
-                if plain is not None and isinstance(event, StreamedEvent):
-                    answer = partial(_write, plain, event)
-                else:
-                    general = kept or self._executor(document, request, graph_context)
-                    assert not isinstance(general, list)
-                    answer = partial(_resolve, general, event)
                 key = None if isinstance(event, Gap) else (event.cursor, event.coalesced)
-                yield Announced(key, event.cursor, answer)
+                yield Announced(key, event.cursor, partial(resolve.answer, event))
 
     def _executor(
         self, document: DocumentNode, request: SubgraphRequest, context: GraphContext
@@ -77,23 +72,39 @@ class GatewayGraph(InProcessSubgraph):
         )
 
 
-async def _write(plain: PlainEvent, event: StreamedEvent) -> SubgraphAnswer:
-    return SubgraphAnswer({"data": plain(event)})
+class _Resolver:
+    """Resolves the fields of one stream's events."""
 
+    __slots__ = ("_build", "_document", "_executor")
 
-async def _resolve(executor: Executor[Any], event: Streamed) -> SubgraphAnswer:
-    """Resolve the event's fields, as a query does with the event as its root.
+    def __init__(self, build: Callable[[DocumentNode, SubgraphRequest], Executor[Any] | list[GraphQLError]]) -> None:
+        self._build = build
+        self._document: str | None = None
+        self._executor: Executor[Any] | None = None
 
-    The stream's executor has coerced the variables and knows the fields; unlike a new one it leaves no cycles behind.
-    """
-    root = LifecycleEvent.of_gap(event) if isinstance(event, Gap) else LifecycleEvent.of(event)
-    executed = executor.build_per_event_executor(root).execute_operation(False)
-    result = await executed if isawaitable(executed) else executed
-    assert isinstance(result, ExecutionResult)
-    value: dict[str, Any] = {"data": copy_json(result.data)}
-    if result.errors:
-        value["errors"] = [error.formatted for error in result.errors]
-    return SubgraphAnswer(value)
+    def keep(self, document: str, executor: Executor[Any]) -> None:
+        """Use an executor that is there: it has coerced the variables, and unlike a new one leaves no cycles behind."""
+        self._document, self._executor = document, executor
+
+    async def answer(self, event: Streamed, request: SubgraphRequest) -> SubgraphAnswer:
+        """Answer a request with the event as its root."""
+        document, plain = _parse(request.document)
+        if plain is not None and isinstance(event, StreamedEvent):
+            return SubgraphAnswer({"data": plain(event)})
+        if self._document != request.document or self._executor is None:
+            built = self._build(document, request)
+            if isinstance(built, list):
+                raise _refused(built)
+            self.keep(request.document, built)
+        assert self._executor is not None
+        root = LifecycleEvent.of_gap(event) if isinstance(event, Gap) else LifecycleEvent.of(event)
+        executed = self._executor.build_per_event_executor(root).execute_operation(False)
+        result = await executed if isawaitable(executed) else executed
+        assert isinstance(result, ExecutionResult)
+        value: dict[str, Any] = {"data": copy_json(result.data)}
+        if result.errors:
+            value["errors"] = [error.formatted for error in result.errors]
+        return SubgraphAnswer(value)
 
 
 async def _next(events: AsyncIterator[Streamed]) -> Streamed | None:

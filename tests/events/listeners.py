@@ -49,16 +49,18 @@ class Address:
 
     door: Any
     token: str
+    """Empty where the gateway lets everybody in."""
     cursor: str
     serve: Any
+    query: str = QUERY
 
     @property
     def headers(self) -> dict[str, str]:
-        return {"authorization": f"Bearer {self.token}"}
+        return {"authorization": f"Bearer {self.token}"} if self.token else {}
 
     def stream(self, accept: str, cursor: str | None = None, **headers: str) -> Any:
         """A request for a subscription whose answer is a stream."""
-        body = {"query": QUERY, "variables": {"cursor": cursor} if cursor else {}}
+        body = {"query": self.query, "variables": {"cursor": cursor} if cursor else {}}
         heads = {**self.headers, "accept": accept, **headers}
         return self.door.client.stream("POST", f"{self.door.url}/graphql", json=body, headers=heads)
 
@@ -101,12 +103,15 @@ async def websocket(address: Address, heard: Heard, opened: Opened) -> None:
         except ConnectionClosed as closed:
             raise Refused from closed
         assert message == {"type": "connection_ack"}
-        payload = {"query": QUERY, "variables": {"cursor": address.cursor}}
+        payload = {"query": address.query, "variables": {"cursor": address.cursor}}
         await connection.send(json.dumps({"type": "subscribe", "id": "1", "payload": payload}))
         opened()
         try:
             while True:
                 message = json.loads(await connection.recv())
+                if message["type"] == "error":
+                    heard.ending = message
+                    continue
                 assert (message["type"], message["id"]) == ("next", "1"), message
                 heard.take(message["payload"])
         except ConnectionClosed as closed:
@@ -140,7 +145,7 @@ async def multipart(address: Address, heard: Heard, opened: Opened) -> None:
             match json.loads(line) if line.startswith("{") else line:
                 case "" | "--graphql" | "content-type: application/json":
                     pass
-                case {"payload": dict(payload), **more}:
+                case {"payload": {"data": _, **_rest} as payload, **more}:
                     assert not told
                     assert not more
                     heard.take(payload)
@@ -162,6 +167,8 @@ async def callback(address: Address, heard: Heard, opened: Opened) -> None:
         assert (rest["kind"], rest["id"], rest["verifier"]) == ("subscription", "sub-1", "v-1")
         if told:
             told.append(("after the end", rest, message))
+        elif rest["action"] == "next" and "data" not in message["payload"]:
+            heard.ending = message["payload"]
         elif rest["action"] == "next":
             heard.take(message["payload"])
         elif rest["action"] == "complete":
@@ -173,7 +180,7 @@ async def callback(address: Address, heard: Heard, opened: Opened) -> None:
     async with address.serve(Starlette(routes=routes)) as url:
         given = {"callbackUrl": f"{url}/callback", "subscriptionId": "sub-1", "verifier": "v-1"}
         subscription = {"subscription": {**given, "heartbeatIntervalMs": 1000}}
-        body = {"query": QUERY, "variables": {"cursor": address.cursor}, "extensions": subscription}
+        body = {"query": address.query, "variables": {"cursor": address.cursor}, "extensions": subscription}
         accept = {"accept": "application/json;callbackSpec=1.0, application/json"}
         reply = await address.door.client.post(
             f"{address.door.url}/graphql", json=body, headers=address.headers | accept
@@ -181,7 +188,7 @@ async def callback(address: Address, heard: Heard, opened: Opened) -> None:
         _let_in(reply, opened)
         assert reply.json() == {"data": None}
         await ended.wait()
-        heard.ending = told
+        heard.ending = heard.ending or told
         await asyncio.Event().wait()  # what came after the end would be told, until the listener leaves
 
 

@@ -73,17 +73,19 @@ def make(activated):
 
 @pytest.fixture
 def subscribe(context):
-    """Subscribe as the executor does, through the subgraph client."""
+    """Subscribe as the executor does, through the subgraph client: the cursor and the answer of each event."""
 
     async def make_context(_request):
         return context()
 
-    def subscribe(document, variables):
+    async def subscribe(document, variables):
         request = SubgraphRequest(
             subgraph="concord", kind=OperationKind.SUBSCRIPTION, document=document, variables=variables
         )
         asked = RequestContext(correlation_id="c", deadline=0, caller=ANONYMOUS)
-        return GatewayGraph(make_context=make_context).subscribe(request, asked)
+        async with aclosing(GatewayGraph(make_context=make_context).subscribe(request, asked)) as stream:
+            async for announced in stream:
+                yield announced.cursor, (await announced.answer(request)).value
 
     return subscribe
 
@@ -265,10 +267,9 @@ async def test_a_subscription_goes_on_where_its_cursor_says(events, make, subscr
     async def take(count, **variables):
         results = []
         async with asyncio.timeout(60), aclosing(subscribe(document, variables)) as stream:
-            async for announced in stream:
-                answer = (await announced.answer()).value
+            async for cursor, answer in stream:
                 event = answer["data"]["contractEvents"]
-                assert (answer, announced.cursor) == ({"data": {"contractEvents": event}}, event["cursor"])
+                assert (answer, cursor) == ({"data": {"contractEvents": event}}, event["cursor"])
                 results.append(event)
                 if len(results) == count:
                     break
@@ -321,8 +322,8 @@ async def test_account_owners_and_systems_choose_events(events, make, subscribe,
     async def first(**wanted):
         variables = {"filter": wanted, "cursor": print_cursor(start.log_id, start.head)}
         async with asyncio.timeout(60), aclosing(subscribe(document, variables)) as stream:
-            async for announced in stream:
-                return (await announced.answer()).value["data"]["lifecycleEvents"]["id"]
+            async for _, answer in stream:
+                return answer["data"]["lifecycleEvents"]["id"]
         return None
 
     assert await first(owners=[gid("AccountOwner", "8")]) == make(2).id

@@ -75,7 +75,7 @@ async def both_ways(events, contracts, document, cursor):
     async with asyncio.timeout(60):
         async with aclosing(GatewayGraph(make_context=make_context).subscribe(request, asked)) as stream:
             async for announced in stream:
-                written.append((await announced.answer()).value)
+                written.append((await announced.answer(request)).value)
                 if len(written) == 3:
                     break
         stream = await SCHEMA.subscribe(
@@ -120,3 +120,36 @@ async def test_a_selection_with_one_field_that_is_not_plain_says_the_same(events
     assert compile_plain_event(parse(document)) is None
     written, executed = await both_ways(events, contracts, document, await published())
     assert written == executed
+
+
+async def test_an_event_is_answered_by_whatever_selection_it_is_asked_for(events, contracts, published):
+    """A stream goes on after a reload: then another plan asks for its events, in the plain way or in the general one."""
+    asked = [
+        "subscription { lifecycleEvents { id } }",
+        "subscription { lifecycleEvents { type gap { missed } } }",
+        "subscription { lifecycleEvents { sequence gap { missed } } }",
+    ]
+    cursor = await published()
+
+    async def make_context(_request):
+        return graph_context(events, contracts)
+
+    def request(document):
+        return SubgraphRequest(
+            subgraph="concord", kind=OperationKind.SUBSCRIPTION, document=document, variables={"cursor": cursor}
+        )
+
+    context = RequestContext(correlation_id="c", deadline=0, caller=ANONYMOUS)
+    begun = "subscription ($cursor: String) { lifecycleEvents(cursor: $cursor) { id gap { missed } } }"
+    async with (
+        asyncio.timeout(60),
+        aclosing(GatewayGraph(make_context=make_context).subscribe(request(begun), context)) as stream,
+    ):
+        first = await anext(stream)
+        answers = [(await first.answer(request(each))).value["data"]["lifecycleEvents"] for each in (*asked, begun)]
+    assert answers == [
+        {"id": "billing:evt_1:contract.activated"},
+        {"type": "concord.contract.activated.v1", "gap": None},
+        {"sequence": 1, "gap": None},
+        {"id": "billing:evt_1:contract.activated", "gap": None},
+    ]
