@@ -17,7 +17,7 @@ from crm_world import TOKEN, sandbox_settings
 from golden_mapping import check_golden
 from served_process import ServedProcess, serve_module
 
-from subgraphs.crm.port import CompanyChange, DealChange, DealQuery, name_words
+from subgraphs.crm.port import CompanyChange, DealChange, DealQuery, NewCompany, name_words
 from subgraphs.crm.records import CompanyLinks
 from subgraphs.crm.sandbox.salesforce.fill import account_values, opportunity_values
 from subgraphs.crm.sandbox.salesforce.org import record_id
@@ -33,6 +33,7 @@ from subgraphs.kit.record_loader import record_loader
 from subgraphs.kit.schema_drift import SchemaDrift
 from subgraphs.kit.system_error import (
     BadUserInputError,
+    Outcome,
     VendorAuthError,
     VendorConflictError,
     VendorNotFoundError,
@@ -259,13 +260,63 @@ async def test_a_company_is_changed_found_changed_and_put_under_its_business_key
     changed, deleted, last = await system.crm.companies.changed(began)
     assert (company_id, "O'Neil \\ Söhne", Segment.SMB) in {(each.id, each.name, each.segment) for each in changed}
     assert (deleted, last is not None) == ({}, True)
-    assert await system.crm.put_company(row.reference, CompanyChange(name="Put")) == company_id
     # simple-mockforce takes a key as it stands in the path, its escapes included.
     key = "CUST-8/8 ?" if system.name == "sandbox" else "CUST-88"
-    made = await system.crm.put_company(key, CompanyChange(name="Made"))
-    assert await system.crm.put_company(key, CompanyChange(name="Made")) == made
+    put = await system.crm.put_companies({row.reference: CompanyChange(name="Put"), key: CompanyChange(name="Made")})
+    assert put[row.reference] == company_id
+    assert await system.crm.put_companies({key: CompanyChange(name="Made")}) == {key: put[key]}
     with pytest.raises(VendorNotFoundError):
         await system.crm.change_company(record_id("001", 999_999), CompanyChange(name="x"), version=None)
+
+
+async def test_many_companies_are_put_in_ceil_of_n_by_the_batch_and_one_refused_keeps_nobody_else_out(
+    system: System,
+) -> None:
+    size = system.crm.companies.capabilities.max_writes_per_call
+    assert size == (200 if system.name == "sandbox" else 1)
+    count = 450 if system.name == "sandbox" else 12
+    changes = {f"MANY-{n}": CompanyChange(name=f"Company {n}", segment=Segment.SMB) for n in range(count)}
+    if system.name == "sandbox":
+        changes["MANY-7"] = CompanyChange(name="x" * 300)
+    with serving(CurrentRequest()) as request:
+        found = await system.crm.put_companies(changes)
+    # simple-mockforce does not say which id it gave, and is asked.
+    assert request.vendor_requests.total() <= -(-count // size) * (1 if system.name == "sandbox" else 2)
+    refused = {key: each for key, each in found.items() if not isinstance(each, str)}
+    if system.name == "sandbox":
+        (error,) = refused.values()
+        assert (list(refused), error.code, error.outcome) == (["MANY-7"], "BAD_USER_INPUT", Outcome.NOT_APPLIED)
+        assert "`name`" in error.message
+    else:
+        assert refused == {}
+    ids = [each for each in found.values() if isinstance(each, str)]
+    assert len(set(ids)) == count - len(refused)
+    read = await system.crm.companies.read(ids[:100])
+    assert {(each.id, each.reference, each.segment) for each in read.values()} == {
+        (found[key], key, Segment.SMB) for key in list(changes) if found[key] in ids[:100]
+    }
+    again = await system.crm.put_companies({key: changes[key] for key in list(changes)[8:11]})
+    assert again == {key: found[key] for key in again}
+
+
+async def test_a_company_is_made_found_and_taken_away_by_its_business_key(system: System) -> None:
+    new = NewCompany(
+        reference="NEW-1", name="Söhne & Co", domain="soehne.example", street="1 Street", city="Wien", country="AT",
+        segment=Segment.STARTUP, status=CustomerStatus.PROSPECT,
+    )  # fmt: skip
+    assert await system.crm.find_company("NEW-1") is None
+    made = await system.crm.create_company(new)
+    assert await system.crm.create_company(new) == made, "a repetition makes none"
+    assert await system.crm.find_company("NEW-1") == made
+    (company,) = (await system.crm.companies.read([made])).values()
+    assert (company.name, company.reference, company.domain, company.city, company.country) == (
+        "Söhne & Co", "NEW-1", "soehne.example", "Wien", "AT",
+    )  # fmt: skip
+    assert (company.segment, company.status) == (Segment.STARTUP, CustomerStatus.PROSPECT)
+    await system.crm.archive_company(made)
+    assert await system.crm.find_company("NEW-1") is None
+    assert await system.crm.companies.read([made]) == {}
+    await system.crm.archive_company(made)
 
 
 async def test_a_session_that_ended_is_replaced_once_for_all_that_wait(tmp_path: Path) -> None:

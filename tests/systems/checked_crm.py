@@ -150,7 +150,19 @@ def _salesforce(abilities: salesforce_org.Abilities, kind: str = "companies") ->
 
 
 async def _put(adaptor: Any, key: str) -> None:
-    await adaptor.crm.put_company(key, CompanyChange(name=f"Made by {key}"))
+    made = await adaptor.crm.put_companies({key: CompanyChange(name=f"Made by {key}")})
+    assert isinstance(made[key], str)
+
+
+async def _put_many(adaptor: Any, key: str) -> None:
+    made = await adaptor.crm.put_companies({f"{key}-{n}": CompanyChange(name=f"{n} by {key}") for n in range(3)})
+    assert all(isinstance(each, str) for each in made.values())
+
+
+async def _count_many(adaptor: Any, key: str) -> int:
+    """How often all three are there; one that is there more often than the others counts."""
+    counts = [await _count(adaptor, f"{key}-{n}") for n in range(3)]
+    return max(counts) if min(counts) or max(counts) > 1 else 0
 
 
 async def _count(adaptor: Any, key: str) -> int:
@@ -182,7 +194,10 @@ async def salesforce_sandbox() -> AsyncIterator[UnderTest[Any]]:
                 connect=_salesforce(salesforce_org.Abilities()),
                 known=[record_id("001", number) for number in range(1, _KNOWN + 1)],
                 absent=[record_id("001", 999_999)],
-                writes=[Write(name="upsert", carry_out=_put, effects=_count)],
+                writes=[
+                    Write(name="upsert", carry_out=_put, effects=_count),
+                    Write(name="upsert of three", carry_out=_put_many, effects=_count_many),
+                ],
                 poll=Poll(change=change, poll=_poll),
                 cannot={"webhook": "Salesforce's change events need its own streaming API; changes are polled."},
             )

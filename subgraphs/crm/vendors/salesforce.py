@@ -13,11 +13,11 @@ from typing import Any, Generic, TypeVar
 from subgraphs.crm.port import CompanyChange, DealChange, DealPage, DealQuery, NewCompany
 from subgraphs.crm.records import Company, CompanyLinks, Deal, Owner
 from subgraphs.crm.vendors import salesforce_mapping as mapping
-from subgraphs.crm.vendors.salesforce_org import MAX_PAGE, SalesforceOrg, unexpected
+from subgraphs.crm.vendors.salesforce_org import MAX_PAGE, MAX_WRITTEN, SalesforceOrg, unexpected
 from subgraphs.crm.vendors.soql import contains, is_in, quote, select
 from subgraphs.kit.adaptor import Absence, BatchMode, Capabilities, Concurrency, Consistency, EventSource, Idempotency
 from subgraphs.kit.record_reader import RecordReader, alone
-from subgraphs.kit.system_error import BadUserInputError
+from subgraphs.kit.system_error import BadUserInputError, FieldError
 
 RecordT_co = TypeVar("RecordT_co", covariant=True)
 
@@ -39,6 +39,7 @@ class SalesforceObjects(Generic[RecordT_co]):
         *,
         writes: frozenset[str] = frozenset(),
         events: EventSource = EventSource.NONE,
+        max_writes_per_call: int = 1,
     ) -> None:
         """`prefix` begins every id of the type: `001` those of accounts."""
         self._org = org
@@ -55,6 +56,7 @@ class SalesforceObjects(Generic[RecordT_co]):
             idempotency=Idempotency.UNIQUE_FIELD if writes else Idempotency.OURS,
             consistency=Consistency.READ_YOUR_WRITES,
             concurrency=Concurrency.CHECKED,
+            max_writes_per_call=max_writes_per_call,
         )
 
     def ours(self, ids: Iterable[str]) -> list[str]:
@@ -124,6 +126,7 @@ class Salesforce:
             to.to_company,
             writes=frozenset({"updateCustomerProfile"}),
             events=EventSource.POLL,
+            max_writes_per_call=MAX_WRITTEN if org.abilities.has_collections else 1,
         )
         self.people = SalesforceObjects(org, "Contact", "003", mapping.CONTACT_FIELDS, to.to_person)
         self.deals = SalesforceObjects(
@@ -235,9 +238,18 @@ class Salesforce:
         """Move an account to the recycle bin."""
         await self._org.delete("Account", company_id)
 
-    async def put_company(self, reference: str, change: CompanyChange) -> str:
-        """Make the company with this business key, or write to the one that has it; returns its id."""
-        return await self._org.upsert("Account", mapping.REFERENCE_FIELD, reference, mapping.company_fields(change))
+    async def put_companies(self, changes: Mapping[str, CompanyChange]) -> Mapping[str, str | FieldError]:
+        """Make the companies with these business keys, or write to those that have them, 200 in one request.
+
+        Returns business key → id, or what is wrong with that company alone: the others are written.
+        """
+        rows = {reference: mapping.company_fields(change) for reference, change in changes.items()}
+        keys, size = list(rows), MAX_WRITTEN if self._org.abilities.has_collections else 1
+        found: dict[str, str | FieldError] = {}
+        for start in range(0, len(keys), size):
+            part = {key: rows[key] for key in keys[start : start + size]}
+            found.update(await self._org.upsert_many("Account", mapping.REFERENCE_FIELD, part))
+        return found
 
     async def _below(self, kind: str, company_ids: Sequence[str]) -> Mapping[str, Sequence[str]]:
         known = self.companies.ours(company_ids)
