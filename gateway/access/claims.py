@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from gateway.access.caller import Caller
 from gateway.access.lease import Lease
 from gateway.access.settings import IssuerSettings
-from gateway.access.token import TokenRefused
+from gateway.access.token import TokenClaims, TokenRefused
 
 _MAX_GRANTS = 500
+_NO_FILTERS: Mapping[str, tuple[str, ...]] = {}
 
 
 def caller_of(
@@ -27,26 +29,31 @@ def caller_of(
     A claim of the wrong shape must not be read as "none": a filter that was missed would confine nothing.
     """
     names = settings.claims
-    scopes = frozenset(_words(claims, names.scopes))
+    granted = _words(claims, names.scopes)
     if settings.scopes is not None:
-        scopes &= frozenset(settings.scopes)
+        granted = tuple(each for each in granted if each in settings.scopes)
+    filters = {
+        dimension: _words(claims, claim) for dimension, claim in names.filters.items() if _at(claims, claim) is not None
+    }
     return Caller(
         subject=claims["sub"],
         issuer=name,
         tenant=_text(claims, names.tenant),
         contract=_text(claims, names.contract),
-        scopes=scopes,
-        roles=frozenset(_words(claims, names.roles)),
-        filters={
-            dimension: _words(claims, claim)
-            for dimension, claim in names.filters.items()
-            if _at(claims, claim) is not None
-        },
-        claims=claims,
+        scopes=_grants(granted),
+        roles=_grants(_words(claims, names.roles)),
+        filters=filters or _NO_FILTERS,
+        claims=TokenClaims(token),
         token=token,
         expires_at=expires_at,
         lease=lease,
     )
+
+
+@lru_cache(maxsize=256)
+def _grants(words: tuple[str, ...]) -> frozenset[str]:
+    """Return grants as a set, the same one for all who have the same: many callers do, and an empty set takes 216 bytes."""
+    return frozenset(words)
 
 
 def _at(claims: Mapping[str, Any], path: str) -> Any:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import binascii
 from base64 import urlsafe_b64decode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,30 @@ class UnverifiedToken:
     algorithm: str
     kid: str | None
     issuer: str
+
+
+class TokenClaims(Mapping[str, Any]):
+    """The claims of a token that was verified, read anew whenever somebody looks.
+
+    Hardly anybody does, and of each caller they would take more memory than all else that is kept of it.
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __getitem__(self, name: str) -> Any:
+        return self._read()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def _read(self) -> Mapping[str, Any]:
+        return _decoded(self._text.split(".")[1])
 
 
 def read_token(text: str) -> UnverifiedToken:

@@ -14,11 +14,9 @@ import hmac
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
-from starlette.requests import Request
-from starlette.types import Receive, Scope, Send
 
 from gateway.errors import GatewayError
 from gateway.events.contracts import EventContracts
@@ -28,6 +26,10 @@ from gateway.events.log import EventFilter, EventLog
 from gateway.events.refusal import refusal_response
 from gateway.events.sight import Sight
 from gateway.events.source_stream import EventStreams, Streamed, StreamedEvent
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
 
 BEGINNING = "beginning"
 _MAX_TYPES = 100
@@ -98,6 +100,8 @@ class EventFeed:
         self._recognise = recognise
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        from starlette.requests import Request  # noqa: PLC0415 - loaded for the first reader
+
         request = Request(scope, receive)
         try:
             reader = await self._authenticate(request)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Gauge
-
 from gateway.events.dead_letters import DeadLetterFilter, DeadLetterState
 from gateway.events.embedded import Events
 from gateway.events.log import StoreUnavailable
+from gateway.metric import CollectorRegistry, Gauge
 
 
 class EventGauges:

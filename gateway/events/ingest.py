@@ -6,12 +6,9 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 import orjson
-from starlette.requests import ClientDisconnect, Request
-from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 from gateway.errors import GatewayError
 from gateway.events.contracts import BrokenContract, EventContracts
@@ -21,6 +18,11 @@ from gateway.events.event import Event
 from gateway.events.log import EventLog, StoreUnavailable
 from gateway.events.refusal import json_response, refusal_response
 from gateway.events.signature import SIGNATURE_HEADER, signature_holds
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.routing import Route
+    from starlette.types import Receive, Scope, Send
 
 MEDIA_TYPE = "application/cloudevents-batch+json"
 _CHECKED_AT_ONCE = 25
@@ -62,6 +64,8 @@ class EventIngest:
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        from starlette.requests import ClientDisconnect, Request  # noqa: PLC0415 - loaded for the first batch
+
         request = Request(scope, receive)
         try:
             response = json_response(200, await self._take(request))
@@ -129,6 +133,8 @@ class EventIngest:
 
 def events_route(ingest: EventIngest, path: str = "/events") -> Route:
     """Return the route for a Starlette or FastAPI application's `routes`."""
+    from starlette.routing import Route  # noqa: PLC0415 - see above
+
     return Route(path, endpoint=ingest, methods=None)
 
 

@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from time import time
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-
 from gateway.events.event import RecordedEvent
+from gateway.metric import CollectorRegistry, Counter, Gauge, Histogram
 
 _REMEMBERED = 512
 """Events per type whose lags the quantiles are of."""

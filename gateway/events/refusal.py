@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
-from starlette.requests import Request
-from starlette.responses import Response
 
 from gateway.errors import GatewayError
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
 
 
 def refusal_response(error: GatewayError, request: Request) -> Response:
@@ -22,4 +24,6 @@ def refusal_response(error: GatewayError, request: Request) -> Response:
 
 def json_response(status: int, content: dict[str, Any]) -> Response:
     """Return an answer with a JSON body."""
+    from starlette.responses import Response  # noqa: PLC0415 - loaded for the first who knocks at one of these doors
+
     return Response(orjson.dumps(content), status, media_type="application/json")

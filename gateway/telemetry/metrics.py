@@ -1,11 +1,18 @@
-"""`GET /metrics`: this process's metrics in Prometheus's text format. <https://prometheus.io/docs/instrumenting/exposition_formats/>"""
+"""`GET /metrics`: this process's metrics as OpenMetrics, for whoever takes it, or in Prometheus's older text format.
+
+<https://prometheus.io/docs/specs/om/open_metrics_spec/>, <https://prometheus.io/docs/instrumenting/exposition_formats/>
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
+
+from gateway.metric import CollectorRegistry
+
+_OPENMETRICS = b"application/openmetrics-text"
 
 
 class Metrics:
@@ -26,8 +33,7 @@ class Metrics:
         if is_get:
             for each in self.refresh:
                 await each()
-        body = generate_latest(self.registry) if is_get else b""
-        media_type = CONTENT_TYPE_LATEST if is_get else "text/plain"
+        media_type, body = self._print(scope["headers"]) if is_get else ("text/plain", b"")
         headers = [(b"content-type", media_type.encode()), (b"content-length", str(len(body)).encode())]
         await send(
             {
@@ -37,3 +43,13 @@ class Metrics:
             }
         )
         await send({"type": "http.response.body", "body": body if scope["method"] == "GET" else b""})
+
+    def _print(self, headers: Sequence[tuple[bytes, bytes]]) -> tuple[str, bytes]:
+        """Return media type and text."""
+        if any(name == b"accept" and _OPENMETRICS in value for name, value in headers):
+            body: bytes = openmetrics.generate_latest(self.registry)  # type: ignore[no-untyped-call]  # it has no types
+            return openmetrics.CONTENT_TYPE_LATEST, body
+        # Prometheus itself takes the other one; this comes with an HTTP server and a client.
+        from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest  # noqa: PLC0415
+
+        return CONTENT_TYPE_LATEST, generate_latest(self.registry)

@@ -75,13 +75,13 @@ class CommonHeads:
     most: int = 512
     max_bytes: int = 2_048
     """Longer heads are not kept."""
-    most_texts: int = 4_096
     _heads: dict[bytes, CommonHead] = field(default_factory=dict)
-    _texts: dict[bytes, str] = field(default_factory=dict)
-    """Values of Authorization headers as text, those that are printable ASCII."""
 
     def find(self, data: bytes) -> tuple[CommonHead, str | None, bytes] | None:
-        """Return what the head at the start of some bytes means, its Authorization, and the body; None if unknown."""
+        """Return what the head at the start of some bytes means, its Authorization, and the body; None if unknown.
+
+        The Authorization is as it came: only of one that is known is anything proven.
+        """
         end = data.find(b"\r\n\r\n") + 4
         key, authorization = _split(data[:end])
         head = self._heads.get(key)
@@ -89,15 +89,7 @@ class CommonHeads:
             return None
         if authorization is None:
             return head, None, data[end:]
-        text = self._texts.get(authorization)
-        if text is None:
-            text = authorization.decode("latin-1")
-            if not (text.isprintable() and text.isascii()):
-                return None
-            if len(self._texts) >= self.most_texts:
-                self._texts.clear()
-            self._texts[authorization] = text
-        return head, text, data[end:]
+        return head, authorization.decode("latin-1"), data[end:]
 
     def keep(self, data: bytes, head: CommonHead, authorization: str | None) -> None:
         """Remember what the head at the start of some bytes means, and which Authorization a parser found in it.
@@ -197,6 +189,8 @@ class FastPosts:
             request = self._read(body, headers) if document is None else GraphQLRequest(query=document, headers=headers)
             caller = None if self._known is None else self._known(headers)
             if caller is None:
+                if authorization is not None and not (authorization.isascii() and authorization.isprintable()):
+                    return None
                 caller = _at_once(door.authenticate(headers))
         except (GatewayError, RequestRefused, ValueError, RecursionError):
             return None

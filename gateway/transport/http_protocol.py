@@ -6,10 +6,6 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
-from uvicorn.server import ServerState
-
 from gateway.errors import GatewayError
 from gateway.execution.message import GraphQLResponse, refusal
 from gateway.execution.ports import Flight
@@ -18,6 +14,7 @@ from gateway.transport.asgi import HeaderLines, Message, write_headers
 from gateway.transport.fast_post import CommonHead, CommonHeads, FastPosts
 from gateway.transport.settings import TransportSettings
 from gateway.transport.unsent import LARGE_BYTES
+from gateway.transport.uvicorn_parts import STATUS_LINE, Config, HttpToolsProtocol, ServerState
 
 _FAST_BYTES = 64 << 10
 """Larger bodies are the application's, which reads them bit by bit."""

@@ -6,19 +6,18 @@ import asyncio
 import socket
 from typing import Any, cast
 
-import uvicorn
-
 from gateway.transport.asgi import ASGIApp
 from gateway.transport.drain import Drain
 from gateway.transport.http_protocol import http_protocol
 from gateway.transport.routes import Routes
 from gateway.transport.settings import TransportSettings
+from gateway.transport.uvicorn_parts import Config, Server
 
 
-class DrainingServer(uvicorn.Server):
+class DrainingServer(Server):
     """A server that tells streams to move elsewhere before it waits for what is in flight."""
 
-    def __init__(self, config: uvicorn.Config, drain: Drain, announce_s: float) -> None:
+    def __init__(self, config: Config, drain: Drain, announce_s: float) -> None:
         super().__init__(config)
         self._drain = drain
         self._announce_s = announce_s
@@ -62,7 +61,7 @@ def server(
 
     Told to stop, it takes new connections for `announce_s` more and then finishes what it has within `drain_s`.
     """
-    config = uvicorn.Config(
+    config = Config(
         app,
         host=host,
         port=port,

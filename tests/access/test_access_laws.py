@@ -69,12 +69,14 @@ def test_claims_make_a_caller_or_are_refused(claims):
     now = time.time()
     try:
         expires_at = check_claims(claims, ISSUER, now)
-        caller = caller_of(claims, "login", ISSUER, token="t", expires_at=expires_at, lease=None)
+        token = ".".join((encoded({"alg": "ES256"}), encoded(claims), "c2ln"))
+        caller = caller_of(claims, "login", ISSUER, token=token, expires_at=expires_at, lease=None)
     except TokenRefused:
         return
     assert caller.subject == claims["sub"]
     assert expires_at > now
     assert not caller.is_unrestricted
+    assert caller.claims == claims
     # A filter that was named confines, whatever its values.
     assert ("region" in caller.filters) == (claims.get("regions") is not None)
 

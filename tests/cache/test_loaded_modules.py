@@ -14,23 +14,29 @@ PEOPLE = 'type Query { user: User } type User @key(fields: "id") { id: ID! name:
 SCORES = "type Query { count: Int }"
 
 UNUSED = {
+    "click": "the command line is not part of it",
     "cryptography": "no issuer's tokens are verified",
     "dbos": "no workflows are carried",
     "gateway.federation.composition": "nothing is composed",
     "gateway.graph.schema": "the gateway's own graph is not served",
     "gateway.upstream.httpx_transport": "all subgraphs speak plain HTTP and none has a subscription",
     "gateway.workflows": "no workflows are carried",
+    "http.server": "nobody asked for metrics in Prometheus's older format",
     "httpx2": "nobody is called but subgraphs over plain HTTP",
     "joserfc": "no issuer's tokens are verified",
     "jsonschema": "no event broke its contract",
     "jsonschema_rs": "no event came",
     "psycopg": "no Postgres is named",
+    "prometheus_client.exposition": "nobody asked for metrics in Prometheus's older format",
     "redis": "no Redis is named",
     "pydantic": "settings are read by what answers are decoded with",
     "rich": "the command line is not part of it",
     "sqlalchemy": "no workflows are carried",
+    "starlette": "no events came and nobody read them",
     "strawberry": "the gateway's own graph is not served",
     "typer": "the command line is not part of it",
+    "uvicorn.main": "the command line is not part of it",
+    "uvicorn.supervisors": "somebody else starts the workers",
     "websockets": "no WebSocket was opened",
 }
 """Module → why a gateway over a plain graph has no use for it."""
@@ -55,6 +61,7 @@ async def test_a_gateway_over_a_plain_graph_answers_without_the_libraries_of_wha
     config.write_text(graph.configuration())
     environment = {
         **os.environ,
+        "CONCORD_METRICS__KEY": SECRET,
         "CONCORD_SECRETS__INTERNAL": SECRET,
         "CONCORD_STATE__DIRECTORY": str(graph.folder / "state"),
     }
@@ -71,8 +78,17 @@ async def test_a_gateway_over_a_plain_graph_answers_without_the_libraries_of_wha
         async with httpx2.AsyncClient(timeout=30, trust_env=False) as client:
             answer = await client.post(f"{url}/graphql", json={"query": "{ user { name } }"})
             page = await client.get(f"{url}/", headers={"accept": "text/html"})
+            metrics = await client.get(
+                f"{url}/metrics",
+                headers={
+                    "accept": "application/openmetrics-text;version=1.0.0,text/plain;q=0.5",
+                    "authorization": f"Bearer {SECRET}",
+                },
+            )
         assert answer.json() == {"data": {"user": {"name": "Ada"}}}
         assert page.status_code == 200
+        assert metrics.headers["content-type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+        assert metrics.text.endswith("# EOF\n")
         process.send_signal(signal.SIGTERM)
         loaded = process.stdout.read().split()
         assert process.wait(30) == 0

@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 
 import httpx2
+from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 from running_gateway import head_cursor, subscribed
 
@@ -56,6 +57,23 @@ async def test_lag_from_the_business_to_the_subscriber_is_told_by_type(door, pos
     if answer[0]["delivered"]:
         assert answer[0]["delivery"]["p50"] <= answer[0]["delivery"]["p99"]
         assert found["concord_event_delivery_lag_seconds_count", ACTIVATED] == answer[0]["delivered"]
+
+
+async def test_whoever_takes_openmetrics_gets_the_same_figures(door, post, activated):
+    await post(f"{door.url}/events", [activated(0)], "application/cloudevents-batch+json")
+    accepted = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+    reply = await door.client.get(f"{door.url}/metrics", headers={"accept": accepted})
+    assert reply.headers["content-type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    found = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in openmetrics.text_string_to_metric_families(reply.text)
+        for sample in family.samples
+    }
+    older = await metrics(door)
+    assert found["concord_event_recording_lag_seconds_count", ACTIVATED] == 1
+    assert {key: value for key, value in found.items() if not key[0].endswith("_created")} == {
+        key: value for key, value in older.items() if not key[0].endswith("_created")
+    }
 
 
 async def test_metrics_are_read_and_not_written(door):
