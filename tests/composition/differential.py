@@ -46,6 +46,7 @@ _STRICTER = re.compile(
 _OWN_MARKED = re.compile(r"type _Service @|union _Entity @")
 _BROKEN = re.compile(r"_INVALID_FIELDS$")
 _BARE_ROOT = re.compile(r"^type Query$", re.MULTILINE)
+_INPUT_PATH = re.compile(r'slicingArguments: \[[^\]]*"[^"]+\.')
 _MISTAKES = (1, 1, 1, 1, 2, 3)
 
 
@@ -160,6 +161,10 @@ def explained(verdict: Verdict) -> str | None:
         ("own types", theirs - ours == {"EXTENSION_WITH_NO_BASE"} and all('"_' in each for each in verdict.messages)),
         ("own types", any(map(_OWN_MARKED.search, sources))),
         ("list", not ours ^ theirs and any("fields: [" in sdl for sdl in sources)),
+        (
+            "input",
+            theirs == {"LIST_SIZE_INVALID_SLICING_ARGUMENT"} and not ours and any(map(_INPUT_PATH.search, sources)),
+        ),
         ("bare root", theirs == {"SATISFIABILITY_ERROR"} and not ours and any(map(_BARE_ROOT.search, sources))),
     ):
         if holds:

@@ -26,7 +26,32 @@ def context(argument: str, name: str = "u") -> str:
 FROM = 'String @fromContext(field: "$u { locale }")'
 OTHER = LINK + 'type T @key(fields: "id") { id: ID! more: Int }'
 
+SIZED = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@listSize", "@shareable"])\n'
+SLICED = (
+    SIZED
+    + 'type Query {{ a(in: In): [Int] @shareable @listSize(slicingArguments: ["{}"]) }} input In {{ n: Int! p: P l: [P] s: String }} input P {{ n: Int }}'
+)
+
 CASES = [
+    *((None, [SLICED.format(path)]) for path in ("in.n", "in.p.n")),
+    *(
+        ("LIST_SIZE_INVALID_SLICING_ARGUMENT", [SLICED.format(path)])
+        for path in ("in", "in.p", "in.s", "in.l.n", "in.x", "in.n.n", "x.n", "in.", ".n", "")
+    ),
+    (
+        "LIST_SIZE_INVALID_SLICING_ARGUMENT",
+        [
+            SLICED.format("in.p.n"),
+            SIZED + "type Query { a(in: In): [Int] @shareable } input In { n: Int! }",
+        ],
+    ),
+    (
+        None,
+        [
+            SLICED.format("in.p.n"),
+            SIZED + "type Query { a(in: In): [Int] @shareable } input In { n: Int! p: P } input P { n: Int }",
+        ],
+    ),
     ("CONTEXT_NAME_INVALID", [context('String @fromContext(field: "$u_x { locale }")', "u_x"), OTHER]),
     ("CONTEXT_NOT_SET", [context('String @fromContext(field: "$x { locale }")'), OTHER]),
     ("CONTEXT_NOT_SET", [context('String = "d" @fromContext(field: "$u { locale }")'), OTHER]),
