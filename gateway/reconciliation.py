@@ -28,6 +28,10 @@ _SELF = Caller(subject="concord", is_unrestricted=True, is_background=True)
 """As whom runs ask: everything is compared, and systems answer people first."""
 
 
+_ANEW = {"cache-control": "no-cache"}
+"""What was kept of entities may be older than what is to be compared with it."""
+
+
 class Answers(Protocol):
     """An engine."""
 
@@ -68,7 +72,8 @@ def ask_of(engine: Callable[[], Answers]) -> Ask:
     """Return what asks the engine of the moment, as Concord itself and in the background."""
 
     async def ask(document: str, variables: Mapping[str, Any]) -> Answer:
-        response = await engine().execute(GraphQLRequest(query=document, variables=variables), _SELF)
+        request = GraphQLRequest(query=document, variables=variables, headers=_ANEW)
+        response = await engine().execute(request, _SELF)
         data = response.data
         return Answer(
             data=None if data is ABSENT else data,

@@ -11,7 +11,7 @@ from strawberry.federation.types import FieldSet
 
 from gateway.errors import GatewayError
 from gateway.graph.context import GraphInfo
-from gateway.graph.entities import Contract, Customer
+from gateway.graph.entities import Contract, Customer, Product
 from gateway.graph.global_id import local_id
 from gateway.graph.guards import SEES_OPERATIONS
 from gateway.graph.node import Node
@@ -25,6 +25,7 @@ from gateway.writes.workflows.announcements import workflow_global_id
 _KIND: dict[StrEnum, str] = {
     DriftKind.CUSTOMER: "A field of a customer's records, or a record that is missing.",
     DriftKind.CONTRACT: "A contract's value, or what was invoiced, paid or recognised of it.",
+    DriftKind.PRODUCT: "A product's name or list price in a catalogue, or a catalogue that lacks it.",
 }
 _STATUS: dict[StrEnum, str] = {
     DriftStatus.OPEN: "The systems disagree, and nobody has said that they may.",
@@ -85,6 +86,7 @@ class Drift(Node):
     contract: Contract | None = strawberry.field(
         description="The contract it concerns; null for one of a customer's fields."
     )
+    product: Product | None = strawberry.field(description="The product it concerns; null for all others.")
     mended_by: str | None = strawberry.field(
         resolver=_mended_by,
         description="The kind of workflow that `mendDrift` starts for it; null where people have to put one of the systems right.",
@@ -117,6 +119,7 @@ class Drift(Node):
             reason=drift.reason,
             customer=None if found.customer is None else Customer(id=strawberry.ID(found.customer)),
             contract=Contract(known_id=found.place.subject, known_number=found.contract) if is_contract else None,
+            product=Product(sku=found.place.subject) if found.place.kind is DriftKind.PRODUCT else None,
             record=drift,
         )
 
@@ -133,7 +136,7 @@ class UnreachableSystem:
     system: str = strawberry.field(description="Its name, such as `erp`.")
     code: str = strawberry.field(description="Why, as in errors: `SYSTEM_TIMEOUT`.")
     subjects: int = strawberry.field(
-        description="How many customers and contracts were not wholly compared for it; 0 where nobody can know how many there are."
+        description="How many customers, contracts and products were not wholly compared for it; 0 where nobody can know how many there are."
     )
 
 
@@ -146,12 +149,13 @@ class ReconciliationRun:
     kinds: list[DriftKind] = strawberry.field(description="What it compares.")
     customer: Customer | None = strawberry.field(description="The only customer it is about; null for all.")
     contract: Contract | None = strawberry.field(description="The only contract it is about; null for all.")
+    product: Product | None = strawberry.field(description="The only product it is about; null for all.")
     scheduled: bool = strawberry.field(description="Whether the gateway began it by itself.")
     requested_by: str | None = strawberry.field(description="Who asked for it; null where nobody in particular did.")
     started_at: datetime = strawberry.field(description="When it began.")
     finished_at: datetime | None = strawberry.field(description="When it ended; null before.")
     total: int | None = strawberry.field(
-        description="Customers and contracts in its scope, as far as their lists have been opened; null before."
+        description="Customers, contracts and products in its scope, as far as their lists have been opened; null before."
     )
     compared: int = strawberry.field(description="How many of them were compared, in part at least.")
     differing: int = strawberry.field(description="Fields that differ beyond their tolerance, accepted ones included.")
@@ -169,6 +173,7 @@ class ReconciliationRun:
             kinds=list(scope.kinds),
             customer=None if scope.customer is None else Customer(id=strawberry.ID(scope.customer)),
             contract=None if scope.contract is None else Contract(known_id=scope.contract),
+            product=None if scope.product is None else Product(sku=scope.product),
             scheduled=run.is_scheduled,
             requested_by=run.asked_by,
             started_at=datetime.fromtimestamp(run.started_at, UTC),

@@ -35,6 +35,9 @@ class RunReconciliationInput:
     contract_id: strawberry.ID | None = strawberry.field(
         default=None, description="Global id of the only contract to compare; not together with `customerId`."
     )
+    sku: str | None = strawberry.field(
+        default=None, description="The only product to compare; not together with `customerId` or `contractId`."
+    )
     client_mutation_id: str | None = None
 
 
@@ -94,7 +97,7 @@ class DriftMutation:
 
     @strawberry.mutation(
         directives=[MAY_OPERATE],
-        description="Compare owners with copies now: customers' fields, contracts' values, what was invoiced, paid and recognised.",
+        description="Compare owners with copies now: customers' fields, contracts' values, what was invoiced, paid and recognised, catalogues.",
     )
     async def run_reconciliation(
         self,
@@ -154,9 +157,9 @@ def _scope(given: RunReconciliationInput) -> Scope:
     kinds = tuple(DriftKind) if given.kinds is None else tuple(dict.fromkeys(given.kinds))
     if not kinds:
         raise refusal("BAD_USER_INPUT", "Name a kind of things to compare, or leave `kinds` out.")
-    if given.customer_id is not None and given.contract_id is not None:
-        raise refusal("BAD_USER_INPUT", "Name a customer or a contract, not both.")
+    if sum(each is not None for each in (given.customer_id, given.contract_id, given.sku)) > 1:
+        raise refusal("BAD_USER_INPUT", "Name a customer, a contract or a product, not several.")
     for name, wanted in (("Customer", given.customer_id), ("Contract", given.contract_id)):
         if wanted is not None and typename_of(wanted) != name:
             raise refusal("BAD_USER_INPUT", f"The id is of another type than {name}.")
-    return Scope(kinds=kinds, customer=given.customer_id, contract=given.contract_id)
+    return Scope(kinds=kinds, customer=given.customer_id, contract=given.contract_id, product=given.sku)

@@ -58,6 +58,13 @@ class Customer(Node):
         return cls(id=id)
 
 
+@strawberry.federation.type(keys=[Key(fields=FieldSet("sku"), resolvable=False)])
+class Product:
+    """Owned by billing."""
+
+    sku: str
+
+
 @strawberry.federation.type(keys=[_ID])
 class Opportunity(Node):
     """Owned by the CRM."""

@@ -37,6 +37,7 @@ from gateway.graph.dead_letter_mutation import (
     replay_dead_letters,
 )
 from gateway.graph.descriptions import describe, described_enum
+from gateway.graph.distribute_product import DistributeProductMutation
 from gateway.graph.drift import Drift, ReconciliationRun, find_drift
 from gateway.graph.drift_connection import (
     DriftConnection,
@@ -257,6 +258,7 @@ class Mutation(
     RenewContractMutation,
     CreditContractMutation,
     CustomerMutation,
+    DistributeProductMutation,
     WorkflowMutation,
     DriftMutation,
 ):

@@ -19,13 +19,13 @@ ACCESS: Access = {
 CONSUMERS: Consumers = {
     "portal": (
         "Query.opportunity Query.opportunities Query.accountOwners Customer Contract Opportunity Contact "
-        "AccountOwner Mutation.updateCustomerProfile Mutation.updateOpportunity Mutation.setRenewalStage"
+        "AccountOwner Product Mutation.updateCustomerProfile Mutation.updateOpportunity Mutation.setRenewalStage"
     ),
     "support": ("Customer.name Customer.segment Customer.status Customer.owner Customer.contacts Contact AccountOwner"),
     "analytics": (
         "Query.opportunity Query.opportunities Customer.name Customer.segment Customer.status "
         "Customer.industry Customer.employees Customer.opportunities Customer.parent Customer.children "
-        "Contract Opportunity"
+        "Contract Opportunity Product"
     ),
     "partner": (
         "Query.opportunity Query.opportunities Customer.name Opportunity.id Opportunity.name "

@@ -10,6 +10,7 @@ from functools import partial
 from starlette.routing import BaseRoute
 
 from subgraphs.crm.access import ACCESS, CONSUMERS
+from subgraphs.crm.catalogue import Product
 from subgraphs.crm.confined import ConfinedCrm
 from subgraphs.crm.connect import Loop, connect
 from subgraphs.crm.context import CrmContext
@@ -38,7 +39,7 @@ from subgraphs.kit.webhook import WebhookInbox
 schema = subgraph_schema(
     query=Query,
     mutation=Mutation,
-    types=(Customer, Contract, Opportunity, Contact, AccountOwner),
+    types=(Customer, Contract, Opportunity, Contact, AccountOwner, Product),
     access=ACCESS,
     consumers=CONSUMERS,
 )

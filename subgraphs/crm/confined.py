@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from typing import TypeVar
 
 from subgraphs.crm.instances import InstancedCrm, in_order
-from subgraphs.crm.port import CompanyChange, DealChange, DealPage, DealQuery, NewCompany
-from subgraphs.crm.records import Company, CompanyLinks, Deal, Owner, Person
+from subgraphs.crm.port import CompanyChange, DealChange, DealPage, DealQuery, NewCompany, ProductCopy
+from subgraphs.crm.records import CatalogueProduct, Company, CompanyLinks, Deal, Owner, Person
 from subgraphs.kit.adaptor import Adaptor
 from subgraphs.kit.confinement import Confined, Confinement
 from subgraphs.kit.system_error import FieldError, NotFoundError, Outcome
@@ -135,6 +135,23 @@ class ConfinedCrm:
         """Take a visible company away."""
         _found(await self._confinement.own([company_id]))
         await self._crm.archive_company(company_id)
+
+    @property
+    def keeps_products(self) -> bool:
+        """As the CRM: what is sold is no customer's."""
+        return self._crm.keeps_products
+
+    async def products(self, skus: Sequence[str]) -> Mapping[str, CatalogueProduct]:
+        """As the CRM."""
+        return await self._crm.products(skus)
+
+    async def put_product(self, product: ProductCopy) -> tuple[str, bool]:
+        """As the CRM."""
+        return await self._crm.put_product(product)
+
+    async def take_back_product(self, product: ProductCopy) -> None:
+        """As the CRM."""
+        await self._crm.take_back_product(product)
 
     async def _of_deals(self, ids: Sequence[str]) -> Sequence[str]:
         return await self._whose(ids, self._crm.companies_of_deals)

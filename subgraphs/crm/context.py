@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import strawberry
 
 from subgraphs.crm.port import Crm
-from subgraphs.crm.records import Company, CompanyLinks, Deal, Owner, Person
+from subgraphs.crm.records import CatalogueProduct, Company, CompanyLinks, Deal, Owner, Person
 from subgraphs.crm.terms import OpportunityKind
 from subgraphs.kit.idempotent_write import IdempotentWrites
 from subgraphs.kit.instance_crosswalk import CustomerRecords
@@ -16,6 +16,8 @@ from subgraphs.kit.record_loader import RecordLoader, record_loader, relation_lo
 from subgraphs.kit.system_of_record import SystemOfRecord
 
 _CONTRACTS_PER_CALL = 100
+_PRODUCTS_PER_CALL = 200
+"""One read of the whole catalogue answers for all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,8 @@ class CrmContext:
     companies_of_deals: RecordLoader[Sequence[str], tuple[()]]
     companies_of_people: RecordLoader[Sequence[str], tuple[()]]
     deals_of_contracts: RecordLoader[Sequence[Deal], tuple[()]]
+    products: RecordLoader[CatalogueProduct, None]
+    """By SKU."""
 
     @classmethod
     def begin(
@@ -59,6 +63,7 @@ class CrmContext:
             companies_of_deals=relation_loader(crm.companies_of_deals, max_ids_per_call=size),
             companies_of_people=relation_loader(crm.companies_of_people, max_ids_per_call=size),
             deals_of_contracts=relation_loader(crm.deals_of_contracts, max_ids_per_call=_CONTRACTS_PER_CALL),
+            products=RecordLoader(crm.products, max_ids_per_call=_PRODUCTS_PER_CALL, absent=None),
         )
 
     async def deals_with(self, ids: Sequence[str]) -> list[Deal]:

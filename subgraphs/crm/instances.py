@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from subgraphs.crm.port import CompanyChange, Crm, DealChange, DealPage, DealQuery, NewCompany
-from subgraphs.crm.records import Company, CompanyLinks, Deal, Owner, Person
+from subgraphs.crm.port import CompanyChange, Crm, DealChange, DealPage, DealQuery, NewCompany, ProductCopy
+from subgraphs.crm.records import CatalogueProduct, Company, CompanyLinks, Deal, Owner, Person
 from subgraphs.crm.terms import DealOrder
 from subgraphs.kit.instance_ids import InstanceIds
 from subgraphs.kit.instances import Instance, InstancedRecords, by_instance, everywhere, instance_of, visible
@@ -159,6 +159,27 @@ class InstancedCrm:
         instance = self._of(company_id)
         (own_id,) = instance.ids.own([company_id])
         await instance.port.archive_company(own_id)
+
+    @property
+    def keeps_products(self) -> bool:
+        """Whether one's own CRM, which is the first, has a catalogue that the caller may see."""
+        own = self._instances[0]
+        return own.is_visible and own.port.keeps_products
+
+    async def products(self, skus: Sequence[str]) -> Mapping[str, CatalogueProduct]:
+        """Return what one's own CRM has of the products."""
+        return await self._instances[0].port.products(skus) if self.keeps_products else {}
+
+    async def put_product(self, product: ProductCopy) -> tuple[str, bool]:
+        """Write the product in one's own CRM."""
+        if not self.keeps_products:
+            raise NotFoundError("The CRM keeps no products.", outcome=Outcome.NOT_APPLIED)
+        return await self._instances[0].port.put_product(product)
+
+    async def take_back_product(self, product: ProductCopy) -> None:
+        """Take the product's change back in one's own CRM."""
+        if self.keeps_products:
+            await self._instances[0].port.take_back_product(product)
 
     def _of(self, graph_id: str) -> Instance[Crm]:
         instance = instance_of(self._instances, graph_id)

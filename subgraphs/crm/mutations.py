@@ -16,6 +16,7 @@ from subgraphs.crm.company_steps import CompanyMutation
 from subgraphs.crm.context import CrmContext, Info
 from subgraphs.crm.contract_steps import ContractStepMutation
 from subgraphs.crm.port import CompanyChange, DealChange
+from subgraphs.crm.product_steps import ProductMutation
 from subgraphs.crm.types import Contract, Customer, Opportunity
 from subgraphs.kit.current_request import current_request
 from subgraphs.kit.global_id import encode_global_id, local_id
@@ -126,7 +127,7 @@ class SetRenewalStagePayload:
 
 
 @strawberry.type
-class Mutation(ClosingMutation, CompanyMutation, ContractStepMutation):
+class Mutation(ClosingMutation, CompanyMutation, ContractStepMutation, ProductMutation):
     """What can be changed in the CRM itself."""
 
     @strawberry.mutation

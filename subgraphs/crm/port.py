@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
-from subgraphs.crm.records import Company, CompanyLinks, Deal, Owner, Person
+from subgraphs.crm.records import CatalogueProduct, Company, CompanyLinks, Deal, Owner, Person
 from subgraphs.crm.terms import CustomerStatus, DealOrder, OpportunityStage, RenewalRisk, RenewalStage, Segment
 from subgraphs.kit.adaptor import Adaptor
 
@@ -102,7 +102,44 @@ class DealChange:
     """Empty takes it out."""
 
 
-class Crm(Protocol):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductCopy:
+    """What the CRM is to say of a product that billing owns."""
+
+    sku: str
+    before: Mapping[str, str | None] | None
+    """Field → what the CRM said when the change was decided on: `name`, `price.<currency>`; None for a product that it did
+    not have."""
+    after: Mapping[str, str | None]
+    mark: str
+    """Our external reference, by which it is known that it was made here."""
+
+
+class ProductCopies(Protocol):
+    """A CRM's catalogue, a copy of billing's. Everything raises VendorError when the system fails or refuses."""
+
+    @property
+    def keeps_products(self) -> bool:
+        """Whether there is a catalogue at all."""
+        ...
+
+    async def products(self, skus: Sequence[str]) -> Mapping[str, CatalogueProduct]:
+        """Return SKU → product, as it is at this moment; those that are not there are left out."""
+        ...
+
+    async def put_product(self, product: ProductCopy) -> tuple[str, bool]:
+        """Write the fields that have their value before, or make the product; returns its id, and whether it was made.
+
+        Raises ConflictError for a field with another value, and for a product that came or went meanwhile.
+        """
+        ...
+
+    async def take_back_product(self, product: ProductCopy) -> None:
+        """Put back the fields that have their value after; take away what was made under the mark."""
+        ...
+
+
+class Crm(ProductCopies, Protocol):
     """A system of record for customer relationships. Everything raises VendorError when the system fails or refuses."""
 
     def vendor_of(self, record_id: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -93,3 +94,16 @@ class CompanyLinks:
 
     parents: tuple[str, ...]
     children: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogueProduct:
+    """What the CRM knows of a product that billing sells."""
+
+    id: str
+    sku: str
+    name: str | None
+    prices: Mapping[str, Decimal | None]
+    """Currency → price of one unit; one for each currency that the CRM works in, None where none was entered."""
+    note: str | None
+    """Its description, at whose end stands our external reference if it was made here."""

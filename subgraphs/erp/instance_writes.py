@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from subgraphs.erp.instance_records import restore
 from subgraphs.erp.instances import InstancedReads
-from subgraphs.erp.port import CreditLine, Erp, NewOrder, NewParty
+from subgraphs.erp.port import CreditLine, Erp, NewOrder, NewParty, ProductCopy
 from subgraphs.erp.records import CustomerRecord, InvoiceRecord
 from subgraphs.kit.instances import Instance, instance_of, visible
 from subgraphs.kit.system_error import FieldError, ForbiddenError, NotFoundError, Outcome
@@ -88,6 +88,24 @@ class InstancedErp(InstancedReads):
         """Write the fields where the customer is."""
         instance, own = self._of(party_id)
         await instance.port.change_party_fields(own, changes, refuses=refuses)
+
+    async def put_product(self, product: ProductCopy) -> tuple[str, bool]:
+        """Write the product in one's own ERP, which is the first."""
+        instance = self._own()
+        product_id, was_created = await instance.port.put_product(product)
+        return instance.ids.add(product_id), was_created
+
+    async def take_back_product(self, product: ProductCopy) -> None:
+        """Take the product's change back in one's own ERP."""
+        await self._own().port.take_back_product(product)
+
+    def _own(self) -> Instance[Erp]:
+        instance = self._instances[0]
+        if not instance.is_visible:
+            raise ForbiddenError(
+                "The catalogue is kept in a region that you may not work in.", outcome=Outcome.NOT_APPLIED
+            )
+        return instance
 
     async def place_order(self, order: NewOrder) -> str:
         """Return the id of the draft invoice, in the ERP that has the customer."""

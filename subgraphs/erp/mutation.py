@@ -15,6 +15,7 @@ from subgraphs.erp.credits import CreditMutation
 from subgraphs.erp.orders import OrderMutation
 from subgraphs.erp.party_steps import PartyMutation
 from subgraphs.erp.port import CreditLine
+from subgraphs.erp.product_steps import ProductMutation
 from subgraphs.erp.records import CustomerRecord, InvoiceLineRecord, InvoiceRecord, InvoiceStatus
 from subgraphs.erp.types.customer import Customer
 from subgraphs.erp.types.inputs import (
@@ -75,7 +76,7 @@ class VoidInvoicePayload:
 
 
 @strawberry.type
-class Mutation(OrderMutation, PartyMutation, CreditMutation):
+class Mutation(OrderMutation, PartyMutation, ProductMutation, CreditMutation):
     """Writes."""
 
     @strawberry.mutation(

@@ -166,7 +166,37 @@ class Parties(Protocol):
         ...
 
 
-class Orders(Parties, Protocol):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductCopy:
+    """What the ERP is to say of a product that billing owns."""
+
+    sku: str
+    before: Mapping[str, str | None] | None
+    """Field → what the ERP said when the change was decided on: `name`, and `price.<currency>` of its own books; None for
+    a product that it did not have."""
+    after: Mapping[str, str | None]
+    revenue_rule: str | None
+    tax_code: str | None
+    mark: str
+    """Our external reference, by which it is known that it was made here."""
+
+
+class ProductCopies(Protocol):
+    """What workflows write into the ERP's copies of a product's fields."""
+
+    async def put_product(self, product: ProductCopy) -> tuple[str, bool]:
+        """Write the fields that have their value before, or make the product; returns its id, and whether it was made.
+
+        Raises ConflictError for a field with another value, and for a product that came or went meanwhile.
+        """
+        ...
+
+    async def take_back_product(self, product: ProductCopy) -> None:
+        """Put back the fields that have their value after; take out of use what was made under the mark."""
+        ...
+
+
+class Orders(Parties, ProductCopies, Protocol):
     """What workflows write: each call can be repeated, and finds what an earlier one did. Raises VendorError."""
 
     async def knows_party(self, party: NewParty) -> bool:

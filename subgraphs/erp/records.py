@@ -240,3 +240,7 @@ class ProductRecord:
     sku: str
     revenue_rule: str | None
     tax_code: str | None
+    name: str | None
+    list_price: Decimal | None
+    """Of one unit, before tax, in `books_currency`."""
+    books_currency: str

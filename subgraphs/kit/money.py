@@ -39,6 +39,11 @@ def print_decimal(value: Decimal) -> str:
     return format(value, "f")
 
 
+def plain_decimal(value: Decimal) -> str:
+    """Return the shortest notation, equal for equal numbers: `Decimal("24.00")` → `"24"`, `Decimal("0.80")` → `"0.8"`."""
+    return format(value.normalize(), "f")
+
+
 def parse_currency(value: object) -> Currency:
     """Return an ISO 4217 alphabetic code. Raises GraphQLError for anything else than three capital letters."""
     if not isinstance(value, str) or not _CURRENCY.fullmatch(value):

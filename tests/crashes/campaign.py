@@ -3,8 +3,8 @@
     .venv/bin/python tests/crashes/campaign.py --kills 500 --store sqlite
     .venv/bin/python tests/crashes/campaign.py --kills 500 --store postgres     # two workers at a time
 
-Each round closes opportunities, and amends, renews and credits contracts, every request sent twice and at once to several
-workers; waits for their end; and takes the completed ones back. While that goes on, workers are killed, or stopped beyond
+Each round closes opportunities, amends, renews and credits contracts, onboards customers, brings the copies of others up to
+date and products to every catalogue, every request sent twice and at once to several workers; waits for their end; and takes the completed ones back. While that goes on, workers are killed, or stopped beyond
 their lease and let go on, Postgres crashes, and the systems answer with faults. Then each system is counted by its vendor's
 own interface: each effect is there once, or its compensation.
 """
@@ -32,7 +32,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "systems"), str(ROOT / "tests" /
 
 from crash_worker import LEASE_S, Boundary, Forked, Place, fork_worker  # noqa: E402 - after the path
 from landscape import Landscape, started_landscape  # noqa: E402
-from scenarios import Scenario, Subjects  # noqa: E402
+from scenarios import Scenario  # noqa: E402
+from subjects import Subjects  # noqa: E402
 
 from gateway.writes.workflows.catalogue import definitions  # noqa: E402
 from gateway.writes.workflows.pricing import Pricing  # noqa: E402
@@ -41,7 +42,7 @@ _ROUND_S = 600.0
 """Everything of a round must have settled by then; nothing may be stuck."""
 
 
-KINDS = ("quote-to-cash", "amendment", "renewal", "credit")
+KINDS = ("quote-to-cash", "amendment", "renewal", "credit", "onboarding", "customer-sync", "product-distribution")
 MOMENTS = ("before", "sent", "kept")
 
 

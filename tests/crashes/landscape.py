@@ -154,13 +154,138 @@ class Landscape:
         fields = ["move", "account.code", "debit", "credit"]
         return self.tryton("account.move.line", [["move", "in", moves]], fields) if moves else []
 
+    def customer(self, **ref: str) -> dict[str, Any] | None:
+        """What identity knows of a record: `crmRef="9100001"`."""
+        document = (
+            "query($r: [_Any!]!) { _entities(representations: $r) { ... on Customer { id crmRef billingRef erpRef } } }"
+        )
+        found: dict[str, Any] | None = self.ask("identity", document, {"r": [{"__typename": "Customer", **ref}]})[
+            "_entities"
+        ][0]
+        return found
+
+    def references(self) -> tuple[dict[str, str], dict[str, str]]:
+        """Business keys of customers, as the vendors themselves have them: by the CRM's id, and by billing's."""
+        companies = {each["id"]: each["properties"]["customer_reference"] for each in self.companies()}
+        customers = {each["id"]: each["metadata"].get("customer_reference") for each in self.stripe("customers")}
+        return companies, customers
+
+    def records_of(self, reference: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
+        """Return the companies, billing customers and parties with a business key; parties out of use too."""
+        companies = [each for each in self.companies() if each["properties"]["customer_reference"] == reference]
+        customers = [
+            each for each in self.stripe("customers") if each["metadata"].get("customer_reference") == reference
+        ]
+        domain = [["code", "=", reference], ["active", "in", [True, False]]]
+        return companies, customers, self.tryton("party.party", domain, ["code", "active"])
+
+    def copies_of(self, reference: str) -> dict[str, Any]:
+        """What billing and the ERP hold of a customer's fields."""
+        _, (customer,), (party,) = self.records_of(reference)
+        address = customer["address"] or {}
+        (held,) = self.tryton("party.address", [["party", "=", party["id"]]], ["street", "city", "country.code"]) or [
+            {}
+        ]
+        sites = self.tryton(
+            "party.contact_mechanism", [["party", "=", party["id"]], ["type", "=", "website"]], ["value"]
+        )
+        return {
+            "billing": {
+                "name": customer["name"],
+                "city": address.get("city"),
+                "country": address.get("country"),
+                "taxId": customer["metadata"].get("tax_id"),
+            },
+            "erp": {
+                "street": held.get("street"),
+                "city": held.get("city"),
+                "country": (held.get("country") or {}).get("code"),
+                "website": [each["value"] for each in sites],
+            },
+        }
+
+    def move_company(self, crm_ref: str, town: str) -> None:
+        """Change a company's town, as sales does it."""
+        url = f"{self.sandboxes['crm']}/crm/v3/objects/companies/{crm_ref.partition('+')[0]}"
+        self.http.patch(url, json={"properties": {"city": town}}).raise_for_status()
+
+    def list_product(self, sku: str, name: str, cents: int) -> None:
+        """Sell something new, as somebody does in billing's own interface."""
+        url = f"{self.sandboxes['billing']}/v1"
+        form = {"name": name, "metadata[sku]": sku}
+        product = self.http.post(f"{url}/products", data=form).raise_for_status().json()["id"]
+        price = {
+            "product": product, "currency": "eur", "unit_amount": str(cents), "recurring[interval]": "month",
+            "metadata[price_reference]": f"{sku}-EUR-MONTHLY",
+        }  # fmt: skip
+        self.http.post(f"{url}/prices", data=price).raise_for_status()
+
+    def rename_product(self, sku: str, name: str) -> None:
+        """Give what is sold another name in billing."""
+        (product,) = [each for each in self.stripe("products") if each["metadata"].get("sku") == sku]
+        url = f"{self.sandboxes['billing']}/v1/products/{product['id']}"
+        self.http.post(url, data={"name": name}).raise_for_status()
+
+    def billed_product(self, sku: str) -> dict[str, Any] | None:
+        """What billing's subgraph says of a product: it hears of changes within seconds."""
+        document = (
+            "query($r: [_Any!]!) { _entities(representations: $r) { ... on Product { name prices { reference } } } }"
+        )
+        found: dict[str, Any] | None = self.ask("billing", document, {"r": [{"__typename": "Product", "sku": sku}]})[
+            "_entities"
+        ][0]
+        return found
+
+    def catalogues(self, sku: str) -> dict[str, list[dict[str, Any]]]:
+        """What the CRM and the ERP hold of a product; in the ERP also out of use."""
+        names = "hs_sku,name,hs_price_eur,hs_price_gbp,hs_price_usd"
+        params = {"limit": "100", "properties": names}
+        url = f"{self.sandboxes['crm']}/crm/v3/objects/products"
+        listed, more = [], True
+        while more:
+            page = self.http.get(url, params=params).raise_for_status().json()
+            listed += [each["properties"] for each in page["results"]]
+            more = "paging" in page
+            params["after"] = page["paging"]["next"]["after"] if more else ""
+        fields = ["code", "active", "template.name", "template.list_price"]
+        domain = [["code", "=", sku], ["active", "in", [True, False]]]
+        rows = self.tryton("product.product", domain, fields, {"company": 1})
+        return {
+            "crm": [
+                {"name": each["name"], **{code: _number(each[f"hs_price_{code}"]) for code in ("eur", "gbp", "usd")}}
+                for each in listed
+                if each["hs_sku"] == sku
+            ],
+            "erp": [
+                {
+                    "active": row["active"],
+                    "name": row["template"]["name"],
+                    "eur": _number(row["template"]["list_price"]),
+                }
+                for row in rows
+            ],
+        }
+
+    def companies(self) -> list[dict[str, Any]]:
+        """All companies of the CRM that are not archived."""
+        found: list[dict[str, Any]] = []
+        params = {"limit": "100", "properties": "customer_reference"}
+        while True:
+            url = f"{self.sandboxes['crm']}/crm/v3/objects/companies"
+            page = self.http.get(url, params=params).raise_for_status().json()
+            found += page["results"]
+            if "paging" not in page:
+                return found
+            params["after"] = page["paging"]["next"]["after"]
+
     def duplicates(self) -> list[str]:
         """Return customers that a system has twice."""
+        companies = [each["properties"]["customer_reference"] for each in self.companies()]
         customers = [each["metadata"].get("customer_reference") for each in self.stripe("customers")]
         parties = [each["code"] for each in self.tryton("party.party", [], ["code"])]
         return [
             f"{system} {code}"
-            for system, codes in (("billing", customers), ("erp", parties))
+            for system, codes in (("crm", companies), ("billing", customers), ("erp", parties))
             for code in sorted({code for code in codes if code is not None and codes.count(code) > 1})
         ]
 
@@ -177,11 +302,19 @@ class Landscape:
             if not page["has_more"]:
                 return found
 
-    def tryton(self, model: str, domain: list[Any], fields: list[str]) -> list[dict[str, Any]]:
+    def tryton(
+        self, model: str, domain: list[Any], fields: list[str], context: dict[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
         params = {"d": to_parameter(domain), "f": fields}
-        reply = self.http.get(f"{self.sandboxes['erp']}/erp/rest/model/{model}", params=params).raise_for_status()
+        headers = {"x-tryton-context": to_parameter(context)} if context else {}
+        url = f"{self.sandboxes['erp']}/erp/rest/model/{model}"
+        reply = self.http.get(url, params=params, headers=headers).raise_for_status()
         rows: list[dict[str, Any]] = decode(reply.json())
         return rows
+
+
+def _number(value: Any) -> Decimal | None:
+    return None if value in {None, ""} else Decimal(value)
 
 
 @contextmanager
@@ -219,6 +352,7 @@ def started_landscape(folder: Path, customers: int = 40, *, cuts: bool = False) 
                 CROSSWALK_URL=identity,
                 EVENTS_URL=_NO_EVENTS,
                 POLL_INTERVAL_S=1,
+                SYNCHRONISE_INTERVAL_S=2,
                 VENDOR_TIMEOUT_S=3,
             )
             urls[system] = f"{url}/graphql"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol
 
-from contract_books import Books, active_contracts, known_contracts, left_behind, read_books, version_of
+from contract_books import Books, left_behind, read_books, version_of
 from landscape import Landscape
 
 SKUS = ("CORE-SEAT", "PLATFORM")
@@ -210,52 +210,3 @@ class Crediting(_OfContract):
         if len(lines) != 1 or "credits" not in next(iter(lines)):
             wrong.append(f"notes {lines}")
         return wrong
-
-
-@dataclass
-class Subjects:
-    """Deals and contracts to be used, each by one workflow of a round."""
-
-    landscape: Landscape
-    chance: random.Random
-    kinds: tuple[str, ...]
-    deals: list[dict[str, Any]] = field(default_factory=list)
-    contracts: list[dict[str, Any]] = field(default_factory=list)
-    _customers: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if "quote-to-cash" in self.kinds:
-            self.deals = self.landscape.open_deals()
-        if set(self.kinds) - {"quote-to-cash"}:
-            known_contracts(self.landscape, 6)
-            self.contracts = active_contracts(self.landscape)
-
-    def _customer_of(self, deal: dict[str, Any]) -> str:
-        """What billing, or else the CRM, calls the deal's customer."""
-        crm_ref = str(deal["customer"]["crmRef"])
-        if crm_ref not in self._customers:
-            self._customers[crm_ref] = self.landscape.billing_ref(crm_ref) or crm_ref
-        return self._customers[crm_ref]
-
-    def scenarios(self, count: int) -> list[Scenario]:
-        """As many as asked for, of the kinds in turn; no two about the same customer."""
-        self.chance.shuffle(self.deals)
-        self.chance.shuffle(self.contracts)
-        deals, contracts, customers = iter(self.deals), iter(self.contracts), set()
-        found: list[Scenario] = []
-        for place in range(count):
-            kind = self.kinds[place % len(self.kinds)]
-            if kind == "quote-to-cash":
-                sku = "NO-SUCH-SKU" if place % 5 == 4 else self.chance.choice(SKUS)
-                deal = next(each for each in deals if self._customer_of(each) not in customers)
-                customers.add(self._customer_of(deal))
-                found.append(Closing(self.landscape, deal, sku))
-                continue
-            make = {"amendment": Amending, "renewal": Renewing, "credit": Crediting}[kind]
-            for contract in contracts:
-                # What a customer owes is counted for all of his contracts at once.
-                if contract["customer"]["billingRef"] not in customers and (kind != "renewal" or contract["endsOn"]):
-                    customers.add(contract["customer"]["billingRef"])
-                    found.append(make(self.landscape, contract, self.chance))
-                    break
-        return found

@@ -33,7 +33,7 @@ KINDS: Mapping[str, tuple[str, tuple[str, ...], Callable[[Any], Any]]] = {
     "entry": ("account.move", mapping.JOURNAL_ENTRY, mapping.to_journal_entry),
     "entry line": ("account.move.line", mapping.JOURNAL_LINE, mapping.to_journal_line),
     "period": ("account.period", mapping.PERIOD, mapping.to_period),
-    "product": ("product.product", mapping.PRODUCT, mapping.to_product),
+    "product": ("product.product", mapping.PRODUCT, lambda row: mapping.to_product(row, currency="EUR")),
 }
 
 

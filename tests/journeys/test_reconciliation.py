@@ -90,10 +90,12 @@ def code(answer: dict[str, Any]) -> str:
 
 def test_a_run_finds_what_the_systems_were_filled_with_and_nothing_else(copies, company):
     found, known = copies.run_found, drifts(copies)
-    counted = copies.data("{ customers(first: 0) { totalCount } contracts(first: 0) { totalCount } }")
+    counted = copies.data(
+        "{ customers(first: 0) { totalCount } contracts(first: 0) { totalCount } products(first: 0) { totalCount } }"
+    )
     total = sum(each["totalCount"] for each in counted.values())
     assert found | {"id": ""} == {
-        "id": "", "status": "COMPLETED", "kinds": ["CUSTOMER", "CONTRACT"], "customer": None, "scheduled": False,
+        "id": "", "status": "COMPLETED", "kinds": ["CUSTOMER", "CONTRACT", "PRODUCT"], "customer": None, "scheduled": False,
         "total": total, "compared": total, "differing": len(known), "opened": len(known), "resolved": 0,
         "unreachable": [],
     }  # fmt: skip

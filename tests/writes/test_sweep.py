@@ -56,6 +56,8 @@ class Graph:
         match document:
             case documents.CUSTOMERS:
                 return Answer(data={"page": connection([self.customer(n) for n in self.numbers], first, after)})
+            case documents.PRODUCTS:
+                return Answer(data={"page": connection([], first, after)}, failures=failures)
             case documents.CONTRACTS:
                 page = connection(self.numbers, first, after)
                 page["edges"] = [{"node": self.contract(edge["node"], variables)} for edge in page["edges"]]
@@ -139,7 +141,7 @@ async def test_a_thousand_contracts_are_ten_pages_and_two_at_a_time(store):
     assert len(pages) == 20
     assert graph.most_at_once == 2
     # The one with hundreds of lines and invoices is read to its end: 450 lines and 449 invoices, 200 at a time.
-    assert len(graph.asked) == 24
+    assert len(graph.asked) == 25  # and one page of products, which there are none of
     found = {
         (drift.found.contract, drift.found.place.field, str(drift.found.difference))
         for drift in store.live_of("subject", ["CON-0007"])["CON-0007"]

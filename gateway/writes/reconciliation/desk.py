@@ -16,14 +16,16 @@ from gateway.execution.ports import CallerView
 from gateway.writes.reconciliation.ask import Ask, PatientAsk
 from gateway.writes.reconciliation.listing import DriftListing, DriftPage, RunPage
 from gateway.writes.reconciliation.model import (
-    MENDED_BY,
     Drift,
     DriftFilter,
+    DriftKind,
     DriftStatus,
     Run,
     RunStatus,
     Scope,
     Tally,
+    mended_by,
+    mending_input,
 )
 from gateway.writes.reconciliation.store import DriftStore
 from gateway.writes.reconciliation.sweep import Interrupted, Keeping, Sweep
@@ -78,8 +80,8 @@ class ReconciliationDesk:
         self._listing = DriftListing(store.database)
         self._worker = f"gateway-{secrets.token_hex(6)}"
         self._runs: set[asyncio.Task[None]] = set()
-        self._look_again_at: dict[str, float] = {}
-        """Customer → when to compare it again, where that was tried for a mended drift."""
+        self._look_again_at: dict[Scope, float] = {}
+        """What → when to compare it again, where that was tried for a mended drift."""
 
     async def begin(self, scope: Scope, caller: CallerView, key: str | None) -> Run:
         """Begin a run and return it; or the one that is under way over everything, or that the same key began."""
@@ -134,8 +136,7 @@ class ReconciliationDesk:
 
     def mended_by(self, drift: Drift) -> str | None:
         """Return the kind of workflow that can mend it; None where people have to."""
-        place = drift.found.place
-        kind = MENDED_BY.get((place.kind, place.field, place.system))
+        kind = mended_by(drift.found.place)
         return kind if kind in self._mending else None
 
     async def mend(self, drift: str, asking: Asking) -> tuple[Drift, WorkflowRecord]:
@@ -156,7 +157,7 @@ class ReconciliationDesk:
                 else "is for people to mend, in one of the systems"
             )
             raise GatewayError("CONFLICT", f"The drift {told}.")
-        record = await self._workflows.begin(kind, {"customer": found.found.customer}, asking)
+        record = await self._workflows.begin(kind, mending_input(found), asking)
         return await self._stored(self._store.mend, drift, record.id), record
 
     async def serve_forever(self) -> None:
@@ -185,11 +186,10 @@ class ReconciliationDesk:
     async def _look_again(self) -> None:
         mended = await asyncio.to_thread(self._store.to_look_at_again)
         now = asyncio.get_running_loop().time()
-        customers = {drift.found.customer for drift in mended if drift.found.customer is not None}
-        self._look_again_at = {each: at for each, at in self._look_again_at.items() if each in customers}
-        for customer in sorted(each for each in customers if self._look_again_at.get(each, 0.0) <= now):
-            self._look_again_at[customer] = now + _LOOK_AGAIN_S  # a system may be down
-            scope = Scope(customer=customer)
+        scopes = {scope for drift in mended if (scope := _scope_of(drift)) is not None}
+        self._look_again_at = {each: at for each, at in self._look_again_at.items() if each in scopes}
+        for scope in [each for each in scopes if self._look_again_at.get(each, 0.0) <= now]:
+            self._look_again_at[scope] = now + _LOOK_AGAIN_S  # a system may be down
             run = self._new(scope, f"run-{secrets.token_hex(10)}", asked_by=None, is_scheduled=True)
             await asyncio.to_thread(self._store.begin_run, run, self._rules.lease_s)
             await self._carry_out(run)
@@ -255,6 +255,14 @@ class ReconciliationDesk:
             return await asyncio.to_thread(work, *arguments, **named)
         except StoreFailed as error:
             raise GatewayError("STORE_UNAVAILABLE") from error
+
+
+def _scope_of(drift: Drift) -> Scope | None:
+    """Return what to compare again once a drift is mended."""
+    place = drift.found.place
+    if place.kind is DriftKind.PRODUCT:
+        return Scope(kinds=(DriftKind.PRODUCT,), product=place.subject)
+    return None if drift.found.customer is None else Scope(customer=drift.found.customer)
 
 
 def _run_id(caller: CallerView, key: str | None) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from gateway.writes.product_values import PRODUCT
+
 _RECORD = "{ name fields { name value } }"
 _CUSTOMER = f"id name status legalName taxIds identities {{ system }} crmRecord {_RECORD} billingRecord {_RECORD} erpRecord {_RECORD}"
 _LINES = """billedLines(first: $lines, after: $afterLine) { pageInfo { hasNextPage endCursor } edges { node {
@@ -13,6 +15,8 @@ _CONTRACT = f"""id number status currency customer {{ id }} totalValue {{ amount
     {_LINES}
     {_INVOICES}"""
 
+_PRODUCT = f"{PRODUCT} isKeptInCrm crmRecord {_RECORD} erpRecord {_RECORD}"
+
 CUSTOMERS = f"""query ReconcileCustomers($first: Int!, $after: String) {{
   page: customers(first: $first, after: $after, orderBy: {{ field: CREATED }}) {{
     totalCount pageInfo {{ hasNextPage endCursor }} edges {{ node {{ {_CUSTOMER} }} }} }}
@@ -20,6 +24,10 @@ CUSTOMERS = f"""query ReconcileCustomers($first: Int!, $after: String) {{
 CONTRACTS = f"""query ReconcileContracts($first: Int!, $after: String, $customer: ID, $lines: Int!, $afterLine: String, $afterInvoice: String) {{
   page: contracts(first: $first, after: $after, filter: {{ customerId: $customer }}, orderBy: {{ field: NUMBER }}) {{
     totalCount pageInfo {{ hasNextPage endCursor }} edges {{ node {{ {_CONTRACT} }} }} }}
+}}"""
+PRODUCTS = f"""query ReconcileProducts($first: Int!, $after: String) {{
+  page: products(first: $first, after: $after) {{
+    totalCount pageInfo {{ hasNextPage endCursor }} edges {{ node {{ {_PRODUCT} }} }} }}
 }}"""
 CUSTOMER = f"""query ReconcileCustomer($id: ID!) {{ node: customer(id: $id) {{ {_CUSTOMER} }} }}"""
 CONTRACT = f"""query ReconcileContract($id: ID!, $lines: Int!, $afterLine: String, $afterInvoice: String) {{

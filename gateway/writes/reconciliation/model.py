@@ -15,6 +15,7 @@ class DriftKind(StrEnum):
 
     CUSTOMER = "CUSTOMER"
     CONTRACT = "CONTRACT"
+    PRODUCT = "PRODUCT"
 
 
 class DriftStatus(StrEnum):
@@ -46,7 +47,7 @@ class Place:
 
     kind: DriftKind
     subject: str
-    """Global id of the customer or contract."""
+    """Global id of the customer or contract; SKU of the product."""
     field: str
     """In the words of the graph: `name`, `taxIds`, `invoiced`."""
     system: str
@@ -108,11 +109,13 @@ class Scope:
     """Global id: this customer and its contracts only."""
     contract: str | None = None
     """Global id: this contract only."""
+    product: str | None = None
+    """SKU: this product only."""
 
     @property
     def is_whole(self) -> bool:
         """Whether nothing but kinds narrows it."""
-        return self.customer is None and self.contract is None
+        return self.customer is None and self.contract is None and self.product is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +184,23 @@ def drift_global_id(drift: str) -> str:
     return base64.urlsafe_b64encode(f"Drift:{drift}".encode()).decode().rstrip("=")
 
 
-MENDED_BY: Mapping[tuple[DriftKind, str, str], str] = {
+def mended_by(place: Place) -> str | None:
+    """Return the kind of workflow that pushes the owner's value there; None where people have to."""
+    if place.kind is DriftKind.PRODUCT:
+        # How revenue and tax of a product that the ERP lacks are handled, no system knows.
+        return None if (place.field, place.system) == ("record", "erp") else "product-distribution"
+    return _MENDED_BY.get((place.kind, place.field, place.system))
+
+
+def mending_input(drift: Drift) -> Mapping[str, str | None]:
+    """Return the input of the workflow that mends it."""
+    place = drift.found.place
+    if place.kind is DriftKind.PRODUCT:
+        return {"sku": place.subject, "revenueRule": None, "taxCode": None}
+    return {"customer": drift.found.customer}
+
+
+_MENDED_BY: Mapping[tuple[DriftKind, str, str], str] = {
     (DriftKind.CUSTOMER, "record", "crm"): "customer-sync",
     **{
         (DriftKind.CUSTOMER, name, "erp"): "customer-sync"
@@ -192,4 +211,4 @@ MENDED_BY: Mapping[tuple[DriftKind, str, str], str] = {
         for name in ("record", "name", "city", "country", "taxIds")
     },
 }
-"""(kind, field, holder of the copy) → the kind of workflow that pushes the owner's value there; anything else is for people."""
+"""(kind, field, holder of the copy) → the kind of workflow."""

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gateway.writes.reconciliation import contract_rules, customer_rules, documents
+from gateway.writes.reconciliation import contract_rules, customer_rules, documents, product_rules
 from gateway.writes.reconciliation.ask import Page, PatientAsk
 from gateway.writes.reconciliation.model import (
     DriftKind,
@@ -115,10 +115,25 @@ class Sweep:
             case DriftKind.CONTRACT:
                 found = contract_rules.compare_contract(node, failed, self.tolerances, self.today)
                 return list(found), contract_rules.skipped(node, failed)
+            case DriftKind.PRODUCT:
+                found = product_rules.compare_product(node, failed, self.tolerances)
+                return list(found), product_rules.skipped(node, failed)
 
     async def _pages(self, kind: DriftKind) -> AsyncIterator[Page]:
         scope = self.run.scope
         match kind:
+            case DriftKind.PRODUCT if scope.customer is not None or scope.contract is not None:
+                return
+            case DriftKind.PRODUCT:
+                # A catalogue is small: one of it is looked for among all.
+                async for page in self.ask.pages(documents.PRODUCTS, {}):
+                    if scope.product is None:
+                        yield page
+                    else:
+                        nodes = [node for node in page.nodes if node["sku"] == scope.product]
+                        yield replace(page, nodes=nodes, total=len(nodes))
+            case _ if scope.product is not None:
+                return
             case DriftKind.CUSTOMER if scope.contract is not None:
                 return
             case DriftKind.CUSTOMER if scope.customer is not None:

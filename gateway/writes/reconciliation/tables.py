@@ -108,7 +108,10 @@ def to_run(row: tuple[Any, ...]) -> Run:
     return Run(
         id=row[0],
         scope=Scope(
-            kinds=tuple(map(DriftKind, scope["kinds"])), customer=scope["customer"], contract=scope["contract"]
+            kinds=tuple(map(DriftKind, scope["kinds"])),
+            customer=scope["customer"],
+            contract=scope["contract"],
+            product=scope.get("product"),
         ),
         status=RunStatus(row[2]),
         asked_by=row[3],
@@ -122,7 +125,8 @@ def to_run(row: tuple[Any, ...]) -> Run:
 
 def scope_text(scope: Scope) -> str:
     """Return a scope as it is kept."""
-    return orjson.dumps({"kinds": scope.kinds, "customer": scope.customer, "contract": scope.contract}).decode()
+    parts = {"customer": scope.customer, "contract": scope.contract, "product": scope.product}
+    return orjson.dumps({"kinds": scope.kinds, **parts}).decode()
 
 
 def tally_text(tally: Tally) -> str:

@@ -10,13 +10,25 @@ from gateway.writes.workflows.customer_sync import CUSTOMER_SYNC
 from gateway.writes.workflows.definition import Definition
 from gateway.writes.workflows.onboarding import ONBOARDING
 from gateway.writes.workflows.pricing import Pricing
+from gateway.writes.workflows.product_distribution import PRODUCT_DISTRIBUTION
 from gateway.writes.workflows.quote_to_cash import QUOTE_TO_CASH
 from gateway.writes.workflows.renewal import RENEWAL
 
 
 def definitions(pricing: Pricing) -> Mapping[str, Definition]:
     """Return them by kind; `pricing` says who prices changes of contracts."""
-    return {each.kind: each for each in (QUOTE_TO_CASH, amendment(pricing), RENEWAL, CREDIT, ONBOARDING, CUSTOMER_SYNC)}
+    return {
+        each.kind: each
+        for each in (
+            QUOTE_TO_CASH,
+            amendment(pricing),
+            RENEWAL,
+            CREDIT,
+            ONBOARDING,
+            CUSTOMER_SYNC,
+            PRODUCT_DISTRIBUTION,
+        )
+    }
 
 
 KINDS = frozenset(definitions(Pricing()))

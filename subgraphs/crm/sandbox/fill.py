@@ -20,7 +20,8 @@ from subgraphs.kit.company.model import (
 )
 from subgraphs.kit.sandbox.state import Document, State
 
-_FIRST_IDS = {"companies": 9_100_001, "contacts": 30_001, "deals": 50_001, "owners": 701}
+_FIRST_IDS = {"companies": 9_100_001, "contacts": 30_001, "deals": 50_001, "products": 80_001, "owners": 701}
+_CATALOGUE_SINCE = dt.date(2020, 1, 1)
 _LIFECYCLE = {
     CustomerStatus.PROSPECT: "opportunity",
     CustomerStatus.ACTIVE: "customer",
@@ -85,8 +86,18 @@ def fill(state: State, portal: Portal, company: Company) -> None:
         portal.link("contacts", contacts[contact.reference], "companies", companies[contact.customer], type_id=None)
     for deal in company.opportunities:
         portal.link("deals", deals[deal.reference], "companies", companies[deal.customer], type_id=None)
-    for kind, ids in (("companies", companies), ("contacts", contacts), ("deals", deals)):
+    products = _ids("products", [product.sku for product in company.products])
+    for product in company.products:
+        values = {"hs_sku": product.sku, "name": product.name, **_prices(company, product.sku)}
+        _put(state, "products", products[product.sku], values, _CATALOGUE_SINCE)
+    for kind, ids in (("companies", companies), ("contacts", contacts), ("deals", deals), ("products", products)):
         state.set_fact(f"next:id:{kind}", str(_FIRST_IDS[kind] + len(ids)))
+
+
+def _prices(company: Company, sku: str) -> dict[str, str]:
+    """Return a price per currency: a month's, where there is one."""
+    listed = [price for price in reversed(company.prices) if price.sku == sku]
+    return {f"hs_price_{price.currency.lower()}": str(price.unit_amount) for price in listed}
 
 
 def _ids(kind: str, references: Sequence[str]) -> dict[str, str]:

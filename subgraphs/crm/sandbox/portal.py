@@ -145,6 +145,8 @@ class Portal:
         return frozenset(self._state.collection("owners").ids())
 
     def _tell(self, kind: str, object_id: str, what: str, details: Mapping[str, Any]) -> None:
+        if kind not in SINGULAR:  # nobody has subscribed to its events
+            return
         self._emit({**self._event(kind, object_id, what), **details})
 
     def _event(self, kind: str, object_id: str, what: str) -> dict[str, Any]:

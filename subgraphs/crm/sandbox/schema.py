@@ -103,6 +103,15 @@ PROPERTIES: Mapping[str, Mapping[str, Property]] = {
         Property(name="renewal_risk", label="Renewal risk", type="enumeration", options=("low", "medium", "high")),
         _OWNER,
     ),
+    "products": _properties(
+        *_texts("name", "description", "hs_sku"),
+        *_kept_by_hubspot("createdate", "hs_lastmodifieddate"),
+        *_kept_by_hubspot("hs_object_id", kind="number"),
+        *(
+            Property(name=f"hs_price_{code}", label=f"Unit price {code}", type="number")
+            for code in ("eur", "gbp", "usd")
+        ),
+    ),
 }
 """Object type → its properties by name."""
 
@@ -112,6 +121,7 @@ DEFAULT_PROPERTIES: Mapping[str, tuple[str, ...]] = {
     "deals": (
         "dealname", "amount", "closedate", "dealstage", "pipeline", "createdate", "hs_lastmodifieddate", "hs_object_id",
     ),
+    "products": ("name", "description", "createdate", "hs_lastmodifieddate", "hs_object_id"),
 }  # fmt: skip
 """What is answered when a request names no properties."""
 
@@ -119,6 +129,7 @@ _NAMES = {
     "companies": "companies", "company": "companies", "0-2": "companies",
     "contacts": "contacts", "contact": "contacts", "0-1": "contacts",
     "deals": "deals", "deal": "deals", "0-3": "deals",
+    "products": "products", "product": "products", "0-7": "products",
 }  # fmt: skip
 
 SINGULAR: Mapping[str, str] = {"companies": "company", "contacts": "contact", "deals": "deal"}

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from subgraphs.crm.port import CompanyChange, DealChange, DealPage, DealQuery, NewCompany
 from subgraphs.crm.records import Company, CompanyLinks, Deal, Owner
 from subgraphs.crm.vendors import hubspot_mapping as mapping
+from subgraphs.crm.vendors.hubspot_products import HubSpotProducts
 from subgraphs.kit.adaptor import Absence, BatchMode, Capabilities, Consistency, EventSource, Idempotency
 from subgraphs.kit.record_reader import RecordReader, alone
 from subgraphs.kit.schema_drift import SchemaDrift
@@ -162,13 +163,13 @@ class HubSpotOwners:
         return owners
 
 
-class HubSpot:
+class HubSpot(HubSpotProducts):
     """The whole port over one HubSpot account."""
 
     max_links_per_call = _LINK_BATCH
 
     def __init__(self, client: VendorClient, drift: SchemaDrift | None = None) -> None:
-        self._client = client
+        super().__init__(client)
         to = mapping.HubSpotMapping(drift or SchemaDrift(client.system))
         self.drift = to.drift
         self.companies = HubSpotObjects(

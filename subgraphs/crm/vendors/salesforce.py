@@ -15,6 +15,7 @@ from subgraphs.crm.records import Company, CompanyLinks, Deal, Owner
 from subgraphs.crm.vendors import salesforce_mapping as mapping
 from subgraphs.crm.vendors.salesforce_org import MAX_PAGE, MAX_WRITTEN, SalesforceOrg, unexpected
 from subgraphs.crm.vendors.soql import contains, is_in, quote, select
+from subgraphs.crm.without_products import WithoutProducts
 from subgraphs.kit.adaptor import Absence, BatchMode, Capabilities, Concurrency, Consistency, EventSource, Idempotency
 from subgraphs.kit.record_reader import RecordReader, alone
 from subgraphs.kit.system_error import BadUserInputError, FieldError
@@ -108,7 +109,7 @@ class SalesforceObjects(Generic[RecordT_co]):
         return found, deleted, last
 
 
-class Salesforce:
+class Salesforce(WithoutProducts):
     """The whole port over one Salesforce org."""
 
     max_links_per_call = _QUERIED // 2

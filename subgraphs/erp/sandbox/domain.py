@@ -28,9 +28,17 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def search(tables: Tables, model: str, domain: Any) -> list[Row]:
-    """Return the rows that match, in the order of their ids."""
+    """Return the rows that match, in the order of their ids; those out of use only where the domain says `active`."""
     matches = _test(tables, model, domain)
-    return [row for row in _candidates(tables, model, domain) if matches(row)]
+    hides = "active" in MODELS[model] and not _names(domain, "active")
+    return [row for row in _candidates(tables, model, domain) if matches(row) and not (hides and not row["active"])]
+
+
+def _names(domain: Any, field: str) -> bool:
+    """Whether a clause of the domain, at whatever depth, is about a field."""
+    return (
+        domain[0] == field if _is_clause(domain) else isinstance(domain, list) and any(_names(d, field) for d in domain)
+    )
 
 
 def _candidates(tables: Tables, model: str, domain: Any) -> Iterable[Row]:

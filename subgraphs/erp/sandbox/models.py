@@ -113,11 +113,12 @@ _NOTATION: Mapping[str, Mapping[str, str]] = {
     "product.category": {"name": "char", "parent": "-> product.category", "accounting": "boolean"},
     "product.template": {
         "name": "char", "type": "char", "account_category": "-> product.category", "categories": "<> product.category",
+        "default_uom": "-> product.uom", "list_price": "numeric", "products": "=> product.product.template",
     },
     "product.product": {
         "code": "char ro", "suffix_code": "char", "template": "-> product.template", "active": "boolean",
         "name": "char fn ro nosearch", "account_category": "-> product.category fn nosearch nosort",
-        "default_uom": "-> product.uom",
+        "default_uom": "-> product.uom", "description": "char",
     },
     "account.invoice.payment_term": {"name": "char", "days": "integer"},
     "account.invoice.payment.method": {

@@ -14,7 +14,7 @@ from subgraphs.erp.sandbox.refusal import ServerError
 from subgraphs.erp.sandbox.tables import Row, Tables
 
 Tree = dict[str, "Tree"]
-_COMPANY_FIELDS = {"credit_limit_amount"}
+_COMPANY_FIELDS = {"credit_limit_amount", "list_price"}
 """Fields with a value per company: empty unless the context names one."""
 _DEFAULT_ORDER = {"account.invoice": [["number", "DESC NULLS FIRST"], ["id", "DESC"]], "account.move": [["id", "DESC"]]}
 

@@ -63,6 +63,7 @@ def set_up(tables: Tables, company: Company) -> Chart:
     owner = tables.create("party.party", code="SELF", name="Concord Software SE", active=True, categories=[])
     tables.create("company.company", party=owner["id"], currency=currencies[CURRENCY], cancel_invoice_out=True)
     _accounts(tables)
+    unit = tables.create("product.uom", name="Unit", symbol="u")["id"]
     return Chart(
         currencies=currencies,
         periods=_periods(tables, company),
@@ -77,7 +78,7 @@ def set_up(tables: Tables, company: Company) -> Chart:
             )["id"]
             for rate in company.tax_rates
         },
-        products=_products(tables, company),
+        products=_products(tables, company, unit),
         methods=_methods(tables),
         terms={
             days: tables.create("account.invoice.payment_term", name=f"Net {days} days", days=days)["id"]
@@ -89,7 +90,7 @@ def set_up(tables: Tables, company: Company) -> Chart:
         },
         credit_hold=tables.create("party.category", name=CREDIT_HOLD, parent=None)["id"],
         subsidiary_of=tables.create("party.relation.type", name=SUBSIDIARY_OF, reverse=None)["id"],
-        unit=tables.create("product.uom", name="Unit", symbol="u")["id"],
+        unit=unit,
     )
 
 
@@ -144,11 +145,12 @@ def _coming(last: AccountingPeriod) -> Iterator[AccountingPeriod]:
         start = end + dt.timedelta(days=1)
 
 
-def _products(tables: Tables, company: Company) -> Mapping[str, int]:
+def _products(tables: Tables, company: Company, unit: int) -> Mapping[str, int]:
     root = tables.create("product.category", name=TAX_CODE, parent=None, accounting=False)
     rules: dict[str, int] = {}
     tax_codes: dict[str, int] = {}
     found: dict[str, int] = {}
+    listed = {price.sku: str(price.unit_amount) for price in reversed(company.prices) if price.currency == CURRENCY}
     for product in company.products:
         if product.revenue_rule not in rules:
             name = to_category(product.revenue_rule)
@@ -162,6 +164,8 @@ def _products(tables: Tables, company: Company) -> Mapping[str, int]:
             "product.template",
             name=product.name,
             type="service",
+            default_uom=unit,
+            list_price=listed.get(product.sku),
             account_category=rules[product.revenue_rule],
             categories=[tax_codes[product.tax_code]],
         )

@@ -175,6 +175,8 @@ def _defaults(tables: Tables, model: str, plain: Mapping[str, Any]) -> Mapping[s
                 "invoice_address": addresses[0] if addresses else None,
                 **dict.fromkeys(("untaxed_amount", "tax_amount", "total_amount"), "0.00"),
             }
+        case "product.product":
+            defaults |= {"active": True, "code": plain.get("suffix_code")}
         case "account.invoice.line":
             defaults |= {"type": "line", "account": _first(tables, "account.account", "code", "4000")}
         case _:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Self
 
 import strawberry
@@ -9,6 +10,9 @@ from strawberry import Private
 
 from subgraphs.erp.context import Info
 from subgraphs.erp.records import ProductRecord
+from subgraphs.kit.instance_ids import instance_of_id
+from subgraphs.kit.money import plain_decimal
+from subgraphs.kit.record_copy import RecordCopy, RecordField
 
 
 @strawberry.federation.type(
@@ -43,3 +47,22 @@ class Product:
     async def tax_code(self, info: Info) -> str | None:
         record = self.record or await info.context.products.load(self.sku)
         return record.tax_code if record else None
+
+    @strawberry.field(
+        description="What the ERP itself holds of the product: its name, and the list price in its books' currency as `price.EUR`."
+    )
+    async def erp_record(self, info: Info) -> RecordCopy | None:
+        record = self.record or await info.context.products.load(self.sku)
+        if record is None:
+            return None
+        price = None if record.list_price is None else plain_decimal(record.list_price)
+        fields = {"name": record.name, f"price.{record.books_currency}": price}
+        system, own_id = instance_of_id("erp", record.id)
+        return RecordCopy(
+            system=system,
+            vendor="tryton",
+            external_id=own_id,
+            name=record.name,
+            fields=[RecordField(name=name, value=value) for name, value in fields.items()],
+            read_at=dt.datetime.now(dt.UTC),
+        )

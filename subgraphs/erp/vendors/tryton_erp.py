@@ -28,6 +28,7 @@ from subgraphs.erp.vendors.tryton_credits import TrytonCredits
 from subgraphs.erp.vendors.tryton_deferral import DEFERRAL, to_deferral, with_moves
 from subgraphs.erp.vendors.tryton_invoice_list import IS_INVOICE, keeper, list_invoices, to_domain
 from subgraphs.erp.vendors.tryton_parties import TrytonParties
+from subgraphs.erp.vendors.tryton_products import TrytonProducts
 from subgraphs.erp.vendors.tryton_reads import TrytonRecords, TrytonRelated, ids_in, texts_in
 
 _OUT = ["type", "=", "out"]
@@ -37,7 +38,7 @@ _BY_ID = [["id", "ASC"]]
 _MOST_OVERDUE = 10_000
 
 
-class TrytonErp(TrytonCredits, TrytonParties):
+class TrytonErp(TrytonCredits, TrytonParties, TrytonProducts):
     """One company's Tryton. `today` gives the business day that overdue and recognised are judged by."""
 
     def __init__(self, tryton: Tryton, *, today: Callable[[], dt.date]) -> None:
@@ -104,10 +105,11 @@ class TrytonErp(TrytonCredits, TrytonParties):
         self.products: TrytonRecords[ProductRecord] = records(
             model="product.product",
             fields=mapping.PRODUCT,
-            parse=_one(mapping.to_product),
+            parse=_one(self._to_product),
             key=lambda record: record.sku,
             row_key="code",
             domain=texts_in("code"),
+            context=company_context,
         )
         self.open_documents_of_customers: TrytonRelated[InvoiceRecord] = related(
             **invoice,
@@ -177,6 +179,9 @@ class TrytonErp(TrytonCredits, TrytonParties):
 
     def _to_customer(self, row: Row) -> CustomerRecord:
         return mapping.to_customer(row, currency=self._shelf.books.currency)
+
+    def _to_product(self, row: Row) -> ProductRecord:
+        return mapping.to_product(row, currency=self._shelf.books.currency)
 
     def _to_deferral(self, row: Row) -> DeferralRecord:
         return to_deferral(row, today=self._today())

@@ -36,7 +36,7 @@ from subgraphs.erp.records import (
 
 Row = Mapping[str, Any]
 
-VERSION = 2
+VERSION = 3
 """Of this mapping: raised when what a row becomes changes, which the golden file shows."""
 API_VERSION = "8.2"
 """What it was written for."""
@@ -88,7 +88,8 @@ JOURNAL_LINE = (
 )  # fmt: skip
 PERIOD = ("name", "start_date", "end_date", "state", "fiscalyear.name")
 PRODUCT = (
-    "code", "account_category.name", "template.categories.name", "template.categories.parent.name",
+    "code", "name", "account_category.name", "template.list_price", "template.categories.name",
+    "template.categories.parent.name",
 )  # fmt: skip
 
 
@@ -280,8 +281,8 @@ def to_period(row: Row) -> PeriodRecord:
     )
 
 
-def to_product(row: Row) -> ProductRecord:
-    """Variants take both categories from their template."""
+def to_product(row: Row, *, currency: str) -> ProductRecord:
+    """Variants take both categories from their template, and its list price, which is in the company's currency."""
     codes = [c["name"] for c in row["template"]["categories"] if _nested(c, "parent", "name") == TAX_CODE]
     rule = _nested(row, "account_category", "name")
     return ProductRecord(
@@ -289,6 +290,9 @@ def to_product(row: Row) -> ProductRecord:
         sku=row["code"],
         revenue_rule=to_rule(rule),
         tax_code=codes[0] if codes else None,
+        name=row["name"],
+        list_price=_nested(row, "template", "list_price"),
+        books_currency=currency,
     )
 
 
