@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import Any, Protocol
 
 from gateway.access.caller import Caller
 from gateway.events.event import Change, Event
-from gateway.events.log import EventLog, StoreUnavailable
+from gateway.events.log import EventLog
+from gateway.events.publish import publish_to
 from gateway.execution.message import ABSENT, GraphQLRequest, GraphQLResponse
 from gateway.settings import Settings
 from gateway.settings_tables import ReconciliationSettings
-from gateway.writes.reconciliation.announcements import DriftAnnouncements, DriftTold, Publish
+from gateway.writes.reconciliation.announcements import DriftAnnouncements, DriftTold
 from gateway.writes.reconciliation.ask import Answer, Ask, AskFailure
 from gateway.writes.reconciliation.desk import ReconciliationDesk, ReconciliationRules
 from gateway.writes.reconciliation.store import DriftStore
@@ -56,7 +57,7 @@ async def open_reconciliation(
     )
     tasks = [
         asyncio.create_task(desk.serve_forever(), name="reconciliation"),
-        asyncio.create_task(DriftAnnouncements(database, publish_to(log)).tell_forever(), name="drift events"),
+        asyncio.create_task(DriftAnnouncements(database, publish_to(log, _event)).tell_forever(), name="drift events"),
     ]
     try:
         yield desk
@@ -81,19 +82,6 @@ def ask_of(engine: Callable[[], Answers]) -> Ask:
         )
 
     return ask
-
-
-def publish_to(log: EventLog) -> Publish:
-    """Return what puts drift events into the log."""
-
-    async def publish(told: Sequence[DriftTold]) -> bool:
-        try:
-            await log.append([_event(each) for each in told])
-        except StoreUnavailable:
-            return False
-        return True
-
-    return publish
 
 
 def _store(database: WorkflowDatabase) -> DriftStore:

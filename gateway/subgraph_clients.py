@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gateway.access.identity import CallerSigner
-from gateway.access.kept_caller import caller_to_json
+from gateway.access.kept_caller import caller_key, caller_to_json
 from gateway.entity_caching import EntityCaching
 from gateway.errors import REGISTRY
 from gateway.events.dead_letter_desk import DeadLetterDesk
@@ -206,7 +206,8 @@ class SubgraphClients:
             return None
         from gateway.writes.in_doubt import settle  # noqa: PLC0415 - only where workflows are carried
 
-        return await settle(self.workflows, doubt, caller_to_json(doubt.context.caller))
+        caller = doubt.context.caller
+        return await settle(self.workflows, doubt, caller_to_json(caller), caller_key(caller))
 
     async def _graph_context(self, context: RequestContext) -> GraphContext:
         """What the gateway's own graph needs: it asks the other subgraphs whether entities exist."""

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+import logging
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Protocol
 
 from gateway.access.caller import Caller
 from gateway.access.kept_caller import caller_from_json
 from gateway.events.event import Change, Event
-from gateway.events.log import EventLog, StoreUnavailable
+from gateway.events.log import EventFilter, EventLog, PositionExpired, StoreUnavailable
+from gateway.events.publish import publish_to
 from gateway.execution.located import SubgraphProfile
 from gateway.execution.ports import SubgraphClient
 from gateway.federation.ownership import Ownership
 from gateway.settings import Settings
 from gateway.settings_tables import PricingSettings
 from gateway.writes.in_doubt import definitions_of
-from gateway.writes.workflows.announcements import Announcement, Announcements, Publish
+from gateway.writes.workflows.announcements import Announcement, Announcements
 from gateway.writes.workflows.catalogue import definitions
 from gateway.writes.workflows.database import open_database
+from gateway.writes.workflows.definition import RECOVERED, Definition
 from gateway.writes.workflows.desk import WorkflowDesk
 from gateway.writes.workflows.pricing import Authority, Pricing, PricingPolicy, PricingRule
 from gateway.writes.workflows.store import WorkflowStore
 from gateway.writes.workflows.subgraph_calls import SubgraphCalls
 from gateway.writes.workflows.worker import Worker, WorkerSettings
 
+_LOG = logging.getLogger("concord.workflows")
+_EVENTS_AT_ONCE = 200
+_PAUSE_S = 1.0
 _SELF = Caller(subject="concord")
 """Whom the systems see: a workflow goes on when the person who asked for it is long gone."""
 
@@ -67,7 +73,8 @@ async def open_workflows(
     desk = WorkflowDesk(store, worker, kinds, calls, approval_above=settings.workflows.approval_above)
     tasks = [
         asyncio.create_task(worker.serve_forever(), name="workflow worker"),
-        asyncio.create_task(Announcements(database, publish_to(log)).tell_forever(), name="workflow events"),
+        asyncio.create_task(Announcements(database, publish_to(log, _event)).tell_forever(), name="workflow events"),
+        asyncio.create_task(advance(log, worker, kinds), name="workflows advance"),
     ]
     try:
         yield desk
@@ -97,17 +104,21 @@ def pricing_of(settings: PricingSettings) -> Pricing:
     return Pricing(policy=policy, cpq=CpqService(transport, token=settings.cpq_token, timeout_s=settings.cpq_timeout_s))
 
 
-def publish_to(log: EventLog) -> Publish:
-    """Return what puts announcements into the event log."""
-
-    async def publish(announcements: Sequence[Announcement]) -> bool:
+async def advance(log: EventLog, worker: Worker, kinds: Mapping[str, Definition]) -> None:
+    """Let the workflows that wait go on as events tell that they can, in whatever order and however often. Never returns."""
+    types = frozenset({RECOVERED}).union(*(step.awaits for kind in kinds.values() for step in kind.steps))
+    wanted, position = EventFilter(types=types), log.bounds().head
+    while True:
         try:
-            await log.append([_event(announcement) for announcement in announcements])
-        except StoreUnavailable:
-            return False
-        return True
-
-    return publish
+            page = await log.read(position, wanted, _EVENTS_AT_ONCE)
+            worker.hear(recorded.event.type for recorded in page.events)
+            position = page.position if not page.complete else await log.wait(page.position, wanted)
+        except PositionExpired:
+            position = log.bounds().head
+            worker.hear(types)  # nobody knows what was missed
+        except StoreUnavailable as error:
+            _LOG.warning("workflow_events_unavailable", extra={"reason": str(error)})
+            await asyncio.sleep(_PAUSE_S)
 
 
 def _event(told: Announcement) -> Event:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,3 +38,11 @@ def caller_from_json(kept: Mapping[str, Any]) -> Caller:
         issuer=kept.get("issuer"),
         is_unrestricted=kept.get("isUnrestricted", False),
     )
+
+
+def caller_key(caller: CallerView) -> str | None:
+    """Return who a caller is, whatever its rights: equal for the same subject of the same issuer and tenant; None for nobody."""
+    if caller.subject is None:
+        return None
+    issuer = caller.issuer if isinstance(caller, Caller) else None
+    return hashlib.sha256(chr(0).join((issuer or "", caller.tenant or "", caller.subject)).encode()).hexdigest()

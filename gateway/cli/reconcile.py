@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
@@ -27,12 +28,14 @@ _BEGIN = f"mutation ($input: RunReconciliationInput!) {{ runReconciliation(input
 _LOOK = f"query ($id: ID!) {{ reconciliationRun(id: $id) {{ {_RUN} }} }}"
 _RUNS = f"query ($first: Int!) {{ reconciliationRuns(first: $first) {{ edges {{ node {{ {_RUN} }} }} }} }}"
 _DRIFT = """id kind field owner system ownerValue copyValue difference currency status detectedAt reason mendedBy
-  customer { id name } contract { number } workflow { id status }"""
+  customer { id name } contract { number } product { sku } workflow { id status }"""
 _DRIFTS = f"""query ($filter: DriftFilter, $first: Int!) {{
   drifts(filter: $filter, first: $first) {{ totalCount edges {{ node {{ {_DRIFT} }} }} }} }}"""
 _ACCEPT = "mutation ($input: AcceptDriftInput!) { acceptDrift(input: $input) { drift { id status } } }"
 _MEND = "mutation ($input: MendDriftInput!) { mendDrift(input: $input) { drift { id status } workflow { id kind status } } }"
 _EVERY_S = 0.2
+_WIDE = 120
+"""Columns from which on a drift fits into a row."""
 _COLOURS = {"COMPLETED": "green", "PARTIAL": "yellow", "INTERRUPTED": "red", "OPEN": "red", "ACCEPTED": "yellow"}
 
 
@@ -41,27 +44,28 @@ def reconcile(
     context: typer.Context,
     customer: Annotated[str | None, typer.Option("--customer", help="Only this customer (global id).")] = None,
     contract: Annotated[str | None, typer.Option("--contract", help="Only this contract (global id).")] = None,
+    sku: Annotated[str | None, typer.Option("--sku", help="Only this product.")] = None,
     kinds: Annotated[
-        list[str] | None, typer.Option("--kind", "-k", help="Only CUSTOMER or CONTRACT; may be repeated.")
+        list[str] | None, typer.Option("--kind", "-k", help="Only CUSTOMER, CONTRACT or PRODUCT; may be repeated.")
     ] = None,
     config: ConfigOption = CONFIG,
     url: UrlOption = None,
     token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare everything now, or one customer or contract. Exits with 1 where a system could not be asked.
+    """Compare everything now, or one customer, contract or product. Exits with 1 where a system could not be asked.
 
     Example: `concord reconcile --kind CONTRACT`
     """
     if context.invoked_subcommand is not None:
         return
-    stated = {"kinds": kinds, "customerId": customer, "contractId": contract}
+    stated = {"kinds": kinds, "customerId": customer, "contractId": contract, "sku": sku}
     given = {name: value for name, value in stated.items() if value}
     with refusals_told(), GraphClient(config, url, token) as graph:
         run = graph.ask(_BEGIN, {"input": given})["runReconciliation"]["run"]
         run = _follow(graph, run, is_silent=as_json)
         wanted: dict[str, Any] = {"statuses": ["OPEN"], "kinds": run["kinds"]}
-        wanted |= {} if customer is None else {"customer": customer}
+        wanted |= {name: value for name, value in (("customer", customer), ("sku", sku)) if value}
         found = graph.ask(_DRIFTS, {"filter": wanted, "first": 200})["drifts"]
     drifts = [edge["node"] for edge in found["edges"]]
     if as_json:
@@ -69,7 +73,7 @@ def reconcile(
     else:
         console = Console()
         if drifts:
-            console.print(_drift_table(drifts))
+            _print_drifts(console, drifts)
         console.print(_summary(run, found["totalCount"]), highlight=False, soft_wrap=True)
     if run["status"] != "COMPLETED":
         raise typer.Exit(1)
@@ -103,7 +107,7 @@ def drifts(
     if as_json:
         sys.stdout.write(json.dumps(shown, indent=2) + "\n")
     else:
-        Console().print(_drift_table(shown))
+        _print_drifts(Console(), shown)
 
 
 @app.command()
@@ -123,10 +127,10 @@ def runs(
     if as_json:
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
         return
-    table = Table("started", "status", "by", "compared", "differing", "opened", "resolved", "unreachable", box=None)
+    table = Table("started", "status", "by", "compared", "differ", "new", "gone", "not asked", box=None)
     for run in found:
         table.add_row(
-            run["startedAt"][:19],
+            run["startedAt"][:16].replace("T", " "),
             _coloured(run["status"]),
             "schedule" if run["scheduled"] else escape(run["requestedBy"] or "anonymous"),
             f"{run['compared']}/{run['total'] or 0}",
@@ -198,23 +202,45 @@ def _unreachable(run: Mapping[str, Any]) -> str:
     return ", ".join(f"{each['system']} {each['code']} ({each['subjects']})" for each in run["unreachable"])
 
 
-def _drift_table(found: list[dict[str, Any]]) -> Table:
-    # Whole ids, on a narrow terminal too: the other commands take them.
+def _print_drifts(console: Console, found: list[dict[str, Any]]) -> None:
+    """Print a row for each, or a paragraph where rows would not fit. Ids are whole in both: the other commands take them."""
+    if console.width < _WIDE:
+        for drift in found:
+            _print_drift(console, drift)
+        return
     table = Table(
         Column("id", no_wrap=True), "about", "field", "owner says", "copy says", "status", "mended by", box=None
     )
     for drift in found:
-        about = drift["contract"]["number"] if drift["contract"] else (drift["customer"] or {}).get("name")
         table.add_row(
             drift["id"],
-            escape(about or ""),
+            escape(_about(drift)),
             drift["field"],
             _said(drift["owner"], drift["ownerValue"], drift["currency"]),
             _said(drift["system"], drift["copyValue"], drift["currency"]),
             _coloured(drift["status"]),
             drift["mendedBy"] or "people",
         )
-    return table
+    console.print(table)
+
+
+def _print_drift(console: Console, drift: Mapping[str, Any]) -> None:
+    owner, copy = (
+        _said(drift[system], drift[value], drift["currency"])
+        for system, value in (("owner", "ownerValue"), ("system", "copyValue"))
+    )
+    mended = f"mended by {drift['mendedBy'] or 'people'}"
+    console.print(
+        f"{escape(_about(drift))} · {drift['field']} · {_coloured(drift['status'])} · {mended}", highlight=False
+    )
+    console.print(Padding(f"{owner}\n{copy}", (0, 0, 0, 2)), highlight=False)
+    console.print(f"  {drift['id']}", style="dim", highlight=False, soft_wrap=True)
+
+
+def _about(drift: Mapping[str, Any]) -> str:
+    if drift["product"]:
+        return str(drift["product"]["sku"])
+    return str(drift["contract"]["number"] if drift["contract"] else (drift["customer"] or {}).get("name") or "")
 
 
 def _said(system: str, value: str | None, currency: str | None) -> str:

@@ -12,8 +12,7 @@ from gateway.graph.entities import Contract, CreditMemo, Invoice
 from gateway.graph.global_id import local_id
 from gateway.graph.guards import MAY_AMEND
 from gateway.graph.refusal import refusal
-from gateway.graph.workflow import Workflow
-from gateway.graph.workflow_asking import KEY, DryRun, PlannedWrite, WaitMs, begin_workflow, result_of
+from gateway.graph.workflow_asking import KEY, DryRun, PlannedWrite, WaitMs, WorkflowPayload, result_of
 
 _MAX_ITEMS = 20
 
@@ -45,14 +44,12 @@ class AmendContractInput:
 
 
 @strawberry.type(description="The workflow, and what it came to once it is completed.")
-class AmendContractPayload:
+class AmendContractPayload(WorkflowPayload):
     """Answer of `amendContract`."""
 
-    workflow: Workflow | None = strawberry.field(description="Null in a dry run.")
     plan: list[PlannedWrite] | None = strawberry.field(
         description="What would be written, with prices and proration as their authority says; only in a dry run."
     )
-    client_mutation_id: str | None = strawberry.field(description="As it was sent.")
     contract: Contract | None = strawberry.field(description="The contract as billing has it now.")
 
     @strawberry.field(
@@ -92,11 +89,12 @@ class AmendContractMutation:
     ) -> AmendContractPayload | None:
         number = local_id(input.contract_id, "Contract")
         given = _amending(number, input)
-        record, plan = await begin_workflow(info, "amendment", given, dry_run=dry_run, wait_ms=wait_ms)
-        return AmendContractPayload(
-            workflow=None if record is None else Workflow.of(record),
-            plan=None if plan is None else [PlannedWrite.of(write) for write in plan],
-            client_mutation_id=input.client_mutation_id,
+        return await AmendContractPayload.begun(
+            info,
+            "amendment",
+            given,
+            input.client_mutation_id,
+            (dry_run, wait_ms),
             contract=Contract(known_id=str(input.contract_id), known_number=number),
         )
 

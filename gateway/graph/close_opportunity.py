@@ -13,8 +13,7 @@ from gateway.graph.entities import Contract, Invoice, Opportunity
 from gateway.graph.global_id import typename_of
 from gateway.graph.guards import MAY_CLOSE
 from gateway.graph.refusal import refusal
-from gateway.graph.workflow import Workflow
-from gateway.graph.workflow_asking import KEY, DryRun, PlannedWrite, WaitMs, begin_workflow, result_of
+from gateway.graph.workflow_asking import KEY, DryRun, WaitMs, WorkflowPayload, result_of
 
 _MAX_ITEMS = 20
 
@@ -58,12 +57,9 @@ class CloseOpportunityInput:
 
 
 @strawberry.type(description="The workflow, and what it came to once it is completed.")
-class CloseOpportunityPayload:
+class CloseOpportunityPayload(WorkflowPayload):
     """Answer of `closeOpportunity`."""
 
-    workflow: Workflow | None = strawberry.field(description="Null in a dry run.")
-    plan: list[PlannedWrite] | None = strawberry.field(description="What would be written; only in a dry run.")
-    client_mutation_id: str | None = strawberry.field(description="As it was sent.")
     opportunity: Opportunity | None = strawberry.field(description="The opportunity as the CRM has it now.")
 
     @strawberry.field(description="The contract; an error SAGA_… says why there is none.")
@@ -99,11 +95,12 @@ class CloseOpportunityMutation:
         if typename_of(input.opportunity_id) != "Opportunity":
             raise refusal("BAD_USER_INPUT", "The id is of another type than Opportunity.")
         given = _closing(input)
-        record, plan = await begin_workflow(info, "quote-to-cash", given, dry_run=dry_run, wait_ms=wait_ms)
-        return CloseOpportunityPayload(
-            workflow=None if record is None else Workflow.of(record),
-            plan=None if plan is None else [PlannedWrite.of(write) for write in plan],
-            client_mutation_id=input.client_mutation_id,
+        return await CloseOpportunityPayload.begun(
+            info,
+            "quote-to-cash",
+            given,
+            input.client_mutation_id,
+            (dry_run, wait_ms),
             opportunity=Opportunity(id=input.opportunity_id),
         )
 

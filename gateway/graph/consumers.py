@@ -33,12 +33,11 @@ CONSUMERS: Mapping[str, str] = {
 def tag(schema: Schema) -> None:
     """Write the table's tags on the fields of a schema."""
     types: dict[str, Any] = {name: each.definition for name, each in schema.schema_converter.type_map.items()}
-    inherited = {id(field) for field in types["Node"].fields}
-    for name, definition in types.items():
-        if name != "Node" and hasattr(
-            definition, "fields"
-        ):  # what is inherited is one object there: here it is another
-            definition.fields[:] = [copy(each) if id(each) in inherited else each for each in definition.fields]
+    taken: set[int] = set()
+    for definition in types.values():
+        if hasattr(definition, "fields"):  # what several inherit is one object there: here each has its own
+            definition.fields[:] = [copy(each) if id(each) in taken else each for each in definition.fields]
+            taken.update(map(id, definition.fields))
     naming = schema.config.name_converter
     tags: defaultdict[int, list[str]] = defaultdict(list)
     fields: dict[int, Any] = {}

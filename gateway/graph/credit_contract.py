@@ -12,8 +12,7 @@ from gateway.graph.entities import Contract, CreditMemo, Invoice
 from gateway.graph.global_id import local_id, typename_of
 from gateway.graph.guards import MAY_CREDIT
 from gateway.graph.refusal import refusal
-from gateway.graph.workflow import Workflow
-from gateway.graph.workflow_asking import KEY, DryRun, PlannedWrite, WaitMs, begin_workflow, result_of
+from gateway.graph.workflow_asking import KEY, DryRun, WaitMs, WorkflowPayload, result_of
 
 _CENT = Decimal("0.01")
 _MAX_REASON = 150
@@ -45,12 +44,9 @@ class CreditContractInput:
 
 
 @strawberry.type(description="The workflow, and what it came to once it is completed.")
-class CreditContractPayload:
+class CreditContractPayload(WorkflowPayload):
     """Answer of `creditContract`."""
 
-    workflow: Workflow | None = strawberry.field(description="Null in a dry run.")
-    plan: list[PlannedWrite] | None = strawberry.field(description="What would be written; only in a dry run.")
-    client_mutation_id: str | None = strawberry.field(description="As it was sent.")
     contract: Contract | None = strawberry.field(description="The contract that it was charged for.")
 
     @strawberry.field(description="The posted credit memo; an error SAGA_… says why there is none yet.")
@@ -85,11 +81,12 @@ class CreditContractMutation:
     ) -> CreditContractPayload | None:
         number = local_id(input.contract_id, "Contract")
         given = _crediting(number, input)
-        record, plan = await begin_workflow(info, "credit", given, dry_run=dry_run, wait_ms=wait_ms)
-        return CreditContractPayload(
-            workflow=None if record is None else Workflow.of(record),
-            plan=None if plan is None else [PlannedWrite.of(write) for write in plan],
-            client_mutation_id=input.client_mutation_id,
+        return await CreditContractPayload.begun(
+            info,
+            "credit",
+            given,
+            input.client_mutation_id,
+            (dry_run, wait_ms),
             contract=Contract(known_id=str(input.contract_id), known_number=number),
         )
 

@@ -12,8 +12,7 @@ from gateway.graph.entities import Customer
 from gateway.graph.global_id import typename_of
 from gateway.graph.guards import MAY_ONBOARD
 from gateway.graph.refusal import refusal
-from gateway.graph.workflow import Workflow
-from gateway.graph.workflow_asking import DryRun, PlannedWrite, WaitMs, begin_workflow, result_of
+from gateway.graph.workflow_asking import DryRun, WaitMs, WorkflowPayload, result_of
 
 _LONGEST = 200
 _COUNTRY = 2
@@ -62,12 +61,8 @@ class SyncCustomerInput:
 
 
 @strawberry.type(description="What became of `onboardCustomer` or `syncCustomer`.")
-class CustomerWorkflowPayload:
+class CustomerWorkflowPayload(WorkflowPayload):
     """Answer of workflows about a customer."""
-
-    workflow: Workflow | None = strawberry.field(description="The writes, step by step; null in a dry run.")
-    plan: list[PlannedWrite] | None = strawberry.field(description="What would be written; only in a dry run.")
-    client_mutation_id: str | None
 
     @strawberry.field(
         description="The customer, once the workflow is completed; an error SAGA_… says why there is none."
@@ -94,7 +89,10 @@ class CustomerMutation:
         wait_ms: WaitMs = 10_000,
     ) -> CustomerWorkflowPayload | None:
         """Begin the workflow and wait for it a while, or plan it."""
-        return await _payload(info, "onboarding", _onboarding(input), input.client_mutation_id, dry_run, wait_ms)
+        waits = (dry_run, wait_ms)
+        return await CustomerWorkflowPayload.begun(
+            info, "onboarding", _onboarding(input), input.client_mutation_id, waits
+        )
 
     @strawberry.mutation(
         directives=[MAY_ONBOARD],
@@ -111,18 +109,8 @@ class CustomerMutation:
         if typename_of(input.customer_id) != "Customer":
             raise refusal("BAD_USER_INPUT", "The id is of another type than Customer.")
         given = {"customer": str(input.customer_id)}
-        return await _payload(info, "customer-sync", given, input.client_mutation_id, dry_run, wait_ms)
-
-
-async def _payload(
-    info: GraphInfo, kind: str, given: dict[str, Any], key: str | None, dry_run: bool, wait_ms: int
-) -> CustomerWorkflowPayload:
-    record, plan = await begin_workflow(info, kind, given, dry_run=dry_run, wait_ms=wait_ms)
-    return CustomerWorkflowPayload(
-        workflow=None if record is None else Workflow.of(record),
-        plan=None if plan is None else [PlannedWrite.of(write) for write in plan],
-        client_mutation_id=key,
-    )
+        waits = (dry_run, wait_ms)
+        return await CustomerWorkflowPayload.begun(info, "customer-sync", given, input.client_mutation_id, waits)
 
 
 def _onboarding(given: OnboardCustomerInput) -> dict[str, Any]:

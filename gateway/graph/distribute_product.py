@@ -8,8 +8,7 @@ from gateway.graph.context import GraphInfo
 from gateway.graph.entities import Product
 from gateway.graph.guards import MAY_DISTRIBUTE
 from gateway.graph.refusal import refusal
-from gateway.graph.workflow import Workflow
-from gateway.graph.workflow_asking import KEY, DryRun, PlannedWrite, WaitMs, begin_workflow, result_of
+from gateway.graph.workflow_asking import KEY, DryRun, WaitMs, WorkflowPayload, result_of
 
 _LONGEST = 100
 
@@ -32,12 +31,8 @@ class DistributeProductInput:
 
 
 @strawberry.type(description="The workflow, and what it came to once it is completed.")
-class DistributeProductPayload:
+class DistributeProductPayload(WorkflowPayload):
     """Answer of `distributeProduct`."""
-
-    workflow: Workflow | None = strawberry.field(description="The writes, step by step; null in a dry run.")
-    plan: list[PlannedWrite] | None = strawberry.field(description="What would be written; only in a dry run.")
-    client_mutation_id: str | None = strawberry.field(description="As it was sent.")
 
     @strawberry.field(
         description="The product, once the workflow is completed; an error SAGA_… says why there is none."
@@ -69,9 +64,10 @@ class DistributeProductMutation:
             if text is not None and not 0 < len(text.strip()) <= _LONGEST:
                 raise refusal("BAD_USER_INPUT", f"`{name}` has 1 to {_LONGEST} characters.")
         given = {name: None if text is None else text.strip() for name, text in texts.items()}
-        record, plan = await begin_workflow(info, "product-distribution", given, dry_run=dry_run, wait_ms=wait_ms)
-        return DistributeProductPayload(
-            workflow=None if record is None else Workflow.of(record),
-            plan=None if plan is None else [PlannedWrite.of(write) for write in plan],
-            client_mutation_id=input.client_mutation_id,
+        return await DistributeProductPayload.begun(
+            info,
+            "product-distribution",
+            given,
+            input.client_mutation_id,
+            (dry_run, wait_ms),
         )

@@ -16,6 +16,7 @@ from gateway.graph.global_id import local_id
 from gateway.graph.guards import SEES_OPERATIONS
 from gateway.graph.node import Node
 from gateway.graph.refusal import to_graphql_error
+from gateway.graph.sighted import seen_drifts
 from gateway.graph.workflow import Workflow, find_workflow, instant
 from gateway.writes.reconciliation import model
 from gateway.writes.reconciliation.desk import ReconciliationDesk
@@ -207,6 +208,7 @@ async def find_drift(info: GraphInfo, global_id: str) -> Drift | None:
     """Return the drift of a global id, or None. Raises BAD_USER_INPUT, STORE_UNAVAILABLE."""
     try:
         drift = await reconciliation_of(info).find(local_drift_id(global_id))
+        seen = [] if drift is None else await seen_drifts(info.context, [drift])
     except GatewayError as error:
         raise to_graphql_error(error) from error
-    return None if drift is None else Drift.of(drift)
+    return Drift.of(seen[0]) if seen else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import strawberry
@@ -10,10 +11,12 @@ from gateway.errors import GatewayError
 from gateway.graph.context import GraphInfo
 from gateway.graph.drift import Drift, ReconciliationRun, reconciliation_of
 from gateway.graph.event_connection import MAX_PAGE_SIZE
-from gateway.graph.global_id import typename_of
+from gateway.graph.global_id import of_type
 from gateway.graph.page_info import PageInfo
 from gateway.graph.place_cursor import page_size, parse_place, print_place
-from gateway.graph.refusal import refusal, to_graphql_error
+from gateway.graph.refusal import to_graphql_error
+from gateway.graph.sighted import Place, seen_drifts, seen_page, seen_runs
+from gateway.writes.reconciliation import model
 from gateway.writes.reconciliation.model import DriftFilter, DriftKind, DriftStatus
 
 _First = Annotated[int | None, strawberry.argument(description=f"At most {MAX_PAGE_SIZE}; 50 by default.")]
@@ -34,6 +37,7 @@ class DriftsWanted:
         default=None, description="Global id of the customer they concern, its contracts included."
     )
     contract: str | None = strawberry.field(default=None, description="A contract's number.")
+    sku: str | None = strawberry.field(default=None, description="A product.")
 
 
 @strawberry.type(description="One drift of a page.")
@@ -52,9 +56,13 @@ class DriftConnection:
     page_info: PageInfo = strawberry.field(description="Whether there is more, and from where.")
     wanted: strawberry.Private[DriftFilter]
 
-    @strawberry.field(description="How many drifts the filter lets through.")
+    @strawberry.field(
+        description="How many drifts the filter lets through; null for who sees those of some customers only."
+    )
     async def total_count(self, info: GraphInfo) -> int | None:
         """How many drifts the filter lets through."""
+        if info.context.sight is not None:
+            return None
         try:
             return await reconciliation_of(info).count(self.wanted)
         except GatewayError as error:
@@ -87,15 +95,22 @@ async def resolve_drifts(
     after: _After = None,
 ) -> DriftConnection | None:
     """Return a page. Raises BAD_USER_INPUT, STORE_UNAVAILABLE."""
-    wanted, size = _filter(filter), page_size(first)
+    wanted, size, start, desk = _filter(filter), page_size(first), parse_place(after), reconciliation_of(info)
+
+    async def read(count: int, place: Place | None) -> tuple[Sequence[model.Drift], bool]:
+        page = await desk.drifts(wanted, size=count, after=place or start)
+        return page.drifts, page.has_more
+
     try:
-        page = await reconciliation_of(info).drifts(wanted, size=size, after=parse_place(after))
+        found, has_more = await seen_page(
+            info.context, read, seen_drifts, lambda drift: (drift.detected_at, drift.id), size=size
+        )
     except GatewayError as error:
         raise to_graphql_error(error) from error
-    edges = [DriftEdge(node=Drift.of(each), cursor=print_place(each.detected_at, each.id)) for each in page.drifts]
+    edges = [DriftEdge(node=Drift.of(each), cursor=print_place(each.detected_at, each.id)) for each in found]
     return DriftConnection(
         edges=edges,
-        page_info=_page_info([edge.cursor for edge in edges], has_more=page.has_more, after=after),
+        page_info=_page_info([edge.cursor for edge in edges], has_more=has_more, after=after),
         wanted=wanted,
     )
 
@@ -112,16 +127,23 @@ async def resolve_runs(
     info: GraphInfo, first: _First = None, after: _After = None
 ) -> ReconciliationRunConnection | None:
     """Return a page. Raises BAD_USER_INPUT, STORE_UNAVAILABLE."""
-    size = page_size(first)
+    size, start, desk = page_size(first), parse_place(after), reconciliation_of(info)
+
+    async def read(count: int, place: Place | None) -> tuple[Sequence[model.Run], bool]:
+        page = await desk.runs(size=count, after=place or start)
+        return page.runs, page.has_more
+
     try:
-        page = await reconciliation_of(info).runs(size=size, after=parse_place(after))
+        found, has_more = await seen_page(
+            info.context, read, seen_runs, lambda run: (run.started_at, run.id), size=size
+        )
     except GatewayError as error:
         raise to_graphql_error(error) from error
     edges = [
         ReconciliationRunEdge(node=ReconciliationRun.of(each), cursor=print_place(each.started_at, each.id))
-        for each in page.runs
+        for each in found
     ]
-    page_info = _page_info([edge.cursor for edge in edges], has_more=page.has_more, after=after)
+    page_info = _page_info([edge.cursor for edge in edges], has_more=has_more, after=after)
     return ReconciliationRunConnection(edges=edges, page_info=page_info)
 
 
@@ -132,9 +154,10 @@ async def resolve_run(
     """Return a run. Raises STORE_UNAVAILABLE."""
     try:
         run = await reconciliation_of(info).run(id)
+        seen = [] if run is None else await seen_runs(info.context, [run])
     except GatewayError as error:
         raise to_graphql_error(error) from error
-    return None if run is None else ReconciliationRun.of(run)
+    return ReconciliationRun.of(seen[0]) if seen else None
 
 
 def _page_info(cursors: list[str], *, has_more: bool, after: str | None) -> PageInfo:
@@ -149,13 +172,12 @@ def _page_info(cursors: list[str], *, has_more: bool, after: str | None) -> Page
 def _filter(given: DriftsWanted | None) -> DriftFilter:
     if given is None:
         return DriftFilter()
-    if given.customer is not None and typename_of(given.customer) != "Customer":
-        raise refusal("BAD_USER_INPUT", "The id is of another type than Customer.")
     return DriftFilter(
         statuses=None if given.statuses is None else tuple(given.statuses),
         kinds=None if given.kinds is None else tuple(given.kinds),
         systems=None if given.systems is None else tuple(given.systems),
         fields=None if given.fields is None else tuple(given.fields),
-        customer=given.customer,
+        customer=of_type(given.customer, "Customer"),
         contract=given.contract,
+        product=given.sku,
     )

@@ -9,13 +9,14 @@ import strawberry
 
 from gateway.errors import GatewayError
 from gateway.graph.context import GraphInfo
-from gateway.graph.drift import Drift, ReconciliationRun, local_drift_id, reconciliation_of
+from gateway.graph.drift import Drift, ReconciliationRun, find_drift, local_drift_id, reconciliation_of
 from gateway.graph.global_id import typename_of
 from gateway.graph.guards import MAY_OPERATE
 from gateway.graph.refusal import refusal, to_graphql_error
+from gateway.graph.sighted import require_customer
 from gateway.graph.workflow import Workflow
+from gateway.graph.workflow_asking import asking_of
 from gateway.writes.reconciliation.model import DriftKind, Scope
-from gateway.writes.workflows.desk import Asking
 
 _ANSWER_S = 1.0
 """Left of the request's time for the answer, after the run was waited for."""
@@ -110,8 +111,13 @@ class DriftMutation:
         """Begin a run and wait for it a while."""
         request, desk = info.context.request, reconciliation_of(info)
         key = request.write_keys.get(str(info.path.key))
+        scope = _scope(input)
         try:
-            run = await desk.begin(_scope(input), request.caller, None if key is None else key.key)
+            await require_customer(info.context, scope.customer)
+            if scope.contract is not None and info.context.sight is not None:
+                # Its owner says, to the caller, whether there is such a contract.
+                await _require_contract(info, scope.contract)
+            run = await desk.begin(scope, request.caller, None if key is None else key.key)
             left_s = request.deadline - asyncio.get_running_loop().time() - _ANSWER_S
             run = await desk.wait(run.id, max(0.0, min(wait_ms / 1000, left_s)))
         except GatewayError as error:
@@ -124,6 +130,7 @@ class DriftMutation:
         reason = input.reason.strip()
         if not 0 < len(reason) <= _MAX_REASON:
             raise refusal("BAD_USER_INPUT", f"A reason has 1 to {_MAX_REASON} characters.")
+        await _found(info, input.id)
         try:
             drift = await reconciliation_of(info).accept(local_drift_id(input.id), info.context.request.caller, reason)
         except GatewayError as error:
@@ -135,22 +142,26 @@ class DriftMutation:
     )
     async def mend_drift(self, info: GraphInfo, input: MendDriftInput) -> MendDriftPayload | None:  # noqa: A002 - the argument's name
         """Mend a drift."""
-        request = info.context.request
-        name = str(info.path.key)
-        key = request.write_keys.get(name)
-        asking = Asking(
-            caller=request.caller,
-            correlation_id=request.correlation_id,
-            field=name,
-            key=None if key is None else key.key,
-        )
+        await _found(info, input.id)
         try:
-            drift, workflow = await reconciliation_of(info).mend(local_drift_id(input.id), asking)
+            drift, workflow = await reconciliation_of(info).mend(local_drift_id(input.id), asking_of(info))
         except GatewayError as error:
             raise to_graphql_error(error) from error
         return MendDriftPayload(
             drift=Drift.of(drift), workflow=Workflow.of(workflow), client_mutation_id=input.client_mutation_id
         )
+
+
+async def _found(info: GraphInfo, drift: str) -> None:
+    """Raise NOT_FOUND for a drift that the caller does not see, as for one that never was."""
+    if await find_drift(info, drift) is None:
+        raise refusal("NOT_FOUND", "There is no such drift.")
+
+
+async def _require_contract(info: GraphInfo, contract: str) -> None:
+    """Raise NOT_FOUND for a contract that its owner hides from the caller."""
+    if await info.context.entity_key("Contract", ("id", contract), "number") is None:
+        raise GatewayError("NOT_FOUND", "There is no such contract.")
 
 
 def _scope(given: RunReconciliationInput) -> Scope:

@@ -23,6 +23,13 @@ def local_id(global_id: str, typename: str) -> str:
     return local
 
 
+def of_type(global_id: str | None, typename: str) -> str | None:
+    """Return an id as it is, or None where none is given. Raises BAD_USER_INPUT for the id of another type."""
+    if global_id is not None:
+        local_id(global_id, typename)
+    return global_id
+
+
 def _parts(global_id: str) -> tuple[str, str]:
     try:
         if len(global_id) > _MAX_LENGTH or global_id.endswith("="):

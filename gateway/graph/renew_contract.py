@@ -11,8 +11,7 @@ from gateway.graph.entities import Contract, Invoice
 from gateway.graph.global_id import local_id
 from gateway.graph.guards import MAY_RENEW
 from gateway.graph.refusal import refusal
-from gateway.graph.workflow import Workflow
-from gateway.graph.workflow_asking import KEY, DryRun, PlannedWrite, WaitMs, begin_workflow, result_of
+from gateway.graph.workflow_asking import KEY, DryRun, WaitMs, WorkflowPayload, result_of
 
 
 @strawberry.input(description="Another term of a contract, behind the one that it has.")
@@ -30,12 +29,9 @@ class RenewContractInput:
 
 
 @strawberry.type(description="The workflow, and what it came to once it is completed.")
-class RenewContractPayload:
+class RenewContractPayload(WorkflowPayload):
     """Answer of `renewContract`."""
 
-    workflow: Workflow | None = strawberry.field(description="Null in a dry run.")
-    plan: list[PlannedWrite] | None = strawberry.field(description="What would be written; only in a dry run.")
-    client_mutation_id: str | None = strawberry.field(description="As it was sent.")
     contract: Contract | None = strawberry.field(description="The contract as billing has it now.")
 
     @strawberry.field(
@@ -68,10 +64,11 @@ class RenewContractMutation:
         if input.term_months is not None and not 0 < input.term_months <= 120:
             raise refusal("BAD_USER_INPUT", "A term has 1 to 120 months.")
         given: dict[str, Any] = {"number": number, "version": input.version, "termMonths": input.term_months}
-        record, plan = await begin_workflow(info, "renewal", given, dry_run=dry_run, wait_ms=wait_ms)
-        return RenewContractPayload(
-            workflow=None if record is None else Workflow.of(record),
-            plan=None if plan is None else [PlannedWrite.of(write) for write in plan],
-            client_mutation_id=input.client_mutation_id,
+        return await RenewContractPayload.begun(
+            info,
+            "renewal",
+            given,
+            input.client_mutation_id,
+            (dry_run, wait_ms),
             contract=Contract(known_id=str(input.contract_id), known_number=number),
         )

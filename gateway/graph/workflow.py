@@ -15,6 +15,7 @@ from gateway.graph.entities import Contract, Customer
 from gateway.graph.global_id import local_id
 from gateway.graph.node import Node
 from gateway.graph.refusal import to_graphql_error
+from gateway.graph.sighted import seen_workflows
 from gateway.writes.workflows.announcements import workflow_global_id
 from gateway.writes.workflows.desk import WorkflowDesk
 from gateway.writes.workflows.model import StepError, StepRecord, StepStatus, WorkflowRecord, WorkflowStatus
@@ -221,9 +222,10 @@ async def find_workflow(info: GraphInfo, global_id: str) -> Workflow | None:
     """Return the workflow of a global id, or None. Raises BAD_USER_INPUT, STORE_UNAVAILABLE."""
     try:
         record = await desk_of(info).find(local_workflow_id(global_id))
+        seen = [] if record is None else await seen_workflows(info.context, [record])
     except GatewayError as error:
         raise to_graphql_error(error) from error
-    return None if record is None else Workflow.of(record)
+    return Workflow.of(seen[0]) if seen else None
 
 
 def local_workflow_id(global_id: str) -> str:

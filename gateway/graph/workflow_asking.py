@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import strawberry
 
+from gateway.access.kept_caller import caller_key
 from gateway.errors import GatewayError
 from gateway.graph.context import GraphInfo
 from gateway.graph.refusal import to_graphql_error
@@ -52,6 +53,35 @@ class PlannedWrite:
         return cls(step=write.step, system=write.system, action=write.action, changes=changes)
 
 
+@strawberry.type
+class WorkflowPayload:
+    """What every mutation that begins a workflow answers with; each adds what it came to."""
+
+    workflow: Workflow | None = strawberry.field(description="The writes, step by step; null in a dry run.")
+    plan: list[PlannedWrite] | None = strawberry.field(description="What would be written; only in a dry run.")
+    client_mutation_id: str | None = strawberry.field(description="As it was sent.")
+
+    @classmethod
+    async def begun(
+        cls,
+        info: GraphInfo,
+        kind: str,
+        given: Mapping[str, Any],
+        client_mutation_id: str | None,
+        waits: tuple[bool, int],
+        **more: Any,
+    ) -> Self:
+        """Begin the workflow, or plan it; `waits` are the arguments `dryRun` and `waitMs`, `more` the payload's other fields."""
+        dry_run, wait_ms = waits
+        record, plan = await begin_workflow(info, kind, given, dry_run=dry_run, wait_ms=wait_ms)
+        return cls(
+            workflow=None if record is None else Workflow.of(record),
+            plan=None if plan is None else [PlannedWrite.of(write) for write in plan],
+            client_mutation_id=client_mutation_id,
+            **more,
+        )
+
+
 async def begin_workflow(
     info: GraphInfo, kind: str, given: Mapping[str, Any], *, dry_run: bool, wait_ms: int
 ) -> tuple[WorkflowRecord | None, Sequence[definition.PlannedWrite] | None]:
@@ -60,14 +90,7 @@ async def begin_workflow(
     The first of the two is None in a dry run, the second otherwise.
     """
     request, desk = info.context.request, desk_of(info)
-    name = str(info.path.key)
-    key = request.write_keys.get(name)
-    asking = Asking(
-        caller=request.caller,
-        correlation_id=request.correlation_id,
-        field=name,
-        key=None if key is None else key.key,
-    )
+    asking = asking_of(info)
     try:
         if dry_run:
             return None, await desk.plan(kind, given, asking)
@@ -76,6 +99,19 @@ async def begin_workflow(
         return await desk.wait(record.id, max(0.0, min(wait_ms / 1000, left_s))), None
     except GatewayError as error:
         raise to_graphql_error(error) from error
+
+
+def asking_of(info: GraphInfo) -> Asking:
+    """Return who asks for the workflow of a mutation's root field, and under which key."""
+    request, name = info.context.request, str(info.path.key)
+    key = request.write_keys.get(name)
+    return Asking(
+        caller=request.caller,
+        correlation_id=request.correlation_id,
+        field=name,
+        key=None if key is None else key.key,
+        asker=caller_key(request.caller),
+    )
 
 
 def result_of(workflow: Workflow | None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import strawberry
@@ -9,12 +10,13 @@ import strawberry
 from gateway.errors import GatewayError
 from gateway.graph.context import GraphInfo
 from gateway.graph.event_connection import MAX_PAGE_SIZE
-from gateway.graph.global_id import typename_of
+from gateway.graph.global_id import of_type
 from gateway.graph.page_info import PageInfo
 from gateway.graph.place_cursor import page_size, parse_place, print_place
 from gateway.graph.refusal import refusal, to_graphql_error
+from gateway.graph.sighted import Place, seen_page, seen_workflows
 from gateway.graph.workflow import Workflow, desk_of
-from gateway.writes.workflows.model import WorkflowFilter, WorkflowStatus
+from gateway.writes.workflows.model import WorkflowFilter, WorkflowRecord, WorkflowStatus
 
 
 @strawberry.input(name="WorkflowFilter", description="Workflows that meet all stated conditions.")
@@ -43,9 +45,13 @@ class WorkflowConnection:
     page_info: PageInfo = strawberry.field(description="Whether there is more, and from where.")
     wanted: strawberry.Private[WorkflowFilter]
 
-    @strawberry.field(description="How many workflows the filter lets through.")
+    @strawberry.field(
+        description="How many workflows the filter lets through; null for who sees those of some customers only."
+    )
     async def total_count(self, info: GraphInfo) -> int | None:
         """How many workflows the filter lets through."""
+        if info.context.sight is not None:
+            return None
         try:
             return await desk_of(info).count(self.wanted)
         except GatewayError as error:
@@ -70,21 +76,23 @@ async def resolve_workflows(
     backward = last is not None or (before is not None and first is None)
     size = page_size(last if backward else first)
     wanted = _filter(filter)
+    desk, newer, older = desk_of(info), parse_place(after), parse_place(before)
+
+    async def read(count: int, place: Place | None) -> tuple[Sequence[WorkflowRecord], bool]:
+        lower, upper = (newer, place or older) if backward else (place or newer, older)
+        page = await desk.page(wanted, size=count, after=lower, before=upper, backward=backward)
+        return page.workflows, page.has_more
+
     try:
-        page = await desk_of(info).page(
-            wanted, size=size, after=parse_place(after), before=parse_place(before), backward=backward
-        )
+        found, has_more = await seen_page(info.context, read, seen_workflows, _place_of, size=size, backward=backward)
     except GatewayError as error:
         raise to_graphql_error(error) from error
-    edges = [
-        WorkflowEdge(node=Workflow.of(record), cursor=print_place(record.started_at, record.id))
-        for record in page.workflows
-    ]
+    edges = [WorkflowEdge(node=Workflow.of(record), cursor=print_place(*_place_of(record))) for record in found]
     return WorkflowConnection(
         edges=edges,
         page_info=PageInfo(
-            has_next_page=before is not None if backward else page.has_more,
-            has_previous_page=page.has_more if backward else after is not None,
+            has_next_page=before is not None if backward else has_more,
+            has_previous_page=has_more if backward else after is not None,
             start_cursor=edges[0].cursor if edges else None,
             end_cursor=edges[-1].cursor if edges else None,
         ),
@@ -92,14 +100,16 @@ async def resolve_workflows(
     )
 
 
+def _place_of(record: WorkflowRecord) -> Place:
+    return record.started_at, record.id
+
+
 def _filter(given: WorkflowsWanted | None) -> WorkflowFilter:
     if given is None:
         return WorkflowFilter()
-    if given.customer is not None and typename_of(given.customer) != "Customer":
-        raise refusal("BAD_USER_INPUT", "The id is of another type than Customer.")
     return WorkflowFilter(
         kinds=None if given.kinds is None else tuple(given.kinds),
         statuses=None if given.statuses is None else tuple(given.statuses),
-        customer=given.customer,
+        customer=of_type(given.customer, "Customer"),
         contract=given.contract,
     )

@@ -45,8 +45,8 @@ def kind_of(subgraph: str) -> str:
     return f"in-doubt-{subgraph}"
 
 
-async def settle(desk: WorkflowDesk, doubt: Doubt, caller: Json) -> str | None:
-    """Begin the workflow; `caller` is kept with it, as JSON. The same key gives the same workflow."""
+async def settle(desk: WorkflowDesk, doubt: Doubt, caller: Json, asker: str | None = None) -> str | None:
+    """Begin the workflow; `caller` is kept with it, as JSON, `asker` as `Asking` has it. The same key gives the same workflow."""
     request = doubt.request
     given = {
         "document": request.document,
@@ -56,7 +56,11 @@ async def settle(desk: WorkflowDesk, doubt: Doubt, caller: Json) -> str | None:
         "caller": caller,
     }
     asking = Asking(
-        caller=doubt.context.caller, correlation_id=doubt.context.correlation_id, field=doubt.field, key=doubt.key
+        caller=doubt.context.caller,
+        correlation_id=doubt.context.correlation_id,
+        field=doubt.field,
+        key=doubt.key,
+        asker=asker,
     )
     try:
         return workflow_global_id((await desk.begin(kind_of(request.subgraph), given, asking)).id)

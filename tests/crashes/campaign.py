@@ -107,6 +107,10 @@ class Campaign:
     fatal: Any = ()
     restart: Callable[[], None] | None = None
     """Crashes the database, and starts it again."""
+    trouble_s: float = 20.0
+    """How long a round's workflows are in trouble; then they have to end."""
+    every_s: float = 1.5
+    """Time between two looks at whether to kill somebody, give or take the half."""
     _next_random: float = 0.0
     _next_word: float = 0.0
 
@@ -125,14 +129,14 @@ class Campaign:
                 if not worker.is_dead:
                     os.kill(worker.pid, signal.SIGCONT)
         if kill and now >= self._next_random:
-            self._next_random = now + self.chance.uniform(0.5, 2.5)
+            self._next_random = now + self.chance.uniform(0.5, 1.5) * self.every_s
             running = [worker for worker in self.workers if worker not in [each for each, _ in self.stopped]]
             if running and self.replicas > 1 and self.chance.random() < 0.15:
                 worker = self.chance.choice(running)
                 os.kill(worker.pid, signal.SIGSTOP)
                 self.stopped.append((worker, now + LEASE_S * 2.5))
                 self.tally.kills["stopped past the lease"] += 1
-            elif running and self.chance.random() < 0.5:
+            elif running and self.chance.random() < 0.6:
                 self.chance.choice(running).kill()
                 self.tally.kills["at a random moment"] += 1
                 self.workers = [worker for worker in self.workers if not worker.is_dead]
@@ -184,7 +188,7 @@ class Campaign:
     def settle(self, ids: list[str], *, kill: bool) -> dict[str, Any]:
         """Wait until none of the workflows moves, killing on; faults end after a while, as promises count from the last."""
         until = time.monotonic() + _ROUND_S
-        calm = time.monotonic() + 20
+        calm = time.monotonic() + self.trouble_s
         while True:
             is_calm = time.monotonic() > calm
             if is_calm:
@@ -278,6 +282,8 @@ def run(
     seed: int,
     kinds: Sequence[str] = KINDS,
     fatal: Sequence[Boundary] = (),
+    trouble_s: float = 20.0,
+    every_s: float = 1.5,
 ) -> Tally:
     """Kill until there were enough kills, or the time is up; at the boundaries `fatal`, or else at all of them in turn."""
     began = time.monotonic()
@@ -285,7 +291,7 @@ def run(
         place = Place(folder, url, landscape.urls)
         campaign = Campaign(landscape, place, 2 if url else 1, random.Random(seed))
         campaign.fatal = itertools.cycle(fatal or boundaries(kinds))
-        campaign.restart = restart
+        campaign.restart, campaign.trouble_s, campaign.every_s = restart, trouble_s, every_s
         subjects = Subjects(landscape, campaign.chance, tuple(kinds))
         number = 0
         while campaign.tally.killed < kills and time.monotonic() - began < seconds:
@@ -303,6 +309,8 @@ def main() -> None:
     parser.add_argument("--store", choices=("sqlite", "postgres"), action="append")
     parser.add_argument("--kind", choices=KINDS, action="append", help="workflows of this kind only")
     parser.add_argument("--at-once", type=int, default=8, help="workflows of a round")
+    parser.add_argument("--trouble", type=float, default=20, help="seconds that a round's workflows are in trouble")
+    parser.add_argument("--every", type=float, default=1.5, help="seconds between two looks at whether to kill")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     wrong = 0
@@ -314,7 +322,7 @@ def main() -> None:
             tally = run(
                 landscape, Path(folder), store,
                 kills=options.kills, seconds=options.seconds, at_once=options.at_once, seed=options.seed,
-                kinds=tuple(options.kind or KINDS),
+                kinds=tuple(options.kind or KINDS), trouble_s=options.trouble, every_s=options.every,
             )  # fmt: skip
             wrong += len(tally.wrong)
     sys.exit(wrong > 0)

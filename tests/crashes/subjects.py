@@ -12,10 +12,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import product_scenarios
 from contract_books import active_contracts, known_contracts
 from customer_scenarios import Onboarding, Syncing
 from landscape import Landscape
-from product_scenarios import RENAMED, Distributing
+from product_scenarios import Distributing
 from scenarios import SKUS, Amending, Closing, Crediting, Renewing, Scenario
 
 _OF_CONTRACTS = {"amendment": Amending, "renewal": Renewing, "credit": Crediting}
@@ -31,6 +32,7 @@ class Subjects:
     deals: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     """With the customer's business key."""
     contracts: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    products: list[str] = field(default_factory=lambda: list(product_scenarios.SKUS))
     newcomers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def __post_init__(self) -> None:
@@ -41,6 +43,8 @@ class Subjects:
                 for each in self.landscape.open_deals()
             )
             self.deals = [(key, deal) for key, deal in keyed if key]
+        if "product-distribution" in self.kinds:
+            product_scenarios.changed_catalogue(self.landscape)
         if {*_OF_CONTRACTS, "customer-sync"} & set(self.kinds):
             known_contracts(self.landscape, 6)
             keyed = ((customers.get(each["customer"]["billingRef"]), each) for each in active_contracts(self.landscape))
@@ -50,6 +54,7 @@ class Subjects:
         """As many as asked for, of the kinds in turn, as long as there are customers for them."""
         self.chance.shuffle(self.deals)
         self.chance.shuffle(self.contracts)
+        self.chance.shuffle(self.products)
         taken: set[str] = set()
         found = (self._scenario(self.kinds[place % len(self.kinds)], place, taken) for place in range(count))
         return [each for each in found if each is not None]
@@ -63,10 +68,9 @@ class Subjects:
             case "onboarding":
                 return Onboarding(self.landscape, f"CUST-N{next(self.newcomers):04}")
             case "product-distribution":
-                number = next(self.newcomers)
-                sku = next((each for each in RENAMED if each not in taken), None) if number % 2 else None
+                sku = next((each for each in self.products if each not in taken), None)
                 taken.add(sku or "")
-                return Distributing(self.landscape, sku or f"NEW-{number}", f"Product no. {number}")
+                return sku and Distributing(self.landscape, sku)
             case "customer-sync":
                 for key, contract in self.contracts:
                     customer = self.landscape.customer(billingRef=contract["customer"]["billingRef"])

@@ -169,7 +169,10 @@ async def test_a_changed_name_and_price_are_drift_which_the_workflow_mends(shop,
     await shop.eventually(lambda: is_heard(shop))
     run = shop.data(RUN, {"input": {"sku": SKU}})["runReconciliation"]["run"]
     assert run == {"status": "COMPLETED", "total": 1, "compared": 1, "differing": 4, "product": {"sku": SKU}}
-    found = drifts(shop, statuses=["OPEN"])
+    found = drifts(shop, statuses=["OPEN"], sku=SKU)
+    assert drifts(shop, sku="SSO") == []
+    shown = shop.run("reconcile", "--sku", SKU)
+    assert (shown.returncode, f"{SKU} · price.EUR · OPEN · mended by product-distribution" in shown.stdout) == (0, True)
     about = {
         "kind": "PRODUCT", "owner": "billing", "status": "OPEN", "mendedBy": "product-distribution",
         "product": {"sku": SKU}, "customer": None, "id": "",

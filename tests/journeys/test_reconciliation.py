@@ -243,7 +243,17 @@ async def test_the_terminal_compares_lists_and_accepts(copies, customer):
     assert [each["id"] for each in json.loads(listed.stdout)] == [each["id"] for each in known]
     shown = copies.run("reconcile", "drifts", "--system", "crm")
     assert shown.returncode == 0
-    assert chosen in copies.run("reconcile", "drifts", "--limit", "200").stdout
+    lines = copies.run("reconcile", "drifts", "--limit", "200").stdout.splitlines()
+    # Readable in 80 columns: nothing is cut off or broken within a word.
+    assert max(map(len, lines)) <= 80
+    assert [line.strip() for line in lines if line.strip() in {each["id"] for each in known}] == [
+        each["id"] for each in known
+    ]
+    for each in known:
+        for system, value in ((each["owner"], each["ownerValue"]), (each["system"], each["copyValue"])):
+            said = "nothing" if value is None else f"{value} {each['currency']}" if each["currency"] else value
+            assert f"  {system}: {said}" in lines, each
+    assert max(map(len, copies.run("reconcile", "runs").stdout.splitlines())) <= 80
     runs = json.loads(copies.run("reconcile", "runs", "--json").stdout)
     assert told["run"]["id"] == runs[0]["id"]
     accepted = copies.run("reconcile", "accept", chosen, "--reason", "known")

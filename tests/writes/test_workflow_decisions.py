@@ -40,8 +40,11 @@ class Book:
 class AtOnce:
     """Runs a workflow in the test's own thread."""
 
-    def wait(self, seconds):
+    def wait(self, seconds, awaits=frozenset(), since=0):
         raise Superseded("nothing here is waited for")
+
+    def heard(self, awaits):
+        return 0
 
     def on_loop(self, work):
         return asyncio.run(work)
@@ -66,7 +69,14 @@ def store(request, tmp_path):
     url = request.getfixturevalue("postgres_url") if request.param == "postgres" else None
     database = open_database(tmp_path / "w.sqlite", url)
     with database.transaction() as execute:
-        for table in ("workflow", "workflow_step", "workflow_evidence", "workflow_event", "workflow_worker"):
+        for table in (
+            "workflow",
+            "workflow_step",
+            "workflow_evidence",
+            "workflow_event",
+            "workflow_worker",
+            "workflow_asked",
+        ):
             execute(f"DROP TABLE IF EXISTS concord_{table}")
     yield WorkflowStore(database)
     database.close()

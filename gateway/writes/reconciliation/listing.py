@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.writes.reconciliation.model import Drift, DriftFilter, Run
+from gateway.writes.reconciliation.model import Drift, DriftFilter, DriftKind, Run
 from gateway.writes.reconciliation.tables import DRIFT, RUN, to_drift, to_run
 from gateway.writes.workflows.database import WorkflowDatabase
 from gateway.writes.workflows.where import Where
@@ -79,4 +79,7 @@ def _conditions(wanted: DriftFilter) -> Where:
     where.one_of(wanted.systems, "system", "owner")
     where.equal("customer", wanted.customer)
     where.equal("contract", wanted.contract)
+    if wanted.product is not None:
+        where.equal("kind", DriftKind.PRODUCT)
+        where.equal("subject", wanted.product)
     return where

@@ -171,6 +171,8 @@ class DriftFilter:
     fields: tuple[str, ...] | None = None
     customer: str | None = None
     contract: str | None = None
+    product: str | None = None
+    """SKU."""
 
 
 def drift_id(place: Place, episode: int) -> str:

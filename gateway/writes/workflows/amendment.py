@@ -11,11 +11,14 @@ The lifecycle event `contract.amended` comes from billing, once, when the items 
 
 A refusal undoes everything; a system that is down is waited for until the deadline, the pricing service for a minute. A
 person decides where our own credential is refused, where the contract was changed again before an undoing, and above the
-approval limit: by how much the yearly value changes, or what is charged at once if that is more.
+approval limit: by how much the yearly value changes, or what is charged at once if that is more. What was approved is carried
+out at the price that was approved, prorated from when it was asked for; where billing has another price by then, it is
+refused with CONFLICT.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -34,6 +37,7 @@ from gateway.writes.workflows.financial_effect import BILLED, effect_result, eff
 from gateway.writes.workflows.model import Json
 from gateway.writes.workflows.pricing import Pricing, yearly_change
 
+_QUOTED = "amendmentQuote"
 _PRICED = RetryPolicy(
     codes=frozenset({"SYSTEM_UNAVAILABLE", "SYSTEM_TIMEOUT", "SYSTEM_CIRCUIT_OPEN", "SYSTEM_RATE_LIMITED"}),
     give_up_after_s=60.0,
@@ -69,6 +73,16 @@ def _wanted(checked: Json, quote: Json) -> Sequence[Json]:
     ]
 
 
+def _refuse_other_price(terms: Json, approved: Json, quote: Json) -> None:
+    """Refuse what would not be carried out as it was approved: billing has other prices by now, or bills another cycle."""
+    prices, known = ({item["sku"]: item["unitPrice"] for item in each["items"]} for each in (quote, approved))
+    priced_on = dt.datetime.fromtimestamp(approved["at"], dt.UTC).date()
+    if quote["authority"] != approved["authority"] or prices != known:
+        raise refuse("CONFLICT", "The price is another one than was approved; ask for the amendment again.", "billing")
+    if dt.date.fromisoformat(terms["periodStartsOn"]) > priced_on:
+        raise refuse("CONFLICT", "Another cycle has begun since it was priced; ask for the amendment again.", "billing")
+
+
 async def _amend(context: StepContext) -> Json:
     checked, quote = context.outputs["check"], context.outputs["price"]
     wanted = {
@@ -99,19 +113,25 @@ def amendment(pricing: Pricing) -> Definition:
 
     async def price(context: StepContext) -> Json:
         checked = context.outputs["check"]
-        quote = await pricing.quote(context, checked["terms"], checked["changes"])
+        return await quoted(context, checked)
+
+    async def quoted(context: StepContext, checked: Json) -> Json:
+        """Return the quote, noted for the evidence; the one that was approved where somebody had to."""
+        approved: Json = context.agreed.get(_QUOTED)
+        if approved is None:
+            quote = await pricing.quote(context, checked["terms"], checked["changes"])
+        else:
+            quote = approved
+            is_billings = quote["authority"] == "billing"
+            now = await pricing.quote(context, checked["terms"], checked["changes"]) if is_billings else quote
+            _refuse_other_price(checked["terms"], quote, now)
         question = {"contract": context.input["number"], "items": checked["changes"]}
-        context.exchanges.append(
-            Answered(system=quote["authority"], action="amendmentQuote", question=question, answer=quote)
-        )
+        context.exchanges.append(Answered(system=quote["authority"], action=_QUOTED, question=question, answer=quote))
         return quote
 
-    async def quoted(context: StepContext) -> tuple[Json, Json]:
-        checked = await _check(context)
-        return checked, await pricing.quote(context, checked["terms"], checked["changes"])
-
     async def plan(context: StepContext) -> tuple[PlannedWrite, ...]:
-        checked, quote = await quoted(context)
+        checked = await _check(context)
+        quote = await quoted(context, checked)
         before = {item["sku"]: item for item in checked["terms"]["items"]}
         after = {item["sku"]: item for item in quote["items"]}
         changes: list[tuple[str, str | None, str | None]] = [("pricedBy", None, quote["authority"])]
@@ -128,8 +148,7 @@ def amendment(pricing: Pricing) -> Definition:
         return (amend, *planned_effect(context.input["number"], Decimal(quote["due"])))
 
     async def amount(context: StepContext) -> Decimal | None:
-        _, quote = await quoted(context)
-        return yearly_change(quote)
+        return yearly_change(await quoted(context, await _check(context)))
 
     asked = "cpq" if pricing.policy.may_ask_cpq else "billing"
     return Definition(

@@ -29,6 +29,8 @@ from gateway.writes.workflows.definition import (
 from gateway.writes.workflows.model import Json
 
 WAITS_FOR_IDENTITY = RetryPolicy(give_up_after_s=300.0, longest_pause_s=2.0)
+IDENTIFIED = frozenset({"concord.customer.created.v1", "concord.customer.updated.v1", "concord.customer.merged.v1"})
+"""What identity tells when it has learned of a record, or whose it is."""
 _RECORD = {"crm": "record in the CRM", "erp": "record in the ERP", "billing": "record in billing"}
 _CREATE = {"crm": "ensureCompany", "erp": "ensureParty", "billing": "ensureBillingCustomer"}
 _REMOVE = {"crm": "undoCompany", "erp": "undoParty", "billing": "undoBillingCustomer"}
@@ -154,7 +156,14 @@ CUSTOMER_SYNC = Definition(
             Step(name=_fields_step(system), system=system, run=_wrote(system), undo=_unwrote(system))
             for system in _WRITE
         ),
-        Step(name="identity", system="identity", run=_identity, retry=WAITS_FOR_IDENTITY, on_failure=OnFailure.ASK),
+        Step(
+            name="identity",
+            system="identity",
+            run=_identity,
+            retry=WAITS_FOR_IDENTITY,
+            awaits=IDENTIFIED,
+            on_failure=OnFailure.ASK,
+        ),
     ),
     plan=_plan,
     amount=no_amount,

@@ -58,6 +58,8 @@ class StepContext:
     """Name of each step that is done → what it returned."""
     calls: Calls
     exchanges: list[Answered] = field(default_factory=list)
+    agreed: Mapping[str, Json] = field(default_factory=dict)
+    """Action → the answer that somebody approved, for a workflow that had to be."""
 
     @property
     def key(self) -> str:
@@ -89,6 +91,10 @@ class StepContext:
             raise
         self.exchanges.append(Answered(system=system, action=action, question=variables, answer=answer))
         return answer
+
+
+RECOVERED = "concord.source.recovered.v1"
+"""A system is well again: every step that waits is tried."""
 
 
 class OnFailure(Enum):
@@ -140,6 +146,9 @@ class Step:
     undo: Run | None = None
     """Takes the step back, whether or not it took effect; None where there is nothing to take back."""
     retry: RetryPolicy = RetryPolicy()
+    awaits: frozenset[str] = frozenset()
+    """Types of lifecycle events that may end what the step waits for: one of them, and it is tried again at once. The retry
+    policy's pauses are the fall-back, so an event that is late, doubled or never comes does no harm."""
     on_failure: OnFailure = OnFailure.COMPENSATE
 
 
@@ -169,7 +178,8 @@ class Definition:
     plan: Plan
     """Reads what a dry run answers with; changes nothing."""
     amount: Callable[[StepContext], Awaitable[Decimal | None]]
-    """Reads from its owner what it is worth, for the limit above which somebody else has to approve."""
+    """Reads from its owner what it is worth, for the limit above which somebody else has to approve. Answers that it leaves in
+    the context's `exchanges` are what is agreed to: steps find them in `agreed`."""
     subject: Callable[[Mapping[str, Json]], tuple[str | None, str | None]]
     """(customer, contract) that the workflow is filed under, as far as its outputs by step say."""
     result: Callable[[Mapping[str, Json]], Json]

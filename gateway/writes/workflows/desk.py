@@ -15,11 +15,12 @@ from gateway.execution.ports import CallerView
 from gateway.writes.store import StoreFailed
 from gateway.writes.workflows.database import wall_clock
 from gateway.writes.workflows.decisions import Decisions
-from gateway.writes.workflows.definition import CallFailed, Definition, PlannedWrite, StepContext
+from gateway.writes.workflows.definition import Answered, CallFailed, Definition, PlannedWrite, StepContext
 from gateway.writes.workflows.evidence import ChainCheck, Evidence
 from gateway.writes.workflows.listing import Listing, WorkflowPage
 from gateway.writes.workflows.model import (
     MOVING,
+    Asked,
     Json,
     StepRecord,
     WorkflowFilter,
@@ -47,6 +48,8 @@ class Asking:
     """Response name of the mutation's root field."""
     key: str | None
     """The idempotency key; None: a workflow of its own each time."""
+    asker: str | None = None
+    """Who that is, apart from all others that have the same name elsewhere; None where nobody tells."""
 
 
 class WorkflowDesk:
@@ -79,7 +82,9 @@ class WorkflowDesk:
         if known is None and (asking.caller.filters or asking.caller.tenant is not None):
             # The systems show a confined caller his own only; the workflow, which outlives him, sees all of them.
             await self._asked(definition.plan, given, workflow, asking)
-        waits = known is None and await self._needs_approval(definition, given, workflow, asking)
+        waits, agreed = (
+            await self._needs_approval(definition, given, workflow, asking) if known is None else (False, [])
+        )
         now = wall_clock()
         asked = WorkflowRecord(
             id=workflow,
@@ -93,7 +98,15 @@ class WorkflowDesk:
             deadline_at=now + definition.deadline_s,
         )
         actor = asking.caller.subject or "anonymous"
-        begun = await self._stored(self._store.begin, asked, definition, actor=actor, worker=self._worker.id)
+        begun = await self._stored(
+            self._store.begin,
+            asked,
+            definition,
+            actor=actor,
+            worker=self._worker.id,
+            asker=asking.asker,
+            agreed=agreed,
+        )
         if begun.record.fingerprint != fingerprint:
             raise GatewayError("IDEMPOTENCY_KEY_REUSED")
         if begun.is_new and not waits:
@@ -121,6 +134,10 @@ class WorkflowDesk:
     async def find(self, workflow: str) -> WorkflowRecord | None:
         """Return a workflow."""
         return await self._stored(self._store.find, workflow)
+
+    async def asked(self, workflows: Sequence[str]) -> Mapping[str, Asked]:
+        """Return workflow → what is kept of its request."""
+        return await self._stored(self._store.asked, workflows)
 
     async def steps(self, workflows: Sequence[str]) -> Mapping[str, Sequence[StepRecord]]:
         """Return workflow → its steps in order."""
@@ -176,11 +193,14 @@ class WorkflowDesk:
 
     async def _needs_approval(
         self, definition: Definition, given: Mapping[str, Json], workflow: str, asking: Asking
-    ) -> bool:
+    ) -> tuple[bool, Sequence[Answered]]:
+        """Return whether somebody has to approve, and what that was reckoned from."""
         if self._approval_above is None:
-            return False
-        amount = await self._asked(definition.amount, given, workflow, asking)
-        return amount is not None and amount > self._approval_above
+            return False, []
+        context = self._context(given, workflow, asking)
+        amount = await _answered(definition.amount(context))
+        waits = amount is not None and amount > self._approval_above
+        return waits, context.exchanges if waits else []
 
     async def _asked(
         self,
@@ -190,7 +210,10 @@ class WorkflowDesk:
         asking: Asking,
     ) -> ResultT:
         """Return what a definition reads before anything is written: what the systems show to who asks."""
-        context = StepContext(
+        return await _answered(question(self._context(given, workflow, asking)))
+
+    def _context(self, given: Mapping[str, Json], workflow: str, asking: Asking) -> StepContext:
+        return StepContext(
             workflow=workflow,
             step="plan",
             requested_by=asking.caller.subject,
@@ -198,11 +221,6 @@ class WorkflowDesk:
             outputs={},
             calls=self._calls.on_behalf_of(asking.caller),
         )
-        try:
-            return await question(context)
-        except CallFailed as failed:
-            error = failed.error
-            raise GatewayError(error.code, error.message, extensions={"system": error.system}) from failed
 
     async def _go_on(self, record: WorkflowRecord) -> WorkflowRecord:
         if await self._stored(self._store.hand_over, record, self._worker.id, is_new_run=False):
@@ -218,10 +236,20 @@ class WorkflowDesk:
             raise GatewayError("STORE_UNAVAILABLE") from error
 
 
+async def _answered(question: Awaitable[ResultT]) -> ResultT:
+    """Return the answer. Raises `GatewayError` where a system refuses or fails."""
+    try:
+        return await question
+    except CallFailed as failed:
+        error = failed.error
+        raise GatewayError(error.code, error.message, extensions={"system": error.system}) from failed
+
+
 def _workflow_id(asking: Asking) -> str:
     """Return the id that the same key of the same caller always gives, or a new one."""
     if asking.key is None:
         return f"wf-{secrets.token_hex(10)}"
     caller = asking.caller
-    parts = (caller.tenant or "", caller.subject or "", asking.field, asking.key)
+    who = (caller.tenant or "", caller.subject or "") if asking.asker is None else (asking.asker,)
+    parts = (*who, asking.field, asking.key)
     return f"wf-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:20]}"

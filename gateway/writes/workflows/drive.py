@@ -13,7 +13,16 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 from gateway.writes.store import StoreFailed
 from gateway.writes.workflows.database import wall_clock
-from gateway.writes.workflows.definition import CallFailed, Calls, Definition, OnFailure, Run, Step, StepContext
+from gateway.writes.workflows.definition import (
+    RECOVERED,
+    CallFailed,
+    Calls,
+    Definition,
+    OnFailure,
+    Run,
+    Step,
+    StepContext,
+)
 from gateway.writes.workflows.model import Json, StepError, StepStatus, WorkflowRecord
 from gateway.writes.workflows.store import WorkflowStore
 
@@ -46,8 +55,11 @@ class KeepStep(Protocol):
 class Surroundings(Protocol):
     """What a worker gives to a run."""
 
-    def wait(self, seconds: float) -> None:
-        """Pause, unless the worker stops: then raise `Superseded`."""
+    def wait(self, seconds: float, awaits: frozenset[str] = frozenset(), since: int = 0) -> None:
+        """Pause, or until more of these events are heard of than `since`. Raises `Superseded` where the worker stops."""
+
+    def heard(self, awaits: frozenset[str]) -> int:
+        """Return how many events of these types were heard of so far."""
 
     def on_loop(self, work: Awaitable[Json]) -> Json:
         """Carry asynchronous work out on the process's event loop."""
@@ -123,6 +135,9 @@ class Driver:
                 return {"done": known.output}
             self.watch(record.id, step.name, "before")
             context = self._context(record, step, outputs)
+            awaits = step.awaits | {RECOVERED}
+            # What is heard of while the step looks counts: it may have looked just before.
+            since = self.surroundings.heard(awaits)
             try:
                 output = self.surroundings.on_loop(step.run(context))
             except CallFailed as failed:
@@ -132,7 +147,7 @@ class Driver:
                 if is_final:
                     asks = failed.error.code in step.retry.ask or step.on_failure is OnFailure.ASK
                     return {"failed": failed.error.to_json(), "asks": asks}
-                self.surroundings.wait(pause_s)
+                self.surroundings.wait(pause_s, awaits, since)
                 continue
             self.watch(record.id, step.name, "sent")
             subject = definition.subject({**outputs, step.name: output})
@@ -149,6 +164,8 @@ class Driver:
                 return {"done": None}
             self.watch(record.id, step.name, "before undo")
             context = self._context(record, step, outputs)
+            awaits = frozenset({RECOVERED})
+            since = self.surroundings.heard(awaits)
             try:
                 self.surroundings.on_loop(undo(context))
             except CallFailed as failed:
@@ -157,7 +174,7 @@ class Driver:
                 self._note_failure(record, context, failed.error, is_undo=True, is_final=is_final)
                 if is_final:
                     return {"failed": failed.error.to_json()}
-                self.surroundings.wait(pause_s)
+                self.surroundings.wait(pause_s, awaits, since)
                 continue
             self.watch(record.id, step.name, "sent undo")
             self._kept(self.store.undone, record, step.name, context.exchanges)
@@ -185,7 +202,14 @@ class Driver:
             input=record.input,
             outputs=outputs,
             calls=self.calls,
+            agreed=self._agreed(record),
         )
+
+    def _agreed(self, record: WorkflowRecord) -> Mapping[str, Json]:
+        if record.approved_by is None:
+            return {}
+        kept = self._kept(self.store.asked, [record.id]).get(record.id)
+        return {} if kept is None else kept.agreed
 
     def _kept(
         self, work: Callable[ParametersT, ResultT], *arguments: ParametersT.args, **named: ParametersT.kwargs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -134,6 +134,16 @@ class WorkflowRecord:
     finished_at: float | None = None
     deadline_at: float = 0.0
     """When it is given up and undone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is kept of a workflow's request beside the workflow."""
+
+    asker: str | None = None
+    """Equal for the same subject of the same issuer and tenant; None for nobody in particular."""
+    agreed: Mapping[str, Json] = field(default_factory=dict)
+    """Name of a question → the answer that the amount to be approved was reckoned from: what is carried out is this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.writes.workflows.customer_copies import wait_for_identity
-from gateway.writes.workflows.customer_sync import WAITS_FOR_IDENTITY, no_amount
+from gateway.writes.workflows.customer_sync import IDENTIFIED, WAITS_FOR_IDENTITY, no_amount
 from gateway.writes.workflows.definition import Definition, OnFailure, PlannedWrite, Run, Step, StepContext
 from gateway.writes.workflows.model import Json
 
@@ -101,7 +101,14 @@ ONBOARDING = Definition(
     steps=(
         Step(name="check", system="gateway", run=_check),
         *(Step(name=name, system=system, run=_made(system), undo=_unmade(system)) for system, name in _STEPS.items()),
-        Step(name="identity", system="identity", run=_identity, retry=WAITS_FOR_IDENTITY, on_failure=OnFailure.ASK),
+        Step(
+            name="identity",
+            system="identity",
+            run=_identity,
+            retry=WAITS_FOR_IDENTITY,
+            awaits=IDENTIFIED,
+            on_failure=OnFailure.ASK,
+        ),
     ),
     plan=_plan,
     amount=no_amount,

@@ -11,6 +11,7 @@ from gateway.writes.workflows.evidence import EvidenceLedger
 from gateway.writes.workflows.model import (
     MOVING,
     SETTLED,
+    Asked,
     Json,
     StepError,
     StepRecord,
@@ -19,7 +20,7 @@ from gateway.writes.workflows.model import (
     WorkflowRecord,
     WorkflowStatus,
 )
-from gateway.writes.workflows.tables import STEP, WORKFLOW, create_tables, dumps, to_step, to_workflow
+from gateway.writes.workflows.tables import STEP, WORKFLOW, create_tables, dumps, loads, to_step, to_workflow
 
 _MOVING = ", ".join(f"'{status}'" for status in sorted(MOVING))
 _LIVE = "SELECT id FROM concord_workflow_worker WHERE lease_until > {now}"
@@ -42,8 +43,20 @@ class WorkflowStore:
         self.database = database
         self.evidence = EvidenceLedger(database)
 
-    def begin(self, asked: WorkflowRecord, definition: Definition, *, actor: str, worker: str | None) -> Begun:
-        """Keep a new workflow with its steps, or return the one of that id. Durable once it returns."""
+    def begin(
+        self,
+        asked: WorkflowRecord,
+        definition: Definition,
+        *,
+        actor: str,
+        worker: str | None,
+        asker: str | None = None,
+        agreed: Sequence[Answered] = (),
+    ) -> Begun:
+        """Keep a new workflow with its steps, or return the one of that id. Durable once it returns.
+
+        `agreed`: what the amount that somebody has to approve was reckoned from.
+        """
         with self.database.transaction() as execute:
             rows = execute(
                 f"INSERT INTO concord_workflow ({WORKFLOW}) VALUES ({', '.join('?' * 21)}) "  # noqa: S608 - our own names
@@ -74,7 +87,9 @@ class WorkflowStore:
                         ),
                     )
                 asks = Answered(system="gateway", action=f"start {asked.kind}", question=asked.input, answer=None)
-                self.evidence.note(execute, workflow=asked.id, step=None, actor=actor, exchanges=[asks])
+                self.evidence.note(execute, workflow=asked.id, step=None, actor=actor, exchanges=[asks, *agreed])
+                kept = dumps({each.action: each.answer for each in agreed})
+                execute("INSERT INTO concord_workflow_asked VALUES (?, ?, ?)", (asked.id, asker, kept))
                 tell(execute, asked.id, "workflow.started", {"kind": asked.kind})
             return Begun(_required(execute, asked.id), bool(rows))
 
@@ -82,6 +97,18 @@ class WorkflowStore:
         """Return a workflow."""
         with self.database.transaction() as execute:
             return _found(execute, workflow)
+
+    def asked(self, workflows: Sequence[str]) -> Mapping[str, Asked]:
+        """Return workflow → what is kept of its request."""
+        if not workflows:
+            return {}
+        marks = ", ".join("?" * len(workflows))
+        with self.database.transaction() as execute:
+            rows = execute(
+                f"SELECT workflow, asker, agreed FROM concord_workflow_asked WHERE workflow IN ({marks})",  # noqa: S608 - our own names
+                tuple(workflows),
+            )
+        return {workflow: Asked(asker=asker, agreed=loads(agreed)) for workflow, asker, agreed in rows}
 
     def steps(self, workflows: Sequence[str]) -> Mapping[str, Sequence[StepRecord]]:
         """Return workflow → its steps in order."""

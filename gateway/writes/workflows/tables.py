@@ -43,6 +43,9 @@ CREATE TABLE IF NOT EXISTS concord_workflow_event (
     is_told integer NOT NULL
 );
 CREATE INDEX IF NOT EXISTS concord_workflow_event_untold ON concord_workflow_event (is_told, seq);
+CREATE TABLE IF NOT EXISTS concord_workflow_asked (
+    workflow text PRIMARY KEY, asker text, agreed text NOT NULL
+);
 CREATE TABLE IF NOT EXISTS concord_workflow_worker (id text PRIMARY KEY, lease_until double precision NOT NULL);
 """
 """`backward_from`: the generation, and all after it, that begin with undoing; 0 for a workflow that goes forward."""

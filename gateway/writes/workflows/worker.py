@@ -10,7 +10,9 @@ import asyncio
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +25,8 @@ from gateway.writes.workflows.store import WorkflowStore
 
 _LOG = logging.getLogger("concord.workflows")
 _LOOK_S = 0.2
+_SHORTEST_S = 0.1
+"""Between two tries of a step, whatever happens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +59,9 @@ class Worker:
         self._store = store
         self._loop = asyncio.get_running_loop()
         self._stopping = threading.Event()
+        # Guards what was heard of, and wakes the runs that wait for it.
+        self._told = threading.Condition()
+        self._heard: Counter[str] = Counter()
         self._launching = threading.Lock()
         self._engine: Any = None
         self._run: Callable[[str, int], str] | None = None
@@ -84,6 +91,8 @@ class Worker:
     async def aclose(self) -> None:
         """Stop between two tries, and leave the rest to other workers, or to the next start."""
         self._stopping.set()
+        with self._told:
+            self._told.notify_all()
         try:
             await asyncio.to_thread(self._store.end_lease, self.id)
         except StoreFailed as error:
@@ -91,10 +100,28 @@ class Worker:
         if self._engine is not None:
             await asyncio.to_thread(self._engine.destroy, workflow_completion_timeout_sec=1, destroy_registry=True)
 
-    def wait(self, seconds: float) -> None:
-        """Pause a run; raises `Superseded` where the worker stops."""
-        if self._stopping.wait(seconds):
+    def wait(self, seconds: float, awaits: frozenset[str] = frozenset(), since: int = 0) -> None:
+        """Pause a run, or until it is told of an event that it awaits; raises `Superseded` where the worker stops."""
+        until = time.monotonic() + seconds
+        if self._stopping.wait(min(seconds, _SHORTEST_S)):  # a storm of events is no reason for a storm of requests
             raise Superseded(self.id)
+        with self._told:
+            while (
+                not self._stopping.is_set() and self.heard(awaits) == since and (left := until - time.monotonic()) > 0
+            ):
+                self._told.wait(left)
+        if self._stopping.is_set():
+            raise Superseded(self.id)
+
+    def heard(self, awaits: frozenset[str]) -> int:
+        """Return how many events of these types this worker was told of."""
+        return sum(self._heard[each] for each in awaits)
+
+    def hear(self, types: Iterable[str]) -> None:
+        """Tell of events that happened: what waits for one of these types is tried again."""
+        with self._told:
+            self._heard.update(types)
+            self._told.notify_all()
 
     def on_loop(self, work: Any) -> Any:
         """Await something on the event loop, from a run's thread."""
