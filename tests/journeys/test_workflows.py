@@ -96,10 +96,14 @@ async def settled(product, workflow: str) -> dict[str, Any]:
 
 def told_of(product, workflow: dict[str, Any]) -> list[str]:
     """The types of the events about a workflow, in order, once its end is told."""
-    query = "{ events(last: 100) { edges { node { type workflow { id } } } } }"
+    # Only these: hundreds of other events may come between two of them, while systems tell what they hold.
+    kinds = [f"concord.workflow.{name}.v1" for name in ("started", "step_failed", "completed", "compensated")]
+    query = (
+        "query($t: [String!]) { events(last: 200, filter: { types: $t }) { edges { node { type workflow { id } } } } }"
+    )
     deadline = time.monotonic() + 60
     while True:
-        nodes = [edge["node"] for edge in product.data(query)["events"]["edges"]]
+        nodes = [edge["node"] for edge in product.data(query, {"t": kinds})["events"]["edges"]]
         found = [node["type"] for node in nodes if node["workflow"] == {"id": workflow["id"]}]
         if found and found[-1] in ("concord.workflow.completed.v1", "concord.workflow.compensated.v1"):
             return [name.removeprefix("concord.").removesuffix(".v1") for name in found]
