@@ -35,7 +35,7 @@ test: install-test check ## format, lint, layering, types and every test, on rea
 
 test-systems: install-test ## every adaptor against every third-party system, and the journeys with each CRM
 	@CONCORD_TEST_SYSTEMS=all $(BIN)/pytest tests/crm tests/billing tests/erp tests/identity tests/systems \
-		tests/crashes/test_single_writes_in_doubt.py $(ARGS)
+		tests/crashes/test_single_writes_in_doubt.py tests/journeys/test_own_systems.py $(ARGS)
 	@CONCORD_CRM_VENDOR=salesforce CONCORD_CRM_SANDBOX_VENDOR=salesforce \
 		$(BIN)/pytest tests/journeys/test_consumers.py tests/journeys/test_writes.py $(ARGS)
 
@@ -134,6 +134,10 @@ bench-writes: install-test ## what an idempotency key adds to a write, and workf
 
 bench-vendors: install ## count what the consumers' operations over a thousand customers cost each system of record
 	@$(BIN)/python -m bench.vendors $(ARGS)
+
+.PHONY: bench-systems
+bench-systems: install-test ## the same of systems that nobody here wrote: backlot, simple-mockforce, localstripe, Tryton: ARGS=1000
+	@PYTHONPATH=tests/systems:tests/crm:tests/billing:tests/erp:tests/kit:. $(BIN)/python tests/systems/costs.py $(ARGS)
 
 profile: install ## draw a flame graph of the gateway under load into .concord/bench
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt --editable '.[bench]'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import signal
 from collections.abc import Iterator
@@ -94,7 +95,10 @@ def _process_plans(settings: Settings, config: Path, sandbox: dict[str, int | No
 
     _check_order(settings, config)
     for name, process in settings.processes.items():
-        environment = {key: _resolve(value, settings, name) for key, value in process.environment.items()}
+        # As with all settings, what stands in the environment counts more than what stands in the file.
+        environment = {
+            key: os.environ.get(key) or _resolve(value, settings, name) for key, value in process.environment.items()
+        }
         prefix = process_prefix(process)
         environment |= {f"{prefix}PORT": str(process.port), f"{prefix}STATE_DIR": str(directory / name)}
         if process.module.endswith(".sandbox"):

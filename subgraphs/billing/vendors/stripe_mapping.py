@@ -47,8 +47,8 @@ from subgraphs.billing.records import (
     Price,
     Product,
     UsageKind,
-    months_between,
 )
+from subgraphs.billing.vendors.stripe_agreed import agreed_limits, agreed_term, whole_number
 from subgraphs.billing.vendors.stripe_wire import day, instant, major_amount
 from subgraphs.kit.system_error import VendorBadResponseError
 
@@ -78,7 +78,6 @@ DOCUMENT_STATUS = {
 }
 INTERVAL = {interval.value.lower(): interval for interval in BillingInterval}
 PAYMENT_METHOD = {"card": PaymentMethodKind.CARD, "sepa_debit": PaymentMethodKind.SEPA_DEBIT}
-_ONE_DAY = dt.timedelta(days=1)
 _BROKEN = (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError, OverflowError)
 _P = ParamSpec("_P")
 _RecordT = TypeVar("_RecordT")
@@ -193,7 +192,7 @@ def contract_record(doc: StripeDoc, today: dt.date) -> Contract:
     status = STATUS.get(str(doc.get("status")), ContractStatus.UNKNOWN)
     if doc.get("pause_collection") and status is ContractStatus.ACTIVE:
         status = ContractStatus.PAUSED
-    term_starts_on, ends_on = _term(metadata, starts_on, today if auto_renews else None)
+    term_starts_on, ends_on = agreed_term(metadata, starts_on, today if auto_renews else None)
     ended_on = day(doc["ended_at"]) if doc.get("ended_at") else None
     if status is ContractStatus.CANCELLED and ended_on and ends_on and ended_on > ends_on:
         status = ContractStatus.EXPIRED
@@ -210,7 +209,7 @@ def contract_record(doc: StripeDoc, today: dt.date) -> Contract:
         term_starts_on=term_starts_on,
         ends_on=ends_on,
         auto_renews=auto_renews,
-        notice_days=_whole(metadata.get("notice_days")),
+        notice_days=whole_number(metadata.get("notice_days")),
         trial_ends_on=day(doc["trial_end"]) if doc.get("trial_end") else None,
         cancellation=Cancellation(
             effective_on=day(ends_at),
@@ -222,7 +221,7 @@ def contract_record(doc: StripeDoc, today: dt.date) -> Contract:
         resumes_on=day(resumes_at) if resumes_at else None,
         period=_cycle(doc),
         items=items,
-        limits=_limits(metadata),
+        limits=agreed_limits(metadata),
         granted_feature=metadata.get("granted_feature"),
         schedule=doc["schedule"] if isinstance(doc.get("schedule"), str) else None,
         created_at=instant(doc["created"]),
@@ -237,7 +236,7 @@ def draft_contract_record(doc: StripeDoc, prices: Mapping[str, StripeDoc]) -> Co
     metadata = doc.get("metadata") or {}
     phase = doc["phases"][0]
     starts_on = day(phase["start_date"])
-    term_starts_on, ends_on = _term(metadata, starts_on, None)
+    term_starts_on, ends_on = agreed_term(metadata, starts_on, None)
     return Contract(
         id=doc["id"],
         number=metadata.get("contract_number") or doc["id"],
@@ -248,7 +247,7 @@ def draft_contract_record(doc: StripeDoc, prices: Mapping[str, StripeDoc]) -> Co
         term_starts_on=term_starts_on,
         ends_on=ends_on,
         auto_renews=doc["end_behavior"] == "release",
-        notice_days=_whole(metadata.get("notice_days")),
+        notice_days=whole_number(metadata.get("notice_days")),
         trial_ends_on=None,
         cancellation=None,
         resumes_on=None,
@@ -262,7 +261,7 @@ def draft_contract_record(doc: StripeDoc, prices: Mapping[str, StripeDoc]) -> Co
             for place, item in enumerate(phase["items"])
             if _id(item["price"]) in prices
         ),
-        limits=_limits(metadata),
+        limits=agreed_limits(metadata),
         granted_feature=None,
         schedule=doc["id"],
         created_at=instant(doc["created"]),
@@ -362,43 +361,11 @@ def _cycle(doc: StripeDoc) -> tuple[dt.datetime, dt.datetime]:
     return instant(longest["current_period_start"]), instant(longest["current_period_end"])
 
 
-def _term(metadata: Mapping[str, str], starts_on: dt.date, today: dt.date | None) -> tuple[dt.date, dt.date | None]:
-    """Return the first and last day of the term that holds `today`; the agreed one without `today`."""
-    try:
-        end = dt.date.fromisoformat(metadata.get("term_ends_on", ""))
-        start = dt.date.fromisoformat(metadata.get("term_starts_on", "")) if "term_starts_on" in metadata else starts_on
-    except ValueError:
-        return starts_on, None
-    months = months_between(start, end + _ONE_DAY)
-    while today is not None and end < today and months > 0:
-        start, end = end + _ONE_DAY, add_months(end + _ONE_DAY, months) - _ONE_DAY
-    return start, end
-
-
-def add_months(on: dt.date, months: int) -> dt.date:
-    """Return the day `months` later, or the last of its month where that day does not exist."""
-    year, month = divmod(on.year * 12 + on.month - 1 + months, 12)
-    return dt.date(year, month + 1, min(on.day, calendar.monthrange(year, month + 1)[1]))
-
-
-def _whole(text: str | None) -> int:
-    """Return a number that people may have mistyped; 0 for anything else."""
-    return int(text) if text is not None and text.isascii() and text.isdecimal() else 0
-
-
 def _reason(feedback: str | None) -> CancellationReason | None:
     if feedback is None:
         return None
     known = {reason.value.lower(): reason for reason in CancellationReason}
     return known.get(feedback, CancellationReason.OTHER)
-
-
-def _limits(metadata: Mapping[str, str]) -> dict[str, int | None]:
-    return {
-        key.removeprefix("limit."): int(value)
-        for key, value in metadata.items()
-        if key.startswith("limit.") and value.isdecimal()
-    }
 
 
 def _id(value: Any) -> str:

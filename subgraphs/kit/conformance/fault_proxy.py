@@ -58,6 +58,8 @@ class FaultProxy:
     port: int = 0
     forwarded: list[str] = field(default_factory=list)
     """Method and path of each request that reached the vendor."""
+    received_bytes: int = 0
+    """Of the vendor's answers, heads included."""
     _faults: deque[Fault] = field(default_factory=deque)
 
     @property
@@ -128,7 +130,9 @@ class FaultProxy:
             head = re.sub(rb"\r\nhost: *[^\r]*", b"\r\nHost: " + address.netloc.encode(), head, flags=re.IGNORECASE)
             writer.write(head[:-2] + b"Connection: close\r\n\r\n" + body)
             await writer.drain()
-            return await reader.read()
+            answer = await reader.read()
+            self.received_bytes += len(answer)
+            return answer
         finally:
             writer.close()
 
