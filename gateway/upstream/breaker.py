@@ -47,9 +47,9 @@ class CircuitBreaker:
     def __init__(self, inner: SubgraphClient, limits: BreakerLimits | None = None) -> None:
         self._inner = inner
         self._limits = limits or BreakerLimits()
-        self._ends: deque[_Slice] = deque()
-        self._fetched = 0
-        self._failures = 0
+        self._last = _Slice(float("-inf"))
+        self._ends: deque[_Slice] = deque([self._last])
+        """The slices of the window, the last one last."""
         self.open_until: float | None = None
         """Until when fetches are refused; None while the breaker is closed."""
         self._is_probing = False
@@ -62,12 +62,12 @@ class CircuitBreaker:
     @property
     def fetched(self) -> int:
         """Fetches that ended within the window, as far as it was looked at."""
-        return self._fetched
+        return sum(each.fetched for each in self._ends)
 
     @property
     def failures(self) -> int:
         """Those of them that failed."""
-        return self._failures
+        return sum(each.failures for each in self._ends)
 
     async def fetch(self, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
         """Fetch; raises SubgraphFailure with SYSTEM_CIRCUIT_OPEN while open."""
@@ -101,27 +101,27 @@ class CircuitBreaker:
         if is_probe:
             self.open_until = now + self._limits.open_s if is_failure else None
             return
-        ends = self._ends
-        if not ends or now >= ends[-1].until:
-            while ends and ends[0].until <= now - self._limits.window_s:
-                old = ends.popleft()
-                self._fetched -= old.fetched
-                self._failures -= old.failures
-            ends.append(_Slice(now + self._limits.window_s / 10))
-        ends[-1].fetched += 1
-        self._fetched += 1
+        self.note_success(now)
         if not is_failure:
             return
-        ends[-1].failures += 1
-        self._failures += 1
-        if (
-            self.open_until is None
-            and self._fetched >= self._limits.least
-            and self._failures >= self._limits.ratio * self._fetched
-        ):
+        self._last.failures += 1
+        fetched, failures = self.fetched, self.failures
+        if self.open_until is None and fetched >= self._limits.least and failures >= self._limits.ratio * fetched:
             self.open_until = now + self._limits.open_s
-            ends.clear()
-            self._fetched = self._failures = 0
+            self._ends.clear()
+            self._begin_slice(now)
+
+    def note_success(self, now: float) -> None:
+        """Note that a fetch ended well that was no probe, as nearly all do."""
+        if now >= self._last.until:
+            self._begin_slice(now)
+        self._last.fetched += 1
+
+    def _begin_slice(self, now: float) -> None:
+        while self._ends and self._ends[0].until <= now - self._limits.window_s:
+            self._ends.popleft()
+        self._last = _Slice(now + self._limits.window_s / 10)
+        self._ends.append(self._last)
 
     def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SourceEvent, None]:
         """Streams pass."""

@@ -35,20 +35,21 @@ class Bulkhead:
         self.free = most
         """Places that nobody has."""
         self._most_waiting = most_waiting
-        self._waiting: deque[Place] = deque()
+        self.waiting: deque[Place] = deque()
+        """Whose turn it is when one is given back."""
 
     @property
     def has_room(self) -> bool:
         """Whether another fetch may run, or wait until it may."""
-        return self.free > 0 or len(self._waiting) < self._most_waiting
+        return self.free > 0 or len(self.waiting) < self._most_waiting
 
     def wait(self, place: Place) -> None:
         """Set a place's result, None, when it is its turn. Whoever waits for it gives it back, or forgets it before."""
-        self._waiting.append(place)
+        self.waiting.append(place)
 
     def forget(self, place: Place) -> None:
         """Let a place wait no more."""
-        self._waiting.remove(place)
+        self.waiting.remove(place)
 
     async def fetch(self, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
         """Fetch when there is a place; raises SubgraphFailure with SYSTEM_CIRCUIT_OPEN or SYSTEM_TIMEOUT."""
@@ -63,20 +64,20 @@ class Bulkhead:
 
     def leave(self) -> None:
         """Give a place back: it is whoever's has waited longest."""
-        while self._waiting:
-            place = self._waiting.popleft()
+        while self.waiting:
+            place = self.waiting.popleft()
             if not place.done():
                 place.set_result(None)
                 return
         self.free += 1
 
     async def _wait(self, context: RequestContext) -> None:
-        if len(self._waiting) >= self._most_waiting:
+        if len(self.waiting) >= self._most_waiting:
             raise SubgraphFailure(
                 "SYSTEM_CIRCUIT_OPEN", "bulkhead full", is_sent=False, trips_breaker=False, retry_after_ms=1000
             )
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(place)
+        self.waiting.append(place)
         try:
             async with asyncio.timeout_at(context.deadline):
                 await place
@@ -84,8 +85,8 @@ class Bulkhead:
             if place.done() and not place.cancelled():
                 # Given a place and called off at once: it is the next one's.
                 self.leave()
-            elif place in self._waiting:
-                self._waiting.remove(place)
+            elif place in self.waiting:
+                self.waiting.remove(place)
             if isinstance(error, TimeoutError):
                 raise no_place() from error
             raise

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from gateway.execution.merge import copy_json
 from gateway.execution.ports import (
     RequestContext,
@@ -25,14 +27,13 @@ class LeaderGone(Exception):  # noqa: N818 - a signal, never seen outside this m
     """Whoever fetched was cancelled; another one has to."""
 
 
-@dataclass(slots=True)
-class SharedFlight:
-    """A read that others may join until it ends."""
+class SharedFlight(Struct, eq=False):
+    """A read that others may join until it ends. A `Struct`, as others that each fetch makes: it is made in C."""
 
     deadline: float
-    landed: asyncio.Future[SubgraphAnswer] | None = None
+    landed: asyncio.Future[SubgraphAnswer] | None
     """Made by the first follower; most flights have none."""
-    followers: int = 0
+    followers: int
 
 
 Key = tuple[bytes, tuple[tuple[str, str], ...], str]
@@ -78,7 +79,7 @@ class Coalesced:
         return SubgraphAnswer(copy_json(answer.value))
 
     async def _lead(self, key: Key, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
-        flight = SharedFlight(context.deadline)
+        flight = SharedFlight(context.deadline, None, 0)
         self.flights[key] = flight
         try:
             answer = await self.inner.fetch(request, context)

@@ -30,7 +30,15 @@ from gateway.upstream.coalesce import Coalesced, Key, LeaderGone, SharedFlight
 from gateway.upstream.connection import Connection
 from gateway.upstream.deadline import Deadlined
 from gateway.upstream.headers import Headered
-from gateway.upstream.http import HTTP_HEADERS, HttpSubgraph, failure_of_transport, no_time_left, read_reply
+from gateway.upstream.http import (
+    HTTP_HEADERS,
+    PLAIN_JSON,
+    HttpSubgraph,
+    failure_of_transport,
+    no_time_left,
+    not_json,
+    read_reply,
+)
 from gateway.upstream.lean_transport import LeanTransport
 from gateway.upstream.retry import Retried
 from gateway.upstream.transport import HttpReply, NoAnswer, NotSent, TooLarge
@@ -59,10 +67,11 @@ class Direct:
         self._identify = http.identify
         self._transport = transport
         self._deadlined = deadlined
-        self._bulkhead = bulkhead
-        self._breaker = breaker
+        self.bulkhead = bulkhead
+        self.breaker = breaker
         self._retried = retried
-        self._coalesced = coalesced
+        self._budget = retried.budget
+        self.coalesced = coalesced
         self._headered = headered
         self._general = headered.inner
         self._keeps_entities = keeps_entities
@@ -75,53 +84,49 @@ class Direct:
         self.subscribe = headered.subscribe
         self.aclose = headered.aclose
 
+    # `begin` and `_Fetch.take` are long where many short functions would read better: each fetch of this process goes
+    # through both, and a call costs as much as most of what they do.
+
     def begin(self, request: SubgraphRequest, context: RequestContext, land: Landing) -> Flight | None:
         """Start a fetch: here where it is a common one, else in a task that goes through the policies."""
-        self._headered.add(request, context)
+        headers = self._headered.headers(request.headers, context.headers)
+        request.headers = headers
         if self._keeps_entities and request.entities:
             request.decode = orjson.loads  # whoever keeps entities looks into the answer, and asks for plain JSON
             return begin_in_task(self._general, request, context, land)
-        flights, bulkhead = self._coalesced.flights, self._bulkhead
-        key = (request.body, request.headers, context.caller.rights)
+        bulkhead, flights = self.bulkhead, self.coalesced.flights
         now = monotonic()
+        left_s = context.deadline - now
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
         if (
             request.kind is not OperationKind.QUERY
-            or key in flights
-            or self._breaker.open_until is not None
-            or context.deadline - now < self._deadlined.fair_s
-            or not bulkhead.has_room
-            or (lines := self._lines(request, context)) is None
+            or self.breaker.open_until is not None
+            or left_s < self._deadlined.fair_s
+            or not (bulkhead.free > 0 or bulkhead.has_room)
         ):
             return begin_in_task(self._general, request, context, land)
-        fetch = flights[key] = _Fetch(self, request, context, land, key, lines)
-        self._retried.budget.earn()
+        if self._identify is not None:
+            name, value = self._identify(context.caller)
+            lines = f"{lines}{name}: {value}\r\n"
+        key = (request.body, headers, context.caller.rights)
+        fetch = _Fetch(context.deadline, None, 0, self, request, context, land, key, lines)
+        if flights.setdefault(key, fetch) is not fetch:
+            return begin_in_task(self._general, request, context, land)  # which joins the one under way
+        if self._budget.tokens < self._budget.most:
+            self._budget.earn()
         if bulkhead.free > 0:
             bulkhead.free -= 1
-            self._begin(fetch)
+            self._begin(fetch, now)
         else:
             self._wait(fetch)
         return fetch
 
-    def _lines(self, request: SubgraphRequest, context: RequestContext) -> str | None:
-        """Return the header lines that policies added, or None where one can't be sent as it is."""
-        lines = ""
-        for name, value in request.headers:
-            if "\r" in value or "\n" in value or "\0" in value:
-                return None
-            lines += f"{name}: {value}\r\n"
-        if self._identify is not None:
-            name, value = self._identify(context.caller)
-            lines += f"{name}: {value}\r\n"
-        return lines
-
-    def _begin(self, fetch: _Fetch) -> None:
+    def _begin(self, fetch: _Fetch, now: float) -> None:
         """Send a fetch that has a place."""
         fetch.has_place = True
-        now = monotonic()
-        request, context = fetch.request, fetch.context
-        left_s = min(context.deadline - now, self._deadlined.timeout_s)
+        left_s = min(fetch.context.deadline - now, self._deadlined.timeout_s)
         fetch.is_fair = left_s >= self._deadlined.fair_s
-        request.deadline = now + left_s
+        fetch.request.deadline = now + left_s
         connection = self._transport.take_idle(now)
         if connection is None:
             fetch.task = asyncio.get_running_loop().create_task(self._connect(fetch))
@@ -129,15 +134,15 @@ class Direct:
             self._send(fetch, connection, left_s)
 
     def _send(self, fetch: _Fetch, connection: Connection, left_s: float) -> None:
-        request = fetch.request
-        assert request.deadline is not None
+        deadline, body = fetch.request.deadline, fetch.key[0]
+        assert deadline is not None
         fetch.connection = connection
-        self._transport.watch(connection, request.deadline)
+        self._transport.watch(connection, deadline)
         head = (
             f"{self._start}x-correlation-id: {fetch.context.correlation_id}\r\n{fetch.lines}"
-            f"x-concord-deadline-ms: {max(1, int(left_s * 1000))}\r\ncontent-length: {len(request.body)}\r\n\r\n"
+            f"x-concord-deadline-ms: {max(1, int(left_s * 1000))}\r\ncontent-length: {len(body)}\r\n\r\n"
         )
-        connection.send(head.encode("latin-1", "replace") + request.body, fetch)
+        connection.send(head.encode("latin-1", "replace") + body, fetch)
 
     async def _connect(self, fetch: _Fetch) -> None:
         """Open a connection for a fetch, or wait for one."""
@@ -149,9 +154,9 @@ class Direct:
                 raise no_time_left()
             connection = await self._transport.connect(deadline)
         except NotSent as error:
-            self._fail(fetch, failure_of_transport(error))
+            self.fail(fetch, failure_of_transport(error))
         except SubgraphFailure as failed:
-            self._fail(fetch, failed)
+            self.fail(fetch, failed)
         except Exception as error:  # noqa: BLE001 - nobody awaits this task: whatever it is, whoever asked has to know
             fetch.task = None
             self._leave(fetch)
@@ -161,34 +166,13 @@ class Direct:
             fetch.task = None
             self._send(fetch, connection, deadline - loop.time())
 
-    def end(self, fetch: _Fetch, reply: HttpReply | Exception) -> None:
-        """Take a fetch's reply through the policies, the innermost first."""
-        now = monotonic()
-        connection, fetch.connection = fetch.connection, None
-        assert connection is not None
-        connection.finish()
-        self._transport.give_back(connection, now)
-        if not isinstance(reply, HttpReply):
-            assert isinstance(reply, NoAnswer | TooLarge)
-            self._fail(fetch, failure_of_transport(reply))
-            return
-        try:
-            answer = read_reply(reply, fetch.request)
-        except SubgraphFailure as failed:
-            self._fail(fetch, failed)
-            return
-        self._leave(fetch)
-        self._breaker.note(now, is_failure=False)
-        self._close(fetch, answer)
-        fetch.land(answer)
-
-    def _fail(self, fetch: _Fetch, failed: SubgraphFailure) -> None:
+    def fail(self, fetch: _Fetch, failed: SubgraphFailure) -> None:
         """Repeat a fetch that failed, where that helps."""
         if fetch.has_place:
             self._leave(fetch)
         if failed.code == "SYSTEM_TIMEOUT" and not fetch.is_fair:
             failed.trips_breaker = False
-        self._breaker.note(monotonic(), is_failure=failed.trips_breaker)
+        self.breaker.note(monotonic(), is_failure=failed.trips_breaker)
         fetch.task = asyncio.get_running_loop().create_task(self._repeat(fetch, failed))
 
     async def _repeat(self, fetch: _Fetch, failed: SubgraphFailure) -> None:
@@ -203,25 +187,24 @@ class Direct:
 
     def _leave(self, fetch: _Fetch) -> None:
         fetch.has_place = False
-        self._bulkhead.leave()
+        self.bulkhead.leave()
 
     def _close(self, fetch: _Fetch, outcome: SubgraphAnswer | SubgraphFailure | LeaderGone) -> None:
         """End what others may have joined."""
         fetch.is_done = True
-        self._coalesced.end(fetch.key, fetch, outcome)
+        self.coalesced.end(fetch.key, fetch, outcome)
 
     def call_off(self, fetch: _Fetch) -> None:
         """End a fetch that nobody wants any more."""
         self._close(fetch, LeaderGone())
         place = self._queued.pop(fetch, None)
         if place is not None:
-            self._bulkhead.forget(place)
+            self.bulkhead.forget(place)
             return
         if fetch.task is not None:
             fetch.task.cancel()
         elif fetch.connection is not None:
-            fetch.connection.finish()
-            self._transport.give_back(fetch.connection, 0.0)
+            fetch.connection.drop()
         if fetch.has_place:
             self._leave(fetch)
 
@@ -229,75 +212,82 @@ class Direct:
 
     def _wait(self, fetch: _Fetch) -> None:
         place = self._queued[fetch] = _Place(self, fetch)
-        self._bulkhead.wait(place)
+        self.bulkhead.wait(place)
         if self._late is None:
             self._late = asyncio.get_running_loop().call_at(fetch.deadline, self._end_late)
 
     def give_place(self, fetch: _Fetch) -> None:
         """Start a fetch that has waited."""
         self._queued.pop(fetch, None)
-        self._begin(fetch)
+        self._begin(fetch, monotonic())
 
     def _end_late(self) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
         for fetch in [each for each in self._queued if each.deadline <= now]:
-            self._bulkhead.forget(self._queued.pop(fetch))
-            self._fail(fetch, no_place())
+            self.bulkhead.forget(self._queued.pop(fetch))
+            self.fail(fetch, no_place())
         earliest = min((each.deadline for each in self._queued), default=None)
         self._late = None if earliest is None else loop.call_at(earliest, self._end_late)
 
 
-class _Fetch(SharedFlight):
+class _Fetch(SharedFlight, eq=False):
     """A common fetch under way, which others may join. Takes the answer from its connection."""
 
-    __slots__ = (
-        "_direct",
-        "connection",
-        "context",
-        "has_place",
-        "is_done",
-        "is_fair",
-        "key",
-        "land",
-        "lines",
-        "request",
-        "task",
-    )
+    direct: Direct
+    request: SubgraphRequest
+    context: RequestContext
+    land: Landing
+    key: Key
+    lines: str
+    connection: Connection | None = None
+    task: asyncio.Task[None] | None = None
+    """What connects for it, or repeats it once it has failed."""
+    is_fair: bool = True
+    """Whether the subgraph is to blame for being too slow."""
+    has_place: bool = False
+    is_done: bool = False
 
-    def __init__(
-        self, direct: Direct, request: SubgraphRequest, context: RequestContext, land: Landing, key: Key, lines: str
-    ) -> None:
-        self.deadline = context.deadline
-        self.landed = None
-        self.followers = 0
-        self._direct = direct
-        self.request = request
-        self.context = context
-        self.land = land
-        self.key = key
-        self.lines = lines
-        self.connection: Connection | None = None
-        self.task: asyncio.Task[None] | None = None
-        """What connects for it, or repeats it once it has failed."""
-        self.is_fair = True
-        """Whether the subgraph is to blame for being too slow."""
+    def take(self, reply: HttpReply, /) -> None:
+        """Take the reply through the policies, the innermost first."""
+        connection, self.connection = self.connection, None
+        assert connection is not None
+        direct, request = self.direct, self.request
+        try:
+            if reply.status == 200 and reply.headers.get("content-type") in PLAIN_JSON:
+                answer = SubgraphAnswer(request.decode(reply.body), reply.body)
+            else:
+                answer = read_reply(reply, request)
+        except SubgraphFailure as failed:
+            direct.fail(self, failed)
+            return
+        except ValueError as error:
+            direct.fail(self, not_json(error))
+            return
         self.has_place = False
-        self.is_done = False
+        self.is_done = True
+        bulkhead, flights = direct.bulkhead, direct.coalesced.flights
+        if bulkhead.waiting:
+            bulkhead.leave()
+        else:
+            bulkhead.free += 1
+        direct.breaker.note_success(connection.idle_since)
+        other = flights.pop(self.key, self)
+        if other is not self:
+            flights[self.key] = other  # a write has parted those who asked before from those who ask after it
+        if self.landed is not None:
+            direct.coalesced.end(self.key, self, answer)
+        self.land(answer)
 
-    __hash__ = object.__hash__
-
-    def done(self) -> bool:
-        return self.is_done
-
-    def set_result(self, result: HttpReply | Exception, /) -> None:
-        self._direct.end(self, result)
-
-    set_exception = set_result
+    def fail(self, error: NoAnswer | TooLarge, /) -> None:
+        """Repeat the fetch, where that helps."""
+        self.connection = None
+        self.direct.fail(self, failure_of_transport(error))
 
     def cancel(self) -> None:
+        """Stop it."""
         if not self.is_done:
-            self._direct.call_off(self)
+            self.direct.call_off(self)
 
 
 class _Place:

@@ -45,12 +45,18 @@ class Headered:
 
     def add(self, request: SubgraphRequest, context: RequestContext) -> SubgraphRequest:
         """Add the headers to a request, and return it."""
-        given = context.headers
-        forwarded = [(name, given[name]) for name in self._forwarded if name in given]
-        if forwarded or self._fixed:
-            # In place: a request is made for one fetch, and what repeats it is inside.
-            request.headers = (*request.headers, *self._fixed, *forwarded)
+        # In place: a request is made for one fetch, and what repeats it is inside.
+        request.headers = self.headers(request.headers, context.headers)
         return request
+
+    def headers(self, own: Iterable[tuple[str, str]], given: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+        """Return a request's own headers with the others; `given` are the client's."""
+        found = [*own, *self._fixed]
+        for name in self._forwarded:
+            value = given.get(name)
+            if value is not None:
+                found.append((name, value))
+        return tuple(found)
 
     async def aclose(self) -> None:
         """Close the client inside."""

@@ -19,6 +19,11 @@ ACCEPT = "application/graphql-response+json, application/json;q=0.9"
 HTTP_HEADERS = (("content-type", "application/json"), ("accept", ACCEPT))
 """Headers of every fetch."""
 
+PLAIN_JSON = frozenset(
+    f"application/{name}json{charset}" for name in ("", "graphql-response+") for charset in ("", "; charset=utf-8")
+)
+"""Content types that nearly all answers have."""
+
 Identify = Callable[[CallerView], tuple[str, str]]
 """Returns the header, name in lower case and value, that tells the subgraph for whom it is asked."""
 
@@ -121,7 +126,12 @@ def _decoded(body: bytes, request: SubgraphRequest) -> Any:
     try:
         return request.decode(body)
     except ValueError as error:
-        raise SubgraphFailure("SYSTEM_BAD_RESPONSE", f"not JSON: {error}", is_sent=True) from error
+        raise not_json(error) from error
+
+
+def not_json(error: ValueError) -> SubgraphFailure:
+    """Return what a body means that is not what its content type says."""
+    return SubgraphFailure("SYSTEM_BAD_RESPONSE", f"not JSON: {error}", is_sent=True)
 
 
 @lru_cache(maxsize=256)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from time import monotonic
 from urllib.parse import urlsplit
 
-from gateway.upstream.connection import Connection, KnownHeads
-from gateway.upstream.transport import HeaderPairs, HttpReply, NoAnswer, NotSent
-
-_EARLY_S = 0.005
-
+from gateway.upstream.connection import Connection
+from gateway.upstream.reading import KnownHeads
+from gateway.upstream.transport import HeaderPairs, HttpReply, NoAnswer, NotSent, TooLarge
 
 _SWEEP_S = 0.01
 """How late a request's end may be noticed."""
@@ -42,14 +41,13 @@ class LeanTransport:
         self._port = parts.port or 80
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self.start = f"POST {target} HTTP/1.1\r\nhost: {parts.netloc.rpartition('@')[2]}\r\n"
-        self._max_bytes = max_bytes
         self._keep_alive_s = keep_alive_s
         self._free = max_connections
         """How many more connections may be opened."""
         self._idle: list[Connection] = []
         self._open: set[Connection] = set()
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._known = KnownHeads()
+        self._known = KnownHeads(max_bytes)
         self._sweeper: asyncio.TimerHandle | None = None
         """One timer looks after all requests, since one for each costs as much as parsing its answer."""
         self._sweeps_at = float("inf")
@@ -58,17 +56,17 @@ class LeanTransport:
         """Send and return the whole answer. Raises NotSent, NoAnswer or TooLarge."""
         request = self._request(headers, body)
         loop = asyncio.get_running_loop()
-        now = loop.time()
+        now = monotonic()
         deadline = now + timeout_s
         connection = self.take_idle(now) or await self.connect(deadline)
         self.watch(connection, deadline)
-        answer: asyncio.Future[HttpReply] = loop.create_future()
+        answer = _Awaited(loop.create_future())
         connection.send(request, answer)
         try:
-            return await answer
+            return await answer.future
         finally:
-            connection.finish()
-            self.give_back(connection, loop.time())
+            if not answer.is_told:
+                connection.drop()
 
     def watch(self, connection: Connection, deadline: float) -> None:
         """See that what the connection is about to be used for ends in time."""
@@ -117,18 +115,17 @@ class LeanTransport:
         idle = self._idle
         while idle:
             connection = idle.pop()
-            if connection.is_usable and now - connection.idle_since < self._keep_alive_s:
+            line = connection.line
+            if line is not None and now - connection.idle_since < self._keep_alive_s and not line.is_closing():
                 return connection
             connection.close()
         return None
 
-    def give_back(self, connection: Connection, now: float) -> None:
-        """Take a connection back whose request has ended."""
-        if not connection.is_usable:
-            return
-        connection.idle_since = now
+    def _give_back(self, connection: Connection) -> None:
+        """Take a connection back whose request was answered."""
         self._idle.append(connection)
-        self._wake_one()
+        if self._waiting:
+            self._wake_one()
 
     async def connect(self, deadline: float) -> Connection:
         """Open a connection, or wait until there is a free one."""
@@ -150,7 +147,7 @@ class LeanTransport:
         self._free -= 1
         try:
             _, connection = await asyncio.get_running_loop().create_connection(
-                lambda: Connection(self._max_bytes, self._lost, self._known), self._host, self._port
+                lambda: Connection(self._known, self._give_back, self._lost), self._host, self._port
             )
         except BaseException:
             self._free += 1
@@ -187,3 +184,23 @@ class LeanTransport:
             if not place.done():
                 place.set_result(None)
                 return
+
+
+class _Awaited:
+    """An answer that somebody awaits."""
+
+    __slots__ = ("future", "is_told")
+
+    def __init__(self, future: asyncio.Future[HttpReply]) -> None:
+        self.future = future
+        self.is_told = False
+
+    def take(self, reply: HttpReply) -> None:
+        self.is_told = True
+        if not self.future.done():
+            self.future.set_result(reply)
+
+    def fail(self, error: NoAnswer | TooLarge) -> None:
+        self.is_told = True
+        if not self.future.done():
+            self.future.set_exception(error)

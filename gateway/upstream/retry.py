@@ -26,18 +26,19 @@ class RetryBudget:
 
     def __init__(self, *, ratio: float = 0.2, most: float = 10.0) -> None:
         self._ratio = ratio
-        self._most = most
-        self._tokens = most
+        self.most = most
+        self.tokens = most
+        """What there is to spend: `most` as long as hardly anything fails."""
 
     def earn(self) -> None:
         """Note a first attempt."""
-        self._tokens = min(self._most, self._tokens + self._ratio)
+        self.tokens = min(self.most, self.tokens + self._ratio)
 
     def spend(self) -> bool:
         """Take the price of one repetition; False where there is too little."""
-        if self._tokens < 1:
+        if self.tokens < 1:
             return False
-        self._tokens -= 1
+        self.tokens -= 1
         return True
 
 
