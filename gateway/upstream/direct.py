@@ -10,6 +10,7 @@ closed, a failure) it leaves to the policies.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from time import monotonic  # event loops' clock; asking which loop runs costs a system call, and more than the time
 
 import orjson
@@ -73,7 +74,9 @@ class Direct:
         self._budget = retried.budget
         self.coalesced = coalesced
         self._headered = headered
-        self._general = headered.inner
+        self._fixed = headered.fixed
+        self._fixed_lines = _lines(headered.fixed)
+        self._forwarded = headered.forwarded
         self._keeps_entities = keeps_entities
         self._start = transport.start + "".join(f"{name}: {value}\r\n" for name, value in HTTP_HEADERS)
         self._queued: dict[_Fetch, _Place] = {}
@@ -89,29 +92,35 @@ class Direct:
 
     def begin(self, request: SubgraphRequest, context: RequestContext, land: Landing) -> Flight | None:
         """Start a fetch: here where it is a common one, else in a task that goes through the policies."""
-        headers = self._headered.headers(request.headers, context.headers)
-        request.headers = headers
-        if self._keeps_entities and request.entities:
-            request.decode = orjson.loads  # whoever keeps entities looks into the answer, and asks for plain JSON
-            return begin_in_task(self._general, request, context, land)
-        bulkhead, flights = self.bulkhead, self.coalesced.flights
+        bulkhead = self.bulkhead
         now = monotonic()
         left_s = context.deadline - now
-        lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
         if (
             request.kind is not OperationKind.QUERY
+            or request.headers
+            or (self._keeps_entities and request.entities)
             or self.breaker.open_until is not None
             or left_s < self._deadlined.fair_s
             or not (bulkhead.free > 0 or bulkhead.has_room)
+            or (lines := self._fixed_lines) is None
         ):
-            return begin_in_task(self._general, request, context, land)
+            return self._begin_in_task(request, context, land)
+        headers, given, caller = self._fixed, context.headers, context.caller
+        for name in self._forwarded:
+            value = given.get(name)
+            if value is not None:
+                if "\n" in value or "\r" in value or "\0" in value:
+                    return self._begin_in_task(request, context, land)
+                headers = (*headers, (name, value))
+                lines = f"{lines}{name}: {value}\r\n"
         if self._identify is not None:
-            name, value = self._identify(context.caller)
+            name, value = self._identify(caller)
             lines = f"{lines}{name}: {value}\r\n"
-        key = (request.body, headers, context.caller.rights)
+        key = (request.body, headers, caller.rights)
         fetch = _Fetch(context.deadline, None, 0, self, request, context, land, key, lines)
-        if flights.setdefault(key, fetch) is not fetch:
-            return begin_in_task(self._general, request, context, land)  # which joins the one under way
+        if self.coalesced.flights.setdefault(key, fetch) is not fetch:
+            return self._begin_in_task(request, context, land)  # which joins the one that is under way
+        request.headers = headers
         if self._budget.tokens < self._budget.most:
             self._budget.earn()
         if bulkhead.free > 0:
@@ -121,36 +130,41 @@ class Direct:
             self._wait(fetch)
         return fetch
 
+    def _begin_in_task(self, request: SubgraphRequest, context: RequestContext, land: Landing) -> Flight:
+        if self._keeps_entities and request.entities:
+            request.decode = orjson.loads  # whoever keeps entities looks into the answer, and asks for plain JSON
+        return begin_in_task(self._headered, request, context, land)
+
     def _begin(self, fetch: _Fetch, now: float) -> None:
         """Send a fetch that has a place."""
         fetch.has_place = True
-        left_s = min(fetch.context.deadline - now, self._deadlined.timeout_s)
-        fetch.is_fair = left_s >= self._deadlined.fair_s
-        fetch.request.deadline = now + left_s
+        left_s = fetch.deadline - now
+        if left_s > self._deadlined.timeout_s:
+            left_s = self._deadlined.timeout_s
+        elif left_s < self._deadlined.fair_s:
+            fetch.is_fair = False
         connection = self._transport.take_idle(now)
         if connection is None:
-            fetch.task = asyncio.get_running_loop().create_task(self._connect(fetch))
+            fetch.task = asyncio.get_running_loop().create_task(self._connect(fetch, now + left_s))
         else:
-            self._send(fetch, connection, left_s)
+            self._send(fetch, connection, now, left_s)
 
-    def _send(self, fetch: _Fetch, connection: Connection, left_s: float) -> None:
-        deadline, body = fetch.request.deadline, fetch.key[0]
-        assert deadline is not None
+    def _send(self, fetch: _Fetch, connection: Connection, now: float, left_s: float) -> None:
+        body = fetch.key[0]
         fetch.connection = connection
-        self._transport.watch(connection, deadline)
+        connection.deadline = now + left_s
+        if connection.deadline < self._transport.sweeps_at:
+            self._transport.watch(connection.deadline)
         head = (
             f"{self._start}x-correlation-id: {fetch.context.correlation_id}\r\n{fetch.lines}"
-            f"x-concord-deadline-ms: {max(1, int(left_s * 1000))}\r\ncontent-length: {len(body)}\r\n\r\n"
+            f"x-concord-deadline-ms: {int(left_s * 1000) or 1}\r\ncontent-length: {len(body)}\r\n\r\n"
         )
         connection.send(head.encode("latin-1", "replace") + body, fetch)
 
-    async def _connect(self, fetch: _Fetch) -> None:
-        """Open a connection for a fetch, or wait for one."""
-        loop = asyncio.get_running_loop()
-        deadline = fetch.request.deadline
-        assert deadline is not None
+    async def _connect(self, fetch: _Fetch, deadline: float) -> None:
+        """Open a connection for a fetch, or wait for one, until a time of the event loop's clock."""
         try:
-            if deadline <= loop.time():
+            if deadline <= monotonic():
                 raise no_time_left()
             connection = await self._transport.connect(deadline)
         except NotSent as error:
@@ -164,7 +178,8 @@ class Direct:
             fetch.land(error)
         else:
             fetch.task = None
-            self._send(fetch, connection, deadline - loop.time())
+            now = monotonic()
+            self._send(fetch, connection, now, max(0.0, deadline - now))
 
     def fail(self, fetch: _Fetch, failed: SubgraphFailure) -> None:
         """Repeat a fetch that failed, where that helps."""
@@ -229,6 +244,12 @@ class Direct:
             self.fail(fetch, no_place())
         earliest = min((each.deadline for each in self._queued), default=None)
         self._late = None if earliest is None else loop.call_at(earliest, self._end_late)
+
+
+def _lines(headers: Sequence[tuple[str, str]]) -> str | None:
+    """Return headers as lines, or None where one can't be sent as it is."""
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    return lines if lines.count("\n") == lines.count("\r") == len(headers) and "\0" not in lines else None
 
 
 class _Fetch(SharedFlight, eq=False):

@@ -30,8 +30,8 @@ class Headered:
 
     def __init__(self, inner: SubgraphClient, *, fixed: Mapping[str, str], forwarded: Iterable[str]) -> None:
         self.inner = inner
-        self._fixed = tuple((name.lower(), value) for name, value in fixed.items())
-        self._forwarded = tuple(
+        self.fixed = tuple((name.lower(), value) for name, value in fixed.items())
+        self.forwarded = tuple(
             name for name in map(str.lower, forwarded) if name not in _OURS and not name.startswith(_OURS_BY_PREFIX)
         )
 
@@ -45,18 +45,12 @@ class Headered:
 
     def add(self, request: SubgraphRequest, context: RequestContext) -> SubgraphRequest:
         """Add the headers to a request, and return it."""
-        # In place: a request is made for one fetch, and what repeats it is inside.
-        request.headers = self.headers(request.headers, context.headers)
+        given = context.headers
+        forwarded = [(name, given[name]) for name in self.forwarded if name in given]
+        if forwarded or self.fixed:
+            # In place: a request is made for one fetch, and what repeats it is inside.
+            request.headers = (*request.headers, *self.fixed, *forwarded)
         return request
-
-    def headers(self, own: Iterable[tuple[str, str]], given: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-        """Return a request's own headers with the others; `given` are the client's."""
-        found = [*own, *self._fixed]
-        for name in self._forwarded:
-            value = given.get(name)
-            if value is not None:
-                found.append((name, value))
-        return tuple(found)
 
     async def aclose(self) -> None:
         """Close the client inside."""

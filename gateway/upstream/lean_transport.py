@@ -50,7 +50,8 @@ class LeanTransport:
         self._known = KnownHeads(max_bytes)
         self._sweeper: asyncio.TimerHandle | None = None
         """One timer looks after all requests, since one for each costs as much as parsing its answer."""
-        self._sweeps_at = float("inf")
+        self.sweeps_at = float("inf")
+        """When it looks next; deadlines after that need no `watch`."""
 
     async def post(self, headers: HeaderPairs, body: bytes, timeout_s: float) -> HttpReply:
         """Send and return the whole answer. Raises NotSent, NoAnswer or TooLarge."""
@@ -59,7 +60,8 @@ class LeanTransport:
         now = monotonic()
         deadline = now + timeout_s
         connection = self.take_idle(now) or await self.connect(deadline)
-        self.watch(connection, deadline)
+        connection.deadline = deadline
+        self.watch(deadline)
         answer = _Awaited(loop.create_future())
         connection.send(request, answer)
         try:
@@ -68,10 +70,9 @@ class LeanTransport:
             if not answer.is_told:
                 connection.drop()
 
-    def watch(self, connection: Connection, deadline: float) -> None:
-        """See that what the connection is about to be used for ends in time."""
-        connection.deadline = deadline
-        if deadline < self._sweeps_at:
+    def watch(self, deadline: float) -> None:
+        """See that what a connection is about to be used for, and whose `deadline` this is, ends in time."""
+        if deadline < self.sweeps_at:
             self._sweep_at(deadline)
 
     async def aclose(self) -> None:
@@ -88,19 +89,19 @@ class LeanTransport:
         loop = asyncio.get_running_loop()
         if self._sweeper is not None:
             self._sweeper.cancel()
-        self._sweeps_at = max(when, loop.time() + _SWEEP_S)
-        self._sweeper = loop.call_at(self._sweeps_at, self._sweep)
+        self.sweeps_at = max(when, loop.time() + _SWEEP_S)
+        self._sweeper = loop.call_at(self.sweeps_at, self._sweep)
 
     def _sweep(self) -> None:
         """End requests whose time is over, and look again when the next one's is."""
         now = asyncio.get_running_loop().time()
-        self._sweeper, self._sweeps_at = None, float("inf")
+        self._sweeper, self.sweeps_at = None, float("inf")
         busy = [each for each in self._open if each.is_busy]
         for connection in busy:
             if connection.deadline <= now:
                 connection.fail(NoAnswer("no whole answer in time", is_timeout=True))
         earliest = min((each.deadline for each in busy if each.is_busy), default=None)
-        if earliest is not None and earliest < self._sweeps_at:
+        if earliest is not None and earliest < self.sweeps_at:
             self._sweep_at(earliest)
 
     def _request(self, headers: HeaderPairs, body: bytes) -> bytes:
