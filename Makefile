@@ -105,8 +105,9 @@ audit: ## ask the registries for known weaknesses of what we depend on (AUDIT_ST
 	@PYTHON=$(PYTHON) bash .ci/audit.sh
 
 .PHONY: test-faults
-test-faults: install ## let a system fail in every way beside one that is well, and print what callers noticed: ARGS=50000 answers
+test-faults: install-test ## let systems, disks, Redis, Postgres and the clock fail, and print what callers noticed: ARGS=50000 answers
 	@$(BIN)/python -m bench.faults $(ARGS)
+	@$(BIN)/python -W ignore -m bench.store_faults
 
 bench-composition: install ## time composition against the size of the graph, up to 200 subgraphs and 5,000 types
 	@$(BIN)/python -m bench.composition $(ARGS)
