@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from time import monotonic
@@ -31,20 +31,19 @@ from gateway.cache.single_flight import SingleFlightCache
 from gateway.compile import DocumentCompiler, DocumentKey, EngineLimits, PlansOperations
 from gateway.errors import GatewayError, RequestRefused
 from gateway.execution.answer import CompiledOperation
-from gateway.execution.begun import Begun, execute_typed, hand_over
+from gateway.execution.answering import HandedOver
+from gateway.execution.begun import execute_typed, hand_over
 from gateway.execution.execute import Subgraphs, execute, execute_event, source_events
 from gateway.execution.located import SubgraphProfile
 from gateway.execution.message import ABSENT, GraphQLRequest, GraphQLResponse, SharedResponse, refusal
 from gateway.execution.ports import (
     CallerView,
-    Flight,
     RequestContext,
     SourceEvent,
     SubgraphAnswer,
     SubgraphClient,
 )
 from gateway.execution.run import Run
-from gateway.execution.typed_run import TypedRun
 from gateway.federation.operation import coerce_variables
 from gateway.federation.plan import OperationKind
 from gateway.federation.planner import Planner
@@ -52,6 +51,7 @@ from gateway.federation.supergraph import Supergraph
 from gateway.open_streams import OpenStream, OpenStreams
 from gateway.records.provenance import FetchLog, Wanted, wanted
 from gateway.records.response import respond, respond_typed
+from gateway.short_way import ShortWay
 from gateway.telemetry.correlation import correlation_id
 from gateway.upstream.turns import Turns
 from gateway.writes.keys import write_keys
@@ -128,6 +128,18 @@ class Engine:
         self._operations: SingleFlightCache[DocumentKey, CompiledOperation] = SingleFlightCache(
             compiler.compile, most=limits.cached_operations, executor=self._planning
         )
+        self.short_way = ShortWay(
+            labels=supergraph.override_labels,
+            trusted=self._trusted,
+            unmet=self._unmet,
+            operations=self._operations,
+            context=self._context,
+            coerce=self._coerce,
+            answer=(respond_typed, self._go_on),
+            turns=turns,
+            deadline_s=limits.deadline_s,
+        )
+        """For common queries, beside `execute`."""
 
     def close(self) -> None:
         """End the planning thread once what waits for it is planned. Requests in flight, and late ones, are answered."""
@@ -185,38 +197,6 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - the edge of the engine: a bug becomes an answer and a log line
             return _internal_error(error, correlation)
 
-    def begin(
-        self, request: GraphQLRequest, caller: Caller, correlation: str, done: Callable[[GraphQLResponse], None]
-    ) -> Flight | None:
-        """Begin a query whose document is known, and return it; `done` is told the answer, later, however it went.
-
-        Returns None where that can't be: then nothing has happened, and `execute` answers.
-        """
-        labels = self.supergraph.override_labels
-        unmet = self._unmet.known(caller)
-        if request.query is None or request.extensions or labels or unmet is None or wanted(request) is not None:
-            return None
-        compiled = self._operations.get((request.query, request.operation_name, labels, unmet))
-        if compiled is None or compiled.typed is None:
-            return None
-        try:
-            context = self._context(request, caller, correlation)
-            variables = self._coerce(compiled, request)
-            if self._trusted.mode is not TrustMode.OFF:
-                self._trusted.check_sent(request.query)
-                self._trusted.check(request.query)
-        except (GatewayError, RequestRefused):
-            return None
-        if (plan := compiled.typed.choose(variables)) is None:
-            return None
-        begun = Begun(compiled, respond_typed, self._go_on, done)
-        begun.flight = run = TypedRun(plan, variables, context, begun.land)
-        if self._turns is None:
-            run.start()
-        else:
-            self._turns.call(run.start)
-        return begun
-
     async def subscribe(
         self, request: GraphQLRequest, caller: Caller = ANONYMOUS
     ) -> AsyncIterator[GraphQLResponse] | GraphQLResponse:
@@ -231,7 +211,7 @@ class Engine:
             compiled = await self._prepare(request, context, caller)
             if compiled.operation.kind is not OperationKind.SUBSCRIPTION:
                 return await self._execute(compiled, request, context)
-            variables = self._coerce(compiled, request)
+            variables = self._coerce(compiled, request.variables)
             # Equal for subscribers that may read each other's answers.
             equal = (caller.rights, self._varying(request), depended_on(compiled.operation, variables))
             stream = OpenStream(
@@ -285,10 +265,10 @@ class Engine:
             return asked
         return replace(asked, plan=False)
 
-    def _coerce(self, compiled: CompiledOperation, request: GraphQLRequest) -> Mapping[str, Any]:
+    def _coerce(self, compiled: CompiledOperation, given: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the operation's variables, with which its cost is known and must be within the limit."""
         try:
-            variables = coerce_variables(compiled.operation, request.variables)
+            variables = coerce_variables(compiled.operation, given)
         except RequestRefused as refused:
             if self._limits.explains_documents:
                 raise
@@ -301,7 +281,7 @@ class Engine:
         self, compiled: CompiledOperation, request: GraphQLRequest, context: RequestContext
     ) -> GraphQLResponse:
         """Compiled operation → response."""
-        variables = self._coerce(compiled, request)
+        variables = self._coerce(compiled, request.variables)
         tell = self._wanted(request)
         if tell is not None:
             context.observer = FetchLog()
@@ -317,7 +297,7 @@ class Engine:
         await execute(compiled.plan, run)
         return self._respond(compiled, run, tell)
 
-    async def _go_on(self, compiled: CompiledOperation, typed: TypedRun) -> GraphQLResponse:
+    async def _go_on(self, compiled: CompiledOperation, typed: HandedOver) -> GraphQLResponse:
         """Execute in the general way a query that was begun over typed objects. Never raises."""
         try:
             assert compiled.typed is not None
@@ -355,7 +335,7 @@ class Engine:
         """Return what another engine's open subscription is over this graph. Raises what refuses it."""
         context = self._context(stream.request, stream.caller, stream.correlation_id)
         compiled = await self._prepare(stream.request, context, stream.caller)
-        return compiled, self._coerce(compiled, stream.request)
+        return compiled, self._coerce(compiled, stream.request.variables)
 
     async def hand_over(self, successor: Engine) -> None:
         """Let the subscriptions that are open here go on at another engine, or end where they can't."""

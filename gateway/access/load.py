@@ -15,19 +15,24 @@ class Load:
     """
 
     def __init__(self, most: int) -> None:
-        self._most = most
-        self._now = 0
+        self.most = most
+        self.now = 0
+        """Requests that are worked on; whoever counts them without a block of `with` looks at `most` before."""
 
     def check(self) -> None:
         """Raise `GatewayError` with OVERLOADED while there is no room: before a request is read, let alone begun."""
-        if self._now >= self._most:
-            raise GatewayError("OVERLOADED", retry_after_ms=1_000)
+        if self.now >= self.most:
+            raise self.refused()
+
+    def refused(self) -> GatewayError:
+        """Return what those are told for whom there is no room."""
+        return GatewayError("OVERLOADED", retry_after_ms=1_000)
 
     def __enter__(self) -> None:
         self.check()
-        self._now += 1
+        self.now += 1
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._now -= 1
+        self.now -= 1

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from gateway.execution.answer import CompiledOperation
+from gateway.execution.answering import Answering, HandedOver
 from gateway.execution.message import GraphQLResponse
 from gateway.execution.ports import RequestContext
 from gateway.execution.run import Run
-from gateway.execution.typed_plan import TypedOperation
+from gateway.execution.single_run import SingleRun
+from gateway.execution.typed_plan import TypedOperation, TypedPlan
 from gateway.execution.typed_run import TypedRun
 
-Respond = Callable[[CompiledOperation, RequestContext, bytes], GraphQLResponse]
-"""Makes the response of the JSON of `data`."""
 
-GoOn = Callable[[CompiledOperation, TypedRun], Coroutine[Any, Any, GraphQLResponse]]
-
-
-def hand_over(operation: TypedOperation, typed: TypedRun, run: Run) -> None:
+def hand_over(operation: TypedOperation, typed: HandedOver, run: Run) -> None:
     """Give a run what came already, or is under way, in a typed one that couldn't go on."""
     if not typed.is_late:
         operation.was_irregular()
-    run.landed, run.is_late = typed.landed, typed.is_late
+    run.landed, run.is_late = typed.landed or {}, typed.is_late
 
 
 async def execute_typed(operation: TypedOperation, run: Run) -> bytes | None:
@@ -46,38 +42,55 @@ async def execute_typed(operation: TypedOperation, run: Run) -> bytes | None:
     return data
 
 
+def typed_query(
+    answering: Answering,
+    plan: TypedPlan,
+    variables: Mapping[str, Any],
+    context: RequestContext,
+    done: Callable[[GraphQLResponse], None],
+) -> SingleRun | Begun:
+    """Return a query that `start` begins; `done` is told the answer, later, however it went."""
+    if plan.only is not None:
+        return SingleRun(answering, plan.only, variables, context, done)
+    return Begun(answering, plan, variables, context, done)
+
+
 class Begun:
     """A query that was begun: first over typed objects, then, where that isn't enough, in a task."""
 
-    __slots__ = ("_compiled", "_done", "_general", "_respond", "flight")
+    __slots__ = ("_answering", "_done", "_flight", "start")
 
     def __init__(
-        self, compiled: CompiledOperation, respond: Respond, go_on: GoOn, done: Callable[[GraphQLResponse], None]
+        self,
+        answering: Answering,
+        plan: TypedPlan,
+        variables: Mapping[str, Any],
+        context: RequestContext,
+        done: Callable[[GraphQLResponse], None],
     ) -> None:
-        """`go_on` executes in the general way what couldn't be finished; `done` is told the answer."""
-        self._respond = respond
-        self._general = go_on
-        self._compiled = compiled
+        self._answering = answering
         self._done = done
-        self.flight: TypedRun | asyncio.Task[None] | None = None
+        run = TypedRun(plan, variables, context, self._land)
+        self.start = run.start
+        self._flight: TypedRun | asyncio.Task[None] | None = run
 
-    def land(self, data: bytes | None) -> None:
+    def _land(self, data: bytes | None) -> None:
         """Take the typed run's end."""
-        typed, self.flight = self.flight, None
+        typed, self._flight = self._flight, None
         assert isinstance(typed, TypedRun)
+        answering = self._answering
         if data is None:
-            self.flight = asyncio.get_running_loop().create_task(self._go_on(typed))
+            self._flight = asyncio.get_running_loop().create_task(self._go_on(typed))
             return
-        assert self._compiled.typed is not None
-        self._compiled.typed.was_regular()
-        self._done(self._respond(self._compiled, typed.context, data))
+        answering.typed.was_regular()
+        self._done(answering.respond(answering.compiled, typed.context, data))
 
     async def _go_on(self, typed: TypedRun) -> None:
-        response = await self._general(self._compiled, typed)
-        self.flight = None
+        response = await self._answering.go_on(self._answering.compiled, typed)
+        self._flight = None
         self._done(response)
 
     def cancel(self) -> None:
         """Stop whatever is under way."""
-        if self.flight is not None:
-            self.flight.cancel()
+        if self._flight is not None:
+            self._flight.cancel()

@@ -76,17 +76,30 @@ class TypedFetch:
     """Whether the client starts fetches itself. Any other one may look into what it decodes, and gets plain JSON."""
     inputs: tuple[TypedInput, ...]
     merge_root: Merge | None
-    data: type
+    data: Any
+    """The class of the answer's `data`."""
     creates: tuple[Spot, ...]
     """Places whose objects come with the answer: of those above others first."""
     decoder: Callable[[bytes], Any] = field(init=False)
-    bare: bytes = field(init=False)
-    """The body of a request without variables."""
+    _copy: Callable[[], SubgraphRequest] = field(init=False)
+    """Makes the request without variables anew: a copy is made in C, from what is the same in each."""
 
     def __post_init__(self) -> None:
         answer = msgspec.defstruct("Answer", [("data", self.data), ("errors", Any, None)], gc=False)
         self.decoder = msgspec.json.Decoder(answer).decode
-        self.bare = b"%b{}}" % self.prefix
+        bare = SubgraphRequest(
+            subgraph=self.subgraph,
+            kind=OperationKind.QUERY,
+            document=self.document,
+            variables={},
+            operation_name=self.operation_name,
+            root_fields=self.root_fields,
+            prefix=self.prefix,
+            fetch_id=self.id,
+            decode=self.decode if self.begins_itself else orjson.loads,
+            body_=b"%b{}}" % self.prefix,
+        )
+        self._copy = bare.__copy__  # type: ignore[attr-defined]  # msgspec's stubs lack it
 
     def decode(self, body: bytes) -> Any:
         """Return the answer's `data`, or IRREGULAR. Raises ValueError on what isn't JSON."""
@@ -111,19 +124,12 @@ class TypedFetch:
 
     def request(self, variables: Mapping[str, Any], entities: int) -> SubgraphRequest:
         """Return the request with these variables."""
-        return SubgraphRequest(
-            subgraph=self.subgraph,
-            kind=OperationKind.QUERY,
-            document=self.document,
-            variables=variables,
-            operation_name=self.operation_name,
-            root_fields=self.root_fields,
-            entities=entities,
-            prefix=self.prefix,
-            fetch_id=self.id,
-            decode=self.decode if self.begins_itself else orjson.loads,
-            body_=b"%b%b}" % (self.prefix, encode(variables)) if variables else self.bare,
-        )
+        request = self._copy()
+        request.variables = variables
+        request.entities = entities
+        if variables:
+            request.body_ = b"%b%b}" % (self.prefix, encode(variables))
+        return request
 
 
 class Fetches:

@@ -89,6 +89,15 @@ class TypedPlan:
     """Places where equal slices are one object, those above others first."""
     hidden: Mapping[Spot, Callable[[list[Any]], None]]
     """Place → takes away from its objects what only representations needed."""
+    only: TypedFetch | None = field(init=False)
+    """The plan's one fetch, where the client's answer is that fetch's as it was read."""
+
+    def __post_init__(self) -> None:
+        self.only = None
+        if isinstance(self.root, TypedFetch) and not self.slicers and not self.hidden:
+            # Fields that are the same by name and in the same order are so in all below: their classes are the tree's.
+            written = self.tree.made.__struct_encode_fields__
+            self.only = self.root if self.root.data.__struct_encode_fields__ == written else None
 
     def objects(self, spot: Spot, known: dict[Spot, list[Any]]) -> list[Any]:
         """Return the objects of a place, each once; `known` are those of some places."""
@@ -185,7 +194,7 @@ class TypedOperation:
         if self._pause:
             self._pause -= 1
             return None
-        key = tuple([bool(variables.get(name)) for name in self.conditions])
+        key = tuple([bool(variables.get(name)) for name in self.conditions]) if self.conditions else ()
         try:
             return self._variants[key]
         except KeyError:

@@ -26,21 +26,6 @@ def write_headers(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
 
 
-class HeaderLines:
-    """The lines of a list of headers, written once for as long as it is the same list: uvicorn makes one a second."""
-
-    def __init__(self) -> None:
-        self._headers: object = None
-        self._lines = b""
-
-    def of(self, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-        """Return the lines of a list."""
-        if headers is not self._headers:
-            self._lines = b"".join([b"%b: %b\r\n" % each for each in headers])
-            self._headers = headers
-        return self._lines
-
-
 def abort(scope: Scope) -> None:
     """Drop the connection with whatever it has not read, where the server offers that."""
     drop = scope.get("extensions", {}).get("concord.abort")

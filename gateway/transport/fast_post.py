@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from gateway.access.attempts import SOURCE, UNKNOWN
 from gateway.access.caller import Caller
+from gateway.access.load import Load
 from gateway.errors import GatewayError, RequestRefused
-from gateway.execution.message import GraphQLRequest, GraphQLResponse, refusal
+from gateway.execution.message import GraphQLRequest, GraphQLResponse
 from gateway.execution.ports import Flight
-from gateway.telemetry.correlation import correlation_id
+from gateway.short_way import READ_HEADERS, Ready, ShortWay
 from gateway.transport.asgi import read_headers
 from gateway.transport.cors import cors_headers
 from gateway.transport.door import Door
@@ -28,6 +29,9 @@ from gateway.transport.media_type import Answer, negotiate
 from gateway.transport.respond import Rendered, content_headers, render
 from gateway.transport.single_connection import TOKEN_HEADER
 from gateway.transport.unsent import UnsentAnswers
+
+if TYPE_CHECKING:  # as in door.py
+    from gateway.engine import Engine
 
 _UNUSUAL = frozenset({"content-encoding", "transfer-encoding", "expect", "upgrade", TOKEN_HEADER})
 """Headers with which a request isn't a common one."""
@@ -54,7 +58,11 @@ class CommonHead:
 
     posts: FastPosts
     headers: dict[str, str]
-    """Names in lower case, without Authorization."""
+    """Names in lower case. What each request has of its own (Authorization, the request's name) is empty or as it came."""
+    correlation: str | None
+    """The name that the client gave to the request."""
+    is_plain: bool
+    """Whether no header decides how a query is answered, beside those that subgraphs are told of."""
     length: int
     """Bytes of the body."""
     answer: Answer
@@ -63,6 +71,9 @@ class CommonHead:
     cors: tuple[tuple[bytes, bytes], ...]
     lines: bytes
     """Header lines of every answer with data."""
+    start: bytes = b""
+    """What every answer with data starts with, from the status to the request's name, and beside it what it was made of."""
+    standard: object = None
 
 
 @dataclass(slots=True)
@@ -82,14 +93,22 @@ class CommonHeads:
 
         The Authorization is as it came: only of one that is known is anything proven.
         """
-        end = data.find(b"\r\n\r\n") + 4
-        key, authorization = _split(data[:end])
-        head = self._heads.get(key)
+        # Authorization is most of a head: what follows it is looked for behind it.
+        begin = data.find(_AUTHORIZATION)
+        if begin >= 0:
+            begin += len(_AUTHORIZATION)
+            value_end = data.find(b"\r", begin)
+            end = data.find(b"\r\n\r\n", value_end) + 4
+            head = self._heads.get(data[:begin] + data[value_end:end])
+            authorization: str | None = data[begin:value_end].decode("latin-1")
+        else:
+            end = data.find(b"\r\n\r\n") + 4
+            key, cut = _split(data[:end])
+            head = self._heads.get(key)
+            authorization = None if cut is None else cut.decode("latin-1")
         if head is None or len(data) != end + head.length:
             return None
-        if authorization is None:
-            return head, None, data[end:]
-        return head, authorization.decode("latin-1"), data[end:]
+        return head, authorization, data[end:]
 
     def keep(self, data: bytes, head: CommonHead, authorization: str | None) -> None:
         """Remember what the head at the start of some bytes means, and which Authorization a parser found in it.
@@ -125,7 +144,9 @@ class FastPosts:
         self._decode = msgspec.json.Decoder(_Body).decode
         self._known = getattr(door.authenticate, "known", None)
         """Returns the caller of a request's headers, if nothing has to be looked up."""
-        self._documents: dict[bytes, str] = {}
+        self._engine: Engine | None = None
+        """Whose queries the next ones begin."""
+        self._ready: dict[bytes, Ready] = {}
         """Bodies that held a document and nothing else: those of one document are equal, and often come again."""
 
     def read_head(
@@ -156,74 +177,99 @@ class FastPosts:
             return None
         if acceptable.single is None or acceptable.streaming is not None:
             return None
-        authorization = headers.pop("authorization", None)
+        authorization = headers.get("authorization")
         cors = cors_headers(headers, settings.cors)
         given = [*content_headers(acceptable.single), (b"cache-control", b"no-store"), *cors]
         lines = b"".join([b"%b: %b\r\n" % each for each in given])
-        head = CommonHead(self, headers, int(length), acceptable.single, acceptable.is_legacy, keep_alive, cors, lines)
+        correlation = headers.get(CORRELATION_HEADER)
+        # Those of a request are a copy: made at the size that it will have.
+        headers |= {SOURCE: UNKNOWN, CORRELATION_HEADER: correlation or ""}
+        if authorization is not None:
+            headers["authorization"] = ""
+        head = CommonHead(
+            self,
+            headers,
+            correlation,
+            READ_HEADERS.isdisjoint(headers),
+            int(length),
+            acceptable.single,
+            acceptable.is_legacy,
+            keep_alive,
+            cors,
+            lines,
+        )
         return head, authorization
 
     def begin(
         self,
         head: CommonHead,
         authorization: str | None,
+        correlation: str,
         body: bytes,
-        write: Callable[[CommonHead, str, GraphQLResponse], None],
+        done: Callable[[GraphQLResponse], None],
     ) -> Flight | None:
         """Begin a whole request, or return None and leave it to the application.
 
-        `write` is told the response with the request's name; never before this returns. Cancelling stops what is in
-        flight.
+        `done` is told the response; never before this returns. Cancelling stops what is in flight.
         """
         door = self._door
+        if door.rates is not None or door.unsent.held_bytes > door.unsent.most_bytes:
+            return None  # whoever may have to wait for a store does so in the application, which refuses as well
         headers = head.headers.copy()
+        headers[CORRELATION_HEADER] = correlation
         if authorization is not None:
             headers["authorization"] = authorization
-        headers[SOURCE] = UNKNOWN
-        correlation = headers[CORRELATION_HEADER] = correlation_id(headers.get(CORRELATION_HEADER))
+        caller = None if self._known is None else self._known(headers)
+        if caller is None and (caller := self._look_up(headers)) is None:
+            return None
+        engine = door.engine()
+        if engine is not self._engine:
+            self._engine = engine
+            self._ready.clear()
+        ready = self._ready.get(body)
+        if ready is None or not head.is_plain:
+            return self._begin(engine.short_way, head, headers, caller, correlation, body, done)
+        return ready.begin(caller, correlation, headers, done)
+
+    def _begin(
+        self,
+        way: ShortWay,
+        head: CommonHead,
+        headers: dict[str, str],
+        caller: Caller,
+        correlation: str,
+        body: bytes,
+        done: Callable[[GraphQLResponse], None],
+    ) -> Flight | None:
+        """Begin a query that has variables, or a document that comes for the first time."""
         try:
-            if door.rates is not None:
-                return None  # whoever may have to wait for a store does so in the application
-            door.unsent.check()
-            document = self._documents.get(body)
-            request = self._read(body, headers) if document is None else GraphQLRequest(query=document, headers=headers)
-            caller = None if self._known is None else self._known(headers)
-            if caller is None:
-                if authorization is not None and not (authorization.isascii() and authorization.isprintable()):
-                    return None
-                caller = _at_once(door.authenticate(headers))
+            parsed = self._decode(body)
+            if parsed.variables or parsed.extensions or parsed.operationName:
+                request = read_post(body, headers, self._door.settings)
+            else:
+                request = GraphQLRequest(query=parsed.query, headers=headers)
+                if head.is_plain and len(body) <= _DOCUMENT_BYTES and (ready := way.ready(parsed.query)) is not None:
+                    if len(self._ready) >= _MOST_DOCUMENTS:
+                        self._ready.clear()
+                    self._ready[body] = ready
         except (GatewayError, RequestRefused, ValueError, RecursionError):
             return None
-        if caller is None:
-            return None
-        taken = _Taken(door, head, correlation, write)
-        taken.flight = door.engine().begin(request, caller, correlation, taken.done)
-        if taken.flight is None:
-            return None
-        door.load.__enter__()  # `shed` has seen that there is room
-        return taken
+        return way.begin(request, caller, correlation, done)
 
-    def shed(self, head: CommonHead) -> tuple[str, GraphQLResponse] | None:
-        """Return the name and refusal of a request for which there is no room; None where there is.
-
-        Asked before anything else, so that refusing costs less than anything that could be asked.
-        """
+    def _look_up(self, headers: dict[str, str]) -> Caller | None:
+        """Return the caller of headers whose credentials weren't seen before, if nothing has to be waited for."""
+        authorization = headers.get("authorization", "")
+        if not (authorization.isascii() and (authorization.isprintable())):
+            return None
         try:
-            self._door.load.check()
-        except GatewayError as error:
-            correlation = correlation_id(head.headers.get(CORRELATION_HEADER))
-            return correlation, refusal(error, correlation)
-        return None
+            return _at_once(self._door.authenticate(headers))
+        except GatewayError:
+            return None
 
-    def _read(self, body: bytes, headers: dict[str, str]) -> GraphQLRequest:
-        parsed = self._decode(body)
-        if parsed.variables or parsed.extensions or parsed.operationName:
-            return read_post(body, headers, self._door.settings)
-        if len(body) <= _DOCUMENT_BYTES:
-            if len(self._documents) >= _MOST_DOCUMENTS:
-                self._documents.clear()
-            self._documents[body] = parsed.query
-        return GraphQLRequest(query=parsed.query, headers=headers)
+    @property
+    def load(self) -> Load:
+        """What requests count in."""
+        return self._door.load
 
     def render(self, head: CommonHead, correlation: str, response: GraphQLResponse) -> Rendered:
         """Return a response as it is written."""
@@ -246,32 +292,6 @@ class FastPosts:
     def compresses(self) -> bool:
         """Whether answers may have to be compressed."""
         return self._door.settings.compress_from_bytes is not None
-
-
-class _Taken:
-    """A request that counts as load until it is answered or called off."""
-
-    __slots__ = ("_correlation", "_door", "_head", "_write", "flight")
-
-    def __init__(
-        self, door: Door, head: CommonHead, correlation: str, write: Callable[[CommonHead, str, GraphQLResponse], None]
-    ) -> None:
-        self._door = door
-        self._head = head
-        self._correlation = correlation
-        self._write = write
-        self.flight: Flight | None = None
-
-    def done(self, response: GraphQLResponse) -> None:
-        self.flight = None
-        self._door.load.__exit__(None, None, None)
-        self._write(self._head, self._correlation, response)
-
-    def cancel(self) -> None:
-        flight, self.flight = self.flight, None
-        if flight is not None:
-            self._door.load.__exit__(None, None, None)
-            flight.cancel()
 
 
 def _at_once(looking_up: Coroutine[Any, Any, Caller]) -> Caller | None:

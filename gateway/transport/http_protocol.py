@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from time import monotonic  # event loops' clock
 from typing import Any
 
 from gateway.errors import GatewayError
 from gateway.execution.message import GraphQLResponse, refusal
-from gateway.execution.ports import Flight
 from gateway.telemetry.correlation import correlation_id
-from gateway.transport.asgi import HeaderLines, Message, write_headers
+from gateway.transport.asgi import Message, write_headers
+from gateway.transport.fast_cycle import FastCycle
 from gateway.transport.fast_post import CommonHead, CommonHeads, FastPosts
+from gateway.transport.respond import Rendered
 from gateway.transport.settings import TransportSettings
 from gateway.transport.unsent import LARGE_BYTES
 from gateway.transport.uvicorn_parts import STATUS_LINE, Config, HttpToolsProtocol, ServerState
@@ -26,50 +28,6 @@ _JOINED_BYTES = 4 << 10
 """Smaller answers are joined with their head; of larger ones the system takes the pieces as they lie."""
 
 
-class FastCycle:
-    """A common request that is being answered. Has what uvicorn's protocol asks of an ASGI cycle."""
-
-    __slots__ = ("_write", "disconnected", "flight", "keep_alive", "response_complete", "response_started")
-
-    def __init__(
-        self, write: Callable[[FastCycle, CommonHead, str, GraphQLResponse], None], *, keep_alive: bool
-    ) -> None:
-        self._write = write
-        self.flight: Flight | None = None
-        self.keep_alive = keep_alive
-        self.disconnected = False
-        self.response_started = False
-        self.response_complete = False
-
-    @property
-    def message_event(self) -> FastCycle:
-        """What the protocol sets when the client has gone."""
-        return self
-
-    def set(self) -> None:
-        """Stop: there is nobody left to answer."""
-        flight, self.flight = self.flight, None
-        if flight is not None:
-            self.response_complete = True
-            flight.cancel()
-
-    def begin(self, flight: Flight) -> None:
-        """Note that the answer is being written."""
-        self.response_complete = False
-        self.flight = flight
-
-    def end(self) -> None:
-        """Note that the answer is written."""
-        self.flight = None
-        self.response_complete = True
-
-    def answer(self, head: CommonHead, correlation: str, response: GraphQLResponse) -> None:
-        """Write the answer."""
-        self.flight = None
-        self.response_started = self.response_complete = True
-        self._write(self, head, correlation, response)
-
-
 def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) -> type[asyncio.Protocol]:
     """Return the protocol class for `uvicorn.Config(http=…)` with limits on the head of a request.
 
@@ -78,7 +36,6 @@ def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) 
     error, and the connection closed.
     """
     common = CommonHeads()
-    standard_lines = HeaderLines()
 
     class HttpProtocol(HttpToolsProtocol):
         def __init__(
@@ -208,18 +165,22 @@ def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) 
 
         def _begin_fast(self, head: CommonHead, authorization: str | None, body: bytes) -> bool:
             """Begin a common request; False where it is left to the application."""
-            cycle = FastCycle(self._write, keep_alive=head.keep_alive and not self._is_stopping)
-            if (shed := head.posts.shed(head)) is not None:
+            posts = head.posts
+            correlation = correlation_id(head.correlation)
+            cycle = FastCycle(self._write, head, correlation, head.keep_alive and not self._is_stopping)
+            load = posts.load
+            if load.now >= load.most:
+                # Before anything else is asked, so that refusing costs less than anything that could be.
                 self.cycle = cycle  # type: ignore[assignment]  # as below
-                cycle.answer(head, *shed)
+                cycle.answer(refusal(load.refused(), correlation))
                 return True
-            flight = head.posts.begin(head, authorization, body, cycle.answer)
+            flight = posts.begin(head, authorization, correlation, body, cycle.answer)
             if flight is None:
                 return False
+            cycle.enter(load, flight)
             self._idle_since = None
             if self._head_timer is not None:
                 self._stop_head_timer()
-            cycle.flight = flight
             self._fast_cycle = cycle
             self.cycle = cycle  # type: ignore[assignment]  # has what the protocol asks of one
             return True
@@ -232,47 +193,48 @@ def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) 
                 super().on_body(self._fast_body)
                 self._fast_body = b""
 
-        def _write(self, cycle: FastCycle, head: CommonHead, correlation: str, response: GraphQLResponse) -> None:
+        def _write(self, cycle: FastCycle, response: GraphQLResponse) -> None:
             self._fast_cycle = None
-            if self.transport.is_closing():
+            transport, head = self.transport, cycle.head
+            if transport.is_closing():
                 return
-            standard = standard_lines.of(self.server_state.default_headers)
             pieces = response.pieces()
             length = sum(map(len, pieces))
             if length > LARGE_BYTES:
                 self._fast_cycle = cycle
-                cycle.begin(self.loop.create_task(self._write_large(cycle, head, correlation, response)))
+                cycle.begin(self.loop.create_task(self._write_large(cycle, response)))
                 return
             if response.encoded is not None and cycle.keep_alive and not head.posts.compresses:
-                start = b"HTTP/1.1 200 OK\r\n%b%bx-correlation-id: %b\r\ncontent-length: %d\r\n\r\n" % (
-                    *(standard, head.lines, correlation.encode()),
-                    length,
-                )
+                if head.standard is not self.server_state.default_headers:
+                    _begin_answers(head, self.server_state.default_headers)
+                start = b"%b%b\r\ncontent-length: %d\r\n\r\n" % (head.start, cycle.correlation.encode(), length)
                 if length < _JOINED_BYTES:
-                    self.transport.write(b"".join((start, *pieces)))
+                    transport.write(b"".join((start, *pieces)))
                 else:
-                    self.transport.writelines((start, *pieces))
+                    transport.writelines((start, *pieces))
             else:
-                rendered = head.posts.render(head, correlation, response)
-                if (b"connection", b"close") in rendered.headers or (b"connection", b"Close") in rendered.headers:
-                    cycle.keep_alive = False
-                lines = b"".join([b"%b: %b\r\n" % each for each in rendered.headers if each[0] != b"connection"])
-                close = b"" if cycle.keep_alive else b"connection: close\r\n"
-                status = STATUS_LINE[rendered.status]
-                self.transport.write(b"%b%b%b%b\r\n%b" % (status, standard, lines, close, rendered.body))
-            if not cycle.keep_alive:
-                self.transport.close()
+                self._write_rendered(cycle, head.posts.render(head, cycle.correlation, response))
             self.on_response_complete()
 
-        async def _write_large(
-            self, cycle: FastCycle, head: CommonHead, correlation: str, response: GraphQLResponse
-        ) -> None:
+        def _write_rendered(self, cycle: FastCycle, rendered: Rendered) -> None:
+            """Write an answer that isn't only data."""
+            if (b"connection", b"close") in rendered.headers or (b"connection", b"Close") in rendered.headers:
+                cycle.keep_alive = False
+            given = [each for each in rendered.headers if each[0] != b"connection"]
+            lines = b"".join([b"%b: %b\r\n" % each for each in (*self.server_state.default_headers, *given)])
+            close = b"" if cycle.keep_alive else b"connection: close\r\n"
+            self.transport.write(b"%b%b%b\r\n%b" % (STATUS_LINE[rendered.status], lines, close, rendered.body))
+            if not cycle.keep_alive:
+                self.transport.close()
+
+        async def _write_large(self, cycle: FastCycle, response: GraphQLResponse) -> None:
             """Write a large answer as fast as the client reads; refuse it where too much is unread already."""
-            rendered = head.posts.render(head, correlation, response)
+            head = cycle.head
+            rendered = head.posts.render(head, cycle.correlation, response)
             try:
                 head.posts.unsent.check(len(rendered.body))
             except GatewayError as refused:
-                cycle.answer(head, correlation, refusal(refused, correlation))
+                cycle.answer(refusal(refused, cycle.correlation))
                 return
             lines = b"".join([b"%b: %b\r\n" % each for each in (*self.server_state.default_headers, *rendered.headers)])
             close = b"" if cycle.keep_alive else b"connection: close\r\n"
@@ -296,12 +258,13 @@ def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) 
             self.server_state.total_requests += 1
             if self.transport.is_closing():
                 return
-            self.flow.resume_reading()
+            if self.flow.read_paused:
+                self.flow.resume_reading()
             if self.pipeline:
                 cycle, app = self.pipeline.pop()
                 self._start_asgi_task(cycle, app)
                 return
-            self._idle_since = self.loop.time()
+            self._idle_since = monotonic()
             if self.timeout_keep_alive_task is None:
                 self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self._look_whether_idle)
 
@@ -312,7 +275,7 @@ def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) 
             self.timeout_keep_alive_task = None
             if self._idle_since is None:
                 return
-            left_s = self._idle_since + self.timeout_keep_alive - self.loop.time()
+            left_s = self._idle_since + self.timeout_keep_alive - monotonic()
             if left_s > 0:
                 self.timeout_keep_alive_task = self.loop.call_later(left_s, self._look_whether_idle)
             else:
@@ -373,3 +336,10 @@ def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) 
             self.transport.close()
 
     return HttpProtocol
+
+
+def _begin_answers(head: CommonHead, standard: Iterable[tuple[bytes, bytes]]) -> None:
+    """Write down what answers with data start with, until the server's own headers change: uvicorn makes them each second."""
+    lines = b"".join([b"%b: %b\r\n" % each for each in standard])
+    head.start = b"HTTP/1.1 200 OK\r\n%b%bx-correlation-id: " % (lines, head.lines)
+    head.standard = standard

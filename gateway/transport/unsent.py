@@ -23,13 +23,13 @@ class UnsentAnswers:
 
     def __init__(self, most_bytes: int, stall_s: float) -> None:
         """`most_bytes` are held at once; a client may take no piece of 128 KiB for `stall_s` seconds."""
-        self._most_bytes = most_bytes
+        self.most_bytes = most_bytes
         self._stall_s = stall_s
-        self._held_bytes = 0
+        self.held_bytes = 0
 
     def check(self, more_bytes: int = 0) -> None:
         """Raise GatewayError with OVERLOADED where there is no room for more."""
-        if self._held_bytes + more_bytes > self._most_bytes:
+        if self.held_bytes + more_bytes > self.most_bytes:
             raise GatewayError("OVERLOADED", retry_after_ms=1_000)
 
     async def send(self, scope: Scope, send: Send, body: bytes) -> None:
@@ -49,8 +49,8 @@ class UnsentAnswers:
 
     @contextmanager
     def _held(self, size: int) -> Iterator[None]:
-        self._held_bytes += size
+        self.held_bytes += size
         try:
             yield
         finally:
-            self._held_bytes -= size
+            self.held_bytes -= size
