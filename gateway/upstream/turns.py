@@ -1,9 +1,10 @@
 """Whose turn it is when there is more to do than time: requests under way go first, new ones wait.
 
 A processor that works on fifty answers at once keeps none of them in its cache, and each costs up to twice as much as it
-would alone. So one new request starts in each round of the event loop, after all that came in the round before was worked
-on. Where there is time, rounds follow each other at once and nobody waits; under load, requests are finished sooner, in
-the order they came, and few are half done. None waits for ever: what is under way gets less.
+would alone. So in each round of the event loop only as many new requests start as are a moment's work, after all that came
+in the round before was worked on: one where each is much work, several where it is little and a round of its own would cost
+as much again. Where there is time, rounds follow each other at once and nobody waits; under load, requests are finished
+sooner, in the order they came, and few are half done. None waits for ever: what is under way gets less.
 """
 
 from __future__ import annotations
@@ -11,14 +12,25 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from time import monotonic
+
+_MOMENT_S = 0.000_3
+"""The work of the requests that start in one round, as far as their number can be chosen."""
+_WEIGHT = 0.1
+"""Of the last round in what is taken for a request's work."""
 
 
 class Turns:
-    """Lets new requests start one by one. One for each event loop."""
+    """Lets new requests start, few at a time. One for each event loop."""
 
     def __init__(self) -> None:
         self._waiting: deque[Callable[[], None]] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._work_s = _MOMENT_S
+        """From one round to the next while there were requests waiting, for each that started: what one costs."""
+        self._began_at = 0.0
+        self._begun = 0
+        """Requests that started in the last round; 0 where the next one may have come after a pause."""
 
     def call(self, start: Callable[[], None]) -> None:
         """Call a function when a new request may start: in its turn, never at once. It raises nothing."""
@@ -40,10 +52,20 @@ class Turns:
         await turn
 
     def _next(self) -> None:
-        start = self._waiting[0]
+        now = monotonic()
+        if self._begun:
+            self._work_s += ((now - self._began_at) / self._begun - self._work_s) * _WEIGHT
+        waiting = self._waiting
+        self._began_at = now
+        self._begun = begun = min(len(waiting), int(_MOMENT_S / self._work_s) or 1)
         try:
-            start()
+            for _ in range(begun):
+                try:
+                    waiting[0]()
+                finally:
+                    waiting.popleft()
         finally:
-            self._waiting.popleft()
-            if self._waiting and self._loop is not None:
+            if waiting and self._loop is not None:
                 self._loop.call_soon(self._next)
+            else:
+                self._begun = 0
