@@ -11,7 +11,6 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
@@ -233,7 +232,7 @@ def _print_drift(console: Console, drift: Mapping[str, Any]) -> None:
     console.print(
         f"{escape(_about(drift))} · {drift['field']} · {_coloured(drift['status'])} · {mended}", highlight=False
     )
-    console.print(Padding(f"{owner}\n{copy}", (0, 0, 0, 2)), highlight=False)
+    console.print(f"  {owner}\n  {copy}", highlight=False)
     console.print(f"  {drift['id']}", style="dim", highlight=False, soft_wrap=True)
 
 

@@ -294,3 +294,13 @@ def test_forms_nest_by_brackets() -> None:
         "on": "true",
         "metadata[a.b]": "ü&=",
     }
+
+
+async def test_a_deleted_customer_is_gone_and_costs_the_others_nothing(vendor: Vendor) -> None:
+    """What a feed reads after its deletion: nothing of it can be expanded, and those beside it are whole."""
+    gone, kept = [
+        (await vendor.adaptor.post("/v1/customers", {"name": name}, key=None))["id"] for name in ("Gone", "Kept")
+    ]
+    await vendor.adaptor.delete(f"/v1/customers/{gone}", key=None)
+    found = await vendor.adaptor.read([gone, kept])
+    assert {key: doc["name"] for key, doc in found.items()} == {kept: "Kept"}

@@ -313,6 +313,7 @@ def main() -> None:
     parser.add_argument("--every", type=float, default=1.5, help="seconds between two looks at whether to kill")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     wrong = 0
     for store in options.store or ["sqlite", "postgres"]:
         with (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import zlib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +31,7 @@ class Onboarding:
             "street": "Marktstraße 1",
             "city": "Bremen",
             "country": "DE",
-            "taxId": f"DE8{self.reference[-4:]:>08}",
+            "taxId": f"DE{zlib.crc32(self.reference.encode()) % 10**9:09}",
             "email": f"invoices@{self.reference.lower()}.example",
             "segment": "SMB",
         }

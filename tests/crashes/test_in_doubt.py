@@ -8,7 +8,9 @@ import pytest
 from campaign import Campaign
 from contract_books import known_contracts, known_deals
 from crash_worker import Place
+from customer_scenarios import Onboarding, Syncing
 from landscape import started_landscape
+from product_scenarios import NEW, RENAMED, Distributing, changed_catalogue
 from scenarios import Amending, Closing, Crediting, Renewing
 
 MODES = ("before", "after", "middle")
@@ -31,6 +33,19 @@ CHANGES = {
     },
 }  # fmt: skip
 """The same of amending, renewing and crediting."""
+RECORDS = {
+    "crm": {
+        "POST /crm/v3/objects/companies", "DELETE /crm/v3/objects/companies/*", "POST /crm/v3/objects/products",
+        "PATCH /crm/v3/objects/products/*", "DELETE /crm/v3/objects/products/*",
+    },
+    "billing": {"POST /v1/customers", "POST /v1/customers/*", "DELETE /v1/customers/*"},
+    "erp": {
+        "POST /erp/rpc/model.party.party.create", "POST /erp/rpc/model.party.party.write",
+        "POST /erp/rpc/model.party.address.write", "POST /erp/rpc/model.product.template.create",
+        "POST /erp/rpc/model.product.template.write", "POST /erp/rpc/model.product.product.write",
+    },
+}  # fmt: skip
+"""The same of onboarding and synchronising customers, and of distributing products."""
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +102,26 @@ def test_changes_of_contracts_that_are_cut_take_effect_once(cut_landscape):
         ]  # fmt: skip
         cut = carried_there_and_back(campaign, scenarios, mode, "change")
         assert [(system, each) for system in CHANGES for each in CHANGES[system] - cut[system]] == [], mode
+    campaign.end()
+    assert campaign.tally.wrong == []
+
+
+def test_records_of_customers_and_products_that_are_cut_are_made_once(cut_landscape):
+    landscape, folder = cut_landscape
+    chance = random.Random(3)
+    campaign = Campaign(landscape, Place(folder, None, landscape.urls), 1, chance)
+    changed_catalogue(landscape)
+    _, references = landscape.references()
+    contracts = known_contracts(landscape, len(MODES))
+    for mode, contract, new, renamed in zip(MODES, contracts, NEW, RENAMED, strict=False):
+        billing_ref = contract["customer"]["billingRef"]
+        customer = landscape.customer(billingRef=billing_ref)
+        scenarios = [
+            Onboarding(landscape, f"CUST-D-{mode}"), Syncing(landscape, references[billing_ref], customer, chance),
+            Distributing(landscape, new), Distributing(landscape, renamed),
+        ]  # fmt: skip
+        cut = carried_there_and_back(campaign, scenarios, mode, "records")
+        assert [(system, each) for system in RECORDS for each in RECORDS[system] - cut[system]] == [], mode
     campaign.end()
     assert campaign.tally.wrong == []
 

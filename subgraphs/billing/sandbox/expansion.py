@@ -32,6 +32,8 @@ def _expand(store: Store, here: Any, segments: Sequence[str], path: str) -> Any:
         return [_expand(store, entry, segments, path) for entry in here]
     if not segments or here is None:
         return here
+    if isinstance(here, dict) and here.get("deleted"):
+        return here  # of a deleted object there is nothing but its id, and that is no mistake of the request
     name = segments[0]
     if not isinstance(here, dict) or name not in here or name in _NEVER:
         raise StripeError.invalid(f"This property cannot be expanded ({path}).", param="expand")

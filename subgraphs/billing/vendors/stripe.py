@@ -17,7 +17,12 @@ from subgraphs.billing.vendors.stripe_mapping import API_VERSION
 from subgraphs.billing.vendors.stripe_wire import FormValue, encode_form, form_params, shown_words
 from subgraphs.kit.adaptor import Absence, BatchMode, Capabilities, EventSource, Idempotency
 from subgraphs.kit.current_request import current_request
-from subgraphs.kit.system_error import VendorBadResponseError, VendorNotFoundError, VendorRateLimitedError
+from subgraphs.kit.system_error import (
+    VendorBadResponseError,
+    VendorNotFoundError,
+    VendorRateLimitedError,
+    VendorRejectedError,
+)
 from subgraphs.kit.vendor_client import VendorClient, items, pages
 
 StripeDoc: TypeAlias = Mapping[str, Any]
@@ -103,8 +108,15 @@ class StripeAdaptor:
         params: dict[str, FormValue] = {}
         if base == "/v1/customers" and self.dialect.expands_payment_method:
             params["expand"] = [_EXPANDED_METHOD]
+        path = f"{base}/{quote(object_id, safe='')}"
         try:
-            doc = await self.get(f"{base}/{quote(object_id, safe='')}", params)
+            try:
+                doc = await self.get(path, params)
+            except VendorRejectedError:
+                if not params:
+                    raise
+                # Of a deleted object nothing can be expanded; whoever asks for many must not fail for it.
+                doc = await self.get(path)
         except VendorNotFoundError:
             return None
         return await self._complete(doc)
