@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Annotated, Any
 
 import strawberry
@@ -15,6 +16,7 @@ from gateway.graph.refusal import refusal
 from gateway.graph.workflow_asking import KEY, DryRun, PlannedWrite, WaitMs, WorkflowPayload, result_of
 
 _MAX_ITEMS = 20
+_MOST_DAYS_AHEAD = 366
 
 
 @strawberry.input(description="A product as the contract is to have it.")
@@ -40,6 +42,10 @@ class AmendContractInput:
         description="The contract's `version` as it was read; a stale one is refused with CONFLICT."
     )
     items: list[ContractItemChangeInput] = strawberry.field(description="The products that change, 1 to 20.")
+    effective_on: dt.date | None = strawberry.field(
+        default=None,
+        description="The day, in UTC, on which it takes effect: at once if left out, or today; a day that is past, or more than a year ahead, is refused.",
+    )
     client_mutation_id: str | None = strawberry.field(default=None, description=KEY)
 
 
@@ -105,7 +111,12 @@ def _amending(number: str, given: AmendContractInput) -> dict[str, Any]:
         raise refusal("BAD_USER_INPUT", f"An amendment has 1 to {_MAX_ITEMS} items, each of a quantity of 0 or more.")
     if len({item.sku for item in given.items}) < len(given.items):
         raise refusal("BAD_USER_INPUT", "An amendment names each product once.")
+    today, day = dt.datetime.now(dt.UTC).date(), given.effective_on
+    if day is not None and not 0 <= (day - today).days <= _MOST_DAYS_AHEAD:
+        raise refusal("BAD_USER_INPUT", "An amendment takes effect today, or within a year.")
+    scheduled = {} if day is None else {"effectiveOn": day.isoformat()}
     return {
+        **scheduled,
         "number": number,
         "version": given.version,
         "items": [

@@ -22,6 +22,7 @@ from gateway.writes.workflows.model import StepError, StepRecord, StepStatus, Wo
 
 _STATUS: dict[StrEnum, str] = {
     WorkflowStatus.WAITING_APPROVAL: "Somebody else than who asked has to approve it; nothing was done yet.",
+    WorkflowStatus.SCHEDULED: "It waits for the day on which it takes effect; nothing was done yet, and `compensateWorkflow` calls it off.",
     WorkflowStatus.RUNNING: "It is on its way to the end, or waits for a system that is down.",
     WorkflowStatus.COMPENSATING: "It can't be finished, or was taken back: what was done is being undone.",
     WorkflowStatus.NEEDS_ATTENTION: "It stopped, and its owner has to retry, compensate or resolve it.",

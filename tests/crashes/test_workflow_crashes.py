@@ -8,7 +8,8 @@ from landscape import started_landscape
 FATAL = (
     ("contract", "sent"), ("amend", "sent"), ("win", "before undo"), ("renew", "sent"), ("memo", "sent"), ("revenue", "sent"),
     ("order", "sent undo"), ("complete", "sent"), ("credit", "before"), ("amend", "kept undo"), ("memo", "sent undo"),
-    ("invoice", "before"), ("win", "sent"),
+    ("invoice", "before"), ("win", "sent"), ("product in the CRM", "sent"), ("company", "sent"), ("fields in billing", "kept"),
+    ("product in the ERP", "sent undo"), ("customer in billing", "sent undo"), ("identity", "before"),
 )  # fmt: skip
 """Where workers die, one after the other."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from decimal import Decimal
 from typing import Any
 
@@ -229,3 +230,27 @@ async def test_somebody_else_has_to_approve_what_is_worth_much(agreeing, contrac
     assert terms(seen(agreeing, contract))["PRO-SEAT"][0] == 5_000
     again = agreeing.data(AMEND, asked, Idempotency_Key=once, **ada)["amendContract"]
     assert (again["workflow"]["id"], again["invoice"]["status"]) == (waiting["id"], "POSTED")
+
+
+async def test_an_amendment_waits_for_the_day_on_which_it_takes_effect(agreeing, contracts):
+    contract = taken(contracts, "CORE-SEAT")
+    before, today = seen(agreeing, contract), dt.datetime.now(dt.UTC).date()
+    wanted = amending(contract, CORE_SEAT=quantity(contract, "CORE-SEAT") + 1)
+    for days in (-1, 400):
+        day = (today + dt.timedelta(days=days)).isoformat()
+        refused = agreeing.ask(AMEND, {"input": {**wanted, "effectiveOn": day}})
+        assert [error["extensions"]["code"] for error in refused["errors"]] == ["BAD_USER_INPUT"]
+    later, once = {**wanted, "effectiveOn": (today + dt.timedelta(days=2)).isoformat()}, key()
+    for _ in range(2):
+        answer = agreeing.ask(AMEND, {"input": later}, Idempotency_Key=once)
+        workflow = answer["data"]["amendContract"]["workflow"]
+        assert (workflow["status"], {each["status"] for each in workflow["steps"]}) == ("SCHEDULED", {"PENDING"})
+        assert {error["extensions"]["code"] for error in answer["errors"]} == {"SAGA_IN_PROGRESS"}
+    assert seen(agreeing, contract) == before
+    agreeing.data(DECIDE % "compensateWorkflow", {"id": workflow["id"]})
+    assert (await settled(agreeing, workflow["id"]))["status"] == "COMPENSATED"
+    assert seen(agreeing, contract) == before
+    # Today is at once.
+    at_once = agreeing.data(AMEND, {"input": {**wanted, "effectiveOn": today.isoformat()}}, Idempotency_Key=key())
+    assert at_once["amendContract"]["workflow"]["status"] == "COMPLETED"
+    assert terms(seen(agreeing, contract))["CORE-SEAT"][0] == quantity(contract, "CORE-SEAT") + 1

@@ -18,7 +18,7 @@ DISTRIBUTE = f"""mutation Go($input: DistributeProductInput!, $dryRun: Boolean! 
     workflow {{ id kind status error {{ code system }} steps {{ name system status }} }}
     plan {{ step system action changes {{ field from to }} }} }} }}
 fragment F on RecordCopy {{ system name fields {{ name value }} }}"""
-CATALOGUE = """{ products(first: 200) { edges { node { sku name crmRecord { ...F } erpRecord { ...F } } } } }
+CATALOGUE = """{ products(first: 200) { edges { node { sku active prices { reference } crmRecord { ...F } erpRecord { ...F } } } } }
 fragment F on RecordCopy { name fields { name value } }"""
 WORKFLOW = "query($id: ID!) { workflow(id: $id) { status error { code system } steps { name status } } }"
 COMPENSATE = "mutation($id: ID!) { compensateWorkflow(id: $id) { workflow { status } } }"
@@ -57,7 +57,7 @@ def listed(shop, stripe) -> Iterator[tuple[str, str]]:
     product = stripe("/v1/products", **{"name": "Code review", "metadata[sku]": SKU})["id"]
     price = stripe("/v1/prices", **price_form(product, "4200"))["id"]
     until = time.monotonic() + 60
-    while not catalogue(shop).get(SKU):
+    while not ((known := catalogue(shop).get(SKU)) and known["active"] and known["prices"]):
         assert time.monotonic() < until
         time.sleep(0.1)
     yield product, price

@@ -99,7 +99,7 @@ def definition(book):
     )
 
 
-def begun(store, definition, *, status=WorkflowStatus.RUNNING, by="ada", name="wf-1"):
+def begun(store, definition, *, status=WorkflowStatus.RUNNING, by="ada", name="wf-1", due_at=None):
     now = wall_clock()
     asked = WorkflowRecord(
         id=name,
@@ -112,7 +112,7 @@ def begun(store, definition, *, status=WorkflowStatus.RUNNING, by="ada", name="w
         started_at=now,
         deadline_at=now + 60,
     )
-    return store.begin(asked, definition, actor=by, worker="w").record
+    return store.begin(asked, definition, actor=by, worker="w", due_at=due_at).record
 
 
 def drive(store, definition, record):
@@ -144,6 +144,33 @@ def test_somebody_else_has_to_approve(store, definition, book):
     rejected = decisions.reject("wf-3", "bob", "not now")
     assert (rejected.status, rejected.note) == (WorkflowStatus.REJECTED, "not now")
     refused("CONFLICT", lambda: decisions.approve("wf-3", "bob", 60))
+
+
+def test_what_is_scheduled_begins_when_it_is_due_and_can_be_called_off_before(store, definition, book):
+    now = wall_clock()
+    for name, due_at in (("wf-1", now - 1), ("wf-2", now + 3600), ("wf-3", now + 3600)):
+        begun(store, definition, status=WorkflowStatus.SCHEDULED, name=name, due_at=due_at)
+    assert store.orphans() == []
+    for _ in range(2):
+        store.release_due()
+        assert [record.id for record in store.orphans()] == ["wf-1"]
+    due = store.find("wf-1")
+    # Its time to finish counts from now, not from when it was asked for.
+    assert (due.status, 55 < due.deadline_at - now < 70) == (WorkflowStatus.RUNNING, True)
+    assert drive(store, definition, due) == "completed"
+    assert drive(store, definition, Decisions(store).compensate("wf-2", "bob")) == "compensated"
+    store.release_due()
+    assert [store.find(f"wf-{each}").status for each in (1, 2, 3)] == [
+        WorkflowStatus.COMPLETED,
+        WorkflowStatus.COMPENSATED,
+        WorkflowStatus.SCHEDULED,
+    ]
+    assert book.held == {"one", "two"}
+    # What somebody has to approve waits for both.
+    begun(store, definition, status=WorkflowStatus.WAITING_APPROVAL, name="wf-4", due_at=now + 3600)
+    store.release_due()
+    assert store.find("wf-4").status is WorkflowStatus.WAITING_APPROVAL
+    assert Decisions(store).approve("wf-4", "bob", 60).status is WorkflowStatus.SCHEDULED
 
 
 def test_a_workflow_that_stopped_goes_on_where_it_was(store, definition, book):

@@ -14,6 +14,9 @@ person decides where our own credential is refused, where the contract was chang
 approval limit: by how much the yearly value changes, or what is charged at once if that is more. What was approved is carried
 out at the price that was approved, prorated from when it was asked for; where billing has another price by then, it is
 refused with CONFLICT.
+
+With a day to take effect on it is SCHEDULED until then, and is checked and priced on that day: a contract that was changed
+meanwhile, or another price than was approved, ends it with CONFLICT.
 """
 
 from __future__ import annotations
@@ -45,6 +48,12 @@ _PRICED = RetryPolicy(
 """Nothing was written yet, so a price that can't be had soon, or is none, ends the workflow."""
 
 
+def due_at(given: Mapping[str, Any]) -> float | None:
+    """Return the beginning of the day, in UTC, on which an amendment takes effect; None for one that does at once."""
+    day = given.get("effectiveOn")
+    return None if day is None else dt.datetime.combine(dt.date.fromisoformat(day), dt.time(), dt.UTC).timestamp()
+
+
 async def _check(context: StepContext) -> Json:
     """Read the contract and whose it is; refuse what could not be carried to the end."""
     given = context.input
@@ -73,13 +82,14 @@ def _wanted(checked: Json, quote: Json) -> Sequence[Json]:
     ]
 
 
-def _refuse_other_price(terms: Json, approved: Json, quote: Json) -> None:
-    """Refuse what would not be carried out as it was approved: billing has other prices by now, or bills another cycle."""
+def _refuse_other_price(terms: Json, approved: Json, quote: Json, *, is_scheduled: bool) -> None:
+    """Refuse what would not be carried out as it was approved: others prices by now, or another cycle that was not foreseen."""
     prices, known = ({item["sku"]: item["unitPrice"] for item in each["items"]} for each in (quote, approved))
     priced_on = dt.datetime.fromtimestamp(approved["at"], dt.UTC).date()
     if quote["authority"] != approved["authority"] or prices != known:
-        raise refuse("CONFLICT", "The price is another one than was approved; ask for the amendment again.", "billing")
-    if dt.date.fromisoformat(terms["periodStartsOn"]) > priced_on:
+        told = "The price is another one than was approved; ask for the amendment again."
+        raise refuse("CONFLICT", told, quote["authority"])
+    if not is_scheduled and dt.date.fromisoformat(terms["periodStartsOn"]) > priced_on:
         raise refuse("CONFLICT", "Another cycle has begun since it was priced; ask for the amendment again.", "billing")
 
 
@@ -121,10 +131,13 @@ def amendment(pricing: Pricing) -> Definition:
         if approved is None:
             quote = await pricing.quote(context, checked["terms"], checked["changes"])
         else:
-            quote = approved
-            is_billings = quote["authority"] == "billing"
-            now = await pricing.quote(context, checked["terms"], checked["changes"]) if is_billings else quote
-            _refuse_other_price(checked["terms"], quote, now)
+            quote, is_scheduled = approved, due_at(context.input) is not None
+            now = approved
+            if is_scheduled or approved["authority"] == "billing":
+                now = await pricing.quote(context, checked["terms"], checked["changes"])
+            _refuse_other_price(checked["terms"], approved, now, is_scheduled=is_scheduled)
+            # What takes effect later is prorated from then on.
+            quote = now if is_scheduled else approved
         question = {"contract": context.input["number"], "items": checked["changes"]}
         context.exchanges.append(Answered(system=quote["authority"], action=_QUOTED, question=question, answer=quote))
         return quote
@@ -163,6 +176,7 @@ def amendment(pricing: Pricing) -> Definition:
         amount=amount,
         subject=_subject,
         result=_result,
+        due_at=due_at,
     )
 
 

@@ -36,7 +36,12 @@ class Decisions:
             workflow,
             actor,
             "compensate",
-            allowed=(WorkflowStatus.NEEDS_ATTENTION, WorkflowStatus.RUNNING, WorkflowStatus.COMPLETED),
+            allowed=(
+                WorkflowStatus.NEEDS_ATTENTION,
+                WorkflowStatus.SCHEDULED,
+                WorkflowStatus.RUNNING,
+                WorkflowStatus.COMPLETED,
+            ),
             change="status = 'COMPENSATING', backward_from = generation + 1, finished_at = NULL, owner = NULL",
         )
 
@@ -47,11 +52,15 @@ class Decisions:
     def approve(self, workflow: str, actor: str | None, deadline_s: float) -> WorkflowRecord:
         """Let a workflow begin whose amount somebody else has to agree to."""
         self._refuse_own(workflow, actor)
+        due_at = self._store.due_at(workflow) or 0.0
+        status = WorkflowStatus.SCHEDULED if due_at > wall_clock() else WorkflowStatus.RUNNING
         with self._store.database.transaction() as execute:
             found = _locked(execute, workflow, (WorkflowStatus.WAITING_APPROVAL,))
+            # What is scheduled gets its time when it begins.
+            deadline_at = (found.started_at if status is WorkflowStatus.SCHEDULED else wall_clock()) + deadline_s
             execute(
-                "UPDATE concord_workflow SET status = 'RUNNING', approved_by = ?, deadline_at = ? WHERE id = ?",
-                (actor, wall_clock() + deadline_s, workflow),
+                "UPDATE concord_workflow SET status = ?, approved_by = ?, deadline_at = ? WHERE id = ?",
+                (status, actor, deadline_at, workflow),
             )
             self._note(execute, found, actor, "approve", None)
             return _read(execute, workflow)

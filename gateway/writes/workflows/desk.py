@@ -85,11 +85,13 @@ class WorkflowDesk:
         waits, agreed = (
             await self._needs_approval(definition, given, workflow, asking) if known is None else (False, [])
         )
-        now = wall_clock()
+        now, due_at = wall_clock(), definition.due_at(given)
+        is_early = due_at is not None and due_at > now
+        starts = WorkflowStatus.SCHEDULED if is_early else WorkflowStatus.RUNNING
         asked = WorkflowRecord(
             id=workflow,
             kind=kind,
-            status=WorkflowStatus.WAITING_APPROVAL if waits else WorkflowStatus.RUNNING,
+            status=WorkflowStatus.WAITING_APPROVAL if waits else starts,
             input=given,
             fingerprint=fingerprint,
             requested_by=asking.caller.subject,
@@ -106,10 +108,11 @@ class WorkflowDesk:
             worker=self._worker.id,
             asker=asking.asker,
             agreed=agreed,
+            due_at=due_at if is_early else None,
         )
         if begun.record.fingerprint != fingerprint:
             raise GatewayError("IDEMPOTENCY_KEY_REUSED")
-        if begun.is_new and not waits:
+        if begun.is_new and begun.record.status is WorkflowStatus.RUNNING:
             await self._worker.start(begun.record)
         return begun.record
 
@@ -223,6 +226,8 @@ class WorkflowDesk:
         )
 
     async def _go_on(self, record: WorkflowRecord) -> WorkflowRecord:
+        if record.status is WorkflowStatus.SCHEDULED:
+            return record
         if await self._stored(self._store.hand_over, record, self._worker.id, is_new_run=False):
             await self._worker.start(record)
         return record

@@ -16,6 +16,8 @@ class WorkflowStatus(StrEnum):
 
     WAITING_APPROVAL = "WAITING_APPROVAL"
     """Its amount is above what one person may decide; somebody else has to approve it."""
+    SCHEDULED = "SCHEDULED"
+    """It waits for the day on which it takes effect."""
     RUNNING = "RUNNING"
     COMPENSATING = "COMPENSATING"
     """It can't be finished, or a person took it back; its steps are being undone."""

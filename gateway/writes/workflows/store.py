@@ -52,10 +52,11 @@ class WorkflowStore:
         worker: str | None,
         asker: str | None = None,
         agreed: Sequence[Answered] = (),
+        due_at: float | None = None,
     ) -> Begun:
         """Keep a new workflow with its steps, or return the one of that id. Durable once it returns.
 
-        `agreed`: what the amount that somebody has to approve was reckoned from.
+        `agreed`: what the amount that somebody has to approve was reckoned from. `due_at`: when a scheduled one begins.
         """
         with self.database.transaction() as execute:
             rows = execute(
@@ -90,6 +91,8 @@ class WorkflowStore:
                 self.evidence.note(execute, workflow=asked.id, step=None, actor=actor, exchanges=[asks, *agreed])
                 kept = dumps({each.action: each.answer for each in agreed})
                 execute("INSERT INTO concord_workflow_asked VALUES (?, ?, ?)", (asked.id, asker, kept))
+                if due_at is not None:
+                    execute("INSERT INTO concord_workflow_due VALUES (?, ?)", (asked.id, due_at))
                 tell(execute, asked.id, "workflow.started", {"kind": asked.kind})
             return Begun(_required(execute, asked.id), bool(rows))
 
@@ -259,6 +262,22 @@ class WorkflowStore:
         """Say that a worker stops, so that others needn't wait for its lease to end."""
         with self.database.transaction() as execute:
             execute("DELETE FROM concord_workflow_worker WHERE id = ?", (worker,))
+
+    def release_due(self) -> None:
+        """Let the scheduled workflows begin whose time has come: whoever sweeps next carries them out."""
+        now = self.database.now
+        with self.database.transaction() as execute:
+            execute(
+                f"UPDATE concord_workflow SET status = ?, worker = NULL, deadline_at = {now} + (deadline_at - started_at) "  # noqa: S608 - our own names
+                f"WHERE status = ? AND id IN (SELECT workflow FROM concord_workflow_due WHERE due_at <= {now})",
+                (WorkflowStatus.RUNNING, WorkflowStatus.SCHEDULED),
+            )
+
+    def due_at(self, workflow: str) -> float | None:
+        """Return when a workflow is to begin, if it has a time of its own."""
+        with self.database.transaction() as execute:
+            rows = execute("SELECT due_at FROM concord_workflow_due WHERE workflow = ?", (workflow,))
+        return float(rows[0][0]) if rows else None
 
     def orphans(self) -> Sequence[WorkflowRecord]:
         """Return what should be moving and has no living worker; forgets workers that are long gone."""

@@ -46,6 +46,7 @@ CREATE INDEX IF NOT EXISTS concord_workflow_event_untold ON concord_workflow_eve
 CREATE TABLE IF NOT EXISTS concord_workflow_asked (
     workflow text PRIMARY KEY, asker text, agreed text NOT NULL
 );
+CREATE TABLE IF NOT EXISTS concord_workflow_due (workflow text PRIMARY KEY, due_at double precision NOT NULL);
 CREATE TABLE IF NOT EXISTS concord_workflow_worker (id text PRIMARY KEY, lease_until double precision NOT NULL);
 """
 """`backward_from`: the generation, and all after it, that begin with undoing; 0 for a workflow that goes forward."""

@@ -146,6 +146,7 @@ class Worker:
 
     def _sweep(self) -> None:
         """Resume orphans: by DBOS where it has them running under a dead worker, anew where it has lost them."""
+        self._store.release_due()
         orphans = self._store.orphans()
         if not orphans or self._stopping.is_set():
             return
