@@ -14,9 +14,10 @@ from gateway.compile import DocumentKey
 from gateway.errors import GatewayError, RequestRefused
 from gateway.execution.answer import CompiledOperation
 from gateway.execution.answering import Answering, GoOn, Respond
-from gateway.execution.begun import typed_query
+from gateway.execution.begun import Begun
 from gateway.execution.message import GraphQLRequest, GraphQLResponse
 from gateway.execution.ports import Flight, RequestContext
+from gateway.execution.single_run import SingleRun
 from gateway.records.provenance import wanted
 from gateway.upstream.turns import Turns
 
@@ -84,7 +85,11 @@ class ShortWay:
         if plan is None:
             return None
         answering = Answering(compiled, compiled.typed, *self._answer)
-        query = typed_query(answering, plan, variables, context, done)
+        query = (
+            SingleRun(answering, plan.only, variables, context, done)
+            if plan.only is not None
+            else Begun(answering, plan, variables, context, done)
+        )
         if self._turns is None:
             query.start()
         else:
@@ -172,7 +177,11 @@ class Ready:
         context = RequestContext(
             correlation_id=correlation, deadline=monotonic() + self._deadline_s, caller=caller, headers=headers
         )
-        query = typed_query(answering, plan, variables, context, done)
+        query = (
+            SingleRun(answering, plan.only, variables, context, done)
+            if plan.only is not None
+            else Begun(answering, plan, variables, context, done)
+        )
         if self._turns is None:
             query.start()
         else:

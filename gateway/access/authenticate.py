@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 from gateway.access.attempts import SOURCE, UNKNOWN, Attempts
@@ -60,7 +61,7 @@ class _Verified:
     """A token that was accepted, and what that rests on."""
 
     caller: Caller
-    issuer: _Issuer
+    keys: Keys
     generation: int
     revocations: int
     not_before: float
@@ -139,15 +140,16 @@ class Credentials:
         known = self._verified.get(text)
         if known is None:
             return None
-        now = time.time()
+        keys, caller = known.keys, known.caller
+        now = monotonic()  # what event loops' clocks show
         if (
-            known.generation == known.issuer.keys.generation
+            known.generation == keys.generation
             and known.revocations == self._revocations.version
-            and known.issuer.keys.are_trusted(time.monotonic())  # what event loops' clocks show
-            and known.not_before <= now < (known.caller.expires_at or 0.0)
+            and (now < keys.fresh_until or keys.are_trusted(now))
+            and known.not_before <= time.time() < (caller.expires_at or 0.0)
         ):
             self._verified.move_to_end(text)
-            return known.caller
+            return caller
         del self._verified[text]
         return None
 
@@ -204,7 +206,7 @@ class Credentials:
         caller = caller_of(
             claims, issuer.name, issuer.settings, token=text, expires_at=expires_at, lease=self._lease(credential)
         )
-        return _Verified(caller, issuer, generation, version, now - issuer.settings.leeway_s)
+        return _Verified(caller, issuer.keys, generation, version, now - issuer.settings.leeway_s)
 
     async def _by_key(self, key: str) -> Caller:
         digest = sha256(key.encode("utf-8", "surrogatepass")).hexdigest()

@@ -75,6 +75,8 @@ class Keys:
         self._asked_at = float("-inf")
         self._has_failed = False
         self._reading: asyncio.Task[None] | None = None
+        self.fresh_until = float("-inf")
+        """Event loop's clock; until then they are trusted, and nobody need ask."""
         self.generation = 0
         """Rises when the keys have changed: what an old one signed has to be looked at again."""
 
@@ -141,6 +143,7 @@ class Keys:
         else:
             self._has_failed = False
             self._known_at = loop.time()
+            self.fresh_until = self._known_at + self._times.refresh_s
             if [_mark(each) for each in entries] != [_mark(each) for each in self._entries]:
                 self.generation += 1
             self._entries = entries

@@ -10,7 +10,6 @@ from gateway.execution.answering import Answering, HandedOver
 from gateway.execution.message import GraphQLResponse
 from gateway.execution.ports import RequestContext
 from gateway.execution.run import Run
-from gateway.execution.single_run import SingleRun
 from gateway.execution.typed_plan import TypedOperation, TypedPlan
 from gateway.execution.typed_run import TypedRun
 
@@ -42,21 +41,8 @@ async def execute_typed(operation: TypedOperation, run: Run) -> bytes | None:
     return data
 
 
-def typed_query(
-    answering: Answering,
-    plan: TypedPlan,
-    variables: Mapping[str, Any],
-    context: RequestContext,
-    done: Callable[[GraphQLResponse], None],
-) -> SingleRun | Begun:
-    """Return a query that `start` begins; `done` is told the answer, later, however it went."""
-    if plan.only is not None:
-        return SingleRun(answering, plan.only, variables, context, done)
-    return Begun(answering, plan, variables, context, done)
-
-
 class Begun:
-    """A query that was begun: first over typed objects, then, where that isn't enough, in a task."""
+    """A query that `start` begins, whose `done` is told the answer, later, however it went: first over typed objects, then, where that isn't enough, in a task."""
 
     __slots__ = ("_answering", "_done", "_flight", "start")
 

@@ -51,20 +51,21 @@ class SingleRun(Struct, eq=False):
 
     def land(self, outcome: SubgraphAnswer | Exception) -> None:
         """Tell what became of the fetch."""
-        done, answering = self.done, self.answering
+        done, answering, fetch = self.done, self.answering, self.fetch
         if done is None:
             return
         try:
             if isinstance(outcome, Exception):
                 raise Irregular
-            data = encode(self.fetch.typed(outcome.value))
+            value = outcome.value
+            data = encode(value if value.__class__ is fetch.data else fetch.typed(value))
         except Exception as error:  # noqa: BLE001 - as in start
             assert self.request is not None
-            self.landed = {(self.fetch.id, self.request.body): outcome}
+            self.landed = {(fetch.id, self.request.body): outcome}
             self._hand_over(error)
             return
         self.done = self.flight = None
-        answering.typed.was_regular()
+        answering.typed.irregular = 0  # a plan without slices has nothing else to note
         if self.context.reused is None:
             done(GraphQLResponse(encoded=data))
         else:

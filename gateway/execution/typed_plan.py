@@ -184,7 +184,7 @@ class TypedOperation:
     _plain: frozenset[Place] = frozenset()
     """Places that are decoded without looking for equal slices."""
     _answers: int = 0
-    _irregular: int = 0
+    irregular: int = 0
     """How many answers in a row were irregular."""
     _pause: int = 0
     """How many more requests don't try."""
@@ -205,7 +205,7 @@ class TypedOperation:
 
     def was_regular(self) -> None:
         """Note that a request ended as it began."""
-        self._irregular = 0
+        self.irregular = 0
         self._answers += 1
         if self._answers % _LOOK_EVERY:
             return
@@ -216,9 +216,9 @@ class TypedOperation:
 
     def was_irregular(self) -> None:
         """Note that a request had to be executed anew. Where that happens each time, it isn't tried for a while."""
-        self._irregular += 1
-        if self._irregular >= 8:
-            self._irregular = 0
+        self.irregular += 1
+        if self.irregular >= 8:
+            self.irregular = 0
             self._pause = 200
 
     def _compile(self, assignment: Assignment) -> TypedPlan | None:

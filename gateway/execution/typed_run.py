@@ -12,6 +12,8 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, assert_never
 
+from msgspec import Struct
+
 from gateway.execution.early import PATIENCE
 from gateway.execution.ports import Flight, RequestContext, SubgraphAnswer, SubgraphRequest
 from gateway.execution.run import Landed
@@ -197,40 +199,30 @@ class TypedRun:
                     self._known[spot] = [mention.value for mention in mentions]
 
 
-class _Landing:
+class _Landing(Struct, eq=False):
     """A fetch under way, and what follows it."""
 
-    __slots__ = ("_future", "fetch", "flight", "request", "run", "taken", "then")
-
-    def __init__(
-        self,
-        run: TypedRun,
-        fetch: TypedFetch,
-        request: SubgraphRequest,
-        taken: list[list[tuple[list[Any], list[int]]]],
-        then: Then,
-    ) -> None:
-        self.run: TypedRun | None = run
-        self.fetch = fetch
-        self.request = request
-        self.taken = taken
-        """For each input and path: the objects asked for, and the number of each one's representation."""
-        self.then = then
-        self.flight: Flight | None = None
-        self._future: asyncio.Future[SubgraphAnswer] | None = None
+    run: TypedRun | None
+    fetch: TypedFetch
+    request: SubgraphRequest
+    taken: list[list[tuple[list[Any], list[int]]]]
+    """For each input and path: the objects asked for, and the number of each one's representation."""
+    then: Then
+    flight: Flight | None = None
+    future: asyncio.Future[SubgraphAnswer] | None = None
 
     @property
     def key(self) -> tuple[int, bytes]:
         return self.fetch.id, self.request.body
 
     def land(self, outcome: SubgraphAnswer | Exception) -> None:
-        if self._future is not None:
-            if self._future.done():
+        if self.future is not None:
+            if self.future.done():
                 return
             if isinstance(outcome, Exception):
-                self._future.set_exception(outcome)
+                self.future.set_exception(outcome)
             else:
-                self._future.set_result(outcome)
+                self.future.set_result(outcome)
         elif self.run is not None:
             run, self.run, self.flight = self.run, None, None
             run.land(self, outcome)
@@ -242,6 +234,6 @@ class _Landing:
 
     def wait(self) -> asyncio.Future[SubgraphAnswer]:
         """Return a future of the answer, for the general way; cancelling it cancels the fetch."""
-        self._future = asyncio.get_running_loop().create_future()
-        self._future.add_done_callback(lambda future: self.cancel() if future.cancelled() else None)
-        return self._future
+        self.future = asyncio.get_running_loop().create_future()
+        self.future.add_done_callback(lambda future: self.cancel() if future.cancelled() else None)
+        return self.future

@@ -15,7 +15,6 @@ import msgspec
 
 from gateway.access.attempts import SOURCE, UNKNOWN
 from gateway.access.caller import Caller
-from gateway.access.load import Load
 from gateway.errors import GatewayError, RequestRefused
 from gateway.execution.message import GraphQLRequest, GraphQLResponse
 from gateway.execution.ports import Flight
@@ -144,6 +143,10 @@ class FastPosts:
         self._decode = msgspec.json.Decoder(_Body).decode
         self._known = getattr(door.authenticate, "known", None)
         """Returns the caller of a request's headers, if nothing has to be looked up."""
+        self.load = door.load
+        """What requests count in."""
+        self.compresses = door.settings.compress_from_bytes is not None
+        """Whether answers may have to be compressed."""
         self._engine: Engine | None = None
         """Whose queries the next ones begin."""
         self._ready: dict[bytes, Ready] = {}
@@ -266,11 +269,6 @@ class FastPosts:
         except GatewayError:
             return None
 
-    @property
-    def load(self) -> Load:
-        """What requests count in."""
-        return self._door.load
-
     def render(self, head: CommonHead, correlation: str, response: GraphQLResponse) -> Rendered:
         """Return a response as it is written."""
         return render(
@@ -287,11 +285,6 @@ class FastPosts:
     def unsent(self) -> UnsentAnswers:
         """What paces large answers."""
         return self._door.unsent
-
-    @property
-    def compresses(self) -> bool:
-        """Whether answers may have to be compressed."""
-        return self._door.settings.compress_from_bytes is not None
 
 
 def _at_once(looking_up: Coroutine[Any, Any, Caller]) -> Caller | None:

@@ -91,7 +91,8 @@ def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) 
         def data_received(self, data: bytes) -> None:
             if self._is_head_open:
                 if not self._head_bytes:
-                    if self._is_free():
+                    cycle: Any = self.cycle  # as in `_is_free`, which would be a call for each request
+                    if self._fast_cycle is None and (cycle is None or cycle.response_complete):
                         found = common.find(data)
                         if found is not None and self._begin_fast(*found):
                             return
@@ -198,23 +199,29 @@ def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) 
             transport, head = self.transport, cycle.head
             if transport.is_closing():
                 return
-            pieces = response.pieces()
-            length = sum(map(len, pieces))
-            if length > LARGE_BYTES:
-                self._fast_cycle = cycle
-                cycle.begin(self.loop.create_task(self._write_large(cycle, response)))
-                return
-            if response.encoded is not None and cycle.keep_alive and not head.posts.compresses:
+            data = response.encoded
+            if data is None or response.errors or response.extensions or not cycle.keep_alive or head.posts.compresses:
+                if sum(map(len, response.pieces())) > LARGE_BYTES:
+                    self._begin_large(cycle, response)
+                    return
+                self._write_rendered(cycle, head.posts.render(head, cycle.correlation, response))
+            else:
+                length = len(data) + 9
+                if length > LARGE_BYTES:
+                    self._begin_large(cycle, response)
+                    return
                 if head.standard is not self.server_state.default_headers:
                     _begin_answers(head, self.server_state.default_headers)
-                start = b"%b%b\r\ncontent-length: %d\r\n\r\n" % (head.start, cycle.correlation.encode(), length)
+                start = (head.start, cycle.correlation.encode(), length)
                 if length < _JOINED_BYTES:
-                    transport.write(b"".join((start, *pieces)))
+                    transport.write(b'%b%b\r\ncontent-length: %d\r\n\r\n{"data":%b}' % (*start, data))
                 else:
-                    transport.writelines((start, *pieces))
-            else:
-                self._write_rendered(cycle, head.posts.render(head, cycle.correlation, response))
+                    transport.writelines((b'%b%b\r\ncontent-length: %d\r\n\r\n{"data":' % start, data, b"}"))
             self.on_response_complete()
+
+        def _begin_large(self, cycle: FastCycle, response: GraphQLResponse) -> None:
+            self._fast_cycle = cycle
+            cycle.begin(self.loop.create_task(self._write_large(cycle, response)))
 
         def _write_rendered(self, cycle: FastCycle, rendered: Rendered) -> None:
             """Write an answer that isn't only data."""

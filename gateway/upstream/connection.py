@@ -6,7 +6,7 @@ Requests are not pipelined. Whatever goes wrong, the connection is closed and ne
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Sized
 from time import monotonic
 from typing import Protocol, cast
 
@@ -24,19 +24,33 @@ class Answer(Protocol):
         """Take what went wrong. The connection is closed."""
 
 
+class Pool(Protocol):
+    """Where connections are between requests."""
+
+    @property
+    def idle(self) -> list[Connection]:
+        """Those that are free; whose answer came whole adds itself."""
+
+    @property
+    def waiting(self) -> Sized:
+        """Who waits for one."""
+
+    def wake_one(self) -> None:
+        """Let one of them look, if there are any."""
+
+    def lost(self, connection: Connection, /) -> None:
+        """Take note of one that is closed."""
+
+
 class Connection(asyncio.Protocol):
     """Sends a request's bytes and reads the answer. Idle between requests."""
 
-    __slots__ = ("_answer", "_heads", "_known", "_on_free", "_on_lost", "_reading", "deadline", "idle_since", "line")
+    __slots__ = ("_answer", "_heads", "_known", "_pool", "_reading", "deadline", "idle_since", "line")
 
-    def __init__(
-        self, known: KnownHeads, on_free: Callable[[Connection], None], on_lost: Callable[[Connection], None]
-    ) -> None:
-        """`on_free` is told of each answer that came whole, and may give the connection to the next request."""
+    def __init__(self, known: KnownHeads, pool: Pool) -> None:
         self._known = known
         self._heads = known.heads
-        self._on_free = on_free
-        self._on_lost = on_lost
+        self._pool = pool
         self._answer: Answer | None = None
         """Of the request that is under way."""
         self._reading: Reading | None = None
@@ -58,10 +72,10 @@ class Connection(asyncio.Protocol):
 
         Whoever no longer waits for the answer calls `drop`.
         """
-        assert self.line is not None
-        assert self._answer is None
+        line = self.line
+        assert line is not None
         self._answer = answer
-        self.line.write(request)
+        line.write(request)
 
     def drop(self) -> None:
         """End the request under way; its answer is told to nobody."""
@@ -101,7 +115,10 @@ class Connection(asyncio.Protocol):
                 # Nearly all answers come so: whole, and after a head like one before.
                 self._answer = None
                 self.idle_since = monotonic()
-                self._on_free(self)
+                pool = self._pool
+                pool.idle.append(self)
+                if pool.waiting:
+                    pool.wake_one()
                 answer.take(HttpReply(head.status, head.headers, data[end:]))
                 return
             self._reading = Reading(self._known)
@@ -121,7 +138,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """Fail what is under way."""
         self.line = None
-        self._on_lost(self)
+        self._pool.lost(self)
         self.fail(NoAnswer(f"connection lost: {error}" if error else "connection closed"))
 
     def _end(self, reading: Reading, reply: HttpReply | None) -> None:
@@ -133,5 +150,6 @@ class Connection(asyncio.Protocol):
         if reading.is_last:
             self.close()
         else:
-            self._on_free(self)
+            self._pool.idle.append(self)
+            self._pool.wake_one()
         answer.take(reply)

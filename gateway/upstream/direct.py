@@ -116,7 +116,7 @@ class Direct:
         if self._identify is not None:
             name, value = self._identify(caller)
             lines = f"{lines}{name}: {value}\r\n"
-        key = (request.body, headers, caller.rights)
+        key = (request.body_ or request.body, headers, caller.rights)
         fetch = _Fetch(context.deadline, None, 0, self, request, context, land, key, lines)
         if self.coalesced.flights.setdefault(key, fetch) is not fetch:
             return self._begin_in_task(request, context, land)  # which joins the one that is under way

@@ -44,9 +44,9 @@ class LeanTransport:
         self._keep_alive_s = keep_alive_s
         self._free = max_connections
         """How many more connections may be opened."""
-        self._idle: list[Connection] = []
+        self.idle: list[Connection] = []
         self._open: set[Connection] = set()
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self.waiting: deque[asyncio.Future[None]] = deque()
         self._known = KnownHeads(max_bytes)
         self._sweeper: asyncio.TimerHandle | None = None
         """One timer looks after all requests, since one for each costs as much as parsing its answer."""
@@ -113,7 +113,7 @@ class LeanTransport:
 
     def take_idle(self, now: float) -> Connection | None:
         """Take a connection that is open and free, if there is one."""
-        idle = self._idle
+        idle = self.idle
         while idle:
             connection = idle.pop()
             line = connection.line
@@ -121,12 +121,6 @@ class LeanTransport:
                 return connection
             connection.close()
         return None
-
-    def _give_back(self, connection: Connection) -> None:
-        """Take a connection back whose request was answered."""
-        self._idle.append(connection)
-        if self._waiting:
-            self._wake_one()
 
     async def connect(self, deadline: float) -> Connection:
         """Open a connection, or wait until there is a free one."""
@@ -148,40 +142,42 @@ class LeanTransport:
         self._free -= 1
         try:
             _, connection = await asyncio.get_running_loop().create_connection(
-                lambda: Connection(self._known, self._give_back, self._lost), self._host, self._port
+                lambda: Connection(self._known, self), self._host, self._port
             )
         except BaseException:
             self._free += 1
-            self._wake_one()
+            self.wake_one()
             raise
         self._open.add(connection)
         return connection
 
-    def _lost(self, connection: Connection) -> None:
+    def lost(self, connection: Connection) -> None:
+        """Take note of a connection that is closed."""
         if connection in self._open:
             self._open.discard(connection)
-            if connection in self._idle:
-                self._idle.remove(connection)
+            if connection in self.idle:
+                self.idle.remove(connection)
             self._free += 1
-            self._wake_one()
+            self.wake_one()
 
     async def _wait(self) -> None:
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(place)
+        self.waiting.append(place)
         try:
             await place
         except asyncio.CancelledError:
             if place.done() and not place.cancelled():
                 # Woken and cancelled at once: the turn is the next one's.
-                self._wake_one()
+                self.wake_one()
             raise
         finally:
-            if place in self._waiting:
-                self._waiting.remove(place)
+            if place in self.waiting:
+                self.waiting.remove(place)
 
-    def _wake_one(self) -> None:
-        while self._waiting:
-            place = self._waiting.popleft()
+    def wake_one(self) -> None:
+        """Let whoever has waited longest for a connection look for one."""
+        while self.waiting:
+            place = self.waiting.popleft()
             if not place.done():
                 place.set_result(None)
                 return
