@@ -107,3 +107,27 @@ def test_each_systems_hierarchy_stands_beside_the_others(product):
             below = [child for other in above if other["system"] == system for child in other["children"]]
             assert each["parent"] is None or {"id": customer["id"]} in below
     assert kinds >= {("billing", "MISSING"), ("erp", "OTHER"), ("erp", "EXTRA")}
+
+
+def test_a_customer_that_only_some_systems_have_answers_with_what_they_say(ask, product):
+    """A prospect is the CRM's alone; some customers signed up without sales, and some were never carried over to the ERP."""
+    query = """query($a: String) { customers(first: 100, after: $a) { pageInfo { endCursor hasNextPage }
+      edges { node { id identities { system } } } } }"""
+    found: dict[frozenset[str], str] = {}
+    after, more = None, True
+    while more:
+        page = product.data(query, {"a": after})["customers"]
+        for edge in page["edges"]:
+            systems = frozenset(each["system"] for each in edge["node"]["identities"])
+            found.setdefault(systems, edge["node"]["id"])
+        after, more = page["pageInfo"]["endCursor"], page["pageInfo"]["hasNextPage"]
+    some = {systems: customer for systems, customer in found.items() if len(systems) < 3}
+    assert set(some) >= {frozenset({"crm"}), frozenset({"billing", "erp"}), frozenset({"crm", "billing"})}
+    says = {"crm": ("name", "segment", "contacts"), "billing": ("mrr", "arr"), "erp": ("legalName", "invoices")}
+    for systems, customer_id in some.items():
+        answer = product.ask(product.document("customer_view"), {"id": customer_id})
+        assert "errors" not in answer
+        customer = answer["data"]["customer"]
+        assert {each["system"] for each in customer["identities"]} == systems
+        silent = {name for name in says if all(customer[field] is None for field in says[name])}
+        assert silent == says.keys() - systems, customer
