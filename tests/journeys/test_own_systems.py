@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import json
 import time
 from decimal import Decimal
 from pathlib import Path
@@ -102,3 +103,51 @@ async def test_a_real_tryton_and_a_salesforce_of_ones_own_are_switched_on_by_the
     assert found == expected
     assert shown["crmSystems"] == [{"vendor": "salesforce", "apiVersion": "v62.0"}]
     assert shown["erpSystems"] == [{"vendor": "tryton", "apiVersion": "8.2", "differences": []}]
+
+
+ONBOARD = """mutation($input: OnboardCustomerInput!) { onboardCustomer(input: $input, waitMs: 25000) {
+    workflow { id status error { code system } } customer { id } } }"""
+DONE = """query($id: ID!) { workflow(id: $id) { status customer { identities { system reference }
+    erpRecord { system vendor name } } } }"""
+
+
+async def test_a_new_customer_goes_to_the_erp_of_its_business_unit(tmp_path: Path, start_product: Any) -> None:
+    """Two ERPs and a route: where onboarding makes the record is the configuration's, by what the CRM says of the customer."""
+    secrets = {"TOKEN": "an-american-key", "PASSWORD": "an-american-password"}
+    place = {"PORT": 0, "STATE_DIR": tmp_path / "us", "CUSTOMERS": 3}
+    american = await asyncio.to_thread(
+        serve_module,
+        "subgraphs.erp.sandbox",
+        tmp_path,
+        {f"CONCORD_ERP_SANDBOX_{name}": value for name, value in {**place, **secrets}.items()},
+    )
+    further = {"name": "us", "url": f"{american.url}/erp", "token": secrets["TOKEN"], "password": secrets["PASSWORD"]}
+    environment = {
+        "CONCORD_ERP_INSTANCES": json.dumps([further]),
+        "CONCORD_ERP_ROUTES": json.dumps([{"business_units": ["ENTERPRISE"], "instance": "us"}]),
+    }
+
+    def onboard(product: Any, segment: str) -> dict[str, Any]:
+        given = {"name": f"{segment.title()} Works", "city": "Berlin", "country": "DE", "segment": segment}
+        begun = product.data(ONBOARD, {"input": given}, Idempotency_Key=f"onboard-{segment}")["onboardCustomer"]
+        deadline = time.monotonic() + 120
+        while True:
+            found: dict[str, Any] = product.data(DONE, {"id": begun["workflow"]["id"]})["workflow"]
+            if found["status"] == "COMPLETED":
+                return found["customer"]
+            assert time.monotonic() < deadline, found
+            time.sleep(0.3)
+
+    def journey() -> list[dict[str, Any]]:
+        folder = tmp_path / "product"
+        folder.mkdir()
+        with start_product(folder, 10, **environment) as product:
+            return [onboard(product, segment) for segment in ("ENTERPRISE", "SMB")]
+
+    try:
+        big, small = await asyncio.to_thread(journey)
+    finally:
+        await asyncio.to_thread(american.stop)
+    for customer, erp, name in ((big, "erp/us", "Enterprise Works"), (small, "erp", "Smb Works")):
+        assert {each["system"] for each in customer["identities"]} == {"crm", "billing", erp}
+        assert customer["erpRecord"] == {"system": erp, "vendor": "tryton", "name": name}

@@ -11,7 +11,7 @@ from gateway.writes.workflows.model import Json, StepError
 
 _IDENTITY = "query($r:[_Any!]!){_entities(representations:$r){...on Customer{id crmRef billingRef erpRef}}}"
 _RECORDS = {
-    "crm": "crmRef status crmRecord{name fields{name value}}",
+    "crm": "crmRef status segment crmRecord{name fields{name value}}",
     "billing": "billingRef billingRecord{name fields{name value}}",
     "erp": "erpRef taxIds erpRecord{name fields{name value}}",
 }
@@ -34,6 +34,8 @@ class Copies:
     """Field → what its owner says: street, city, country and website by the CRM, taxId by the ERP."""
     held: Mapping[str, Mapping[str, str | None]]
     """System → field → what its record says."""
+    segment: str | None = None
+    """By the CRM."""
 
     def to_json(self) -> Json:
         """Return it as a step's output keeps it."""
@@ -111,6 +113,7 @@ async def read_copies(context: StepContext, customer: str) -> Copies:
             "taxId": tax_ids[0] if tax_ids else None,
         },
         held={system: values for system, values in held.items() if system in answers},
+        segment=answers["crm"]["segment"] if "crm" in answers else None,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from gateway.writes.workflows.definition import StepContext, refuse
 from gateway.writes.workflows.model import Json
 
-COMPANY = "crmRef name status crmRecord{fields{name value}} parent{crmRef}"
+COMPANY = "crmRef name status segment crmRecord{fields{name value}} parent{crmRef}"
 """The selection that `read_company` reads."""
 _BY_CRM = f"query($r:[_Any!]!){{_entities(representations:$r){{...on Customer{{{COMPANY}}}}}}}"
 _IDENTITY = (
@@ -35,6 +35,8 @@ class Company:
     country: str | None
     parent: str | None
     """`crmRef` of the company above."""
+    segment: str | None = None
+    """What routes to one of several ERPs know as the business unit, as the claims of callers do."""
 
     def to_json(self) -> Json:
         """Return it as a step's output keeps it."""
@@ -64,6 +66,7 @@ def read_company(answer: Mapping[str, Json]) -> Company:
         city=fields.get("city"),
         country=fields.get("country"),
         parent=(answer.get("parent") or {}).get("crmRef"),
+        segment=answer.get("segment"),
     )
 
 

@@ -55,7 +55,8 @@ def new_record(copies: Copies, system: str) -> dict[str, Any]:
             domain = None if website is None else website.removeprefix("https://")
             return {**wanted, "domain": domain, "street": owned["street"], "status": "ACTIVE"}
         case "erp":
-            return {**wanted, "street": owned["street"], "website": owned["website"], "taxId": owned["taxId"]}
+            more = {name: owned[name] for name in ("street", "website", "taxId")}
+            return {**wanted, **more, "businessUnit": copies.segment}
         case _:
             return {**wanted, "taxId": owned["taxId"]}
 

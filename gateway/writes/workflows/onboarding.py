@@ -48,7 +48,8 @@ def _record(context: StepContext, system: str) -> dict[str, Any]:
         case "erp":
             website = None if given["domain"] is None else f"https://{given['domain']}"
             more = {name: given[name] for name in ("street", "taxId", "email")}
-            return {**wanted, **more, "name": given["legalName"] or given["name"], "website": website}
+            named = {"name": given["legalName"] or given["name"], "website": website, "businessUnit": given["segment"]}
+            return {**wanted, **more, **named}
         case _:
             return {**wanted, "email": given["email"], "taxId": given["taxId"]}
 

@@ -99,6 +99,7 @@ async def _erp_customer(context: StepContext) -> Json:
         "city": company.city,
         "country": company.country,
         "currency": context.outputs["check"]["currency"],
+        "businessUnit": company.segment,
         "erpRef": (context.outputs["check"]["customer"] or {}).get("erpRef"),
     }
     return await context.write("erp", "ensureParty", "erpRef wasCreated", wanted)
