@@ -22,7 +22,8 @@ SLOW = (
     "checked_erp:sandbox", "checked_erp:tryton_8",
 )  # fmt: skip
 """Half a minute each, and some take long to install: `make test-systems`."""
-ALL = FAST + (SLOW if os.environ.get("CONCORD_TEST_SYSTEMS") == "all" else ())
+IS_ALL = os.environ.get("CONCORD_TEST_SYSTEMS") == "all"
+ALL = FAST + (SLOW if IS_ALL else ())
 
 
 def check(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -65,6 +66,21 @@ def test_the_worked_example_passes_in_under_two_hundred_lines(desk: ServedProces
     assert told.returncode == 0, told.stdout + told.stderr
     assert "desk tickets" in told.stdout
     assert "cannot" in told.stdout
+    assert "0 failed" in told.stdout
+
+
+@pytest.mark.parametrize(
+    "factory", ["subgraphs.examples.helpdesk.check:tickets", *(["checked_erp:tryton_8"] if IS_ALL else [])]
+)
+def test_what_held_behind_each_fault_is_one_table(desk: ServedProcess, factory: str) -> None:
+    told = check(factory, "--faults", DESK_URL=desk.url, DESK_TOKEN=zendesk.TOKEN)
+    assert told.returncode == 0, told.stdout + told.stderr
+    faults = ("slow", "rate limited", "dropped before", "dropped after", "truncated", "html", "no tls")
+    header = next(line for line in told.stdout.splitlines() if "adaptor" in line)
+    assert [header.count(fault) for fault in faults] == [1] * len(faults)
+    reads = next(line for line in told.stdout.splitlines() if "reads" in line)
+    writes = next(line for line in told.stdout.splitlines() if "writes" in line)
+    assert (reads.count("held"), writes.count("held")) == (7, 7)
     assert "0 failed" in told.stdout
 
 
