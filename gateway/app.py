@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from prometheus_client.registry import CollectorRegistry
+
 from gateway.access.authenticate import Credentials
 from gateway.access.confined import Confined
 from gateway.access.limits import Limits
@@ -37,7 +39,6 @@ from gateway.events.meter import EventMeter
 from gateway.events.source_watch import SourceWatch
 from gateway.events.webhooks import Webhooks
 from gateway.federation.supergraph import Supergraph
-from gateway.metric import CollectorRegistry
 from gateway.outgoing import egress_of, feed_readers, read_webhooks
 from gateway.reload import Graphs, ReloadedEngine
 from gateway.settings import Settings, SettingsRefused, contracts_of, load_ownership

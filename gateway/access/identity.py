@@ -4,8 +4,8 @@
     {"iss": "concord", "aud": "erp", "exp": 1767225720, "sub": "ada", "tenant": "acme",
      "scopes": ["revenue:read"], "roles": ["finance"], "filters": {"region": ["EU"]}}
 
-A caller to whom everything is allowed (the development policy) is `"unrestricted": true`, without filters; one who can wait
-while people are answered is `"background": true`. The key is
+Without grants or filters there are no such claims. A caller to whom everything is allowed (the development policy) is
+`"unrestricted": true`, without filters; one who can wait while people are answered is `"background": true`. The key is
 the SHA-256 of `concord caller` and a zero byte, then the internal secret, so that no other signature of ours can pass for this one.
 """
 
@@ -68,9 +68,13 @@ class CallerSigner:
         if caller.tenant is not None:
             claims["tenant"] = caller.tenant
         if isinstance(caller, Caller):
-            claims["scopes"] = sorted(caller.scopes)
-            claims["roles"] = sorted(caller.roles)
-            claims["filters"] = {name: list(values) for name, values in caller.filters.items()}
+            # What there is none of is left out: the headers of those seen lately are most of what is kept of them.
+            if caller.scopes:
+                claims["scopes"] = sorted(caller.scopes)
+            if caller.roles:
+                claims["roles"] = sorted(caller.roles)
+            if caller.filters:
+                claims["filters"] = {name: list(values) for name, values in caller.filters.items()}
             if caller.is_unrestricted:
                 claims["unrestricted"] = True
             if caller.is_background:

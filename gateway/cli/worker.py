@@ -6,72 +6,18 @@ libraries would stay in its memory for as long as it serves.
 
 from __future__ import annotations
 
-import asyncio
-import socket
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
-from pathlib import Path
 
-from uvloop import new_event_loop
-
-from gateway.app import create_gateway
-from gateway.cli.secrets import internal_secret
-from gateway.cli.shared_port import shared_port
-from gateway.cli.worker_process import SHARES_PORT
-from gateway.settings import SettingsRefused, load_settings
-from gateway.telemetry.log import log_to
-from gateway.transport.garbage import settle_garbage
-from gateway.transport.server import DrainingServer, server
+from gateway.cli.sparing import spare_memory
 
 
 def main(arguments: Sequence[str]) -> int:
     """Serve until SIGTERM and return the exit status: 1 if it could not start, 2 for a refused configuration."""
-    try:
-        return _serve(Path(arguments[0]), shares_port=SHARES_PORT in arguments)
-    except SettingsRefused as refused:
-        for problem in refused.problems:
-            sys.stderr.write(f"✗ {problem}\n")
-        return 2
+    spare_memory()
+    from gateway.cli.serving import serve_process  # noqa: PLC0415 - once it is known what is left out
 
-
-def _serve(config: Path, *, shares_port: bool) -> int:
-    settings = load_settings(config)
-    log_to(sys.stderr)
-    gateway = create_gateway(settings, internal_secret=internal_secret(settings))
-    process = server(
-        gateway.app,
-        drain=gateway.drain,
-        settings=gateway.transport,
-        host=settings.server.host,
-        port=settings.server.port,
-        drain_s=settings.server.drain_s,
-        announce_s=settings.server.announce_stop_s,
-    )
-
-    async def run() -> None:
-        port = shared_port(settings.server.host, settings.server.port) if shares_port else nullcontext()
-        with port as bound:
-            await serve_on(None if bound is None else [bound])
-
-    async def serve_on(sockets: list[socket.socket] | None) -> None:
-        async with asyncio.TaskGroup() as group:
-            serving = group.create_task(process.serve(sockets))
-            announcing = group.create_task(_announce(process))
-            await serving
-            announcing.cancel()
-
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(run())
-    return 0 if process.started else 1
-
-
-async def _announce(process: DrainingServer) -> None:
-    await process.ready.wait()
-    settle_garbage()
-    host, port = process.addresses[0]
-    sys.stdout.write(f"ready http://{host}:{port}\n")
-    sys.stdout.flush()
+    return serve_process(arguments)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from prometheus_client.metrics import Gauge
+from prometheus_client.registry import CollectorRegistry
+
 from gateway.events.dead_letters import DeadLetterFilter, DeadLetterState
 from gateway.events.embedded import Events
 from gateway.events.log import StoreUnavailable
-from gateway.metric import CollectorRegistry, Gauge
 
 
 class EventGauges:

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from time import time
 
+from prometheus_client.metrics import Counter, Gauge, Histogram
+from prometheus_client.registry import CollectorRegistry
+
 from gateway.events.event import RecordedEvent
-from gateway.metric import CollectorRegistry, Counter, Gauge, Histogram
 
 _REMEMBERED = 512
 """Events per type whose lags the quantiles are of."""

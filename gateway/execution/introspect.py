@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from graphql import ExecutionResult, FragmentDefinitionNode, GraphQLSchema, SelectionSetNode, execute
+from graphql import ExecutionResult, FragmentDefinitionNode, GraphQLSchema, SelectionSetNode
 from graphql.language import ast
 
 from gateway.errors import GatewayError
@@ -41,6 +41,8 @@ class Introspection:
         return known
 
     def _execute(self, variables: Mapping[str, Any]) -> dict[str, Any]:
+        from graphql import execute  # noqa: PLC0415 - only introspection is executed by it
+
         result = execute(self._schema, self._document, variable_values=dict(variables))
         assert isinstance(result, ExecutionResult)
         if result.errors:

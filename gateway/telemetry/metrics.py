@@ -9,8 +9,7 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 from prometheus_client.openmetrics import exposition as openmetrics
-
-from gateway.metric import CollectorRegistry
+from prometheus_client.registry import CollectorRegistry
 
 _OPENMETRICS = b"application/openmetrics-text"
 

@@ -7,6 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from time import monotonic  # event loops' clock
 from typing import Any
 
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
+
 from gateway.errors import GatewayError
 from gateway.execution.message import GraphQLResponse, refusal
 from gateway.telemetry.correlation import correlation_id
@@ -16,7 +20,6 @@ from gateway.transport.fast_post import CommonHead, CommonHeads, FastPosts
 from gateway.transport.respond import Rendered
 from gateway.transport.settings import TransportSettings
 from gateway.transport.unsent import LARGE_BYTES
-from gateway.transport.uvicorn_parts import STATUS_LINE, Config, HttpToolsProtocol, ServerState
 
 _FAST_BYTES = 64 << 10
 """Larger bodies are the application's, which reads them bit by bit."""

@@ -6,12 +6,14 @@ import asyncio
 import socket
 from typing import Any, cast
 
+from uvicorn.config import Config
+from uvicorn.server import Server
+
 from gateway.transport.asgi import ASGIApp
 from gateway.transport.drain import Drain
 from gateway.transport.http_protocol import http_protocol
 from gateway.transport.routes import Routes
 from gateway.transport.settings import TransportSettings
-from gateway.transport.uvicorn_parts import Config, Server
 
 
 class DrainingServer(Server):

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from difflib import get_close_matches
 
 from gateway.federation.ownership.model import CachePolicy, Ownership, System
 
@@ -68,6 +67,8 @@ def _system(name: str, entry: object) -> System:
 def _refuse_unknown(where: str, entry: Mapping[object, object], known: tuple[str, ...]) -> None:
     for key in entry:
         if key not in known:
+            from difflib import get_close_matches  # noqa: PLC0415 - who makes no mistake does without
+
             near = get_close_matches(str(key), known, n=1)
             raise OwnershipInvalidError(
                 f"unknown key `{where}.{key}`" + (f"; did you mean `{near[0]}`?" if near else "")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from html import escape
 from typing import assert_never
 
 from gateway.federation.plan.model import (
@@ -80,6 +79,8 @@ def _arrow(source: tuple[int, int, int], target: tuple[int, int, int]) -> str:
 
 
 def _drawn(box: _Box, place: tuple[int, int, int]) -> Iterator[str]:
+    from html import escape  # noqa: PLC0415 - see gateway/console/console.py
+
     x, y, height = place
     yield f'<rect x="{x}" y="{y}" width="{_WIDTH}" height="{height}" rx="6" fill="#f4f6fb" stroke="#456"/>'
     for number, line in enumerate(box.lines):
