@@ -2,76 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import hashlib
-import hmac
-import json
 import socket
 import subprocess
 import time
-import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import httpx2
 import pytest
+from credit_holds import OWNERSHIP, QUERY, Erp, global_id, hold, hold_changed, publish, soon
 from scripted_subgraph import resets
-from served_graph import SECRET, Graph, Served
+from served_graph import Served
 
 from gateway.federation.composition import OwnershipInvalidError, parse_ownership
-
-PEOPLE = 'type Query { customer(id: ID!): Customer } type Customer @key(fields: "id") { id: ID! name: String }'
-SCORES = """
-type Mutation { setHold(id: ID!): Customer }
-type Customer @key(fields: "id") { id: ID! creditHold: Boolean }
-"""
-OWNERSHIP = """
-[systems.identity]
-team = "identity"
-subgraphs = ["people"]
-types = ["Customer"]
-[systems.erp]
-team = "finance"
-subgraphs = ["scores"]
-fields.Customer = ["creditHold"]
-cache.Customer = { ttl_s = 600, scope = "public", stale_s = 600 }
-"""
-QUERY = "query($id: ID!) { customer(id: $id) { creditHold } }"
-LAG_S = 10
-"""Within which another gateway sees a write or an event; usually milliseconds."""
-
-
-def global_id(number: int) -> str:
-    return base64.urlsafe_b64encode(f"Customer:{number}".encode()).decode().rstrip("=")
-
-
-class Erp:
-    """The system of record behind `scores`."""
-
-    def __init__(self, graph: Graph) -> None:
-        graph.compose({"people": PEOPLE, "scores": SCORES})
-        graph.ownership = OWNERSHIP
-        self.subgraph = graph.subgraphs["scores"]
-        self.subgraph.say = self.say
-        self.holds: dict[str, bool] = {}
-        graph.subgraphs["people"].say = lambda body: {
-            "data": {"customer": {"__typename": "Customer", "id": body["variables"]["id"]}}
-        }
-
-    @property
-    def reads(self) -> int:
-        return sum("_entities" in body["query"] for body in self.subgraph.requests)
-
-    def say(self, body: dict[str, Any]) -> dict[str, Any]:
-        variables = body["variables"]
-        if "setHold" in body["query"]:
-            self.holds[variables["id"]] = True
-            return {"data": {"setHold": {"__typename": "Customer", "id": variables["id"], "creditHold": True}}}
-        wanted = variables["representations"]
-        return {"data": {"_entities": [{"creditHold": self.holds.get(each["id"], False)} for each in wanted]}}
 
 
 @contextmanager
@@ -100,44 +43,8 @@ def unused_port() -> int:
         return probe.getsockname()[1]
 
 
-async def hold(gateway: Served, customer: str, **headers: str) -> bool | None:
-    answer = await gateway.ask(QUERY, {"id": customer}, **headers)
-    assert "errors" not in answer, answer
-    return answer["data"]["customer"]["creditHold"]
-
-
-async def soon(look: Callable[[], Awaitable[bool]], within_s: float = LAG_S) -> None:
-    async with asyncio.timeout(within_s):
-        while True:
-            if await look():
-                return
-            await asyncio.sleep(0.02)
-
-
-async def publish(gateway: Served, customer: str) -> None:
-    event = {
-        "specversion": "1.0",
-        "id": f"erp:{uuid.uuid4().hex}",
-        "source": "concord/erp",
-        "type": "concord.customer.credit_hold_changed.v1",
-        "subject": customer,
-        "time": "2026-03-01T09:30:00Z",
-        "datacontenttype": "application/json",
-        "data": {
-            "keys": {"customer": customer},
-            "changes": [{"field": "creditHold", "from": "false", "to": "true"}],
-        },
-    }
-    body = json.dumps([event]).encode()
-    moment = int(time.time())
-    digest = hmac.new(SECRET.encode(), f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
-    headers = {
-        "content-type": "application/cloudevents-batch+json",
-        "x-concord-signature": f"t={moment},v1={digest}",
-    }
-    async with httpx2.AsyncClient(trust_env=False) as client:
-        reply = await client.post(f"{gateway.url}/events", content=body, headers=headers)
-    assert reply.json() == {"accepted": 1, "duplicates": 0, "rejected": []}
+async def tell(gateway: Served, customer: str) -> None:
+    assert await publish(gateway, hold_changed(customer)) == {"accepted": 1, "duplicates": 0, "rejected": []}
 
 
 async def test_two_gateways_share_what_they_read_and_neither_hides_a_write_or_an_event(graph, tmp_path):
@@ -183,7 +90,7 @@ async def test_two_gateways_share_what_they_read_and_neither_hides_a_write_or_an
             assert [await hold(a, customer), await hold(b, customer)] == [False, False]
             erp.holds[customer] = True
             assert [await hold(a, customer), await hold(b, customer)] == [False, False]
-            await publish(a, customer)
+            await tell(a, customer)
             for gateway in (a, b):
 
                 async def is_told(gateway: Served = gateway, customer: str = customer) -> bool:
@@ -229,7 +136,7 @@ async def test_one_gateway_hears_of_changes_by_events_and_serves_the_last_known_
         answer = await gateway.ask(QUERY, {"id": other})
         assert answer["errors"][0]["extensions"]["code"] in ("SYSTEM_UNAVAILABLE", "SYSTEM_CIRCUIT_OPEN")
         # What an event declared to be past does not come back, not even marked.
-        await publish(gateway, customer)
+        await tell(gateway, customer)
 
         async def is_gone() -> bool:
             return (await gateway.ask(QUERY, {"id": customer}))["data"]["customer"]["creditHold"] is None
@@ -251,7 +158,7 @@ async def test_one_gateway_hears_of_changes_by_events_and_serves_the_last_known_
         assert await hold(gateway, other, cache_control="no-cache") is True
         erp.holds[other] = False
         assert await hold(gateway, other) is True
-        await publish(gateway, other)
+        await tell(gateway, other)
 
         async def is_told() -> bool:
             return await hold(gateway, other) is False

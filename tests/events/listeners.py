@@ -51,6 +51,7 @@ class Address:
     token: str
     """Empty where the gateway lets everybody in."""
     cursor: str
+    """Empty for what comes from now on."""
     serve: Any
     query: str = QUERY
 
@@ -103,7 +104,7 @@ async def websocket(address: Address, heard: Heard, opened: Opened) -> None:
         except ConnectionClosed as closed:
             raise Refused from closed
         assert message == {"type": "connection_ack"}
-        payload = {"query": address.query, "variables": {"cursor": address.cursor}}
+        payload = {"query": address.query, "variables": {"cursor": address.cursor or None}}
         await connection.send(json.dumps({"type": "subscribe", "id": "1", "payload": payload}))
         opened()
         try:
@@ -180,7 +181,7 @@ async def callback(address: Address, heard: Heard, opened: Opened) -> None:
     async with address.serve(Starlette(routes=routes)) as url:
         given = {"callbackUrl": f"{url}/callback", "subscriptionId": "sub-1", "verifier": "v-1"}
         subscription = {"subscription": {**given, "heartbeatIntervalMs": 1000}}
-        body = {"query": address.query, "variables": {"cursor": address.cursor}, "extensions": subscription}
+        body = {"query": address.query, "variables": {"cursor": address.cursor or None}, "extensions": subscription}
         accept = {"accept": "application/json;callbackSpec=1.0, application/json"}
         reply = await address.door.client.post(
             f"{address.door.url}/graphql", json=body, headers=address.headers | accept
