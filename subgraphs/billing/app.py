@@ -36,11 +36,10 @@ from subgraphs.kit.background import background
 from subgraphs.kit.change_feed import ChangeFeed
 from subgraphs.kit.confinement import Confinement
 from subgraphs.kit.crosswalk import Crosswalk
-from subgraphs.kit.database import Database
 from subgraphs.kit.idempotent_write import IdempotentWrites
 from subgraphs.kit.instance_ids import InstanceIds
 from subgraphs.kit.outbox import Outbox
-from subgraphs.kit.replica import Replica
+from subgraphs.kit.replica import join_replicas, open_database
 from subgraphs.kit.subgraph_app import Running, run_subgraph
 from subgraphs.kit.subgraph_schema import subgraph_schema
 from subgraphs.kit.system_of_record import describe
@@ -70,8 +69,8 @@ _SCHEMAS = (
 async def start(settings: BillingSettings, *, dialect: StripeDialect = STRIPE) -> AsyncIterator[Running]:
     """Open the store, connect to Stripe, and keep the mirror and the event log supplied."""
     secret = settings.signing_secret.get_secret_value()
-    replica = Replica.join(settings.state_dir)
-    database = await Database.open(settings.state_dir / "billing.sqlite", _SCHEMAS)
+    replica = await join_replicas(settings, "billing")
+    database = await open_database(settings, "billing", _SCHEMAS)
     client = stripe_client(
         settings.vendor_url,
         settings.vendor_token.get_secret_value(),
@@ -160,7 +159,7 @@ async def start(settings: BillingSettings, *, dialect: StripeDialect = STRIPE) -
             )
         await sync.close()
     await database.close()
-    replica.leave()
+    await replica.leave()
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ from subgraphs.kit.instance_crosswalk import CustomerRecords, InstanceCrosswalk
 from subgraphs.kit.instance_ids import InstanceIds
 from subgraphs.kit.instances import Instance
 from subgraphs.kit.outbox import Outbox
-from subgraphs.kit.replica import Replica
+from subgraphs.kit.replica import join_replicas, open_database
 from subgraphs.kit.subgraph_app import Running, run_subgraph
 from subgraphs.kit.subgraph_schema import subgraph_schema
 from subgraphs.kit.system_of_record import SystemOfRecord, describe
@@ -67,7 +67,7 @@ async def join(settings: CrmSettings, ids: InstanceIds) -> AsyncIterator[Joined]
     """Connect to one CRM. Each has a file of its own: what was told of one says nothing of another."""
     secret = settings.signing_secret.get_secret_value()
     suffix = f"-{ids.name}" if ids.name else ""
-    database = await Database.open(settings.state_dir / f"crm{suffix}.sqlite", SCHEMAS)
+    database = await open_database(settings, f"crm{suffix}", SCHEMAS)
     system = f"crm/{ids.name}" if ids.name else "crm"
     outbox = Outbox(database, events_url=settings.events_url, signing_secret=secret)
 
@@ -113,8 +113,8 @@ async def start(settings: CrmSettings) -> AsyncIterator[Running]:
     """Connect to the CRM, to the further ones of the configuration, and to the crosswalk, and serve."""
     named = {instance.name: settings.instance_settings(instance) for instance in settings.instances}
     async with AsyncExitStack() as stack:
-        replica = Replica.join(settings.state_dir)
-        stack.callback(replica.leave)
+        replica = await join_replicas(settings, "crm")
+        stack.push_async_callback(replica.leave)
         joined = [await stack.enter_async_context(join(settings, InstanceIds()))]
         for name, own in named.items():
             joined.append(await stack.enter_async_context(join(own, InstanceIds(name))))

@@ -29,7 +29,7 @@ from subgraphs.kit.instance_crosswalk import InstanceCrosswalk
 from subgraphs.kit.instance_ids import InstanceIds
 from subgraphs.kit.instances import Instance
 from subgraphs.kit.outbox import Outbox
-from subgraphs.kit.replica import Replica
+from subgraphs.kit.replica import join_replicas, open_database
 from subgraphs.kit.subgraph_app import Running, run_subgraph
 from subgraphs.kit.system_of_record import SystemOfRecord, describe
 from subgraphs.kit.vendor_client import VendorClient
@@ -56,7 +56,7 @@ async def join(settings: ErpSettings, ids: InstanceIds) -> AsyncIterator[Joined]
     secret = settings.signing_secret.get_secret_value()
     suffix = f"-{ids.name}" if ids.name else ""
     system = f"erp/{ids.name}" if ids.name else "erp"
-    database = await Database.open(settings.state_dir / f"erp{suffix}.sqlite", SCHEMAS)
+    database = await open_database(settings, f"erp{suffix}", SCHEMAS)
     client = VendorClient(
         vendor="tryton",
         system="erp",
@@ -123,8 +123,8 @@ async def start(settings: ErpSettings) -> AsyncIterator[Running]:
     """Connect to Tryton, and to the further ones of the configuration, begin to poll them, and serve."""
     named = {instance.name: settings.instance_settings(instance) for instance in settings.instances}
     async with AsyncExitStack() as stack:
-        replica = Replica.join(settings.state_dir)
-        stack.callback(replica.leave)
+        replica = await join_replicas(settings, "erp")
+        stack.push_async_callback(replica.leave)
         joined = [await stack.enter_async_context(join(settings, InstanceIds()))]
         for name, own in named.items():
             joined.append(await stack.enter_async_context(join(own, InstanceIds(name))))

@@ -11,10 +11,9 @@ from subgraphs.identity.directory import forget_views
 from subgraphs.identity.schema import create_schema
 from subgraphs.identity.settings import IdentitySettings
 from subgraphs.identity.tables import SCHEMA
-from subgraphs.kit.database import Database
 from subgraphs.kit.idempotent_write import IdempotentWrites
 from subgraphs.kit.outbox import Outbox
-from subgraphs.kit.replica import Replica
+from subgraphs.kit.replica import join_replicas, open_database
 from subgraphs.kit.subgraph_app import Running, run_subgraph
 
 
@@ -22,10 +21,8 @@ from subgraphs.kit.subgraph_app import Running, run_subgraph
 async def start(settings: IdentitySettings) -> AsyncIterator[Running]:
     """Open the crosswalk and deliver its events."""
     secret = settings.signing_secret.get_secret_value()
-    replica = Replica.join(settings.state_dir)
-    database = await Database.open(
-        settings.state_dir / "crosswalk.sqlite", (SCHEMA, Outbox.SCHEMA, IdempotentWrites.SCHEMA)
-    )
+    replica = await join_replicas(settings, "identity")
+    database = await open_database(settings, "crosswalk", (SCHEMA, Outbox.SCHEMA, IdempotentWrites.SCHEMA))
     try:
         await database.run(forget_views)
         outbox = Outbox(database, events_url=settings.events_url, signing_secret=secret)
@@ -50,7 +47,7 @@ async def start(settings: IdentitySettings) -> AsyncIterator[Running]:
             )
     finally:
         await database.close()
-        replica.leave()
+        await replica.leave()
 
 
 def main() -> None:

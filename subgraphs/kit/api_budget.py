@@ -213,10 +213,8 @@ async def open_budget(settings: SubgraphSettings, vendor: str) -> AsyncIterator[
 
     # Two systems of one vendor have budgets of their own: the address tells them apart.
     name = f"{vendor}:{settings.vendor_url}"
-    if settings.vendor_budget_redis_url:
-        client = redis.asyncio.Redis.from_url(
-            settings.vendor_budget_redis_url, socket_timeout=1, socket_connect_timeout=1
-        )
+    if redis_url := settings.vendor_budget_redis_url or settings.store_redis_url:
+        client = redis.asyncio.Redis.from_url(redis_url, socket_timeout=1, socket_connect_timeout=1)
         async with client:
             yield budget(RedisBucket(client, name))
     else:

@@ -16,15 +16,29 @@ from typing import Self, TypeVar
 ResultT = TypeVar("ResultT")
 
 
+ConnectionT = TypeVar("ConnectionT", bound=sqlite3.Connection)
+
+
 def connect(path: Path | str) -> sqlite3.Connection:
     """Return a connection with WAL, a busy timeout and explicit transactions; makes the folder."""
+    return connect_as(sqlite3.Connection, path)
+
+
+def connect_as(kind: type[ConnectionT], path: Path | str) -> ConnectionT:
+    """Return a connection of a class of one's own, otherwise as `connect` does."""
     if str(path) != ":memory:":
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=kind)
     connection.execute("pragma journal_mode = wal")
     connection.execute("pragma synchronous = normal")
     connection.execute("pragma busy_timeout = 5000")
     return connection
+
+
+def prepare(connection: sqlite3.Connection, schemas: Sequence[str]) -> None:
+    """Carry out `create table if not exists …` scripts."""
+    for schema in schemas:
+        connection.executescript(schema)
 
 
 class Database:
@@ -41,28 +55,32 @@ class Database:
 
         def start() -> sqlite3.Connection:
             connection = connect(path)
-            for schema in schemas:
-                connection.executescript(schema)
+            prepare(connection, schemas)
             return connection
 
         return cls(await asyncio.get_running_loop().run_in_executor(thread, start), thread)
 
     async def run(self, work: Callable[[sqlite3.Connection], ResultT]) -> ResultT:
         """Return what `work` returns, done in one transaction. A cancelled caller does not stop work already begun."""
+        loop = asyncio.get_running_loop()
+        return await asyncio.shield(loop.run_in_executor(self._thread, self.transact, work))
 
-        def transaction() -> ResultT:
-            self._connection.execute("begin immediate")
-            try:
-                result = work(self._connection)
-            except BaseException:
-                self._connection.execute("rollback")
-                raise
-            self._connection.execute("commit")
-            return result
-
-        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, transaction))
+    def transact(self, work: Callable[[sqlite3.Connection], ResultT]) -> ResultT:
+        """Do it, on the thread that alone touches the file."""
+        self._connection.execute("begin immediate")
+        try:
+            result = work(self._connection)
+        except BaseException:
+            self._connection.execute("rollback")
+            raise
+        self._connection.execute("commit")
+        return result
 
     async def close(self) -> None:
         """Finish the work begun and close the file."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._connection.close)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self.finish)
         self._thread.shutdown(wait=False)
+
+    def finish(self) -> None:
+        """Close the file, on its thread."""
+        self._connection.close()

@@ -20,7 +20,7 @@ from typing import Any
 import orjson
 
 from subgraphs.kit.database import Database
-from subgraphs.kit.replica import Replica
+from subgraphs.kit.replica import Peer
 from subgraphs.kit.system_error import (
     ConflictError,
     FieldError,
@@ -49,8 +49,8 @@ class IdempotentWrites:
         create table if not exists running_write (key text primary key, replica integer not null) without rowid;
     """
 
-    def __init__(self, database: Database, replica: Replica | None = None) -> None:
-        """`replica` is this process among those that share the file; None where there are no others."""
+    def __init__(self, database: Database, replica: Peer | None = None) -> None:
+        """`replica` is this process among those that share the database; None where there are no others."""
         self._database = database
         self._replica = replica
         self._knows_the_dead = False
@@ -109,18 +109,18 @@ class IdempotentWrites:
                 ).fetchall()
             )
             for key, owner in rows:
-                if owner == number or not self._is_alive(owner):
+                if owner == number or not await self._is_alive(owner):
                     await self._database.run(lambda connection, key=key: _doubt(connection, key))  # type: ignore[misc]  # bound now
 
-    def _is_alive(self, owner: int | None) -> bool:
-        return self._replica is not None and owner is not None and self._replica.is_alive(owner)
+    async def _is_alive(self, owner: int | None) -> bool:
+        return self._replica is not None and owner is not None and await self._replica.is_alive(owner)
 
     async def _is_left(self, key: str) -> bool:
         """Put a running write in doubt if the replica that ran it has died. Returns whether it had."""
         owner = await self._database.run(
             lambda c: c.execute("select replica from running_write where key = ?", (key,)).fetchone()
         )
-        if self._replica is None or owner is None or self._replica.is_alive(owner[0]):
+        if self._replica is None or owner is None or await self._replica.is_alive(owner[0]):
             return False
         return await self._database.run(lambda connection: _doubt(connection, key))
 

@@ -1,11 +1,15 @@
 """Replicas: this process among those that serve the same subgraph over one state directory.
 
-    replica = Replica.join(settings.state_dir)
+    replica = await join_replicas(settings, "crm")
+    database = await open_database(settings, "crm", SCHEMAS)
     async with replica.leading(feed.run_forever, outbox.deliver_forever): …    # by one of them at a time
 
-All answer requests, take webhooks and write into the same files. What must not be done twice (polling a vendor and
-comparing, working off an inbox, delivering an outbox) is done by the one that holds a lock; the kernel lets go of the lock
-in the moment its process dies, and another goes on. So they run on one machine, as SQLite's own locks demand as well.
+All answer requests, take webhooks and write into the same store. What must not be done twice (polling a vendor and
+comparing, working off an inbox, delivering an outbox) is done by one of them.
+
+On one machine they share files, and the one that leads holds a lock; the kernel lets go of the lock in the moment its
+process dies, and another goes on. Where they share no disk, `store_redis_url` names a Redis: each has a copy of the store,
+kept equal by it (`shared_database.py`), and the lead is a lease (`leased_replica.py`).
 """
 
 from __future__ import annotations
@@ -17,14 +21,58 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from subgraphs.kit.background import background
+from subgraphs.kit.database import Database
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractAsyncContextManager
+
+    from subgraphs.kit.settings import SubgraphSettings
 
 _log = logging.getLogger(__name__)
 _MOST = 64
 _LOOK_S = 0.25
 """How soon another takes over."""
+
+
+class Peer(Protocol):
+    """A process among its replicas."""
+
+    number: int
+    """Unique among those that are alive."""
+    is_leader: bool
+    """Whether the loops of `leading` run here."""
+
+    async def leave(self) -> None:
+        """Give the number back."""
+
+    async def is_alive(self, number: int) -> bool:
+        """Say whether a process has this number."""
+
+    def leading(self, *loops: Callable[[], Awaitable[None]]) -> AbstractAsyncContextManager[None]:
+        """Run the loops within the block while no other process does; one that fails is begun again a second later."""
+
+
+async def join_replicas(settings: SubgraphSettings, name: str) -> Peer:
+    """Join the replicas of a subgraph: those of its state directory, or those of its Redis."""
+    if not settings.store_redis_url:
+        return Replica.join(settings.state_dir)
+    from subgraphs.kit.leased_replica import LeasedReplica  # noqa: PLC0415 - loads Redis's client
+
+    return await LeasedReplica.join(settings.store_redis_url, name)
+
+
+async def open_database(settings: SubgraphSettings, name: str, schemas: Sequence[str]) -> Database:
+    """Open a database of a subgraph, which its replicas share: `name`.sqlite of the state directory."""
+    path = settings.state_dir / f"{name}.sqlite"
+    if not settings.store_redis_url:
+        return await Database.open(path, schemas)
+    from subgraphs.kit.shared_database import SharedDatabase  # noqa: PLC0415 - as above
+
+    return await SharedDatabase.open_shared(path, schemas, redis_url=settings.store_redis_url, name=name)
 
 
 class Replica:
@@ -48,11 +96,11 @@ class Replica:
                 return cls(state_dir, number, lock)
         raise OSError(f"More than {_MOST} processes share {state_dir}.")
 
-    def leave(self) -> None:
+    async def leave(self) -> None:
         """Give the number back."""
         os.close(self._lock)
 
-    def is_alive(self, number: int) -> bool:
+    async def is_alive(self, number: int) -> bool:
         """Say whether a process has this number."""
         if number == self.number:
             return True

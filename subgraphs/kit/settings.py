@@ -22,7 +22,9 @@ class SubgraphSettings(BaseSettings):
     port: int = Field(default=0, ge=0, le=65535)
     """0: any free port; the `ready` line tells which."""
     state_dir: Path = Path(".concord/subgraph")
-    """Shared by the replicas of this subgraph, which run on one machine; see `replica.py`."""
+    """Shared by the replicas of this subgraph on one machine, or each one's own; see `replica.py`."""
+    store_redis_url: str = ""
+    """Where replicas that have no disk in common share their store; empty: `state_dir` is shared, or there is one alone."""
     vendor_url: str = ""
     vendor_token: SecretStr = SecretStr("sandbox-token")
     webhook_secret: SecretStr = SecretStr("sandbox-webhook-secret")
@@ -43,5 +45,5 @@ class SubgraphSettings(BaseSettings):
     vendor_burst: int = Field(default=100, ge=1)
     """How many of them at once, after a pause."""
     vendor_budget_redis_url: str = ""
-    """Where replicas share the budget; empty: the processes that share `state_dir` do."""
+    """Where replicas share the budget; empty: where they share their store, or the processes that share `state_dir` do."""
     max_body_bytes: int = Field(default=4_000_000, gt=0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -61,6 +62,11 @@ class Composition:
         process.wait()
         if process.stdout is not None:
             process.stdout.close()
+
+    def lose_disk(self, service: str) -> None:
+        """Let a killed service come back with an empty volume, as on another machine."""
+        shutil.rmtree(self.folder / "volumes" / self._volume(service))
+        (self.folder / "volumes" / self._volume(service)).mkdir()
 
     def stop(self) -> None:
         """End all as `docker compose stop` does."""

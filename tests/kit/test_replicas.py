@@ -106,8 +106,8 @@ async def test_another_leads_and_takes_up_its_write_only_once_a_replica_is_dead(
     # The number of the dead is given again.
     third = Replica.join(tmp_path)
     assert third.number == 0
-    third.leave()
-    replica.leave()
+    await third.leave()
+    await replica.leave()
     await database.close()
 
 
@@ -134,8 +134,8 @@ async def test_a_replica_that_stops_hands_over_after_its_loops_have_ended(tmp_pa
             await asyncio.sleep(0.01)
     assert told == ["first begins", "first ends", "second begins"]
     await waiting.__aexit__(None, None, None)
-    first.leave()
-    second.leave()
+    await first.leave()
+    await second.leave()
 
 
 async def test_the_crosswalk_is_asked_at_another_address_and_for_what_other_replicas_pushed(
