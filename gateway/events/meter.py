@@ -5,6 +5,7 @@ A process measures what it hears: of a shared log, the events that any process r
 
 from __future__ import annotations
 
+from collections import Counter as Counts
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -82,6 +83,8 @@ class EventMeter:
         )
         self.subscriptions = Gauge("concord_event_streams", "Open streams of events.", registry=registry)
         self._seen: dict[str, _Seen] = {}
+        self.gaps: Counts[str] = Counts()
+        """How many subscribers were told of a gap, by its reason, since this process started."""
 
     def recorded(self, recorded: RecordedEvent) -> None:
         """Note that an event reached the log."""
@@ -110,6 +113,7 @@ class EventMeter:
 
     def gap(self, reason: str) -> None:
         """Note that a subscriber is told of a gap."""
+        self.gaps[reason] += 1
         self._gaps.labels(reason).inc()
 
     def lags(self) -> Sequence[TypeLag]:

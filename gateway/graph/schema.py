@@ -62,6 +62,7 @@ from gateway.graph.systems import SystemStatus
 from gateway.graph.webhook import (
     EnableWebhookPayload,
     EventConsumer,
+    EventGapCount,
     EventLag,
     EventReplay,
     ReplayEventsPayload,
@@ -69,6 +70,7 @@ from gateway.graph.webhook import (
     enable_webhook,
     replay_events,
     resolve_consumers,
+    resolve_event_gaps,
     resolve_event_lags,
     resolve_replays,
     resolve_webhooks,
@@ -235,6 +237,9 @@ class Query:
     )
     event_lags: list[EventLag] | None = strawberry.field(
         resolver=resolve_event_lags, directives=[SEES_OPERATIONS], description="How late events are, by type."
+    )
+    event_gaps: list[EventGapCount] | None = strawberry.field(
+        resolver=resolve_event_gaps, directives=[SEES_OPERATIONS], description="Gaps that subscribers were told of."
     )
     event_replays: list[EventReplay] | None = strawberry.field(
         resolver=resolve_replays, directives=[SEES_OPERATIONS], description="Replays that are not finished."

@@ -12,6 +12,7 @@ from gateway.events.catalogue import CATALOGUE
 from gateway.events.log import StoreUnavailable
 from gateway.events.meter import TypeLag
 from gateway.events.replay_job import ReplayJob as Job
+from gateway.events.source_stream import GapReason
 from gateway.events.webhook import Delivery, WebhookState
 from gateway.events.webhook import Parked as ParkedEvent
 from gateway.graph.context import GraphInfo
@@ -178,6 +179,22 @@ class EventLag:
 def resolve_event_lags(info: GraphInfo) -> list[EventLag]:
     """Return the lag of each type that this process has seen."""
     return [EventLag.of(lag) for lag in info.context.streams.meter.lags()]
+
+
+@strawberry.type(
+    description="Gaps of one kind that subscribers were told of, as this process has seen since it started."
+)
+class EventGapCount:
+    """One entry of `eventGaps`."""
+
+    reason: GapReason = strawberry.field(description="Why events were left out.")
+    count: int = strawberry.field(description="How many times a subscriber was told so.")
+
+
+def resolve_event_gaps(info: GraphInfo) -> list[EventGapCount]:
+    """Return how many gaps subscribers of this process were told of."""
+    gaps = info.context.streams.meter.gaps
+    return [EventGapCount(reason=GapReason(reason), count=gaps[reason]) for reason in sorted(gaps)]
 
 
 @strawberry.type(description="Events of a time range that one consumer gets once more.")
