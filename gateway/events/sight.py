@@ -82,6 +82,11 @@ class Sight:
             for near, each in zip(in_region, named, strict=True)
         ]
 
+    def sees_all_of(self, system: str) -> bool:
+        """Whether the caller may see every instance of a system, `crm` and `crm/acme`: for what does not say which one it is of."""
+        named = (each for each in self._rules.regions if each.partition("/")[0] == system)
+        return all(map(self._is_in_region, named))
+
     async def sees_event(self, event: Event) -> bool:
         """Say whether the caller may see an event."""
         (seen,) = await self.sees([Named.of(event)])

@@ -47,8 +47,16 @@ async def seen_workflows(context: GraphContext, records: Sequence[WorkflowRecord
 
 
 async def seen_drifts(context: GraphContext, drifts: Sequence[Drift]) -> list[Drift]:
-    """Return those that the caller sees."""
-    return list(compress(drifts, await sees_customers(context, [drift.found.customer for drift in drifts])))
+    """Return those that the caller sees: of its customers, and between systems whose data it may see wherever it lives."""
+    sight = context.sight
+    if sight is None:
+        return list(drifts)
+    seen = await sees_customers(context, [drift.found.customer for drift in drifts])
+    return [
+        drift
+        for drift, is_seen in zip(drifts, seen, strict=True)
+        if is_seen and sight.sees_all_of(drift.found.owner) and sight.sees_all_of(drift.found.place.system)
+    ]
 
 
 async def seen_runs(context: GraphContext, runs: Sequence[Run]) -> list[Run]:

@@ -195,3 +195,39 @@ def test_who_asks_sees_the_own_workflow_before_anybody_knows_its_customer(produc
     made = product.run("access", "token", "bob", *scopes, "--business-unit", UNIT)
     other = {"authorization": f"Bearer {made.stdout.strip()}"}
     assert product.data("query($id: ID!) { workflow(id: $id) { id } }", {"id": workflow}, **other) == {"workflow": None}
+
+
+def test_drift_of_a_system_in_another_region_is_not_there(product):
+    """The ERP's data lives in the US: who is confined to the EU hears nothing of what it holds, by no way."""
+    ran = product.data(RUN, {"input": {}})["runReconciliation"]["run"]
+    listed = """query($a: String) { drifts(first: 200, after: $a) { pageInfo { endCursor hasNextPage }
+      edges { node { id owner system } } } }"""
+
+    def drifts(**headers: str) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        after, more = None, True
+        while more:
+            answer = product.data(listed, {"a": after}, **headers)["drifts"]
+            found |= {edge["node"]["id"]: {edge["node"]["owner"], edge["node"]["system"]} for edge in answer["edges"]}
+            after, more = answer["pageInfo"]["endCursor"], answer["pageInfo"]["hasNextPage"]
+        return found
+
+    def of_region(region: str) -> dict[str, str]:
+        scopes = [part for name in SCOPES for part in ("--scope", name)]
+        made = product.run("access", "token", "ada", *scopes, "--region", region)
+        return {"authorization": f"Bearer {made.stdout.strip()}"}
+
+    everybody = drifts()
+    american = {each for each, systems in everybody.items() if "erp" in systems}
+    assert ran["status"] in ("COMPLETED", "PARTIAL")
+    assert american
+    assert set(drifts(**of_region("EU"))) == set(everybody) - american
+    assert set(drifts(**of_region("US"))) == set(everybody)
+    hidden = min(american)
+    query, local = SINGLES["Drift"]
+    eu = of_region("EU")
+    answered = asked(product, eu, query, id=hidden)
+    assert answered == asked(product, eu, query, id=encode_global_id("Drift", local))
+    for name, decide in ABOUT_DRIFT.items():
+        refused = asked(product, eu, decide, id=hidden)
+        assert refused == asked(product, eu, decide, id=encode_global_id("Drift", local)), name
