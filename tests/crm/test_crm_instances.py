@@ -109,6 +109,31 @@ async def test_a_customer_of_both_companies_is_one_and_its_records_stay_apart(jo
     assert sum(requests.values()) <= 16
 
 
+async def test_both_hierarchies_stand_side_by_side_and_only_ones_own_region_is_shown(joined: Joined) -> None:
+    query = """{ customers(first: 100) { edges { node { hierarchies {
+      system externalId parentExternalId parent { identities { system externalId } } difference } } } } }"""
+    child, parent = record_id("001", 3), record_id("001", 1)
+    await joined.salesforce("PATCH", f"/sobjects/Account/{child}", {"ParentId": parent})
+
+    async def beside(**headers: str) -> Any:
+        for edge in (await joined.identity(query, **headers))["customers"]["edges"]:
+            found = {each["externalId"]: each for each in edge["node"]["hierarchies"]}
+            if "9100003" in found and (headers or found.get(child, {}).get("parentExternalId")):
+                return found
+        return None
+
+    both = await joined.world.eventually(beside, timeout_s=30)
+    assert set(both) == {"9100003", child}
+    assert (both["9100003"]["system"], both["9100003"]["difference"]) == ("crm", None)
+    bought = both[child]
+    assert (bought["system"], bought["parentExternalId"], bought["difference"]) == ("crm/acme", parent, "EXTRA")
+    assert {(each["system"], each["externalId"]) for each in bought["parent"]["identities"]} == {
+        ("crm", "9100001"),
+        ("crm/acme", parent),
+    }
+    assert set(await beside(**caller("identity", "EU"))) == {"9100003"}
+
+
 async def test_what_rules_can_place_is_linked_and_what_they_cannot_waits_for_a_person(
     joined: Joined, company: Company
 ) -> None:
