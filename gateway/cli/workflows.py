@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -15,7 +13,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Column, Table
 
-from gateway.cli.graph_client import GraphClient, GraphRefused, TokenOption, UrlOption
+from gateway.cli.graph_client import GraphClient, GraphRefused, TokenOption, UrlOption, refusals_told
 from gateway.cli.options import CONFIG, ConfigOption, JsonOption
 
 app = typer.Typer(help="Look at writes over several systems, and decide about those that need attention.")
@@ -55,15 +53,8 @@ _COLOURS = {
 }
 _EVERY_S = 0.5
 _ID_WIDTH = 43
-
-
-@contextmanager
-def _refusals_told() -> Iterator[None]:
-    try:
-        yield
-    except GraphRefused as refused:
-        Console(stderr=True).print(f"[red]✗[/red] {escape(str(refused))}", highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from refused
+_WIDE = 120
+"""Columns from which on a workflow fits into one row."""
 
 
 @app.callback(invoke_without_command=True)
@@ -89,7 +80,7 @@ def workflows(
         return
     stated = {"kinds": kinds, "statuses": statuses, "contract": contract}
     asked = {"filter": {name: value for name, value in stated.items() if value}, "first": limit}
-    with _refusals_told(), GraphClient(config, url, token) as graph:
+    with refusals_told(), GraphClient(config, url, token) as graph:
 
         def found() -> list[dict[str, Any]]:
             return [edge["node"] for edge in graph.ask(_LIST, asked)["workflows"]["edges"]]
@@ -119,7 +110,7 @@ def show(
 
     Example: `concord workflows show V29ya2Zsb3c6d2YtMDE`
     """
-    with _refusals_told(), GraphClient(config, url, token) as graph:
+    with refusals_told(), GraphClient(config, url, token) as graph:
         found = graph.ask(_SHOW, {"id": workflow})["workflow"]
         if found is None:
             raise GraphRefused("NOT_FOUND", "There is no such workflow.")
@@ -151,7 +142,7 @@ def evidence(
     if verify == (workflow is not None):
         raise typer.BadParameter("Name a workflow, or check all with --verify.")
     console = Console()
-    with _refusals_told(), GraphClient(config, url, token) as graph:
+    with refusals_told(), GraphClient(config, url, token) as graph:
         if not verify:
             found = graph.ask(_EVIDENCE, {"id": workflow})["workflow"]
             if found is None:
@@ -240,7 +231,7 @@ def resolve(
 
 
 def _decide(name: str, variables: dict[str, Any], config: Any, url: str | None, token: str | None) -> None:
-    with _refusals_told(), GraphClient(config, url, token) as graph:
+    with refusals_told(), GraphClient(config, url, token) as graph:
         (payload,) = graph.ask(_DECISIONS[name], variables).values()
     Console().print(f"[green]✓[/green] it is {payload['workflow']['status']}", highlight=False)
 
@@ -260,32 +251,33 @@ def _print_changes(found: Any) -> None:
 
 def _table(found: list[dict[str, Any]]) -> Table:
     # Whole ids, on a narrow terminal too: the other commands take them.
-    table = Table(
-        Column("id", no_wrap=True, min_width=_ID_WIDTH),
-        "kind",
-        "status",
-        "step",
-        "contract",
-        "started",
-        "error",
-        box=None,
-    )
+    first = Column("id", no_wrap=True, min_width=_ID_WIDTH)
+    if Console().width < _WIDE:
+        table = Table(first, "workflow", box=None)
+        for workflow in found:
+            kind, status, *more = _cells(workflow)
+            told = " · ".join(each for each in more if each)
+            table.add_row(workflow["id"], f"{kind} {status}\n{told}")
+        return table
+    table = Table(first, "kind", "status", "step", "contract", "started", "error", box=None)
     for workflow in found:
-        steps = workflow["steps"]
-        done = sum(step["status"] == "DONE" for step in steps)
-        at = next((step["name"] for step in steps if step["status"] not in ("DONE", "COMPENSATED", "PENDING")), "")
-        error = workflow["error"]["code"] if workflow["error"] else ""
-        number = workflow["contract"]["number"] if workflow["contract"] else ""
-        table.add_row(
-            workflow["id"],
-            workflow["kind"],
-            _coloured(workflow["status"]),
-            f"{done}/{len(steps)} {at}",
-            number,
-            workflow["startedAt"][:19],
-            error,
-        )
+        table.add_row(workflow["id"], *_cells(workflow))
     return table
+
+
+def _cells(workflow: dict[str, Any]) -> tuple[str, ...]:
+    """Return kind, status, step, contract, start and error."""
+    steps = workflow["steps"]
+    done = sum(step["status"] == "DONE" for step in steps)
+    at = next((step["name"] for step in steps if step["status"] not in ("DONE", "COMPENSATED", "PENDING")), "")
+    return (
+        workflow["kind"],
+        _coloured(workflow["status"]),
+        f"{done}/{len(steps)} {at}".rstrip(),
+        workflow["contract"]["number"] if workflow["contract"] else "",
+        workflow["startedAt"][:19],
+        workflow["error"]["code"] if workflow["error"] else "",
+    )
 
 
 def _line(workflow: dict[str, Any]) -> str:

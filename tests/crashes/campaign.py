@@ -12,7 +12,6 @@ own interface: each effect is there once, or its compensation.
 from __future__ import annotations
 
 import argparse
-import itertools
 import os
 import random
 import shutil
@@ -21,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,6 +54,12 @@ def boundaries(kinds: Sequence[str] = KINDS) -> list[Boundary]:
     return list(dict.fromkeys([*forward, *back]))
 
 
+def died_at(place: Place) -> Counter[Boundary]:
+    """How often workers have died where."""
+    lines = place.died.read_text().splitlines() if place.died.exists() else []
+    return Counter((step, moment) for step, _, moment in (line.partition("\t") for line in lines))
+
+
 @dataclass
 class Tally:
     """What happened, and what was found."""
@@ -79,13 +84,13 @@ class Tally:
         """Workers that are gone; those that were only stopped are counted apart."""
         return sum(count for how, count in self.kills.items() if not how.startswith("stopped"))
 
-    def print(self, seconds: float, store: str) -> None:
+    def print(self, seconds: float, store: str, boundaries: int) -> None:
         total = self.killed
         print(
             f"{store}: {total} kills in {seconds:.0f} s: "
             + ", ".join(f"{n} {k}" for k, n in sorted(self.kills.items()))
         )
-        print(f"  died at {len(self.died_at)} different boundaries; the database crashed {self.restarts} times")
+        print(f"  died at {len(self.died_at)} of {boundaries} boundaries; the database crashed {self.restarts} times")
         print(f"  {self.requests} requests, {self.faults} spells of faults; workflows: "
               + ", ".join(f"{n} {k}" for k, n in sorted(self.workflows.items())))  # fmt: skip
         print(f"  effects doubled, lost or left behind: {len(self.wrong)}")
@@ -104,7 +109,8 @@ class Campaign:
     tally: Tally = field(default_factory=Tally)
     workers: list[Forked] = field(default_factory=list)
     stopped: list[tuple[Forked, float]] = field(default_factory=list)
-    fatal: Any = ()
+    fatal: Sequence[Boundary] = ()
+    """Boundaries at which workers are to die, each as often as any other."""
     restart: Callable[[], None] | None = None
     """Crashes the database, and starts it again."""
     trouble_s: float = 20.0
@@ -119,8 +125,6 @@ class Campaign:
         for worker in self.workers:
             if worker.has_died():
                 self.tally.kills["at a boundary"] += 1
-                if worker.fatal is not None:
-                    self.tally.died_at[worker.fatal] += 1
         self.workers = [worker for worker in self.workers if not worker.is_dead]
         now = time.monotonic()
         for worker, until in list(self.stopped):
@@ -150,7 +154,15 @@ class Campaign:
             ended = sum(self.tally.workflows.values())
             print(f"… {self.tally.killed} kills, {ended} workflows judged, {len(self.tally.wrong)} wrong", flush=True)
         while len(self.workers) < self.replicas:
-            self.workers.append(fork_worker(self.place, next(self.fatal) if kill else None, self.workers))
+            self.workers.append(fork_worker(self.place, self.next_fatal() if kill else (), self.workers))
+
+    def next_fatal(self) -> Collection[Boundary]:
+        """Where the next worker dies: wherever none has died yet, and once that is everywhere, anew."""
+        self.tally.died_at = died_at(self.place)
+        least = min((self.tally.died_at[each] for each in self.fatal), default=0)
+        # Not at all of them at once: some way has to be made between two deaths.
+        left = [each for each in self.fatal if self.tally.died_at[each] == least]
+        return self.chance.sample(left, max(1, len(left) * 2 // 3))
 
     def spoil(self) -> None:
         """Make a system answer badly for a while, or well again."""
@@ -248,6 +260,7 @@ class Campaign:
             self.tally.blame(f"the evidence is broken at {checked['broken']}")
         for worker in self.workers:
             worker.kill()
+        self.tally.died_at = died_at(self.place)
 
 
 @contextmanager
@@ -290,7 +303,7 @@ def run(
     with a_store(store) as (url, restart):
         place = Place(folder, url, landscape.urls)
         campaign = Campaign(landscape, place, 2 if url else 1, random.Random(seed))
-        campaign.fatal = itertools.cycle(fatal or boundaries(kinds))
+        campaign.fatal = fatal or boundaries(kinds)
         campaign.restart, campaign.trouble_s, campaign.every_s = restart, trouble_s, every_s
         subjects = Subjects(landscape, campaign.chance, tuple(kinds))
         number = 0
@@ -298,7 +311,7 @@ def run(
             number += 1
             campaign.round(subjects.scenarios(at_once), number)
         campaign.end()
-    campaign.tally.print(time.monotonic() - began, store)
+    campaign.tally.print(time.monotonic() - began, store, len(campaign.fatal))
     return campaign.tally
 
 

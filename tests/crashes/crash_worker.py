@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -47,6 +47,11 @@ class Place:
     postgres_url: str | None
     urls: dict[str, str]
 
+    @property
+    def died(self) -> Path:
+        """Where workers note the boundary at which they send themselves the signal."""
+        return self.folder / "died"
+
 
 @dataclass
 class Forked:
@@ -54,7 +59,6 @@ class Forked:
 
     pid: int
     channel: socket.socket
-    fatal: Boundary | None = None
     is_dead: bool = False
     _received: bytearray = field(default_factory=bytearray)
 
@@ -109,30 +113,32 @@ class Forked:
 
 
 def fork_worker(
-    place: Place, fatal: Boundary | None, others: list[Forked], *, by: signal.Signals = signal.SIGKILL
+    place: Place, fatal: Collection[Boundary], others: list[Forked], *, by: signal.Signals = signal.SIGKILL
 ) -> Forked:
-    """Start a worker that sends itself a signal whenever it comes to the boundary `fatal`: it dies there, or stops."""
+    """Start a worker that sends itself a signal whenever it comes to one of the boundaries `fatal`: it dies there, or stops."""
     ours, theirs = socket.socketpair()
     pid = os.fork()
     if pid:
         theirs.close()
-        return Forked(pid, ours, fatal)
+        return Forked(pid, ours)
     status = 1
     try:
         ours.close()
         for other in others:
             other.channel.close()
         logging.basicConfig(filename=place.folder / "workers.log", level=logging.ERROR, force=True)
-        asyncio.run(_work(place, theirs, _signalled_at(fatal, by)))
+        asyncio.run(_work(place, theirs, _signalled_at(frozenset(fatal), by, place.died)))
         status = 0
     finally:
         os._exit(status)
 
 
-def _signalled_at(fatal: Boundary | None, by: signal.Signals) -> Callable[[str, str, str], None]:
+def _signalled_at(fatal: frozenset[Boundary], by: signal.Signals, died: Path) -> Callable[[str, str, str], None]:
     def watch(workflow: str, step: str, moment: str) -> None:
         del workflow
-        if (step, moment) == fatal:
+        if (step, moment) in fatal:
+            with died.open("a") as noted:
+                noted.write(f"{step}\t{moment}\n")
             os.kill(os.getpid(), by)
 
     return watch

@@ -29,7 +29,7 @@ def test_what_a_stopped_worker_does_late_has_no_effect(tmp_path):
         campaign = Campaign(landscape, place, 1, random.Random(1))
         scenario = Closing(landscape, known_deals(landscape, 1)[0], "CORE-SEAT")
         given = {"kind": scenario.kind, "field": scenario.mutation, "input": scenario.given(), "key": "stale"}
-        stale = fork_worker(place, ("order", "before"), [], by=signal.SIGSTOP)
+        stale = fork_worker(place, [("order", "before")], [], by=signal.SIGSTOP)
         begun = eventually(lambda: stale.ask(do="begin", **given))["id"]
         eventually(stale.is_stopped)
         # Another worker takes over once the lease has run out, and carries the workflow to its end, and back.

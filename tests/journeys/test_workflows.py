@@ -302,7 +302,10 @@ def test_the_terminal_lists_shows_decides_and_checks_the_record(selling, opportu
     listed = selling.run("workflows", "--status", "COMPENSATED", "--json")
     assert listed.returncode == 0, listed.stderr
     assert workflow in [each["id"] for each in json.loads(listed.stdout)]
-    assert workflow in selling.run("workflows").stdout
+    lines = selling.run("workflows").stdout.splitlines()
+    place = next(number for number, line in enumerate(lines) if workflow in line)
+    # Readable in 80 columns, the id whole.
+    assert (max(map(len, lines)) <= 80, "quote-to-cash COMPENSATED" in lines[place]) == (True, True)
     shown = selling.run("workflows", "show", workflow)
     assert "COMPENSATED" in shown.stdout
     assert "BAD_USER_INPUT" in shown.stdout
