@@ -3,44 +3,17 @@
 import asyncio
 
 import pytest
+from direct_policies import policies
 from planned_gateway import root
 from scripted_subgraph import hangs, reply, resets, sends
 
 from gateway.engine import Caller, GraphQLRequest
-from gateway.upstream.breaker import BreakerLimits, CircuitBreaker
-from gateway.upstream.bulkhead import Bulkhead
-from gateway.upstream.coalesce import Coalesced
-from gateway.upstream.deadline import Deadlined
-from gateway.upstream.direct import Direct
-from gateway.upstream.headers import Headered
-from gateway.upstream.retry import Retried
 
 SDL = "type Query { users: [User] } type User { id: ID! }"
 PLAN = root("a", "{users{id}}", "users")
 QUERY = "{ users { id } }"
 GOOD = {"data": {"users": [{"id": "1"}]}}
 BYTES = b'{"data":{"users":[{"id":"1"}]}}'
-
-
-def policies(client, *, most=64, most_waiting=1_000, is_direct=True):
-    deadlined = Deadlined(client)
-    bulkhead = Bulkhead(deadlined, most=most, most_waiting=most_waiting)
-    breaker = CircuitBreaker(bulkhead, BreakerLimits(least=3))
-    retried = Retried(breaker, backoff_s=0.001)
-    coalesced = Coalesced(retried)
-    headered = Headered(coalesced, fixed={}, forwarded=["x-name"])
-    if not is_direct:
-        return headered
-    return Direct(
-        client,
-        client.transport,
-        deadlined=deadlined,
-        bulkhead=bulkhead,
-        breaker=breaker,
-        retried=retried,
-        coalesced=coalesced,
-        headered=headered,
-    )
 
 
 async def ask(gate, name="", **headers):
