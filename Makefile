@@ -109,6 +109,10 @@ test-faults: install-test ## let systems, disks, Redis, Postgres and the clock f
 	@$(BIN)/python -m bench.faults $(ARGS)
 	@$(BIN)/python -W ignore -m bench.store_faults
 
+.PHONY: bench-cache
+bench-cache: install ## measure requests whose entities are not kept, are read to be kept, or are kept
+	@$(BIN)/python -m bench.cache $(ARGS)
+
 bench-composition: install ## time composition against the size of the graph, up to 200 subgraphs and 5,000 types
 	@$(BIN)/python -m bench.composition $(ARGS)
 

@@ -1,8 +1,9 @@
 // load: posts one body over kept connections for some seconds, each connection one request at a time.
 //
-//   load PORT PATH BODY_FILE CONNECTIONS SECONDS TOKENS_FILE SAMPLE_FILE OTHER_FILE
+//   load PORT PATH BODY_FILE CONNECTIONS SECONDS TOKENS_FILE SAMPLE_FILE OTHER_FILE [HEADER]
 //
-// Each request has the next of the tokens (one a line) in its Authorization header; an empty file means none. The first answer is written to SAMPLE_FILE; every
+// Each request has the next of the tokens (one a line) in its Authorization header; an empty file means none;
+// HEADER is one more header of each. The first answer is written to SAMPLE_FILE; every
 // other one is compared with it byte by byte, and the last that differs is written to OTHER_FILE for whoever knows
 // JSON to judge. Prints one JSON object: counts, and latencies in microseconds.
 // Single thread, epoll, loopback only.
@@ -32,6 +33,7 @@ typedef struct {
 
 static int epoll_fd;
 static char **tokens;
+static const char *header = "";
 static size_t token_count, longest_token;
 static struct sockaddr_in address = {.sin_family = AF_INET};
 static const char *path;
@@ -104,8 +106,8 @@ static void post(Connection *c) {
   }
   c->out_length = sprintf(
       c->out,
-      "POST %s HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n%s%s%scontent-length: %zu\r\n\r\n", path,
-      before, token, after, body_length);
+      "POST %s HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n%s%s%s%s%scontent-length: %zu\r\n\r\n", path,
+      before, token, after, header, *header ? "\r\n" : "", body_length);
   memcpy(c->out + c->out_length, body, body_length);
   c->out_length += body_length;
   c->out_offset = c->length = 0;
@@ -242,8 +244,8 @@ static void read_tokens(const char *file) {
 }
 
 int main(int count, char **given) {
-  if (count != 9) {
-    fprintf(stderr, "load PORT PATH BODY_FILE CONNECTIONS SECONDS TOKENS_FILE SAMPLE_FILE OTHER_FILE\n");
+  if (count != 9 && count != 10) {
+    fprintf(stderr, "load PORT PATH BODY_FILE CONNECTIONS SECONDS TOKENS_FILE SAMPLE_FILE OTHER_FILE [HEADER]\n");
     return 2;
   }
   signal(SIGPIPE, SIG_IGN);
@@ -254,12 +256,14 @@ int main(int count, char **given) {
   int connections = atoi(given[4]);
   double seconds = atof(given[5]);
   read_tokens(given[6]);
+  if (count == 10)
+    header = given[9];
   latencies = malloc((latency_capacity = 1 << 16) * sizeof *latencies);
   epoll_fd = epoll_create1(0);
   Connection *all = calloc(connections, sizeof *all);
   for (int i = 0; i < connections; i++) {
     all[i].in = malloc(all[i].capacity = 1 << 17);
-    all[i].out = malloc(body_length + longest_token + 512);
+    all[i].out = malloc(body_length + longest_token + strlen(header) + 512);
     if (open_connection(&all[i])) {
       perror("connect");
       return 1;

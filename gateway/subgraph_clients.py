@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gateway.access.identity import CallerSigner
 from gateway.access.kept_caller import caller_key, caller_to_json
+from gateway.cache.cached_entities import CachedEntities
 from gateway.entity_caching import EntityCaching
 from gateway.errors import REGISTRY
 from gateway.events.dead_letter_desk import DeadLetterDesk
@@ -184,7 +185,7 @@ class SubgraphClients:
             retried=retried,
             coalesced=coalesced,
             headered=headered,
-            keeps_entities=self._caching is not None and bool(self._caching.policies.get(name)),
+            keeps=cached if isinstance(cached, CachedEntities) and cached.keeps else None,
         )
 
     async def _visible_customers(self, caller: CallerView, customers: Sequence[str]) -> frozenset[str]:

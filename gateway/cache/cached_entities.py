@@ -11,16 +11,19 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import orjson
 from msgspec import structs
 
+from gateway.cache.asked import AskedInput
 from gateway.cache.entity_cache import EntityCache, Flight, Landed, Refused
 from gateway.cache.local_entries import Entry
 from gateway.cache.tags import EVERY_SUBGRAPH, inner_tag, key_tag, type_tag, writer_tag
 from gateway.cache.told import is_outage, put_together, take_apart
 from gateway.cache.wanted import Want, wants_of
+from gateway.execution.begin import Fetch
 from gateway.execution.ports import (
     RequestContext,
     Reused,
@@ -44,10 +47,10 @@ class _Read:
 
     request: SubgraphRequest
     context: RequestContext
+    inputs: tuple[AskedInput, ...]
     wants: Sequence[Want]
     looks: bool
     """Whether what was kept will do."""
-    keeps: bool
     born_us: int | None = None
     """Redis's clock when the fetch began; None where it was not asked."""
     others: Sequence[Mapping[str, Any]] = ()
@@ -83,17 +86,43 @@ class CachedEntities:
             return self._inner.fetch(request, context)
         return self._read(request, context)
 
-    async def _read(self, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
+    @property
+    def keeps(self) -> bool:
+        """Whether anything is kept at all."""
+        return bool(self._policies)
+
+    def begin(self, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer | Fetch | None:
+        """Return the answer to a query where all of it is kept here, else what fetches the rest; None as in `fetch`."""
+        read = self._begin(request, context) if self._cache.is_heard else None
+        if read is None:
+            return None
+        if any(want.entry is None for want in read.wants):
+            return partial(self._go_on, read)
+        self._tell(read, stale=0)
+        return put_together(read.inputs, read.wants, (), None, request)
+
+    def _begin(self, request: SubgraphRequest, context: RequestContext) -> _Read | None:
+        """Look for what this process keeps; None where nothing of it may be kept."""
         cache = self._cache
+        asked = context.headers.get("cache-control", "").lower()
+        if "no-store" in asked:
+            return None
         inputs = cache.inputs(request.document)
         wants = wants_of(inputs, request, context, self._policies, cache.known, cache.local) if inputs else ()
         if not wants:
-            return await self._inner.fetch(request, context)
-        asked = context.headers.get("cache-control", "").lower()
-        keeps = "no-store" not in asked
-        read = _Read(request, context, wants, keeps and "no-cache" not in asked and not context.reads_anew, keeps)
+            return None
+        read = _Read(request, context, inputs, wants, "no-cache" not in asked and not context.reads_anew)
         if read.looks:
             self._look(wants)
+        return read
+
+    async def _read(self, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
+        read = self._begin(request, context)
+        return await (self._inner.fetch(request, context) if read is None else self._go_on(read))
+
+    async def _go_on(self, read: _Read) -> SubgraphAnswer:
+        """Find, or fetch, what this process doesn't keep."""
+        cache, request, context, wants = self._cache, read.request, read.context, read.wants
         if cache.shared is not None and any(want.is_open for want in wants):
             await self._look_further(read)
         while waiting := [want for want in wants if want.is_open]:
@@ -107,7 +136,7 @@ class CachedEntities:
             return read.whole
         if read.failure is not None and all(want.entry is None and not want.is_told for want in wants):
             raise read.failure
-        return put_together(inputs, wants, read.others, read.extensions, request)
+        return put_together(read.inputs, wants, read.others, read.extensions, request)
 
     def _look(self, wants: Iterable[Want]) -> None:
         """Find what this process keeps."""
@@ -166,7 +195,7 @@ class CachedEntities:
         loop, flights = asyncio.get_running_loop(), self._cache.flights
         born, now = time.monotonic_ns(), time.time()
         flight = Flight(born, read.context.deadline, loop.create_future())
-        mine = [want.key for want in wants if want.policy is not None and read.keeps]
+        mine = [want.key for want in wants if want.policy is not None]
         flights.update(dict.fromkeys(mine, flight))
         landed: dict[bytes, Landed] = {}
         try:
@@ -210,7 +239,7 @@ class CachedEntities:
         """Return what became of each want that may be kept, and keep it."""
         landed: dict[bytes, Landed] = {}
         for want in wants:
-            if want.policy is None or not read.keeps:
+            if want.policy is None:
                 continue
             if isinstance(want.trouble, Refused):
                 landed[want.key] = replace(want.trouble, value=orjson.dumps(want.value))
@@ -257,6 +286,10 @@ class CachedEntities:
             if want.stale is not None and want.entry is None and is_outage(want.trouble):
                 want.entry, want.trouble, want.is_told = want.stale, None, False
                 stale += 1
+        self._tell(read, stale)
+
+    def _tell(self, read: _Read, stale: int) -> None:
+        """Tell what was reused, so many of it stale."""
         reused = [want.entry for want in read.wants if want.entry is not None]
         if not reused:
             return

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from functools import partial
+from typing import Any, TypeAlias
 
-from gateway.execution.ports import Begin, Landing, RequestContext, SubgraphClient, SubgraphRequest
+from gateway.execution.ports import Begin, Landing, RequestContext, SubgraphAnswer, SubgraphClient, SubgraphRequest
+
+Fetch: TypeAlias = Callable[[], Coroutine[Any, Any, SubgraphAnswer]]
+"""What is left of a fetch. Raises SubgraphFailure."""
 
 
 def begin_with(client: SubgraphClient) -> Begin:
@@ -18,12 +23,17 @@ def begin_in_task(
     client: SubgraphClient, request: SubgraphRequest, context: RequestContext, land: Landing
 ) -> asyncio.Task[None]:
     """Start a fetch as a task."""
-    return asyncio.get_running_loop().create_task(_fetch(client, request, context, land))
+    return land_in_task(partial(client.fetch, request, context), land)
 
 
-async def _fetch(client: SubgraphClient, request: SubgraphRequest, context: RequestContext, land: Landing) -> None:
+def land_in_task(fetch: Fetch, land: Landing) -> asyncio.Task[None]:
+    """Fetch in a task, and tell how that ended."""
+    return asyncio.get_running_loop().create_task(_land(fetch, land))
+
+
+async def _land(fetch: Fetch, land: Landing) -> None:
     try:
-        answer = await client.fetch(request, context)
+        answer = await fetch()
     except Exception as error:  # noqa: BLE001 - nobody awaits this task: whatever it is, whoever asked has to know
         land(error)
     else:

@@ -3,8 +3,8 @@
 Each policy is a client around another one, which reads well and costs a call, or several, for each. Nearly every fetch is
 a read that goes out over an idle connection and comes back whole. `Direct` starts that one with what the policies know
 and tells them how it ended. It also waits for a place in the bulkhead and opens connections, since a subgraph that is
-slow for all has every fetch wait. Everything else (a write, a read to join, entities that are kept, a breaker that isn't
-closed, a failure) it leaves to the policies.
+slow for all has every fetch wait. Entities that are kept are answered with before any of that. Everything else (a write,
+a read to join, entities that have to be read to be kept, a breaker that isn't closed, a failure) it leaves to the policies.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from time import monotonic  # event loops' clock; asking which loop runs costs a system call, and more than the time
+from typing import Protocol
 
 import orjson
 
-from gateway.execution.begin import begin_in_task
+from gateway.execution.begin import Fetch, begin_in_task, land_in_task
 from gateway.execution.ports import (
     Flight,
     Landing,
@@ -45,6 +46,16 @@ from gateway.upstream.retry import Retried
 from gateway.upstream.transport import HttpReply, NoAnswer, NotSent, TooLarge
 
 
+class Keeps(Protocol):
+    """A policy that may have kept what a fetch wants."""
+
+    def begin(self, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer | Fetch | None:
+        """Return the answer where all of it is kept, else what fetches the rest; None where nothing of it may be kept.
+
+        `request` has its headers. What fetches the rest wants it decoded as plain JSON.
+        """
+
+
 class Direct:
     """A subgraph's client with its policies, and the short way through them."""
 
@@ -59,11 +70,11 @@ class Direct:
         retried: Retried,
         coalesced: Coalesced,
         headered: Headered,
-        keeps_entities: bool = False,
+        keeps: Keeps | None = None,
     ) -> None:
         """Take the policies of one client, the transport's first: `headered` is the outermost and holds all others.
 
-        With `keeps_entities`, a policy between the last two looks at fetches of entities first.
+        `keeps`, a policy between the last two, looks at fetches of entities first.
         """
         self._identify = http.identify
         self._transport = transport
@@ -77,7 +88,7 @@ class Direct:
         self._fixed = headered.fixed
         self._fixed_lines = _lines(headered.fixed)
         self._forwarded = headered.forwarded
-        self._keeps_entities = keeps_entities
+        self._keeps = keeps
         self._start = transport.start + "".join(f"{name}: {value}\r\n" for name, value in HTTP_HEADERS)
         self._queued: dict[_Fetch, _Place] = {}
         """Fetches that wait for a place, the first one first."""
@@ -98,7 +109,6 @@ class Direct:
         if (
             request.kind is not OperationKind.QUERY
             or request.headers
-            or (self._keeps_entities and request.entities)
             or self.breaker.open_until is not None
             or left_s < self._deadlined.fair_s
             or not (bulkhead.free > 0 or bulkhead.has_room)
@@ -113,6 +123,16 @@ class Direct:
                     return self._begin_in_task(request, context, land)
                 headers = (*headers, (name, value))
                 lines = f"{lines}{name}: {value}\r\n"
+        if self._keeps is not None and request.entities:
+            request.headers = headers
+            kept = self._keeps.begin(request, context)
+            if isinstance(kept, SubgraphAnswer):
+                land(kept)
+                return None
+            if kept is not None:
+                request.decode = orjson.loads  # it looks into the answer
+                return land_in_task(kept, land)
+            request.headers = ()
         if self._identify is not None:
             name, value = self._identify(caller)
             lines = f"{lines}{name}: {value}\r\n"
@@ -131,7 +151,7 @@ class Direct:
         return fetch
 
     def _begin_in_task(self, request: SubgraphRequest, context: RequestContext, land: Landing) -> Flight:
-        if self._keeps_entities and request.entities:
+        if self._keeps is not None and request.entities:
             request.decode = orjson.loads  # whoever keeps entities looks into the answer, and asks for plain JSON
         return begin_in_task(self._headered, request, context, land)
 

@@ -141,6 +141,7 @@ def client_of(
     breaker = CircuitBreaker(bulkhead)
     retried = Retried(breaker, retries=0)
     coalesced = Coalesced(retried)
+    cached = CachedEntities(coalesced, cache, policies)
     return Direct(
         http,
         http.transport,
@@ -149,8 +150,8 @@ def client_of(
         breaker=breaker,
         retried=retried,
         coalesced=coalesced,
-        headered=Headered(CachedEntities(coalesced, cache, policies), fixed={}, forwarded=forwarded),
-        keeps_entities=bool(policies),
+        headered=Headered(cached, fixed={}, forwarded=forwarded),
+        keeps=cached if policies else None,
     )
 
 

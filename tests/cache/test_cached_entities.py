@@ -43,6 +43,25 @@ async def test_only_what_is_missing_is_asked_for(subgraphs):
         assert cached.scores.asked == [["1", "2"], ["3", "4"]]
 
 
+async def test_what_is_all_kept_is_answered_with_at_once_and_without_a_task(subgraphs):
+    made: list[str] = []
+
+    def make(loop, coroutine, **more):
+        made.append(coroutine.__qualname__)
+        return asyncio.Task(coroutine, loop=loop, **more)
+
+    async with cached_engine({"User": LONG}, subgraphs) as cached:
+        asyncio.get_running_loop().set_task_factory(make)
+        try:
+            for users, has_task in ((("1", "2"), True), (("2", "1"), False), (("1",), False), (("1", "3"), True)):
+                made.clear()
+                assert await cached.scores_of(*users) == [int(user) * 10 for user in users]
+                assert ("_land" in made) is has_task
+        finally:
+            asyncio.get_running_loop().set_task_factory(None)
+        assert cached.scores.asked == [["1", "2"], ["3"]]
+
+
 async def test_a_type_without_a_policy_is_always_read(subgraphs):
     async with cached_engine({"Team": LONG}, subgraphs) as cached:
         for _ in range(2):
