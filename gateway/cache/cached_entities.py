@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -22,7 +22,7 @@ from gateway.cache.entity_cache import EntityCache, Flight, Landed, Refused
 from gateway.cache.local_entries import Entry
 from gateway.cache.tags import EVERY_SUBGRAPH, inner_tag, key_tag, type_tag, writer_tag
 from gateway.cache.told import is_outage, put_together, take_apart
-from gateway.cache.wanted import Want, wants_of
+from gateway.cache.wanted import CREDENTIALS, Want, wants_of
 from gateway.execution.begin import Fetch
 from gateway.execution.ports import (
     RequestContext,
@@ -77,6 +77,7 @@ class CachedEntities:
         self._cache = cache
         self._policies = policies
         self._writes_everywhere = writes_everywhere
+        self._has_private = any(each.is_private for each in policies.values())
 
     def fetch(self, request: SubgraphRequest, context: RequestContext) -> Coroutine[Any, Any, SubgraphAnswer]:
         """Fetch, or answer with what was kept. Hands the inner client's coroutine on where nothing can be kept."""
@@ -93,13 +94,35 @@ class CachedEntities:
 
     def begin(self, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer | Fetch | None:
         """Return the answer to a query where all of it is kept here, else what fetches the rest; None as in `fetch`."""
-        read = self._begin(request, context) if self._cache.is_heard else None
+        if not self._cache.is_heard:
+            return None
+        own = frozenset((writer_tag(context.caller, request.subgraph), writer_tag(context.caller, EVERY_SUBGRAPH)))
+        key = self._whole_key(request, context)
+        if not (context.reads_anew or "cache-control" in context.headers):
+            whole = self._cache.wholes.find(key, own)
+            if whole is not None:
+                self._note(request, context, len(whole.entries), whole.read_at)
+                return SubgraphAnswer(request.decode(whole.body), whole.body)
+        read = self._begin(request, context)
         if read is None:
             return None
         if any(want.entry is None for want in read.wants):
             return partial(self._go_on, read)
         self._tell(read, stale=0)
-        return put_together(read.inputs, read.wants, (), None, request)
+        answer = put_together(read.inputs, read.wants, (), None, request)
+        if answer.body is not None:
+            kept = [(want.key, want.entry) for want in read.wants if want.entry is not None]
+            tags = (tag for want in read.wants for tag in want.tags if tag not in own)
+            self._cache.wholes.keep(key, answer.body, kept, tags)
+        return answer
+
+    def _whole_key(self, request: SubgraphRequest, context: RequestContext) -> Hashable:
+        """Return what an answer to a whole fetch depends on: all that the keys of its entities do, or more."""
+        caller, body = context.caller, request.body_ or request.body
+        if self._has_private:
+            return request.subgraph, body, request.headers, caller.rights
+        headers = tuple(pair for pair in request.headers if pair[0] not in CREDENTIALS)
+        return request.subgraph, body, headers, caller.tenant, tuple(sorted(caller.filters.items()))
 
     def _begin(self, request: SubgraphRequest, context: RequestContext) -> _Read | None:
         """Look for what this process keeps; None where nothing of it may be kept."""
@@ -293,17 +316,21 @@ class CachedEntities:
         reused = [want.entry for want in read.wants if want.entry is not None]
         if not reused:
             return
-        told = Reused(
-            subgraph=read.request.subgraph,
-            fetch_id=read.request.fetch_id,
-            cached=len(reused) - stale,
-            stale=stale,
-            read_at=min(entry.read_at for entry in reused),
-        )
-        read.context.reused = [*(read.context.reused or ()), told]
+        read_at = min(entry.read_at for entry in reused)
+        self._note(read.request, read.context, len(reused) - stale, read_at, stale=stale)
         if stale:
-            details = {"subgraph": told.subgraph, "entities": stale, "correlation_id": read.context.correlation_id}
+            details = {
+                "subgraph": read.request.subgraph,
+                "entities": stale,
+                "correlation_id": read.context.correlation_id,
+            }
             _LOG.warning("stale_entities", extra=details)
+
+    def _note(
+        self, request: SubgraphRequest, context: RequestContext, cached: int, read_at: float, *, stale: int = 0
+    ) -> None:
+        told = Reused(subgraph=request.subgraph, fetch_id=request.fetch_id, cached=cached, stale=stale, read_at=read_at)
+        context.reused = [*(context.reused or ()), told]
 
     async def _write(self, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
         """Write, and drop what that may have changed, whatever became of it."""

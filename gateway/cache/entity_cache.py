@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from gateway.cache.asked import AskedInput, KnownEntities, asked_inputs, known_entities, mentioned_types
 from gateway.cache.local_entries import Entry, LocalEntries
 from gateway.cache.tags import ALL
+from gateway.cache.whole_answers import WholeAnswers
 from gateway.execution.ports import SubgraphFailure
 from gateway.federation.supergraph import Supergraph
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _DOCUMENTS = 4_000
 """Fetch documents whose reading is remembered; about two for each plan kept."""
+_WHOLE = 4
+"""Part of the memory for whole answers, one over this; the rest is for entities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,8 @@ class EntityCache:
 
     def __init__(self, *, max_bytes: int, shared: SharedEntries | None = None) -> None:
         """`max_bytes` bounds what this process keeps; Redis has a bound of its own (`maxmemory`)."""
-        self.local = LocalEntries(max_bytes=max_bytes)
+        self.local = LocalEntries(max_bytes=max_bytes - max_bytes // _WHOLE)
+        self.wholes = WholeAnswers(self.local, max_bytes=max_bytes // _WHOLE)
         self.shared = shared
         self.flights: dict[bytes, Flight] = {}
         self.is_heard = shared is None
@@ -62,6 +66,7 @@ class EntityCache:
     def use(self, supergraph: Supergraph) -> None:
         """Read documents by this supergraph from here on."""
         self._known = known_entities(supergraph)
+        self.wholes.clear()
         self._inputs.cache_clear()
         self._mentioned.cache_clear()
 

@@ -43,6 +43,8 @@ class LocalEntries:
         self._dropped: OrderedDict[str, int] = OrderedDict()
         self._floor = 0
         """Entries born up to this moment are of no use: whether their tags were dropped is not known any more."""
+        self.changes = 0
+        """How often anything was dropped, or took the place of something older."""
 
     @property
     def bytes_kept(self) -> int:
@@ -61,8 +63,17 @@ class LocalEntries:
             return None
         return entry if entry.born > newest and entry.born > self._floor else None
 
+    def is_kept(self, key: bytes, entry: Entry) -> bool:
+        """Tell whether this very entry is still kept."""
+        return self._entries.get(key) is entry
+
+    def is_newer(self, born: int, tags: Iterable[str]) -> bool:
+        """Tell whether what was born then is still of use, if it depends on these tags."""
+        return born > self._floor and born > self.newest(tags)
+
     def keep(self, key: bytes, entry: Entry) -> None:
         """Keep an entry in place of an older one."""
+        self.changes += key in self._entries
         if _size(entry) > self._largest:
             self._entries.pop(key, None)
             return
@@ -71,6 +82,7 @@ class LocalEntries:
     def drop(self, tags: Iterable[str]) -> None:
         """Make all entries useless that depend on one of these tags and were born before."""
         now = time.monotonic_ns()
+        self.changes += 1
         for tag in tags:
             self._dropped[tag] = now
             self._dropped.move_to_end(tag)
@@ -81,6 +93,7 @@ class LocalEntries:
     def clear(self) -> None:
         """Forget everything."""
         self._floor = time.monotonic_ns()
+        self.changes += 1
         self._dropped.clear()
         self._entries.clear()
 

@@ -16,7 +16,8 @@ from gateway.cache.tags import ALL, EVERY_SUBGRAPH, inner_tag, key_tag, type_tag
 from gateway.execution.ports import RequestContext, SubgraphFailure, SubgraphRequest
 from gateway.federation.ownership import CachePolicy
 
-_CREDENTIALS = frozenset({"authorization", "cookie"})
+CREDENTIALS = frozenset({"authorization", "cookie"})
+"""Headers that say who asks, and nothing else."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -126,7 +127,7 @@ def _group(
     )
     # An answer that is the same for everybody does not depend on who asks; on what they are confined to, and on anything
     # else that is sent, it may.
-    headers = [pair for pair in sorted(request.headers) if policy.is_private or pair[0] not in _CREDENTIALS]
+    headers = [pair for pair in sorted(request.headers) if policy.is_private or pair[0] not in CREDENTIALS]
     caller = context.caller
     rights = caller.rights if policy.is_private else [caller.tenant, sorted(caller.filters.items())]
     scope = orjson.dumps([request.subgraph, type_name, headers, rights])

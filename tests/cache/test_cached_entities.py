@@ -343,13 +343,55 @@ async def test_entities_further_inside_end_what_holds_them(subgraphs):
         assert sorted(after) == ["1", "red"]
 
 
+async def test_an_answer_made_of_kept_entities_is_good_as_long_as_each_of_them_and_for_whom_they_are(subgraphs):
+    async with cached_engine({"User": LONG}, subgraphs) as cached:
+        for caller in (ADA, ADA, BOB, BOB):  # the second time it is kept whole, and good for the other one too
+            assert await cached.scores_of("1", "2", caller=caller) == [10, 20]
+        assert cached.scores.asked == [["1", "2"]]
+        # A write that names nobody it changed ends it for the writer at once; what he reads then takes its place.
+        await cached.respond("mutation { touch }", caller=BOB)
+        assert await cached.scores_of("1", "2", caller=BOB) == [11, 21]
+        for caller in (BOB, ADA, ADA, BOB):
+            assert await cached.scores_of("1", "2", caller=caller) == [11, 21]
+        assert cached.scores.asked == [["1", "2"], ["1", "2"]]
+        # What an event says of one of its entities ends it for everybody; what it says of others does not.
+        cached.scores.scores["2"] = 22
+        await cached.cache.drop(["key User id 7"])
+        assert await cached.scores_of("1", "2", caller=ADA) == [11, 21]
+        await cached.cache.drop(["key User id 2"])
+        for caller in (ADA, BOB, ADA, BOB):
+            assert await cached.scores_of("1", "2", caller=caller) == [11, 22]
+        assert cached.scores.asked == [["1", "2"], ["1", "2"], ["2"]]
+
+
+async def test_an_answer_made_of_what_is_private_is_for_one_caller_alone(subgraphs):
+    async with cached_engine({"User": replace(LONG, is_private=True)}, subgraphs) as cached:
+        for _ in range(3):
+            assert await cached.scores_of("1", caller=ADA) == [10]
+        cached.scores.scores["1"] = 11
+        for _ in range(3):
+            assert await cached.scores_of("1", caller=BOB) == [11]
+            assert await cached.scores_of("1", caller=ADA) == [10]
+        assert cached.scores.asked == [["1"], ["1"]]
+
+
+async def test_an_answer_made_of_kept_entities_ends_with_the_first_of_them(subgraphs):
+    async with cached_engine({"User": replace(LONG, ttl_s=0.6)}, subgraphs) as cached:
+        assert await cached.scores_of("1") == [10]
+        cached.scores.scores["1"] = 11
+        async with asyncio.timeout(60):
+            while await cached.scores_of("1") == [10]:  # noqa: ASYNC110 - time has to pass
+                await asyncio.sleep(0.02)
+        assert len(cached.scores.asked) == 2
+
+
 async def test_what_is_kept_is_bounded_in_bytes(subgraphs):
     async with cached_engine({"User": LONG}, subgraphs, max_bytes=20_000) as cached:
         for start in range(0, 400, 20):
             users = [str(number) for number in range(start, start + 20)]
             cached.scores.scores |= {user: int(user) for user in users}
             assert await cached.scores_of(*users) == [int(user) for user in users]
-        assert 10_000 < cached.cache.local.bytes_kept <= 20_000
+        assert 10_000 < cached.cache.local.bytes_kept + cached.cache.wholes.bytes_kept <= 20_000
         cached.scores.forget()
         await cached.scores_of("399", "0")
         assert cached.scores.asked == [["0"]]
