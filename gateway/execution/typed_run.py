@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from time import monotonic  # event loops' clock; asking which loop runs costs a system call
 from typing import Any, TypeAlias, assert_never
 
 from msgspec import Struct
@@ -136,16 +137,16 @@ class TypedRun:
 
     def _watch(self) -> None:
         """Hand over if what begins now is slow: the general way goes on without it."""
-        loop = asyncio.get_running_loop()
-        self._waits_since = now = loop.time()
+        self._waits_since = now = monotonic()
         if self._timer is None:
-            self._timer = loop.call_later(max(0.0, self.context.deadline - now) * PATIENCE, self._look)
+            self._timer = asyncio.get_running_loop().call_later(
+                max(0.0, self.context.deadline - now) * PATIENCE, self._look
+            )
 
     def _look(self) -> None:
-        loop = asyncio.get_running_loop()
-        left_s = max(0.0, self.context.deadline - self._waits_since) * PATIENCE - (loop.time() - self._waits_since)
+        left_s = max(0.0, self.context.deadline - self._waits_since) * PATIENCE - (monotonic() - self._waits_since)
         if left_s > 0:
-            self._timer = loop.call_later(left_s, self._look)
+            self._timer = asyncio.get_running_loop().call_later(left_s, self._look)
             return
         self._timer = None
         self.is_late = True
