@@ -38,6 +38,7 @@ class Reservation:
         """Whose it is."""
         self.events: asyncio.Queue[OperationEvent] = asyncio.Queue(_WAITING_EVENTS)
         self._operations: dict[str, asyncio.Task[None] | None] = {}
+        self._refused: set[str] = set()
         self._group: asyncio.TaskGroup | None = None
         self._opened = asyncio.Event()
 
@@ -65,6 +66,15 @@ class Reservation:
         """Yield events as operations make them, without end."""
         while True:
             yield await self.events.get()
+
+    def unsaid(self) -> list[OperationEvent]:
+        """Return, and forget, what operations have said and the reader was not given."""
+        return [self.events.get_nowait() for _ in range(self.events.qsize())]
+
+    def running(self) -> dict[str, bool]:
+        """Return the ids of the operations that are not complete, and whether each has said why it ends."""
+        running = (identity for identity, operation in self._operations.items() if operation is not None)
+        return {identity: identity in self._refused for identity in running}
 
     def claim(self, identity: str, limit: int) -> None:
         """Take an operation id. Raises `GatewayError` with CONFLICT or SUBSCRIPTION_LIMIT."""
@@ -97,6 +107,8 @@ class Reservation:
         try:
             async for response in held_by(caller, answers, correlation_id):
                 await self.events.put(OperationEvent(identity, response))
+                if not response.has_data:
+                    self._refused.add(identity)
             await self.events.put(OperationEvent(identity, None))
         except Exception:  # noqa: BLE001 - an operation's edge: a bug of ours is logged whole and shown masked
             _LOG.exception("an operation failed", extra={"correlation_id": correlation_id})
@@ -104,6 +116,7 @@ class Reservation:
             await self.events.put(OperationEvent(identity, broken))
             await self.events.put(OperationEvent(identity, None))
         finally:
+            self._refused.discard(identity)
             if self._operations.get(identity) is this:
                 del self._operations[identity]
             await close(answers)

@@ -73,7 +73,7 @@ async def _read(exchange: Exchange, door: Door, token: str, reservation: Reserva
     async with asyncio.TaskGroup() as operations:
         reservation.open(operations)
         try:
-            await stream(exchange, door, reservation.drawn(), SharedEventStream(), caller=caller)
+            await stream(exchange, door, reservation.drawn(), SharedEventStream(reservation), caller=caller)
         except ClientDisconnected:
             pass
         finally:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import orjson
 
 from gateway.execution.message import GraphQLResponse, in_form
-from gateway.transport.reservations import OperationEvent
+from gateway.transport.reservations import OperationEvent, Reservation
 from gateway.transport.resume import cursor_of
 
 
@@ -57,13 +57,21 @@ class EventStream(_Events):
 class SharedEventStream(_Events):
     """Many operations on one connection, each event naming its operation: single connection mode."""
 
+    def __init__(self, reservation: Reservation) -> None:
+        """`reservation` knows the operations."""
+        self._reservation = reservation
+
     def answer(self, told: OperationEvent) -> bytes:
         if told.response is None:
             return event("complete", orjson.dumps({"id": told.id}))
         return event("next", orjson.dumps({"id": told.id, "payload": told.response.payload()}))
 
-    def failure(self, response: GraphQLResponse) -> bytes:  # noqa: ARG002 - there is no operation to tell it to
-        return b""
+    def failure(self, response: GraphQLResponse) -> bytes:
+        """Tell it to every operation, after what they have said already."""
+        said = self._reservation.unsaid()
+        for identity, is_told in self._reservation.running().items():
+            said += [OperationEvent(identity, end) for end in ((None,) if is_told else (response, None))]
+        return b"".join(map(self.answer, said))
 
     def completion(self) -> bytes:
         return b""

@@ -135,6 +135,37 @@ async def sse(address: Address, heard: Heard, opened: Opened) -> None:
     heard.ending = told
 
 
+async def single_connection(address: Address, heard: Heard, opened: Opened) -> None:
+    """graphql-sse in single connection mode: the stream is read by one request, and the operation begun by another."""
+    client, url = address.door.client, f"{address.door.url}/graphql"
+    told: list[Any] = []
+    reserved = await client.put(url, headers=address.headers)
+    if reserved.status_code == 401:
+        raise Refused
+    token = {"x-graphql-event-stream-token": reserved.text}
+    heads = {**address.headers, **token, "accept": "text/event-stream"}
+    async with client.stream("GET", url, headers=heads) as reply:
+        if reply.status_code == 401:
+            raise Refused
+        body = {"query": address.query, "extensions": {"operationId": "op"}}
+        resumed = {"last-event-id": address.cursor} if address.cursor else {}
+        begun = await client.post(url, json=body, headers={**address.headers, **token, **resumed})
+        if begun.status_code in (401, 404):  # the token ended in between
+            raise Refused
+        assert begun.status_code == 202, begun.text
+        opened()
+        async for fields in _sse_fields(reply):
+            data = json.loads(fields["data"])
+            assert data["id"] == "op"
+            if fields["event"] == "next" and "data" in data["payload"]:
+                assert not told
+                heard.take(data["payload"])
+            else:
+                told.append((fields["event"], data.get("payload")))
+                heard.ending = told if fields["event"] == "complete" else None
+    heard.ending = told
+
+
 async def multipart(address: Address, heard: Heard, opened: Opened) -> None:
     """Apollo Client's multipart protocol."""
     told: list[Any] = []
@@ -230,6 +261,7 @@ Listen = Callable[[Address, Heard, Opened], Awaitable[None]]
 TRANSPORTS: dict[str, Listen] = {
     "graphql-transport-ws": websocket,
     "graphql-sse": sse,
+    "graphql-sse, one connection": single_connection,
     "multipart": multipart,
     "callback": callback,
     "feed as lines": feed_lines,

@@ -32,6 +32,7 @@ EXPIRED = {
 ENDINGS: dict[str, Any] = {
     "graphql-transport-ws": (4401, f"TOKEN_EXPIRED: {EXPIRED['message']}"),
     "graphql-sse": [("next", {"errors": [EXPIRED]}), ("complete", None)],
+    "graphql-sse, one connection": [("next", {"errors": [EXPIRED]}), ("complete", None)],
     "multipart": [{"payload": None, "errors": [EXPIRED]}, "--graphql--"],
     "callback": [{"errors": [EXPIRED]}],
     "feed as lines": [{"errors": [EXPIRED]}],

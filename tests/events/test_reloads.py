@@ -23,6 +23,7 @@ RELOADED = {
 ENDINGS: dict[str, Any] = {
     "graphql-transport-ws": {"type": "error", "id": "1", "payload": [RELOADED]},
     "graphql-sse": [("next", {"errors": [RELOADED]}), ("complete", None)],
+    "graphql-sse, one connection": [("next", {"errors": [RELOADED]}), ("complete", None)],
     "multipart": [{"payload": {"errors": [RELOADED]}}, "--graphql--"],
     "callback": {"errors": [RELOADED]},
 }
