@@ -33,6 +33,7 @@ from gateway.errors import GatewayError, RequestRefused
 from gateway.execution.answer import CompiledOperation
 from gateway.execution.answering import HandedOver
 from gateway.execution.begun import execute_typed, hand_over
+from gateway.execution.correlation import correlation_id
 from gateway.execution.execute import Subgraphs, execute, execute_event, source_events
 from gateway.execution.located import SubgraphProfile
 from gateway.execution.message import ABSENT, GraphQLRequest, GraphQLResponse, SharedResponse, refusal
@@ -52,7 +53,6 @@ from gateway.open_streams import OpenStream, OpenStreams
 from gateway.records.provenance import FetchLog, Wanted, wanted
 from gateway.records.response import respond, respond_typed
 from gateway.short_way import ShortWay
-from gateway.telemetry.correlation import correlation_id
 from gateway.upstream.turns import Turns
 from gateway.writes.keys import write_keys
 
@@ -317,7 +317,7 @@ class Engine:
         compiled, tell = stream.compiled, self._wanted(stream.request)
 
         async def answer() -> GraphQLResponse:
-            context = self._context(stream.request, stream.caller, stream.correlation_id)
+            context = self._context(stream.request, stream.caller, stream.next_id())
             context.observer = FetchLog() if tell is not None else None
             context.reads_anew = True  # the event says that something changed
             run = self._run(compiled, stream.variables, context)
@@ -376,5 +376,4 @@ class Engine:
 
 
 def _internal_error(error: Exception, correlation: str) -> GraphQLResponse:
-    _LOG.error("internal_error", exc_info=error, extra={"correlation_id": correlation})
-    return refusal(GatewayError("INTERNAL_SERVER_ERROR"), correlation)
+    return refusal(GatewayError("INTERNAL_SERVER_ERROR"), correlation, cause=error)

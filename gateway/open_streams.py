@@ -42,6 +42,12 @@ class OpenStream:
     is_over: bool = field(default=False, init=False)
     """Whether the graph that is served can't answer it any longer."""
     _waiting: asyncio.Task[Any] | None = field(default=None, init=False)
+    _answers: int = field(default=0, init=False)
+
+    def next_id(self) -> str:
+        """Return a correlation id for the next answer: what is wrong with it is found by that, and nothing else is."""
+        self._answers += 1
+        return f"{self.correlation_id}:{self._answers}"
 
     async def next(self, source: AsyncGenerator[SourceEvent, None]) -> SourceEvent | None:
         """Return the next event of the source; None where it is complete, or this is over."""
@@ -123,8 +129,7 @@ class OpenStreams:
             _LOG.warning("stream_failed", extra={"correlation_id": stream.correlation_id, "reason": str(failed)})
             yield stream_refusal(stream.compiled, failed, stream.correlation_id)
         except Exception as error:  # noqa: BLE001 - the edge of a stream: a bug becomes an answer and a log line
-            _LOG.error("internal_error", exc_info=error, extra={"correlation_id": stream.correlation_id})
-            yield refusal(GatewayError("INTERNAL_SERVER_ERROR"), stream.correlation_id)
+            yield refusal(GatewayError("INTERNAL_SERVER_ERROR"), stream.correlation_id, cause=error)
         finally:
             stream.place.streams.discard(stream)
 
@@ -141,7 +146,7 @@ class OpenStreams:
         try:
             compiled, variables = await self.engine.prepare_again(stream)
         except (GatewayError, RequestRefused) as refused:
-            _LOG.info("stream_ended", extra={"correlation_id": stream.correlation_id, "reason": str(refused)})
+            _LOG.info("stream_ended", extra={"reason": str(refused)})
             stream.end()
             return
         except Exception as error:  # noqa: BLE001 - a bug costs a subscription, which begins again, not the reload

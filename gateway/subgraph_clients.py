@@ -16,6 +16,7 @@ from gateway.events.dead_letter_desk import DeadLetterDesk
 from gateway.events.embedded import Events
 from gateway.events.sight import SightRules, Sights
 from gateway.events.webhooks import Webhooks
+from gateway.execution.correlation import correlation_id
 from gateway.execution.located import SubgraphProfile
 from gateway.execution.ports import CallerView, RequestContext, SubgraphClient
 from gateway.federation.ownership import Ownership
@@ -24,7 +25,6 @@ from gateway.graph.entity_lookup import SubgraphEntityLookup
 from gateway.graph.systems import SystemState, SystemStatus
 from gateway.settings import Settings, SettingsRefused
 from gateway.settings_tables import SubgraphSettings
-from gateway.telemetry.correlation import correlation_id
 from gateway.transport.resume import CURSOR_HEADER
 from gateway.upstream.breaker import CircuitBreaker
 from gateway.upstream.bulkhead import Bulkhead

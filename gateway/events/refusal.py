@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from gateway.errors import GatewayError
+from gateway.execution.correlation import correlation_id
+from gateway.execution.message import refusal
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -15,10 +17,9 @@ if TYPE_CHECKING:
 
 def refusal_response(error: GatewayError, request: Request) -> Response:
     """Return the answer to a request that was refused."""
-    response = json_response(error.http_status, {"errors": [error.to_graphql_error()]})
-    response.headers.update(error.headers)
-    if correlation_id := request.headers.get("x-correlation-id"):
-        response.headers["X-Correlation-Id"] = correlation_id[:200]
+    refused = refusal(error, correlation_id(request.headers.get("x-correlation-id")))
+    response = json_response(refused.http_status, refused.payload())
+    response.headers.update(refused.headers)
     return response
 
 

@@ -7,7 +7,6 @@ representations, what is composite.
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import Any
 
 from gateway.execution.collect import Collected
@@ -17,8 +16,6 @@ from gateway.execution.located import failure_of
 from gateway.execution.ports import SubgraphAnswer, SubgraphClient, SubgraphFailure, SubgraphRequest
 from gateway.execution.root_fetch import CompiledRoot
 from gateway.execution.run import Landed, Run
-
-_LOG = logging.getLogger("concord.execution")
 
 
 async def load_root(compiled: CompiledRoot, run: Run) -> None:
@@ -78,9 +75,7 @@ async def _load(client: SubgraphClient, request: SubgraphRequest, run: Run) -> S
     try:
         answer = await (client.fetch(request, run.context) if landed is None else _landed(landed, request))
     except SubgraphFailure as failed:
-        # Clients read the registry's sentence; what really happened is told here.
-        details = {"subgraph": request.subgraph, "code": failed.code, "reason": failed.reason[:300]}
-        _LOG.warning("fetch_failed", extra={**details, "correlation_id": run.context.correlation_id})
+        run.context.note(subgraph=request.subgraph, code=failed.code, reason=failed.reason[:300])
         if observer is not None:
             observer.fetch_done(request, started, None, failed)
         raise
@@ -88,8 +83,7 @@ async def _load(client: SubgraphClient, request: SubgraphRequest, run: Run) -> S
         observer.fetch_done(request, started, answer.value, None)
     if answer.value.__class__ is dict and answer.value.get("errors"):
         # Codes only: what a subgraph says in its own words may quote what it was sent.
-        told: dict[str, object] = {"subgraph": request.subgraph, "codes": _codes(answer.value["errors"])}
-        _LOG.info("fetch_answered_errors", extra={**told, "correlation_id": run.context.correlation_id})
+        run.context.note(subgraph=request.subgraph, codes=_codes(answer.value["errors"]))
     return answer
 
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Any, Final
 
 import orjson
 from msgspec import Struct
 
-from gateway.errors import REGISTRY, GatewayError, RequestRefused
+from gateway.errors import REGISTRY, ErrorClass, GatewayError, RequestRefused
+
+_LOG = logging.getLogger("concord.answers")
+_LEVELS: Final = {
+    **dict.fromkeys(ErrorClass, logging.INFO),
+    ErrorClass.UPSTREAM: logging.WARNING,
+    ErrorClass.INTERNAL: logging.ERROR,
+}
+"""Whose fault something is → how loudly the log says so: what callers do wrong is theirs to mend."""
+_MOST_CAUSES = 20
 
 
 class _Absent(Enum):
@@ -137,14 +147,39 @@ def in_form(answer: GraphQLResponse, wire: str, make: Callable[[GraphQLResponse]
     return answer.form(wire, make) if isinstance(answer, SharedResponse) else make(answer)
 
 
-def refusal(error: GatewayError | RequestRefused, correlation_id: str) -> GraphQLResponse:
-    """Return the answer to a request that was refused as a whole; shaped the same on every transport."""
+def refusal(
+    error: GatewayError | RequestRefused, correlation_id: str, *, cause: Exception | None = None
+) -> GraphQLResponse:
+    """Return the answer to a request that was refused as a whole; shaped the same on every transport.
+
+    It is logged by its correlation id, in this one line; `cause` is the bug behind INTERNAL_SERVER_ERROR.
+    """
     refusals = error.errors if isinstance(error, RequestRefused) else (error,)
     first = refusals[0]
     entries = tuple(refused.to_graphql_error() for refused in refusals)
     for entry in entries:
         entry["extensions"]["correlationId"] = correlation_id
+    codes = list(dict.fromkeys(each.code for each in refusals))
+    _LOG.log(
+        _LEVELS[REGISTRY[first.code].error_class],
+        "refused" if cause is None else "internal_error",
+        exc_info=cause,
+        extra={"correlation_id": correlation_id, "codes": codes},
+    )
     headers = {"X-Correlation-Id": correlation_id, **first.headers}
     if first.retry_after_ms is not None:
         headers["Retry-After"] = str(max(1, -(-first.retry_after_ms // 1000)))
     return GraphQLResponse(errors=entries, http_status=REGISTRY[first.code].http_status, headers=headers)
+
+
+def log_errors(
+    errors: Sequence[Mapping[str, Any]], causes: Sequence[Mapping[str, Any]] | None, correlation_id: str
+) -> None:
+    """Write what is wrong with an answer into the log, in one line by its correlation id; `causes` is what clients don't read."""
+    told = [each["extensions"] for each in errors]
+    level = max((_LEVELS[REGISTRY[each["code"]].error_class] for each in told), default=logging.WARNING)
+    about = {
+        "codes": list(dict.fromkeys(f"{each['system']} {each['code']}" for each in told)),
+        "causes": list(causes or ())[:_MOST_CAUSES],
+    }
+    _LOG.log(level, "answered_with_errors", extra={"correlation_id": correlation_id, **about})

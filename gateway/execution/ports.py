@@ -82,6 +82,14 @@ class RequestContext(Struct, kw_only=True):
     """Whether nothing that was kept will do: after an event, which tells that something changed."""
     reused: list[Reused] | None = None
     """What was reused, told by the policy that kept it. None where nothing was."""
+    causes: list[Mapping[str, Any]] | None = None
+    """What really happened where clients read the registry's sentence: for the log, in one line with the correlation id."""
+
+    def note(self, **cause: Any) -> None:
+        """Note why something failed."""
+        if self.causes is None:
+            self.causes = []
+        self.causes.append(cause)
 
 
 class SubgraphRequest(Struct, kw_only=True):

@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.errors import REGISTRY
 from gateway.execution.answer import CompiledOperation, answer
-from gateway.execution.message import GraphQLResponse
+from gateway.execution.message import GraphQLResponse, log_errors
 from gateway.execution.ports import RequestContext
 from gateway.execution.run import Run
 from gateway.records.provenance import FetchLog, Wanted, stale_places, told
@@ -23,6 +23,8 @@ def respond(
 ) -> GraphQLResponse:
     """Finished run → response, with what the caller wants to be told and at most so many errors."""
     data, errors = answer(compiled, run, most_errors=most_errors)
+    if errors or run.context.causes is not None:
+        log_errors(errors, run.context.causes, run.context.correlation_id)
     about: dict[str, Any] = {}
     if tell is not None:
         assert isinstance(run.context.observer, FetchLog)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.access.attempts import SOURCE
-from gateway.telemetry.correlation import correlation_id
+from gateway.execution.correlation import correlation_id
 from gateway.transport.asgi import Receive, Scope, Send, read_headers
 from gateway.transport.cors import cors_headers
 from gateway.transport.settings import CorsSettings

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -32,8 +31,6 @@ from gateway.transport.single_connection import reserve, serve_single, stream_to
 from gateway.transport.sse import EventStream
 from gateway.transport.stream import stream
 
-_LOG = logging.getLogger("concord.transport")
-
 ALLOW = "GET, HEAD, POST, PUT, DELETE, OPTIONS"
 
 
@@ -58,9 +55,8 @@ async def serve_http(scope: Scope, receive: Receive, send: Send, door: Door) -> 
         return
     except (GatewayError, RequestRefused) as error:
         await respond_refused(exchange, error)
-    except Exception:  # noqa: BLE001 - the process's edge: a bug of ours is logged whole and shown masked
-        _LOG.exception("a request failed", extra={"correlation_id": exchange.correlation_id})
-        await respond_refused(exchange, GatewayError("INTERNAL_SERVER_ERROR"))
+    except Exception as error:  # noqa: BLE001 - the process's edge: a bug of ours is logged whole and shown masked
+        await respond_refused(exchange, GatewayError("INTERNAL_SERVER_ERROR"), cause=error)
 
 
 def _check_host(exchange: Exchange) -> None:

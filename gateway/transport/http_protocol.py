@@ -12,8 +12,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from gateway.errors import GatewayError
+from gateway.execution.correlation import correlation_id
 from gateway.execution.message import GraphQLResponse, refusal
-from gateway.telemetry.correlation import correlation_id
 from gateway.transport.asgi import Message, write_headers
 from gateway.transport.fast_cycle import FastCycle
 from gateway.transport.fast_post import CommonHead, CommonHeads, FastPosts

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -15,8 +14,6 @@ from gateway.access.caller import Caller
 from gateway.errors import GatewayError
 from gateway.execution.message import GraphQLResponse, refusal
 from gateway.transport.paced import close, held_by
-
-_LOG = logging.getLogger("concord.transport")
 
 _WAITING_EVENTS = 16
 """Events of one connection that may wait for its reader; the operations that make them wait in turn."""
@@ -110,9 +107,8 @@ class Reservation:
                 if not response.has_data:
                     self._refused.add(identity)
             await self.events.put(OperationEvent(identity, None))
-        except Exception:  # noqa: BLE001 - an operation's edge: a bug of ours is logged whole and shown masked
-            _LOG.exception("an operation failed", extra={"correlation_id": correlation_id})
-            broken = refusal(GatewayError("INTERNAL_SERVER_ERROR"), correlation_id)
+        except Exception as error:  # noqa: BLE001 - an operation's edge: a bug of ours is logged whole and shown masked
+            broken = refusal(GatewayError("INTERNAL_SERVER_ERROR"), correlation_id, cause=error)
             await self.events.put(OperationEvent(identity, broken))
             await self.events.put(OperationEvent(identity, None))
         finally:

@@ -93,12 +93,14 @@ async def respond(
     await unsent.send(exchange.scope, exchange.send, rendered.body)
 
 
-async def respond_refused(exchange: Exchange, error: GatewayError | RequestRefused) -> None:
-    """Send a refusal that happened before the engine saw the request."""
+async def respond_refused(
+    exchange: Exchange, error: GatewayError | RequestRefused, *, cause: Exception | None = None
+) -> None:
+    """Send a refusal that happened before the engine saw the request; `cause` is the bug behind it, for the log."""
     answer = Answer.JSON
     with contextlib.suppress(GatewayError):  # what can't be negotiated is answered in JSON all the same
         answer = negotiate(exchange.headers.get("accept", "")).single or Answer.JSON
-    await respond(exchange, refusal(error, exchange.correlation_id), answer)
+    await respond(exchange, refusal(error, exchange.correlation_id, cause=cause), answer)
 
 
 async def send_body(send: Send, status: int, content_type: bytes, body: bytes, headers: Headers = ()) -> None:

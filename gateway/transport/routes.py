@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from gateway.errors import GatewayError
 from gateway.events.log import StoreUnavailable
-from gateway.telemetry.correlation import correlation_id
+from gateway.execution.correlation import correlation_id
 from gateway.transport.asgi import ASGIApp, Receive, Scope, Send, read_headers
 from gateway.transport.drain import Drain
 from gateway.transport.exchange import CORRELATION_HEADER, begin

@@ -35,8 +35,8 @@ async def stream(
     outlet = Outlet(exchange, door.beats, wire.heartbeat(), timeout_s=door.settings.stream.send_timeout_s)
     ending = Ending(connection_of(exchange), door.drain, caller)
 
-    def refused(code: str) -> GraphQLResponse:
-        return refusal(GatewayError(code), exchange.correlation_id)
+    def refused(code: str, cause: Exception | None = None) -> GraphQLResponse:
+        return refusal(GatewayError(code), exchange.correlation_id, cause=cause)
 
     last = wire.completion()
     try:
@@ -49,9 +49,8 @@ async def stream(
                         await outlet.write(wire.answer(answer))
         except SlowConsumer:
             raise
-        except Exception:  # noqa: BLE001 - the response has begun: the client is told in its own format
-            _LOG.exception("a stream broke", extra={"correlation_id": exchange.correlation_id})
-            last = wire.failure(refused("INTERNAL_SERVER_ERROR"))
+        except Exception as error:  # noqa: BLE001 - the response has begun: the client is told in its own format
+            last = wire.failure(refused("INTERNAL_SERVER_ERROR", error))
         finally:
             await close(answers)
         match ending.end:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Mapping
 from enum import Enum
 from typing import assert_never
@@ -16,8 +15,8 @@ from gateway.access.caller import ANONYMOUS, Caller
 from gateway.access.csrf import CsrfPolicy
 from gateway.access.lease import can_end, credentials_end
 from gateway.errors import GatewayError
+from gateway.execution.correlation import correlation_id
 from gateway.execution.message import GraphQLResponse, refusal
-from gateway.telemetry.correlation import correlation_id
 from gateway.transport.asgi import Receive, Scope, Send, abort, read_headers
 from gateway.transport.cors import is_foreign_origin
 from gateway.transport.door import Door
@@ -39,8 +38,6 @@ from gateway.transport.websocket_message import (
     parse_message,
     print_message,
 )
-
-_LOG = logging.getLogger("concord.transport")
 
 _LINGER_S = 0.1
 """How long a connection is kept when the process stops and nothing is being answered on it."""
@@ -209,9 +206,8 @@ class _Session:
             await self._refuse(message.id, error, correlation)
         except (_Closed, _Gone):
             raise
-        except Exception:  # noqa: BLE001 - an operation's edge: a bug of ours is logged whole and shown masked
-            _LOG.exception("an operation failed", extra={"correlation_id": correlation})
-            await self._refuse(message.id, GatewayError("INTERNAL_SERVER_ERROR"), correlation)
+        except Exception as error:  # noqa: BLE001 - an operation's edge: a bug of ours is logged whole and shown masked
+            await self._refuse(message.id, GatewayError("INTERNAL_SERVER_ERROR"), correlation, cause=error)
         finally:
             if self._operations.get(message.id) is this:
                 del self._operations[message.id]
@@ -249,8 +245,10 @@ class _Session:
             await close(answers)
         await self._send("complete", message.id)
 
-    async def _refuse(self, identity: str, error: GatewayError, correlation: str = "") -> None:
-        await self._send("error", identity, refusal(error, correlation or correlation_id(None)).errors)
+    async def _refuse(
+        self, identity: str, error: GatewayError, correlation: str = "", cause: Exception | None = None
+    ) -> None:
+        await self._send("error", identity, refusal(error, correlation or correlation_id(None), cause=cause).errors)
 
     async def _send(self, kind: str, identity: str | None = None, payload: object = None) -> None:
         text = print_message(kind, identity, payload)

@@ -126,7 +126,7 @@ async def test_a_bug_is_an_internal_error_with_a_log_line_and_no_trace(gateway, 
     response = await gate.respond(QUERY, x_correlation_id="c")
     assert (response.http_status, response.errors[0]["extensions"]["code"]) == (500, "INTERNAL_SERVER_ERROR")
     assert b"secret" not in response.body()
-    (record,) = [record for record in caplog.records if record.name == "concord.engine"]
+    (record,) = [record for record in caplog.records if record.name == "concord.answers"]
     line = json.loads(JsonLines().format(record))
     assert (line["event"], line["level"], line["correlation_id"]) == ("internal_error", "error", "c")
     assert "ZeroDivisionError: secret" in line["exception"]

@@ -39,6 +39,7 @@ from gateway.events.ingest import _parse_batch, rejected_event
 from gateway.events.log import LogBounds
 from gateway.events.signature import signature_holds
 from gateway.events.webhook import parse_secret
+from gateway.execution.correlation import correlation_id
 from gateway.execution.message import GraphQLRequest
 from gateway.execution.ports import SubgraphFailure, SubgraphRequest
 from gateway.federation.composition import SubgraphSource, compose
@@ -51,7 +52,6 @@ from gateway.graph.scalars import SCALARS as OWN_SCALARS
 from gateway.records.provenance import wanted
 from gateway.reload import read_supergraph
 from gateway.settings import SettingsRefused, load_settings
-from gateway.telemetry.correlation import correlation_id
 from gateway.transport.asgi import read_headers
 from gateway.transport.callback import read_callback
 from gateway.transport.cors import CorsSettings, cors_headers, is_foreign_origin, preflight_headers
@@ -189,7 +189,7 @@ reader("persisted document", "gateway/access/persisted.py", EXTENSIONS,
        lambda value: asyncio.run(resolve_document("{ a }", value, RememberedDocuments())), GatewayError)  # fmt: skip
 reader("trusted document", "gateway/access/trusted.py", EXTENSIONS,
        lambda value: read_manifest(None, TrustMode.OFF).find(value), GatewayError)  # fmt: skip
-reader("correlation id", "gateway/telemetry/correlation.py", bent_text(["a-b.c:d"]), correlation_id)
+reader("correlation id", "gateway/execution/correlation.py", bent_text(["a-b.c:d"]), correlation_id)
 HEADERS = st.dictionaries(
     st.sampled_from(["origin", "host", "sec-fetch-site", "content-type", "access-control-request-method",
                      "access-control-request-headers", "apollo-require-preflight"]),
