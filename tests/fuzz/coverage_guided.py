@@ -23,14 +23,13 @@ with atheris.instrument_imports(include=["gateway", "subgraphs"]):
     from gateway.access.admit import admit, admit_text
     from gateway.access.limits import Limits
     from gateway.errors import GatewayError, RequestRefused
-    from gateway.upstream.connection import KnownHeads
 
-KNOWN = KnownHeads()
+KNOWN = http.known_heads()
 
 
 def answers(data: bytes) -> None:
     cut = data[0] if data else 0
-    fresh = http.received(KnownHeads(), [data])
+    fresh = http.received(http.known_heads(), [data])
     http.received(KNOWN, [data])
     assert http.received(KNOWN, [data]) == fresh
     http.received(KNOWN, http.pieces(data, [cut]))

@@ -16,7 +16,7 @@ PARSES = {
 ELSEWHERE = {
     "gateway/transport/http_protocol.py": "tests/fuzz/test_http_bytes.py",
     "gateway/transport/fast_post.py": "tests/fuzz/test_http_bytes.py",
-    "gateway/upstream/connection.py": "tests/fuzz/test_http_bytes.py",
+    "gateway/upstream/reading.py": "tests/fuzz/test_http_bytes.py",
     "gateway/upstream/websocket_stream.py": "tests/fuzz/test_messages_of_subgraphs.py",
     "gateway/federation/operation/prepare.py": "tests/fuzz/test_documents.py",
     "gateway/federation/composition/model/link.py": "tests/fuzz/test_readers.py",

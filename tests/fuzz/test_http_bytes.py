@@ -17,7 +17,8 @@ from http_wire import Requests, Wire, token, wire
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from gateway.upstream.connection import Connection, KnownHeads
+from gateway.upstream.connection import Connection
+from gateway.upstream.reading import KnownHeads
 from gateway.upstream.transport import HttpReply, NoAnswer, TooLarge
 
 FEW, MANY = token().encode(), token(scope="see").encode()
@@ -110,19 +111,32 @@ def test_an_answer_under_credentials_is_never_given_without(gate: Wire) -> None:
 
 
 class Wanted:
-    """Where an answer goes."""
+    """Where an answer goes: it is told once how the request ended."""
 
     def __init__(self) -> None:
-        self.outcome: HttpReply | Exception | None = None
+        self.outcome: HttpReply | NoAnswer | TooLarge | None = None
 
-    def done(self) -> bool:
-        return self.outcome is not None
-
-    def set_result(self, result: HttpReply | Exception, /) -> None:
+    def take(self, outcome: HttpReply | NoAnswer | TooLarge) -> None:
         assert self.outcome is None
-        self.outcome = result
+        self.outcome = outcome
 
-    set_exception = set_result
+    fail = take
+
+
+class Place:
+    """Where connections are between requests."""
+
+    waiting = ()
+
+    def __init__(self) -> None:
+        self.idle: list[Connection] = []
+
+    def wake_one(self) -> None:
+        """Nobody waits."""
+
+    def lost(self, connection: Connection, /) -> None:
+        if connection in self.idle:
+            self.idle.remove(connection)
 
 
 class Line(asyncio.Transport):
@@ -139,26 +153,29 @@ class Line(asyncio.Transport):
         return self.closed
 
 
+def known_heads() -> KnownHeads:
+    return KnownHeads(4096)
+
+
 def received(known: KnownHeads, text: Sequence[bytes]) -> tuple[HttpReply | str, bool]:
     """Return what a connection made of bytes that came in these pieces before the end; and whether it can be used again."""
-    connection = Connection(4096, lambda _: None, known)
+    place = Place()
+    connection = Connection(known, place)
     line, wanted = Line(), Wanted()
     connection.connection_made(line)
     connection.send(b"POST", wanted)
     for piece in text:
         if not line.closed:
             connection.data_received(piece)
-    if not wanted.done() and not line.closed:
+    if wanted.outcome is None and not line.closed:
         connection.eof_received()
         line.closed = True
+    is_usable = connection in place.idle and not line.closed
     if line.closed:
         connection.connection_lost(None)
     outcome = wanted.outcome
     assert isinstance(outcome, HttpReply | NoAnswer | TooLarge)
-    connection.finish()
-    return outcome if isinstance(outcome, HttpReply) else type(
-        outcome
-    ).__name__, connection.is_usable and not line.closed
+    return outcome if isinstance(outcome, HttpReply) else type(outcome).__name__, is_usable
 
 
 def answer(body: bytes, *lines: bytes, status: bytes = b"200 OK") -> bytes:
@@ -177,7 +194,7 @@ ANSWERS = [
 ]
 ANSWER_WORDS = [b"\r\ncontent-length: 3", b"\r\ntransfer-encoding: chunked", b"0\r\n\r\n", b"HTTP/1.0 200", b"\r\nconnection: close",
                 b"fffffffffffffffff\r\n", b"HTTP/1.1 199 X\r\n\r\n", b"\r\nupgrade: h2c"]  # fmt: skip
-KNOWN = KnownHeads()
+KNOWN = known_heads()
 
 
 @fuzzed
@@ -185,11 +202,11 @@ KNOWN = KnownHeads()
 @example(sent=ANSWERS[0], cuts=[])
 @example(sent=ANSWERS[5], cuts=[90])
 def test_an_answer_is_read_alike_whether_its_head_is_known_and_in_whatever_pieces(sent: bytes, cuts: list[int]) -> None:
-    fresh, is_usable = received(KnownHeads(), [sent])
+    fresh, is_usable = received(known_heads(), [sent])
     received(KNOWN, [sent])
     again = received(KNOWN, [sent])
     assert again == (fresh, is_usable)
-    for known in (KnownHeads(), KNOWN):
+    for known in (known_heads(), KNOWN):
         in_pieces, is_usable_after = received(known, pieces(sent, cuts))
         if fresh != in_pieces:
             # Which fault is seen first, or that too much came after an answer, depends on the pieces.
