@@ -12,12 +12,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from time import monotonic
+from time import thread_time
 
 _MOMENT_S = 0.000_3
 """The work of the requests that start in one round, as far as their number can be chosen."""
-_WEIGHT = 0.1
-"""Of the last round in what is taken for a request's work."""
+_COUNTED = 64
+"""Requests that start between two looks at what they cost: asking the system for it costs something as well."""
 
 
 class Turns:
@@ -26,11 +26,11 @@ class Turns:
     def __init__(self) -> None:
         self._waiting: deque[Callable[[], None]] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._work_s = _MOMENT_S
-        """From one round to the next while there were requests waiting, for each that started: what one costs."""
-        self._began_at = 0.0
-        self._begun = 0
-        """Requests that started in the last round; 0 where the next one may have come after a pause."""
+        self._most = 1
+        """Requests that may start in one round."""
+        self._uncounted = 0
+        """Requests that started since the last look at what they cost, all that was done meanwhile included."""
+        self._looked_at_s = thread_time()
 
     def call(self, start: Callable[[], None]) -> None:
         """Call a function when a new request may start: in its turn, never at once. It raises nothing."""
@@ -52,12 +52,11 @@ class Turns:
         await turn
 
     def _next(self) -> None:
-        now = monotonic()
-        if self._begun:
-            self._work_s += ((now - self._began_at) / self._begun - self._work_s) * _WEIGHT
         waiting = self._waiting
-        self._began_at = now
-        self._begun = begun = min(len(waiting), int(_MOMENT_S / self._work_s) or 1)
+        begun = min(len(waiting), self._most)
+        self._uncounted += begun
+        if self._uncounted >= _COUNTED:
+            self._look()
         try:
             for _ in range(begun):
                 try:
@@ -67,5 +66,10 @@ class Turns:
         finally:
             if waiting and self._loop is not None:
                 self._loop.call_soon(self._next)
-            else:
-                self._begun = 0
+
+    def _look(self) -> None:
+        """Choose how many are a moment's work."""
+        now_s = thread_time()
+        work_s = (now_s - self._looked_at_s) / self._uncounted
+        self._most = max(1, int(_MOMENT_S / max(work_s, _MOMENT_S / _COUNTED)))
+        self._looked_at_s, self._uncounted = now_s, 0
