@@ -140,10 +140,7 @@ class AccessRules:
             for inner in self._computed_from(*current):
                 found |= self._own_types.get(inner[0], NO_DEMANDS)
                 pending.append(inner)
-        # What a key's own field is classified as says nothing of a field that is computed from it.
-        return frozenset(
-            each for each in found if not isinstance(each, Classified) or each in self._own_fields.get(key, NO_DEMANDS)
-        )
+        return frozenset(found)
 
     def _computed_from(self, type_name: str, field: str) -> Iterator[tuple[str, str]]:
         """Yield the (object type, field) pairs that a field needs in any subgraph."""
