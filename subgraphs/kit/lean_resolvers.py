@@ -7,18 +7,19 @@ what our resolvers do. A field with extensions (permissions are some) keeps stra
 from __future__ import annotations
 
 import datetime as dt
+import inspect
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import strawberry
-from graphql import GraphQLOutputType
+from graphql import GraphQLObjectType, GraphQLOutputType
 from strawberry.types.arguments import StrawberryArgument, convert_argument
 from strawberry.types.base import StrawberryObjectDefinition, StrawberryOptional
 from strawberry.types.field import StrawberryField
 
-from subgraphs.kit.lean_execution import plain_field
+from subgraphs.kit.lean_execution import SHORT, Plain, PlainObjects, plain_field
 
 if TYPE_CHECKING:
     from strawberry.schema.schema import Schema
@@ -35,6 +36,7 @@ def lean_resolvers(schema: Schema) -> None:
         drawn = schema._schema.type_map.get(name)  # noqa: SLF001 - strawberry offers no other way to the built schema
         if not isinstance(definition, StrawberryObjectDefinition) or definition.is_input or drawn is None:
             continue
+        drawn.extensions[SHORT] = PlainObjects(cast("GraphQLObjectType", drawn), definition.origin)
         for entry in definition.fields:
             field = getattr(drawn, "fields", {}).get(schema.config.name_converter.from_field(entry))
             if field is not None and not entry.extensions and not entry.is_subscription:
@@ -66,17 +68,36 @@ def _lean(entry: StrawberryField, schema: Schema, return_type: GraphQLOutputType
             values[python_name] = value if convert is None else convert(value, info, name)
         return function(source, **values) if takes_self else function(**values)
 
-    return resolve if arguments or info_name is not None or not takes_self else lambda source, _info: function(source)
+    if arguments or info_name is not None or not takes_self:
+        return resolve
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        return lambda source, _info: function(source)
+    return _plain(_look(function), return_type, lambda source, _info: function(source))
 
 
 def _attribute(name: str, return_type: GraphQLOutputType) -> Resolve:
     """Return the resolver of a field that the object just holds, with the short way that `LeanExecution` takes."""
     read = attrgetter(name)
+    return _plain(read, return_type, lambda source, _info: read(source))
 
-    def resolve(source: Any, _info: Any) -> Any:
-        return read(source)
 
+def _look(function: Plain) -> Plain:
+    """Return what asks an object something that it knows by itself: asking twice is the same as asking once."""
+
+    def look(source: Any) -> Any:
+        value = function(source)
+        if inspect.iscoroutine(value):
+            value.close()  # the usual way makes another one
+            raise TypeError
+        return value
+
+    return look
+
+
+def _plain(read: Plain, return_type: GraphQLOutputType, resolve: Resolve) -> Resolve:
+    """Return a resolver with the short way beside it."""
     resolve.plain = plain_field(read, return_type)  # type: ignore[attr-defined]  # functions take any attribute
+    resolve.read = read  # type: ignore[attr-defined]  # as above
     return resolve
 
 

@@ -22,9 +22,45 @@ class Colour(enum.Enum):
     RED = "red"
 
 
+@strawberry.interface
+class Named:
+    name: str
+
+
+@strawberry.type
+class Deep:
+    text: str
+    number: int | None
+
+
+@strawberry.type
+class Inner(Named):
+    value: Decimal
+    deep: Deep
+    deeper: list[Deep] | None
+
+    @strawberry.field
+    def computed(self) -> Deep:
+        return Deep(text=self.name * 2, number=len(self.name))
+
+    @strawberry.field
+    def cut(self, most: int = 1) -> str:
+        return self.name[:most]
+
+    @strawberry.field
+    async def late(self) -> Deep | None:
+        await asyncio.sleep(0)
+        return self.deep
+
+
 @strawberry.type
 class Thing:
     must: str
+    inner: Inner
+    maybe_inner: Inner | None
+    inners: list[Inner]
+    maybe_inners: list[Inner | None] | None
+    named: Named
     may: str | None
     whole: int
     parts: list[str]
@@ -69,6 +105,13 @@ WHOLE: dict[str, Any] = {
     "amount": Decimal("1.50"),
     "flag": True,
     "other": "7",
+    "inner": Inner(name="n", value=Decimal(2), deep=Deep(text="t", number=1), deeper=None),
+    "maybe_inner": None,
+    "inners": [
+        Inner(name="m", value=Decimal("2.5"), deep=Deep(text="u", number=None), deeper=[Deep(text="v", number=3)])
+    ],
+    "maybe_inners": [None, Inner(name="o", value=Decimal(0), deep=Deep(text="", number=0), deeper=[])],
+    "named": Inner(name="p", value=Decimal(4), deep=Deep(text="w", number=5), deeper=None),
 }
 ODD = (
     None,
@@ -85,9 +128,22 @@ ODD = (
     Colour.RED,
     BadUserInputError("no"),
     object(),
+    Deep(text="no inner", number=1),
+    [Deep(text="no inner", number=1)],
+    Inner(name=None, value=Decimal(1), deep=None, deeper=[None]),  # type: ignore[arg-type, list-item]
+    [Inner(name="q", value=None, deep=Deep(text=None, number="x"), deeper=(Deep(text="y", number=1),))],  # type: ignore[arg-type]
 )
 QUERY = """{ thing { __typename must may whole parts maybeParts grid colour day amount flag other
-    loud late refused promised twice: whole } }"""
+    loud late refused promised twice: whole
+    inner { __typename name value deep { text number } deeper { number text } again: deep { t: text } computed { text } }
+    asked: inner { name cut cut2: cut(most: 2) deep { text } late { text number } }
+    same: inner { name name deep { text } deep { number } }
+    skipped: inner { name @skip(if: true) value @include(if: true) deep { text @skip(if: false) number } }
+    parts2: inner { ...Part ... on Inner { value } deep { ... { number } } }
+    maybeInner { name } inners { name value computed { text number } deeper { text } } maybeInners { name deep { text } }
+    named { __typename name ... on Inner { deep { text } } }
+    inner2: inner { deep { text } } inner2: inner { deep { number } } } }
+    fragment Part on Inner { name deep { text } }"""
 KEPT: dict[str, Any] = {}
 
 
