@@ -114,7 +114,7 @@ class PlansSettings(Table, frozen=True, kw_only=True):
 class EventsSettings(Table, frozen=True, kw_only=True):
     """The event log and its door."""
 
-    hidden: ClassVar[frozenset[str]] = frozenset({"feed_keys"})
+    hidden: ClassVar[frozenset[str]] = frozenset({"feed_keys", "redis_url"})
 
     retention_days: Annotated[float, Meta(gt=0)] = 30.0
     contracts: Path = Path("schema/events")
@@ -162,6 +162,8 @@ class WebhookSettings(Table, frozen=True, kw_only=True):
 
 class EntitiesSettings(Table, frozen=True, kw_only=True):
     """Where entities are kept whose types the ownership table lets be cached."""
+
+    hidden: ClassVar[frozenset[str]] = frozenset({"redis_url"})
 
     max_bytes: Annotated[int, Meta(ge=1 << 20)] = 64 << 20
     """What one process keeps, at most."""
@@ -289,6 +291,8 @@ class ConsoleSettings(Table, frozen=True, kw_only=True):
 class SubgraphSettings(Table, frozen=True, kw_only=True):
     """One subgraph: who it is, where it answers, how it may be called."""
 
+    hidden: ClassVar[frozenset[str]] = frozenset({"headers"})
+
     url: str | None = None
     """Its address, or those of its replicas with commas between."""
     in_process: str | None = None
@@ -330,6 +334,8 @@ class SubgraphSettings(Table, frozen=True, kw_only=True):
 
 class ProcessSettings(Table, frozen=True, kw_only=True):
     """One process that `concord up` starts beside the gateway."""
+
+    hidden: ClassVar[frozenset[str]] = frozenset({"environment"})
 
     module: str
     """Run as `python -m <module>`."""

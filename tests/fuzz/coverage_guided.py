@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import atheris
+from graphql import GraphQLSyntaxError, parse
 
 with atheris.instrument_imports(include=["gateway", "subgraphs"]):
     import fuzz_vendor_readers  # noqa: F401 - it adds to the readers
@@ -36,9 +37,11 @@ def answers(data: bytes) -> None:
 
 
 def documents(data: bytes) -> None:
+    text = data.decode(errors="replace")
     try:
-        admit(admit_text(data.decode(errors="replace"), Limits()), Limits())
-    except (GatewayError, RequestRefused):
+        admit_text(text, Limits())
+        admit(parse(text, no_location=True), Limits())
+    except (GatewayError, RequestRefused, GraphQLSyntaxError):
         return
 
 
