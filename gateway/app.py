@@ -131,7 +131,7 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
                 contracts=manifests,
             )
             interval_s = settings.supergraph.reload_interval_s
-            plans = _warm_plans(settings)
+            plans = _warm_plans(settings, trusted)
             await stack.enter_async_context(engine.serving(graphs, build, plans, interval_s=interval_s))
             if clients.workflows is not None:
                 from gateway.reconciliation import open_reconciliation  # noqa: PLC0415 - it is kept beside workflows
@@ -288,9 +288,11 @@ def _rates(settings: LimitsSettings) -> CallerRates | None:
     return CallerRates(rate, Redis.from_url(settings.redis_url, socket_connect_timeout=1))
 
 
-def _warm_plans(settings: Settings) -> WarmPlans:
+def _warm_plans(settings: Settings, trusted: TrustedDocuments) -> WarmPlans:
     file = DocumentFile(settings.state.directory / "gateway" / "documents.json", most=settings.plans.remembered)
-    return WarmPlans(file, shipped=settings.plans.documents, warm_s=settings.plans.warm_s)
+    return WarmPlans(
+        file, shipped=settings.plans.documents, warm_s=settings.plans.warm_s, trusted=trusted.texts.values()
+    )
 
 
 def _credentials(settings: AccessSettings) -> Credentials:

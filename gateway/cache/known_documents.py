@@ -1,10 +1,11 @@
-"""Documents worth planning before anybody asks: those that ship with the graph, and those used before the last stop."""
+"""Documents worth planning before anybody asks: those that ship with the graph, those used before, and trusted ones."""
 
 from __future__ import annotations
 
 import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,16 +103,27 @@ def shipped_documents(folder: Path | None) -> Sequence[KnownDocument]:
     found: list[KnownDocument] = []
     for path in sorted(folder.glob("*.graphql")) if folder is not None else ():
         try:
-            text = path.read_text(encoding="utf-8")
-            definitions = parse(text, no_location=True).definitions
+            found += _operations(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, GraphQLError) as error:
             _LOG.warning("document_not_planned", extra={"file": str(path), "reason": str(error)[:200]})
-            continue
-        names = [
-            each.name.value if each.name is not None else None
-            for each in definitions
-            if isinstance(each, OperationDefinitionNode)
-        ]
-        # A client may leave the name of a single operation out; most libraries send it.
-        found += [KnownDocument(text, name) for name in dict.fromkeys((None, *names) if len(names) == 1 else names)]
     return found
+
+
+def listed_documents(texts: Iterable[str]) -> Sequence[KnownDocument]:
+    """Return the operations of a manifest's documents; one that can't be parsed is passed by, as it was published so."""
+    found: list[KnownDocument] = []
+    for text in texts:
+        with suppress(GraphQLError):
+            found += _operations(text)
+    return found
+
+
+def _operations(text: str) -> Iterable[KnownDocument]:
+    """Return a document's operations as clients may send them. Raises GraphQLError."""
+    names = [
+        each.name.value if each.name is not None else None
+        for each in parse(text, no_location=True).definitions
+        if isinstance(each, OperationDefinitionNode)
+    ]
+    # A client may leave the name of a single operation out; most libraries send it.
+    return [KnownDocument(text, name) for name in dict.fromkeys((None, *names) if len(names) == 1 else names)]

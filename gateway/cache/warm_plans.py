@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-from gateway.cache.known_documents import DocumentFile, KnownDocument, shipped_documents
+from gateway.cache.known_documents import DocumentFile, KnownDocument, listed_documents, shipped_documents
 
 _LOG = logging.getLogger("concord.cache")
+_MOST_TRUSTED = 1_000
+"""Of a larger manifest, the rest is planned when somebody asks; plans are bounded in number."""
 
 
 class PlansAhead(Protocol):
@@ -25,16 +28,25 @@ class PlansAhead(Protocol):
 
 
 class WarmPlans:
-    """Warms each engine before it serves, with what ships with the graph first and then with what was used last.
+    """Warms each engine before it serves: with what ships with the graph, what was used last, and trusted documents.
 
     What takes longer than `warm_s` seconds is planned afterwards, beside the requests: readiness waits for no more.
     """
 
-    def __init__(self, file: DocumentFile, *, shipped: Path | None, warm_s: float, every_s: float = 30.0) -> None:
-        """`shipped` is a folder of documents; the file is written every `every_s` seconds where something changed."""
+    def __init__(
+        self,
+        file: DocumentFile,
+        *,
+        shipped: Path | None,
+        warm_s: float,
+        trusted: Iterable[str] = (),
+        every_s: float = 30.0,
+    ) -> None:
+        """`shipped` is a folder of documents and `trusted` the texts of a manifest; the file is written every `every_s` seconds where something changed."""
         self._file = file
         self._shipped = shipped
         self._warm_s = warm_s
+        self._trusted = tuple(islice(trusted, _MOST_TRUSTED))
         self._every_s = every_s
         self._left: Sequence[KnownDocument] = ()
         self._written: Sequence[KnownDocument] = ()
@@ -44,7 +56,8 @@ class WarmPlans:
         until = asyncio.get_running_loop().time() + self._warm_s
         shipped = await asyncio.to_thread(shipped_documents, self._shipped)
         used = before.known_documents() if before is not None else await asyncio.to_thread(self._file.read)
-        self._left = await engine.plan_ahead(tuple(dict.fromkeys((*shipped, *used))), until=until)
+        listed = await asyncio.to_thread(listed_documents, self._trusted)
+        self._left = await engine.plan_ahead(tuple(dict.fromkeys((*shipped, *used, *listed))), until=until)
         if self._left:
             _LOG.info("plans_left_cold", extra={"documents": len(self._left), "warm_s": self._warm_s})
 

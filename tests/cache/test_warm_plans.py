@@ -7,6 +7,7 @@ import stat
 
 import pytest
 
+from gateway.access.trusted import print_manifest
 from gateway.cache.known_documents import DocumentFile
 
 PEOPLE = 'type Query { user: User more: User } type User @key(fields: "id") { id: ID! name: String }'
@@ -60,6 +61,19 @@ async def test_documents_of_a_folder_are_planned_at_every_start_with_and_without
         assert line["file"].endswith("broken.graphql")
         assert gateway.lines("planned_ahead")[0]["documents"] == 4
         assert "errors" not in await gateway.ask(QUERY)
+
+
+async def test_trusted_documents_are_planned_at_every_start_before_anybody_asks(graph):
+    answering(graph)
+    manifest = graph.folder / "trusted.json"
+    other = "query Other { user { id } }"
+    manifest.write_text(print_manifest([("score", QUERY), ("other", other)]))
+    graph.settings = f'[documents]\nmode = "enforce"\nmanifest = "{manifest}"\n'
+    for _ in range(2):
+        with graph.serve() as gateway:
+            (line,) = gateway.lines("planned_ahead")
+            assert (line["documents"], line["refused"]) == (4, 0)  # each with and without its name
+            assert "errors" not in await gateway.ask(other)
 
 
 @pytest.mark.parametrize(
