@@ -56,8 +56,7 @@ differential: install-test ## compose subgraphs with mistakes beside Apollo's co
 test-access: install-test ## every probe of who may see what, and all hostile input: minutes
 	@test -x .concord/outside/bin/schemathesis || { $(PYTHON) -m venv .concord/outside \
 	  && .concord/outside/bin/python -m pip install --quiet --disable-pip-version-check schemathesis clairvoyance; }
-	@CONCORD_ACCESS_EVERY=1 $(BIN)/pytest tests/access -s $(ARGS)
-	@$(BIN)/python tests/access/outside_tools.py .concord/outside/bin
+	@$(BIN)/python tests/access/proofs.py .concord/outside/bin
 
 .PHONY: fuzz
 fuzz: install-test ## bent input for every parser of outside bytes, thousands each, and a fuzzer led by coverage: EXAMPLES=2000 SECONDS_EACH=60
