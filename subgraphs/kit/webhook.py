@@ -26,7 +26,7 @@ from starlette.routing import Route
 from subgraphs.kit.database import Database
 from subgraphs.kit.graphql_request import RequestRefusedError, read_body
 from subgraphs.kit.signature import SignatureInvalidError
-from subgraphs.kit.system_error import FieldError
+from subgraphs.kit.system_error import FieldError, VendorAuthError
 
 _log = logging.getLogger(__name__)
 _MAX_BODY_BYTES = 1_000_000
@@ -109,8 +109,8 @@ class WebhookInbox:
     async def work_forever(self) -> None:
         """Work off what arrived, oldest first; failures of a system back off up to 30 s and are tried until they pass.
 
-        An event that our own code can't work off is found by going one by one, tried three times and then put aside in
-        `webhook_given_up`, so that it does not hold up the others.
+        An event that our own code can't work off, or about whose record a system refuses every question, is found by going
+        one by one, tried three times and then put aside in `webhook_given_up`, so that it does not hold up the others.
         """
         backoff_s, size, tries = _FIRST_BACKOFF_S, _BATCH, 0
         while True:
@@ -122,11 +122,12 @@ class WebhookInbox:
                 continue
             try:
                 await self._work(events)
-            except FieldError as error:
-                _log.info("%d events wait: %s", len(events), error.code)
-                await asyncio.sleep(backoff_s)
-                backoff_s = min(backoff_s * 2, _MAX_BACKOFF_S)
             except Exception as error:  # noqa: BLE001 - the edge of a background loop: logged, and put aside
+                if isinstance(error, FieldError) and _may_pass(error):
+                    _log.info("%d events wait: %s", len(events), error.code)
+                    await asyncio.sleep(backoff_s)
+                    backoff_s = min(backoff_s * 2, _MAX_BACKOFF_S)
+                    continue
                 _log.exception("Working off %d events failed.", len(events))
                 tries = tries + 1 if len(events) == 1 else 0
                 size = 1
@@ -148,6 +149,11 @@ class WebhookInbox:
         row = (event.id, orjson.dumps(event.payload), repr(error)[:500])
         await self._database.run(lambda c: c.execute("insert or replace into webhook_given_up values (?, ?, ?)", row))
         await self._settle([event])
+
+
+def _may_pass(error: FieldError) -> bool:
+    """A refused credential is a person's to mend, and says nothing about the event."""
+    return error.retryable or isinstance(error, VendorAuthError)
 
 
 def webhook_route(

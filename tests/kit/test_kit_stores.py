@@ -25,6 +25,7 @@ from subgraphs.kit.system_error import (
     IdempotencyInProgressError,
     IdempotencyKeyReusedError,
     Outcome,
+    VendorAuthError,
     VendorRejectedError,
     VendorTimeoutError,
     VendorUnavailableError,
@@ -215,6 +216,31 @@ async def test_an_event_that_nobody_can_work_off_does_not_hold_up_the_others(
     assert aside == [("poison", b'{"of":"poison"}', "KeyError('unexpected')")]
     assert len(caplog.records) == 4
     assert await inbox.add([VendorEvent(id="poison", payload={})]) == 0
+
+
+async def test_an_event_about_a_record_that_a_system_refuses_does_not_hold_up_the_others(database: Database) -> None:
+    worked: list[str] = []
+    refused_credential = [VendorAuthError("another key, please")]
+
+    async def work(events: Any) -> None:
+        ids = [entry.id for entry in events]
+        if refused_credential:
+            raise refused_credential.pop()
+        if "refused" in ids:
+            raise VendorRejectedError("has been deleted")
+        worked.extend(ids)
+
+    inbox = WebhookInbox(database, work)
+    await inbox.add([VendorEvent(id=name, payload={"of": name}) for name in ("1", "refused", "2")])
+    async with background(inbox.work_forever):
+
+        async def is_worked() -> bool:
+            return len(worked) == 2
+
+        await until(is_worked)
+    assert worked == ["1", "2"]
+    aside = await database.run(lambda c: c.execute("select id, payload from webhook_given_up").fetchall())
+    assert aside == [("refused", b'{"of":"refused"}')]
 
 
 async def test_a_feed_goes_on_from_its_mark_and_loses_nothing_when_applying_fails(database: Database) -> None:
