@@ -92,7 +92,7 @@ class CachedEntities:
         """Whether anything is kept at all."""
         return bool(self._policies)
 
-    def begin(self, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer | Fetch | None:
+    def find(self, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer | Fetch | None:
         """Return the answer to a query where all of it is kept here, else what fetches the rest; None as in `fetch`."""
         if not self._cache.is_heard:
             return None

@@ -49,7 +49,7 @@ from gateway.upstream.transport import HttpReply, NoAnswer, NotSent, TooLarge
 class Keeps(Protocol):
     """A policy that may have kept what a fetch wants."""
 
-    def begin(self, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer | Fetch | None:
+    def find(self, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer | Fetch | None:
         """Return the answer where all of it is kept, else what fetches the rest; None where nothing of it may be kept.
 
         `request` has its headers. What fetches the rest wants it decoded as plain JSON.
@@ -125,7 +125,7 @@ class Direct:
                 lines = f"{lines}{name}: {value}\r\n"
         if self._keeps is not None and request.entities:
             request.headers = headers
-            kept = self._keeps.begin(request, context)
+            kept = self._keeps.find(request, context)
             if isinstance(kept, SubgraphAnswer):
                 land(kept)
                 return None
