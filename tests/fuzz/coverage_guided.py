@@ -12,8 +12,11 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import atheris
-from graphql import GraphQLSyntaxError, parse
+TESTS = Path(__file__).parents[1]
+sys.path[:0] = [str(TESTS / name) for name in ("access", "erp", "kit", "systems", "crm", "billing")]
+
+import atheris  # noqa: E402 - finds what the tests share
+from graphql import GraphQLSyntaxError, parse  # noqa: E402 - as above
 
 with atheris.instrument_imports(include=["gateway", "subgraphs"]):
     import fuzz_vendor_readers  # noqa: F401 - it adds to the readers
