@@ -131,7 +131,11 @@ class Cached:
 
 
 def client_of(
-    url: str, cache: EntityCache, policies: Mapping[str, CachePolicy], forwarded: tuple[str, ...]
+    url: str,
+    cache: EntityCache,
+    policies: Mapping[str, CachePolicy],
+    forwarded: tuple[str, ...],
+    is_direct: bool = True,
 ) -> SubgraphClient:
     """A subgraph's client as the gateway makes it, but for repeating what failed."""
     http = remote_subgraph(url)
@@ -142,6 +146,8 @@ def client_of(
     retried = Retried(breaker, retries=0)
     coalesced = Coalesced(retried)
     cached = CachedEntities(coalesced, cache, policies)
+    if not is_direct:
+        return cached  # as around the gateway's own graph
     return Direct(
         http,
         http.transport,
@@ -163,6 +169,7 @@ async def cached_engine(
     shared: SharedEntries | None = None,
     forwarded: tuple[str, ...] = (),
     max_bytes: int = 1 << 20,
+    is_direct: bool = True,
 ) -> AsyncIterator[Cached]:
     """Serve the graph of `SCHEMAS`; `policies` are those of the subgraph `scores`."""
     sources = [SubgraphSource(name=name, url=subgraphs[name].url, sdl=sdl) for name, sdl in SCHEMAS.items()]
@@ -172,7 +179,7 @@ async def cached_engine(
     cache = EntityCache(max_bytes=max_bytes, shared=shared)
     cache.use(supergraph)
     clients = {
-        name: client_of(each.url, cache, policies if name == "scores" else {}, forwarded)
+        name: client_of(each.url, cache, policies if name == "scores" else {}, forwarded, is_direct)
         for name, each in subgraphs.items()
     }
     engine = Engine(supergraph, clients)

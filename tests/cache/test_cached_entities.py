@@ -62,6 +62,13 @@ async def test_what_is_all_kept_is_answered_with_at_once_and_without_a_task(subg
         assert cached.scores.asked == [["1", "2"], ["3"]]
 
 
+async def test_a_client_without_a_short_way_is_kept_for_and_answers_too(subgraphs):
+    async with cached_engine({"User": LONG}, subgraphs, is_direct=False) as cached, asyncio.timeout(60):
+        for _ in range(2):
+            assert await cached.scores_of("1", "2") == [10, 20]
+        assert cached.scores.asked == [["1", "2"]]
+
+
 async def test_a_type_without_a_policy_is_always_read(subgraphs):
     async with cached_engine({"Team": LONG}, subgraphs) as cached:
         for _ in range(2):
