@@ -186,6 +186,7 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
         },
         websockets={"/graphql", *contract_paths},
         lifespan=lifespan,
+        limits=transport,
     )
     return Gateway(app=app, drain=drain, transport=transport)
 

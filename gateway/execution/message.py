@@ -175,11 +175,18 @@ def refusal(
 def log_errors(
     errors: Sequence[Mapping[str, Any]], causes: Sequence[Mapping[str, Any]] | None, correlation_id: str
 ) -> None:
-    """Write what is wrong with an answer into the log, in one line by its correlation id; `causes` is what clients don't read."""
+    """Write what is wrong with an answer into the log, in one line by its correlation id; `causes` is what clients don't read.
+
+    A `fault` among these is a bug of ours that cost time, not the answer: it is told with its trace.
+    """
     told = [each["extensions"] for each in errors]
     level = max((_LEVELS[REGISTRY[each["code"]].error_class] for each in told), default=logging.WARNING)
     about = {
         "codes": list(dict.fromkeys(f"{each['system']} {each['code']}" for each in told)),
-        "causes": list(causes or ())[:_MOST_CAUSES],
+        "causes": [each for each in causes or () if "fault" not in each][:_MOST_CAUSES],
     }
-    _LOG.log(level, "answered_with_errors", extra={"correlation_id": correlation_id, **about})
+    fault = next((each["fault"] for each in causes or () if "fault" in each), None)
+    if fault is not None:
+        level = logging.ERROR
+    event = "answered_with_errors" if errors else "answered_after_fault"
+    _LOG.log(level, event, exc_info=fault, extra={"correlation_id": correlation_id, **about})

@@ -6,7 +6,6 @@ What is the same for every request of a document stands in one `Answering`; what
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,8 +17,6 @@ from gateway.execution.ports import Flight, RequestContext, SubgraphAnswer, Subg
 from gateway.execution.run import Landed
 from gateway.execution.typed_fetch import TypedFetch
 from gateway.execution.typed_generate import Irregular, encode
-
-_LOG = logging.getLogger("concord.execution")
 
 
 class SingleRun(Struct, eq=False):
@@ -79,7 +76,7 @@ class SingleRun(Struct, eq=False):
 
     def _hand_over(self, error: Exception) -> None:
         if not isinstance(error, Irregular):
-            _LOG.error("typed_run_failed", exc_info=error, extra={"correlation_id": self.context.correlation_id})
+            self.context.note(system="gateway", fault=error)  # told with the answer's other causes, in one line
         if self.landed is None:
             self.landed = {}
         self.flight = asyncio.get_running_loop().create_task(self._go_on())

@@ -8,7 +8,6 @@ way: nothing is asked twice.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping
 from time import monotonic  # event loops' clock; asking which loop runs costs a system call
 from typing import Any, TypeAlias, assert_never
@@ -22,8 +21,6 @@ from gateway.execution.typed_fetch import TypedFetch
 from gateway.execution.typed_generate import Irregular
 from gateway.execution.typed_plan import Mention, TypedNode, TypedParallel, TypedPlan, TypedSequence
 from gateway.execution.typed_tree import Spot
-
-_LOG = logging.getLogger("concord.execution")
 
 Then: TypeAlias = Callable[[], None]
 
@@ -96,7 +93,7 @@ class TypedRun:
 
     def _hand_over(self, error: Exception | None = None) -> None:
         if error is not None and not isinstance(error, Irregular):
-            _LOG.error("typed_run_failed", exc_info=error, extra={"correlation_id": self.context.correlation_id})
+            self.context.note(system="gateway", fault=error)  # told with the answer's other causes, in one line
         done = self._end()
         if done is not None:
             for landing, outcome in self._ended:

@@ -9,7 +9,7 @@ from gateway.transport.asgi import Scope
 def check_headers(scope: Scope, max_bytes: int, max_headers: int) -> None:
     """Raise `GatewayError` with HEADERS_TOO_LARGE if the request line and headers are, together, too many bytes."""
     raw = scope["headers"]
-    size = len(scope.get("query_string", b""))
+    size = len(scope.get("raw_path") or scope["path"]) + len(scope.get("query_string", b""))
     for name, value in raw:
         size += len(name) + len(value) + 4  # the colon, the space and the line's end
     if size > max_bytes:

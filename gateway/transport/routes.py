@@ -15,8 +15,9 @@ from gateway.transport.exchange import CORRELATION_HEADER, begin
 from gateway.transport.fast_post import FastPosts
 from gateway.transport.graphql_app import GraphQLApp
 from gateway.transport.handshake import refuse_handshake
+from gateway.transport.header_limits import check_headers
 from gateway.transport.respond import respond_refused, send_body
-from gateway.transport.settings import CorsSettings
+from gateway.transport.settings import CorsSettings, TransportSettings
 
 _LOG = logging.getLogger("concord.transport")
 
@@ -28,24 +29,34 @@ async def _nothing() -> AsyncIterator[None]:
     yield
 
 
-def routes(paths: Mapping[str, ASGIApp], *, websockets: Container[str] = (), lifespan: Lifespan = _nothing) -> Routes:
+def routes(
+    paths: Mapping[str, ASGIApp],
+    *,
+    websockets: Container[str] = (),
+    lifespan: Lifespan = _nothing,
+    limits: TransportSettings | None = None,
+) -> Routes:
     """Return one application made of several.
 
     `paths` maps an exact path to its application, or a prefix ending in `/` to the one for everything below it;
     the longest match wins, and `/` alone is exact. Only the paths in `websockets` take WebSockets. `lifespan` is entered before the first request and left after the last.
+    `limits` says how large the head of a request to any path may be.
     """
-    return Routes(paths, websockets, lifespan)
+    return Routes(paths, websockets, lifespan, limits or TransportSettings())
 
 
 class Routes:
     """One application made of several."""
 
-    def __init__(self, paths: Mapping[str, ASGIApp], websockets: Container[str], lifespan: Lifespan) -> None:
+    def __init__(
+        self, paths: Mapping[str, ASGIApp], websockets: Container[str], lifespan: Lifespan, limits: TransportSettings
+    ) -> None:
         self._exact = {path: app for path, app in paths.items() if path == "/" or not path.endswith("/")}
         rest = ((path, app) for path, app in paths.items() if path not in self._exact)
         self._prefixes = sorted(rest, key=lambda row: -len(row[0]))
         self._websockets = websockets
         self._lifespan = lifespan
+        self._limits = limits
         self.fast: Mapping[bytes, FastPosts] = {
             path.encode(): app.fast for path, app in self._exact.items() if isinstance(app, GraphQLApp)
         }
@@ -60,6 +71,13 @@ class Routes:
         if scope["type"] == "websocket" and path not in self._websockets:
             await _not_found(scope, receive, send)
             return
+        if scope["type"] == "http" and not isinstance(self._exact.get(path), GraphQLApp):
+            # However a head arrived: the protocol refuses at once only those that come in pieces.
+            try:
+                check_headers(scope, self._limits.max_header_bytes, self._limits.max_headers)
+            except GatewayError as error:
+                await respond_refused(begin(scope, receive, send, CorsSettings()), error)
+                return
         below = (each for prefix, each in self._prefixes if path.startswith(prefix))
         target = self._exact.get(path) or next(below, _not_found)
         await target(scope, receive, send)

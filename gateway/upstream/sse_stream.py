@@ -59,26 +59,39 @@ async def server_events(pieces: AsyncIterator[bytes], max_bytes: int) -> AsyncGe
 
     https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
     """
-    pending = b""
+    # An unfinished line grows in place and only what comes is looked through: however small the pieces, each byte is read once.
+    pending = bytearray()
     name, data = "message", list[str]()
     size = 0
     async for piece in pieces:
-        *lines, pending = (pending + piece).replace(b"\r\n", b"\n").split(b"\n")
-        size += len(piece)
-        if size > max_bytes:
-            raise SubgraphFailure("SYSTEM_BAD_RESPONSE", f"event of more than {max_bytes} bytes", is_sent=True)
+        end = piece.rfind(b"\n") + 1
+        pending += piece[:end]
+        lines = bytes(pending).replace(b"\r\n", b"\n").split(b"\n")[:-1] if end else ()
         for line in lines:
             if not line:
                 if data or name != "message":
                     yield ServerEvent(name, "\n".join(data))
-                name, data, size = "message", [], len(pending)
+                name, data, size = "message", [], 0
                 continue
+            size += len(line)
+            if size > max_bytes:
+                raise _too_large(max_bytes)
             field, _, value = line.decode(errors="replace").partition(":")
             value = value.removeprefix(" ")
             if field == "event":
                 name = value
             elif field == "data":
                 data.append(value)
+        if end:
+            pending = bytearray(piece[end:])
+        else:
+            pending += piece
+        if size + len(pending) > max_bytes:
+            raise _too_large(max_bytes)
+
+
+def _too_large(max_bytes: int) -> SubgraphFailure:
+    return SubgraphFailure("SYSTEM_BAD_RESPONSE", f"event of more than {max_bytes} bytes", is_sent=True)
 
 
 async def _bodies(pieces: AsyncIterator[HttpReply]) -> AsyncGenerator[bytes, None]:

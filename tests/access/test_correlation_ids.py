@@ -17,7 +17,7 @@ from gateway.execution.ports import SubgraphFailure
 from gateway.telemetry.log import JsonLines
 
 LINK = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@authenticated"])\n'
-ONE = "type Query { one(n: Int): String bad: String guarded: String } type Subscription { ticks: Tick } type Tick { id: ID! name: String }"
+ONE = "type Query { one(n: Int): String bad: String odd: String guarded: String } type Subscription { ticks: Tick } type Tick { id: ID! name: String }"
 LINKED = LINK + ONE.replace("guarded: String", "guarded: String @authenticated").replace(
     "type Tick", 'type Tick @key(fields: "id")'
 )
@@ -32,8 +32,28 @@ class Failing(Scripted):
         raise SubgraphFailure("SYSTEM_TIMEOUT", "it took too long", is_sent=True)
 
 
+class Odd:
+    """An answer that can't be read the first time."""
+
+    body = None
+
+    def __init__(self, value):
+        self._value = value
+        self._is_read = False
+
+    @property
+    def value(self):
+        if not self._is_read:
+            self._is_read = True
+            raise IndexError("a bug that costs time only")
+        return self._value
+
+
 class Bug(Scripted):
     async def fetch(self, request, context):
+        if "odd" in request.document:
+            error = {"message": "m", "path": ["odd"], "extensions": {"code": "NOT_FOUND"}}
+            return Odd({"data": {"odd": None}, "errors": [error]})
         if "bad" in request.document:
             raise ZeroDivisionError("a bug of ours")
         return await super().fetch(request, context)
@@ -72,6 +92,7 @@ POSTS = {
     "UNAUTHORIZED_FIELD_OR_TYPE": {"query": "{ one guarded }"},
     "SYSTEM_TIMEOUT": {"query": "{ one two three }"},
     "INTERNAL_SERVER_ERROR": {"query": "{ bad }"},
+    "NOT_FOUND": {"query": "{ odd }"},
 }
 
 
@@ -151,3 +172,6 @@ async def test_each_error_is_in_the_log_exactly_once(gate, caplog):
     # What clients don't read is there: both systems' reasons, in the one line of their request, and a bug with its trace.
     assert any('"reason":"it took too long"' in line for line in lines)
     assert any("ZeroDivisionError: a bug of ours" in line for line in lines)
+    faulty = [line for line in lines if "IndexError: a bug that costs time only" in line]
+    assert len(faulty) == 2
+    assert all('"codes":["one NOT_FOUND"]' in line and '"level":"error"' in line for line in faulty)

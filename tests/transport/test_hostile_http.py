@@ -30,6 +30,11 @@ def get(query: bytes, *headers: bytes) -> bytes:
     return b"\r\n".join([b"GET /graphql?%b HTTP/1.1" % query, b"host: x", *headers, b"", b""])
 
 
+def elsewhere(path: bytes, method: bytes = b"GET") -> bytes:
+    """Return a request whose head is larger than the limit and small enough to arrive at once."""
+    return b"%b %b HTTP/1.1\r\nhost: x\r\nx-a: %b\r\n\r\n" % (method, path, b"a" * (33 << 10))
+
+
 def chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
     body = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + end
     return post(body, b"transfer-encoding: chunked")
@@ -92,6 +97,15 @@ FRAMING: dict[str, tuple[bytes, tuple[int, str]]] = {
     "too many headers": (get(b"query={a}", *(b"x-%d: 1" % each for each in range(120))), HEAD),
     "very many headers": (get(b"query={a}", *(b"x-%d: 1" % each for each in range(4000))), HEAD),
     "long query string": (get(b"query=" + b"a" * (33 << 10)), HEAD),
+    "large head in one piece, for health": (elsewhere(b"/health"), HEAD),
+    "large head in one piece, for events": (elsewhere(b"/events", b"POST"), HEAD),
+    "large head in one piece, for nobody": (elsewhere(b"/nowhere"), HEAD),
+    "long path in one piece": (b"GET /%b HTTP/1.1\r\nhost: x\r\n\r\n" % (b"a" * (33 << 10)), HEAD),
+    "long query string in one piece, for health": (elsewhere(b"/health?" + b"a" * (33 << 10)), HEAD),
+    "too many headers for health": (
+        b"GET /health HTTP/1.1\r\nhost: x\r\n%b\r\n" % b"".join(b"x-%d: 1\r\n" % each for each in range(120)),
+        HEAD,
+    ),
     "head that never ends": (b"GET /graphql HTTP/1.1\r\nhost: x\r\n", LATE),
     "nothing at all": (b"", LATE),
     "one byte": (b"G", LATE),

@@ -15,11 +15,12 @@ from scripted_subgraph import reply, sends
 from strawberry.asgi import GraphQL
 
 from gateway.engine import Engine, GraphQLRequest, GraphQLResponse
-from gateway.execution.ports import RequestContext
+from gateway.execution.ports import RequestContext, SubgraphFailure
 from gateway.federation.plan import OperationKind, SubscriptionPlan
 from gateway.upstream.http import HttpSubgraph
 from gateway.upstream.httpx_transport import HttpxTransport
 from gateway.upstream.in_process import InProcessSubgraph
+from gateway.upstream.sse_stream import server_events
 from gateway.upstream.subscribe import RemoteStreams
 
 OPEN = {"streams": 0}
@@ -193,3 +194,30 @@ async def test_other_operations_have_one_answer_and_refusals_too(engine_over, st
     assert (response.http_status, response.errors[0]["extensions"]["code"]) == (400, "GRAPHQL_VALIDATION_FAILED")
     response = await engine.execute(GraphQLRequest(query=QUERY, variables={"n": 1}))
     assert (response.http_status, response.errors[0]["extensions"]["code"]) == (400, "BAD_REQUEST")
+
+
+async def arriving(*pieces: bytes, told: list[int] | None = None) -> AsyncGenerator[bytes, None]:
+    for piece in pieces:
+        if told is not None:
+            told.append(len(piece))
+        yield piece
+
+
+async def test_an_event_in_tiny_pieces_costs_no_more_than_its_bytes() -> None:
+    line = b"data: " + b"a" * (6 << 20) + b"\r\n\r\n"
+    tiny = [line[start : start + 24] for start in range(0, len(line), 24)]
+    async with asyncio.timeout(60):  # copied anew with each piece it would be 800 GB
+        found = [each async for each in server_events(arriving(*tiny), 8 << 20)]
+    assert [(each.name, len(each.data)) for each in found] == [("message", 6 << 20)]
+
+
+async def test_bytes_are_counted_for_each_event_and_refused_past_the_limit() -> None:
+    small = b"event: next\ndata: 1\n\n"
+    assert len([each async for each in server_events(arriving(small * 100, small), 30)]) == 101
+    for large in (b"data: " + b"a" * 30, b"data: 1\n" * 5, b"data: " + b"a" * 30 + b"\n\n"):
+        told: list[int] = []
+        found = []
+        with pytest.raises(SubgraphFailure, match="event of more than 30 bytes") as refused:
+            async for each in server_events(arriving(small + large, b"never read", told=told), 30):
+                found.append(each.data)
+        assert (refused.value.code, found, len(told)) == ("SYSTEM_BAD_RESPONSE", ["1"], 1)
