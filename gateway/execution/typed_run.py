@@ -61,6 +61,7 @@ class TypedRun:
     def cancel(self) -> None:
         """Stop whatever is in flight; `done` is not called."""
         self._end()
+        self._ended.clear()  # as in _finish
         for landing in self._flying:
             landing.cancel()
         self._flying.clear()
@@ -227,8 +228,9 @@ class _Landing(Struct, eq=False):
 
     def cancel(self) -> None:
         self.run = None
-        if self.flight is not None:
-            self.flight.cancel()
+        flight, self.flight = self.flight, None
+        if flight is not None:
+            flight.cancel()
 
     def wait(self) -> asyncio.Future[SubgraphAnswer]:
         """Return a future of the answer, for the general way; cancelling it cancels the fetch."""

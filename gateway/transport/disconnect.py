@@ -35,7 +35,9 @@ class CancelOnDisconnect:
         self._timer.cancel()
         if self._watcher is not None:
             self._watcher.cancel()
-        if self._is_gone and exc_type is asyncio.CancelledError and self._task.uncancel() == 0:
+        # The task would else be kept, with its frames, by the traceback of its own cancellation.
+        task = self.__dict__.pop("_task")
+        if self._is_gone and exc_type is asyncio.CancelledError and task.uncancel() == 0:
             raise ClientDisconnected from exc
 
     def _begin(self) -> None:

@@ -32,7 +32,8 @@ class FastCycle(Struct, eq=False):
         return self
 
     def set(self) -> None:
-        """Stop: there is nobody left to answer."""
+        """Stop: there is nobody left to answer. Lets the protocol go, which would else wait for the garbage collector."""
+        self.write = _to_nobody
         self._leave()
         flight, self.flight = self.flight, None
         if flight is not None:
@@ -68,3 +69,7 @@ class FastCycle(Struct, eq=False):
         if self.load is not None:
             self.load.now -= 1
             self.load = None
+
+
+def _to_nobody(cycle: FastCycle, response: GraphQLResponse) -> None:
+    """Write an answer whose client has gone."""

@@ -1,13 +1,16 @@
 """Queries that begin from what is known of their document are answered as `execute` answers them, over real sockets."""
 
 import asyncio
+import gc
 
 import pytest
 from direct_policies import policies
-from planned_gateway import root
+from planned_gateway import entity, root
 from scripted_subgraph import hangs, reply, resets, sends
 
 from gateway.engine import Caller, GraphQLRequest
+from gateway.execution.typed_run import TypedRun
+from gateway.federation.plan import Sequence
 
 SDL = "type Query { users: [User] count: Int! } type User { id: ID! name: String role: String }"
 PLAN = root("a", "{users{id name} count}", "users", "count")
@@ -110,3 +113,32 @@ async def test_a_document_that_is_not_planned_is_left_to_execute(gateway, subgra
     assert flight is None
     assert not answer.done()
     assert subgraphs["a"].requests == []
+
+
+async def test_what_came_for_who_left_is_let_go_without_the_collector(gateway, subgraphs):
+    two = Sequence(
+        (
+            root("a", "{users{__typename id} count}", "users", "count"),
+            entity("b", "name", "users.@", type_name="User", fields=("name",)),
+        )
+    )
+    gate = gateway(SDL, two, wrap=policies)
+    subgraphs["a"].say = lambda request: {"data": {"users": [{"__typename": "User", "id": "1"}], "count": 2}}
+    subgraphs["b"].say = lambda request: {"data": {"_entities": [{"name": "Ada"}]}}
+    assert await ask(gate, is_short=False) == {"data": {"users": [{"id": "1", "name": "Ada"}], "count": 2}}
+    subgraphs["b"].behave = hangs
+    gc.collect()
+    gc.disable()
+    try:
+        flight, answer = await begin(gate, {})
+        await subgraphs["b"].got(2)
+        assert any(isinstance(each, TypedRun) for each in gc.get_objects())
+        flight.cancel()
+        del flight
+        async with asyncio.timeout(30):
+            await subgraphs["b"].closed_by_peer.wait()
+        await asyncio.sleep(0)
+        assert not any(isinstance(each, TypedRun) for each in gc.get_objects())
+    finally:
+        gc.enable()
+    assert not answer.done()
