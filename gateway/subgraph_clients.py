@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gateway.access.identity import CallerSigner
@@ -93,8 +94,10 @@ class SubgraphClients:
         """Set once it is open: it asks the engine that is built of these clients."""
         self.turns = Turns()
         """Lets requests start one by one, after what is under way."""
+        profiles = {name: _profile(name, subgraph, ownership) for name, subgraph in settings.subgraphs.items()}
+        others = {each.system: each.owner for name, each in profiles.items() if name not in self.own}
         self.profiles: Mapping[str, SubgraphProfile] = {
-            name: _profile(name, subgraph, ownership) for name, subgraph in settings.subgraphs.items()
+            name: replace(each, speaks_for=others) if name in self.own else each for name, each in profiles.items()
         }
         """Subgraph → what errors say about it."""
 
@@ -197,7 +200,7 @@ class SubgraphClients:
             caller=caller,
             reads_anew=True,
         )
-        find = SubgraphEntityLookup(self._supergraph, self._clients, context, self.own)
+        find = SubgraphEntityLookup(self._supergraph, self._clients, context, self.profiles, self.own)
         found = await find("Customer", [{"id": each} for each in customers], "id")
         return frozenset(each for each, current in zip(customers, found, strict=True) if current is not None)
 
@@ -221,7 +224,7 @@ class SubgraphClients:
             desk=self._desk,
             consumers=self._events.consumers,
             webhooks=self._webhooks,
-            look_up=SubgraphEntityLookup(self._supergraph, self._clients, context, self.own),
+            look_up=SubgraphEntityLookup(self._supergraph, self._clients, context, self.profiles, self.own),
             directory=self,
             request=context,
             workflows=self.workflows,

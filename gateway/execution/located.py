@@ -47,6 +47,8 @@ class SubgraphProfile:
     """Handle of the team that runs it."""
     shown_codes: frozenset[str] = frozenset()
     """Codes whose messages are passed on as the subgraph wrote them; others get the registry's sentence."""
+    speaks_for: Mapping[str, str | None] = field(default_factory=dict, hash=False)
+    """Other systems, to their owners, that it asks and may name as what failed: of the gateway's own graph, all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,11 +158,13 @@ def failure_from_entry(entry: Mapping[str, Any], profile: SubgraphProfile, *, wr
     retryable = details.get("retryable")
     outcome = _outcome(details.get("outcome"), code, write)
     workflow = details.get("workflow")
+    named = details.get("system")
+    at_fault = named if isinstance(named, str) and named in profile.speaks_for else profile.system
     is_settled = isinstance(workflow, str) and (code.startswith("SAGA_") or outcome is Outcome.UNKNOWN)
     return Failure(
         code=code,
-        system=profile.system,
-        owner=profile.owner,
+        system=at_fault,
+        owner=profile.speaks_for.get(at_fault, profile.owner),
         message=message if code in profile.shown_codes and isinstance(message, str) else "",
         retryable=retryable if isinstance(retryable, bool) and code == given else None,
         retry_after_ms=retry_after_ms if type(retry_after_ms) is int and retry_after_ms >= 0 else None,

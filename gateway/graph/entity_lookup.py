@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gateway.errors import REGISTRY, GatewayError
+from gateway.execution.located import SubgraphProfile
 from gateway.execution.ports import RequestContext, SubgraphClient, SubgraphFailure, SubgraphRequest
 from gateway.federation.plan import OperationKind
 from gateway.federation.supergraph.model import Supergraph
@@ -22,13 +23,15 @@ class SubgraphEntityLookup:
         supergraph: Supergraph,
         clients: Mapping[str, SubgraphClient],
         context: RequestContext,
+        profiles: Mapping[str, SubgraphProfile],
         echoes: frozenset[str],
     ) -> None:
-        """`clients` by subgraph; the context gives deadline and correlation. `echoes` as `find_owner` says."""
+        """`clients` by subgraph; the context gives deadline and correlation, `profiles` what errors call each. `echoes` as `find_owner` says."""
         self._echoes = echoes
         self._supergraph = supergraph
         self._clients = clients
         self._context = context
+        self._profiles = profiles
 
     async def __call__(self, typename: str, known: Sequence[EntityKeys], wanted: str) -> Sequence[str | None]:
         """Return the wanted key of each entity, None where there is none. Raises `GatewayError` with a SYSTEM_* code."""
@@ -44,11 +47,14 @@ class SubgraphEntityLookup:
             variables={"representations": [{"__typename": typename, **keys} for keys in known]},
             entities=len(known),
         )
+        profile = self._profiles.get(owner)
+        at_fault = {"system": owner if profile is None else profile.system}
         try:
             answer = (await self._clients[owner].fetch(request, self._context)).value
         except SubgraphFailure as failure:
-            raise GatewayError(failure.code, failure.message, retry_after_ms=failure.retry_after_ms) from failure
-        return _read_keys(answer, wanted, len(known))
+            wait_ms = failure.retry_after_ms
+            raise GatewayError(failure.code, failure.message, retry_after_ms=wait_ms, extensions=at_fault) from failure
+        return _read_keys(answer, wanted, len(known), at_fault)
 
 
 def find_owner(
@@ -74,16 +80,16 @@ def find_owner(
     return None
 
 
-def _read_keys(answer: Any, wanted: str, count: int) -> list[str | None]:
+def _read_keys(answer: Any, wanted: str, count: int, at_fault: Mapping[str, str]) -> list[str | None]:
     match answer:
         case {"data": {"_entities": list() as entities}} if len(entities) == count and not answer.get("errors"):
             return [_read_key(entity, wanted) for entity in entities]
         case {"errors": [{"extensions": {"code": str() as code}}, *_]} if code in REGISTRY:
-            raise GatewayError(code)
+            raise GatewayError(code, extensions=at_fault)
         case {"errors": [_, *_]}:
-            raise GatewayError("SYSTEM_ERROR")
+            raise GatewayError("SYSTEM_ERROR", extensions=at_fault)
         case _:
-            raise GatewayError("SYSTEM_BAD_RESPONSE")
+            raise GatewayError("SYSTEM_BAD_RESPONSE", extensions=at_fault)
 
 
 def _read_key(entity: Any, wanted: str) -> str | None:

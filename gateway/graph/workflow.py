@@ -246,4 +246,6 @@ def unfinished(record: WorkflowRecord) -> Exception:
         case _:
             code, outcome = "SAGA_IN_PROGRESS", Outcome.IN_PROGRESS
     told = {"outcome": outcome.value, "workflow": workflow_global_id(record.id)}
+    if record.error is not None:
+        told["system"] = record.error.system  # whose fault it is that there is none
     return to_graphql_error(GatewayError(code), told)

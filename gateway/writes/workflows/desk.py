@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import ParamSpec, TypeVar
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Outcome
 from gateway.execution.ports import CallerView
 from gateway.writes.store import StoreFailed
 from gateway.writes.workflows.database import wall_clock
@@ -247,7 +247,8 @@ async def _answered(question: Awaitable[ResultT]) -> ResultT:
         return await question
     except CallFailed as failed:
         error = failed.error
-        raise GatewayError(error.code, error.message, extensions={"system": error.system}) from failed
+        told = {"system": error.system, "outcome": Outcome.NOT_APPLIED.value}  # asked before anything was written
+        raise GatewayError(error.code, error.message, extensions=told) from failed
 
 
 def _workflow_id(asking: Asking) -> str:
