@@ -50,11 +50,18 @@ def install(peers: bool = True) -> None:
     if missing:
         sys.exit(f"The benchmark needs {', '.join(missing)}; on Debian: apt-get install gcc nodejs npm util-linux")
     PLACE.mkdir(parents=True, exist_ok=True)
-    _build("load", SOURCE / "load.c")
-    _build("fastsub", SOURCE / "subgraphs" / "fastsub.c")
+    install_tools()
     _install_package("subgraphs")
     for peer in PEERS if peers else ():
         _install_package(f"peers/{peer}")
+
+
+def install_tools() -> None:
+    """Build the C programs, where they are missing or older than their source."""
+    PLACE.mkdir(parents=True, exist_ok=True)
+    _build("load", SOURCE / "load.c")
+    _build("paced", SOURCE / "paced.c")
+    _build("fastsub", SOURCE / "subgraphs" / "fastsub.c")
 
 
 def _build(name: str, source: Path) -> None:

@@ -2,10 +2,12 @@
 // Key = path + request body  ->  prebuilt response bytes.  On a miss the request
 // is forwarded (blocking, warm-up only) to the real GraphQL backend, and the
 // answer is kept.  Single thread, epoll, keep-alive, loopback only.
-//   fastsub LISTEN_PORT BACKEND_PORT [DELAY_US]
+//   fastsub LISTEN_PORT BACKEND_PORT [DELAY_US [note]]
 //   GET /__stats  -> {"path":count,...}      GET /__reset -> zero the counters
 //   GET /__dump   -> every known request: hits, path, body, response size
 //   GET /__flush  -> forget all cached responses
+//   GET /__times  -> with "note": "PATH X_CORRELATION_ID READ WRITTEN" of each fetch since the last time this was asked,
+//                    CLOCK_MONOTONIC ns: when its last byte was read, when its answer was about to be written
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -52,7 +54,16 @@ typedef struct {
   int fd;
   uint32_t gen;
   Entry *e;
+  size_t note;
 } Delayed;
+typedef struct {
+  char path[32], id[64];
+  uint64_t read, written;
+} Note;
+static Note *notes;
+static size_t note_count, note_capacity;
+static int is_noting;
+static uint64_t last_read_ns;
 static Delayed *dq;
 static size_t dh, dt, dcap;
 static int ep, backend_port;
@@ -63,10 +74,26 @@ static struct {
 } st[64];
 static int nst;
 
-static uint64_t now_us(void) {
+static uint64_t now_ns(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
-  return (uint64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+  return (uint64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+static uint64_t now_us(void) { return now_ns() / 1000; }
+static size_t note_read(const char *path, const char *id, size_t id_length) {
+  if (!is_noting)
+    return 0;
+  if (note_count == note_capacity)
+    notes = realloc(notes, (note_capacity = note_capacity ? note_capacity * 2 : 1024) * sizeof *notes);
+  Note *n = &notes[note_count];
+  *n = (Note){.read = last_read_ns};
+  snprintf(n->path, sizeof n->path, "%s", path);
+  snprintf(n->id, sizeof n->id, "%.*s", (int)id_length, id);
+  return note_count++;
+}
+static void note_written(size_t note) {
+  if (note < note_count)
+    notes[note].written = now_ns();
 }
 static uint64_t hash(const char *p, size_t n, uint64_t h) { // 8 bytes at a time, multiply-mix
   while (n >= 8) {
@@ -237,7 +264,11 @@ static void control(Conn *c, const char *path) {
   char *b = 0;
   size_t n = 0;
   FILE *f = open_memstream(&b, &n);
-  if (!strcmp(path, "/__dump")) {
+  if (!strcmp(path, "/__times")) {
+    for (size_t i = 0; i < note_count; i++)
+      fprintf(f, "%s %s %lu %lu\n", notes[i].path, notes[i].id, notes[i].read, notes[i].written);
+    note_count = 0;
+  } else if (!strcmp(path, "/__dump")) {
     for (int i = 0; i < NB; i++)
       for (Entry *e = tab[i]; e; e = e->next)
         if (e->hits)
@@ -271,7 +302,8 @@ static int step(Conn *c) {
   char *q = strchr(path, '?');
   if (q)
     *q = 0;
-  size_t cl = 0;
+  size_t cl = 0, id_length = 1;
+  const char *id = "-";
   int chunked = 0;
   char *p = memchr(c->in, '\n', hl) + 1;
   while (p < end) {
@@ -282,6 +314,10 @@ static int step(Conn *c) {
       cl = strtoul(p + 15, 0, 10);
     else if (!strncasecmp(p, "transfer-encoding:", 18))
       chunked = 1;
+    else if (is_noting && !strncasecmp(p, "x-correlation-id:", 17)) {
+      id = p + 17 + strspn(p + 17, " ");
+      id_length = strcspn(id, "\r\n");
+    }
     p = nl + 1;
   }
   char *body = c->in + hl;
@@ -323,6 +359,7 @@ static int step(Conn *c) {
     }
     e->hits++;
     count(path, blen, e->json);
+    size_t note = note_read(path, id, id_length);
     if (delay_us) {
       if (dt - dh == dcap) {
         size_t nc = dcap ? dcap * 2 : 1024;
@@ -335,9 +372,11 @@ static int step(Conn *c) {
         dh = 0;
         dcap = nc;
       }
-      dq[dt++ % dcap] = (Delayed){now_us() + delay_us, c->fd, c->gen, e};
-    } else
+      dq[dt++ % dcap] = (Delayed){now_us() + delay_us, c->fd, c->gen, e, note};
+    } else {
+      note_written(note);
       send_bytes(c, e->resp, e->rlen);
+    }
   }
   free(tmp);
   memmove(c->in, c->in + total, c->len - total);
@@ -350,6 +389,7 @@ int main(int ac, char **av) {
   int port = atoi(av[1]);
   backend_port = atoi(av[2]);
   delay_us = ac > 3 ? atol(av[3]) : 0;
+  is_noting = ac > 4 && !strcmp(av[4], "note");
   int ls = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), one = 1;
   setsockopt(ls, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
@@ -420,6 +460,8 @@ int main(int ac, char **av) {
           continue;
         }
         c->len += r;
+        if (is_noting)
+          last_read_ns = now_ns();
         int s;
         while ((s = step(c)) == 1)
           ;
@@ -432,6 +474,7 @@ int main(int ac, char **av) {
       while (dh != dt && dq[dh % dcap].due <= t) {
         Delayed *d = &dq[dh++ % dcap];
         Conn *c = conns[d->fd];
+        note_written(d->note);
         if (c && c->gen == d->gen)
           send_bytes(c, d->e->resp, d->e->rlen);
       }
