@@ -114,6 +114,7 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
             )
             stack.push_async_callback(clients.aclose)
             webhooks.sights = clients.sights
+            contracts.classified = clients.classified_names
             if settings.workflows.enabled:
                 from gateway.workflows import open_workflows  # noqa: PLC0415 - a gateway without them does without
 
@@ -137,7 +138,7 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
                 from gateway.reconciliation import open_reconciliation  # noqa: PLC0415 - it is kept beside workflows
 
                 clients.reconciliation = await stack.enter_async_context(
-                    open_reconciliation(settings, engine, clients.workflows, events.log)
+                    open_reconciliation(settings, engine, clients.workflows, events.log, contracts.classified)
                 )
             ingest.app = EventIngest(events.log, events.dead_letters, contracts, secret=internal_secret)
             feed.app = EventFeed(

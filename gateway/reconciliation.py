@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import Any, Protocol
 
 from gateway.access.caller import Caller
-from gateway.events.event import Change, Event
+from gateway.events.event import Change, Event, without_values
 from gateway.events.log import EventLog
 from gateway.events.publish import publish_to
 from gateway.execution.message import ABSENT, GraphQLRequest, GraphQLResponse
@@ -42,9 +42,20 @@ class Answers(Protocol):
 
 @asynccontextmanager
 async def open_reconciliation(
-    settings: Settings, engine: Callable[[], Answers], workflows: WorkflowDesk, log: EventLog
+    settings: Settings,
+    engine: Callable[[], Answers],
+    workflows: WorkflowDesk,
+    log: EventLog,
+    classified: Callable[[], Collection[str]],
 ) -> AsyncGenerator[ReconciliationDesk]:
-    """Reconcile until the end of the context; drift is kept beside workflows. Raises `StoreFailed`."""
+    """Reconcile until the end of the context; drift is kept beside workflows. Raises `StoreFailed`.
+
+    `classified` names the fields whose values events must not tell.
+    """
+
+    def event(told: DriftTold) -> Event:
+        return without_values(_event(told), classified())
+
     path = settings.state.directory / "gateway" / "workflow-records.sqlite"
     database = await asyncio.to_thread(open_database, path, settings.writes.postgres_url)
     store = await asyncio.to_thread(_store, database)
@@ -57,7 +68,7 @@ async def open_reconciliation(
     )
     tasks = [
         asyncio.create_task(desk.serve_forever(), name="reconciliation"),
-        asyncio.create_task(DriftAnnouncements(database, publish_to(log, _event)).tell_forever(), name="drift events"),
+        asyncio.create_task(DriftAnnouncements(database, publish_to(log, event)).tell_forever(), name="drift events"),
     ]
     try:
         yield desk

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gateway.access.classified import ClassifiedNames
 from gateway.access.identity import CallerSigner
 from gateway.access.kept_caller import caller_key, caller_to_json
+from gateway.access.rules import classified_fields
 from gateway.cache.cached_entities import CachedEntities
 from gateway.entity_caching import EntityCaching
 from gateway.errors import REGISTRY
@@ -88,6 +90,10 @@ class SubgraphClients:
             SightRules(regions=settings.events.regions, tenants_confine=settings.events.tenants_confine),
         )
         """What of the events callers see, as the owner of customers says."""
+        self.classified = ClassifiedNames(
+            {}, {name: frozenset(roles) for name, roles in settings.access.classes.items()}
+        )
+        """What is told masked where it is no field of its own."""
         self.workflows: WorkflowDesk | None = None
         """Set once it is open: workflows reach the systems through these clients."""
         self.reconciliation: ReconciliationDesk | None = None
@@ -104,6 +110,7 @@ class SubgraphClients:
     def open(self, supergraph: Supergraph) -> Mapping[str, SubgraphClient]:
         """Return the clients of a supergraph's subgraphs; those known from an earlier one are the same, unless they moved."""
         self._supergraph = supergraph
+        self.classified = replace(self.classified, fields=classified_fields(supergraph))
         if self._caching is not None:
             self._caching.use(supergraph)
         for name, subgraph in supergraph.subgraphs.items():
@@ -113,6 +120,10 @@ class SubgraphClients:
                 self._clients[name] = self._client(name, subgraph.url)
                 self._urls[name] = subgraph.url
         return {name: self._clients[name] for name in supergraph.subgraphs}
+
+    def classified_names(self) -> Collection[str]:
+        """Return the names of the fields of the graph whose values only some may read."""
+        return self.classified.fields.keys()
 
     def by_subgraph(self) -> Mapping[str, SubgraphClient]:
         """Return all clients that are open."""
@@ -230,6 +241,7 @@ class SubgraphClients:
             workflows=self.workflows,
             reconciliation=self.reconciliation,
             sight=self.sights.of(context.caller),
+            hidden=self.classified.hidden_from(context.caller),
             resume_after=context.headers.get(CURSOR_HEADER) or None,
         )
 

@@ -167,6 +167,19 @@ class AccessRules:
                 yield from self._selected(selection.type_condition or parent, selection.selections)
 
 
+def classified_fields(supergraph: Supergraph) -> Mapping[str, frozenset[str]]:
+    """Return the names of all fields that are classified somewhere, with their classifications."""
+    names = _directive_names(supergraph)
+    found: dict[str, frozenset[str]] = {}
+    for declared in supergraph.schema.type_map.values():
+        for name, definition in declared.fields.items() if isinstance(declared, _Fielded) else ():
+            for directive in definition.ast_node.directives or () if definition.ast_node is not None else ():
+                if names.get(directive.name.value) == "classified":
+                    told = {each.name.value: value_from_ast_untyped(each.value) for each in directive.arguments or ()}
+                    found[name] = found.get(name, frozenset()) | {str(told.get("as", ""))}
+    return found
+
+
 def _alternatives(value: Any) -> Alternatives:
     outer = value if isinstance(value, list) else [value]
     return tuple(

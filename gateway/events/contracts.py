@@ -6,7 +6,7 @@ libraries for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeAlias
 
 import orjson
 
-from gateway.events.event import Event, parse_event
+from gateway.events.event import Event, parse_event, without_values
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,8 @@ class EventContracts:
         """`texts` are JSON schemas by event type."""
         self._texts = texts
         self._quick: dict[str, _QuickValidator] = {}
+        self.classified: Callable[[], Collection[str]] = frozenset
+        """Names of the fields whose values no event may tell: what is masked for some must not reach everybody's log."""
         self._explainers: dict[str, Callable[[object], BrokenContract | None]] = {}
 
     @classmethod
@@ -70,8 +72,8 @@ class EventContracts:
             return BrokenContract("unknown type", f"There is no contract for the type {_short(event_type)}.")
         if self._validator(event_type).is_valid(envelope):
             with suppress(ValueError, OverflowError):  # an instant that is none of ours, such as a leap second
-                return parse_event(envelope)
-        return self._explain(event_type, envelope) or parse_event(envelope)
+                return without_values(parse_event(envelope), self.classified())
+        return self._explain(event_type, envelope) or without_values(parse_event(envelope), self.classified())
 
     def _validator(self, event_type: str) -> _QuickValidator:
         """Return what says whether an event is valid, a hundred times sooner than what says why it is not."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
+
+from gateway.execution.complete import MASK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,20 @@ class RecordedEvent:
     """Count of this subject's events, from 1, without holes."""
     recorded_at: datetime
     """When it reached the log, UTC; minus `event.time` it is the event's lag."""
+
+
+def without_values(event: Event, names: Collection[str]) -> Event:
+    """Return an event that tells of changes in fields with these names, but not of their values."""
+    if not names or all(frozenset(names).isdisjoint(change.field.split(".")) for change in event.changes):
+        return event
+
+    def masked(change: Change) -> Change:
+        if frozenset(names).isdisjoint(change.field.split(".")):
+            return change
+        before, after = (None if value is None else MASK for value in (change.before, change.after))
+        return Change(field=change.field, before=before, after=after)
+
+    return replace(event, changes=tuple(map(masked, event.changes)))
 
 
 def parse_event(envelope: Mapping[str, Any]) -> Event:

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeAlias
 import strawberry
 from aiodataloader import DataLoader
 
+from gateway.access.classified import Hidden
 from gateway.errors import GatewayError
 from gateway.events.consumers import Consumers
 from gateway.events.dead_letter_desk import DeadLetterDesk
@@ -72,6 +73,8 @@ class GraphContext:
     """What of the events the caller sees; None: all."""
     announces: bool = False
     """Whether a subscription yields events as the log has them: whoever needs their fields makes them."""
+    hidden: Hidden = field(default_factory=Hidden)
+    """What of the values that writes, drift and dead letters tell of the caller sees masked."""
     resume_after: str | None = None
     """The cursor that the client gave outside the operation, such as Last-Event-ID; a `cursor` argument goes before it."""
     _keys: DataLoader[_Asked, str | None] = field(init=False)

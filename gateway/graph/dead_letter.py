@@ -10,6 +10,7 @@ from gateway.events.dead_letter_desk import dead_letter_id
 from gateway.events.dead_letters import DeadLetter as Letter
 from gateway.events.dead_letters import DeadLetterCause as Cause
 from gateway.events.dead_letters import DeadLetterState
+from gateway.graph.context import GraphInfo
 from gateway.graph.descriptions import described_enum
 from gateway.graph.guards import SEES_OPERATIONS
 from gateway.graph.node import Node
@@ -20,6 +21,10 @@ described_enum(
     REPLAYED="It was sent on to all consumers, flagged as a replay.",
     DISCARDED="It was put away for good; consumers will never know of the event.",
 )(DeadLetterState)
+
+
+def _body(self: DeadLetter, info: GraphInfo) -> str:
+    return info.context.hidden.json(self.letter.rejected.body.decode())
 
 
 @strawberry.type(
@@ -38,7 +43,7 @@ class DeadLetter(Node):
     )
     rule: str = strawberry.field(description="What it broke, equal for equal causes: `data.keys: required`.")
     message: str = strawberry.field(description="What is wrong with it, in a sentence.")
-    body: str = strawberry.field(description="The event as it arrived, as JSON text.")
+    body: str = strawberry.field(resolver=_body, description="The event as it arrived, as JSON text.")
     times: int = strawberry.field(description="How often the very same event arrived.")
     first_seen: datetime = strawberry.field(description="When it arrived for the first time.")
     last_seen: datetime = strawberry.field(description="When it last arrived.")
@@ -49,6 +54,8 @@ class DeadLetter(Node):
     reason: str | None = strawberry.field(
         description="Why it was discarded, or what the log said to its replay; null while it waits."
     )
+
+    letter: strawberry.Private[Letter]
 
     @classmethod
     def of(cls, letter: Letter) -> DeadLetter:
@@ -61,13 +68,13 @@ class DeadLetter(Node):
             source=rejected.source,
             rule=rejected.broken.rule,
             message=rejected.broken.message,
-            body=rejected.body.decode(),
             times=letter.times,
             first_seen=letter.first_seen,
             last_seen=letter.last_seen,
             state=letter.state,
             settled_at=settled.at if settled else None,
             reason=settled.reason if settled else None,
+            letter=letter,
         )
 
 

@@ -57,6 +57,20 @@ def _mended_by(self: Drift, info: GraphInfo) -> str | None:
     return reconciliation_of(info).mended_by(self.record)
 
 
+def _owner_value(self: Drift, info: GraphInfo) -> str | None:
+    return info.context.hidden.value(self.record.found.place.field, self.record.found.owner_value)
+
+
+def _copy_value(self: Drift, info: GraphInfo) -> str | None:
+    return info.context.hidden.value(self.record.found.place.field, self.record.found.copy_value)
+
+
+def _difference(self: Drift, info: GraphInfo) -> str | None:
+    found = self.record.found
+    hides = found.place.field in info.context.hidden.names
+    return None if found.difference is None or hides else str(found.difference)
+
+
 @strawberry.federation.type(
     keys=[Key(fields=FieldSet("id"), resolvable=True)],
     directives=[SEES_OPERATIONS],
@@ -71,10 +85,14 @@ class Drift(Node):
     )
     owner: str = strawberry.field(description="The system whose value counts, such as `crm`.")
     system: str = strawberry.field(description="The system that holds the other value, such as `erp`.")
-    owner_value: str | None = strawberry.field(description="What the owner says, as text; null where it says nothing.")
-    copy_value: str | None = strawberry.field(description="What the copy says, as text; null where it says nothing.")
+    owner_value: str | None = strawberry.field(
+        resolver=_owner_value, description="What the owner says, as text; null where it says nothing."
+    )
+    copy_value: str | None = strawberry.field(
+        resolver=_copy_value, description="What the copy says, as text; null where it says nothing."
+    )
     difference: str | None = strawberry.field(
-        description="Copy less owner, as a decimal; null where they are no amounts."
+        resolver=_difference, description="Copy less owner, as a decimal; null where they are no amounts."
     )
     currency: str | None = strawberry.field(description="ISO 4217 code of the amounts; null where they are none.")
     status: DriftStatus = strawberry.field(description="Whether somebody has to look at it.")
@@ -108,9 +126,6 @@ class Drift(Node):
             field=found.place.field,
             owner=found.owner,
             system=found.place.system,
-            owner_value=found.owner_value,
-            copy_value=found.copy_value,
-            difference=None if found.difference is None else str(found.difference),
             currency=found.currency,
             status=drift.status,
             detected_at=datetime.fromtimestamp(drift.detected_at, UTC),

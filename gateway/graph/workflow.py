@@ -58,9 +58,11 @@ class WorkflowFailure:
     system: str = strawberry.field(description="The system that failed or refused, such as `erp`.")
 
     @classmethod
-    def of(cls, error: StepError | None) -> WorkflowFailure | None:
-        """Return the value of an error, if there was one."""
-        return None if error is None else cls(code=error.code, message=error.message, system=error.system)
+    def of(cls, error: StepError | None, info: GraphInfo, told: object) -> WorkflowFailure | None:
+        """Return the value of an error, if there was one; a system may quote what it was `told`."""
+        if error is None:
+            return None
+        return cls(code=error.code, message=info.context.hidden.sentence(error.message, told), system=error.system)
 
 
 @strawberry.type(description="One write of a workflow.")
@@ -77,14 +79,14 @@ class WorkflowStep:
     finished_at: datetime | None = strawberry.field(description="When it took effect; null before.")
 
     @classmethod
-    def of(cls, record: StepRecord) -> WorkflowStep:
-        """Return the value of a record."""
+    def of(cls, record: StepRecord, info: GraphInfo, told: object) -> WorkflowStep:
+        """Return the value of a record; `told` is the workflow's input."""
         return cls(
             name=record.name,
             system=record.system,
             status=record.status,
             attempts=record.attempts,
-            error=WorkflowFailure.of(record.error),
+            error=WorkflowFailure.of(record.error, info, told),
             compensated=record.status is StepStatus.COMPENSATED,
             started_at=instant(record.started_at),
             finished_at=instant(record.finished_at),
@@ -107,7 +109,16 @@ class WorkflowEvidence:
 
 
 async def _steps(self: Workflow, info: GraphInfo) -> list[WorkflowStep]:
-    return [WorkflowStep.of(step) for step in await info.context.steps_of(self.record.id)]
+    return [WorkflowStep.of(step, info, self.record.input) for step in await info.context.steps_of(self.record.id)]
+
+
+def _error(self: Workflow, info: GraphInfo) -> WorkflowFailure | None:
+    return WorkflowFailure.of(self.record.error, info, self.record.input)
+
+
+def _note(self: Workflow, info: GraphInfo) -> str | None:
+    note = self.record.note
+    return None if note is None else info.context.hidden.sentence(note, self.record.input)
 
 
 async def _evidence(self: Workflow, info: GraphInfo) -> list[WorkflowEvidence] | None:
@@ -123,8 +134,8 @@ async def _evidence(self: Workflow, info: GraphInfo) -> list[WorkflowEvidence] |
             actor=entry.actor,
             action=entry.action,
             system=entry.system,
-            question=entry.question,
-            answer=entry.answer,
+            question=info.context.hidden.json(entry.question),
+            answer=info.context.hidden.sentence(info.context.hidden.json(entry.answer), self.record.input),
             hash=entry.hash,
         )
         for entry in entries
@@ -144,7 +155,9 @@ class Workflow(Node):
     steps: list[WorkflowStep] = strawberry.field(
         resolver=_steps, description="Its writes, in the order in which they are made."
     )
-    error: WorkflowFailure | None = strawberry.field(description="Why it turned back, or waits for a person.")
+    error: WorkflowFailure | None = strawberry.field(
+        resolver=_error, description="Why it turned back, or waits for a person."
+    )
     customer: Customer | None = strawberry.field(description="The customer it is about, once that is known.")
     contract: Contract | None = strawberry.field(description="The contract it made or changes, once there is one.")
     started_at: datetime = strawberry.field(description="When it was asked for.")
@@ -154,7 +167,7 @@ class Workflow(Node):
     requested_by: str | None = strawberry.field(description="Who asked for it; null when nobody in particular.")
     approved_by: str | None = strawberry.field(description="Who approved it; null where nobody had to.")
     owner: str | None = strawberry.field(description="The team that has to look at it, where it needs attention.")
-    note: str | None = strawberry.field(description="What the person said who decided.")
+    note: str | None = strawberry.field(resolver=_note, description="What the person said who decided.")
     evidence: list[WorkflowEvidence] | None = strawberry.field(
         resolver=_evidence, description="What is on record of it, oldest first."
     )
@@ -167,7 +180,6 @@ class Workflow(Node):
             id=strawberry.ID(workflow_global_id(record.id)),
             kind=record.kind,
             status=record.status,
-            error=WorkflowFailure.of(record.error),
             customer=Customer(id=strawberry.ID(record.customer)) if record.customer else None,
             contract=Contract(known_number=record.contract) if record.contract else None,
             started_at=datetime.fromtimestamp(record.started_at, UTC),
@@ -175,7 +187,6 @@ class Workflow(Node):
             requested_by=record.requested_by,
             approved_by=record.approved_by,
             owner=record.owner,
-            note=record.note,
             record=record,
         )
 

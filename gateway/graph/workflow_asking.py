@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self
 
 import strawberry
 
+from gateway.access.classified import Hidden
 from gateway.access.kept_caller import caller_key
 from gateway.errors import GatewayError
 from gateway.graph.context import GraphInfo
@@ -47,9 +48,12 @@ class PlannedWrite:
     changes: list[PlannedChange] = strawberry.field(description="Fields that would get another value.")
 
     @classmethod
-    def of(cls, write: definition.PlannedWrite) -> PlannedWrite:
+    def of(cls, write: definition.PlannedWrite, hidden: Hidden) -> PlannedWrite:
         """Return the value of a planned write."""
-        changes = [PlannedChange(field=name, before=old, after=new) for name, old, new in write.changes]
+        changes = [
+            PlannedChange(field=name, before=hidden.value(name, old), after=hidden.value(name, new))
+            for name, old, new in write.changes
+        ]
         return cls(step=write.step, system=write.system, action=write.action, changes=changes)
 
 
@@ -76,7 +80,7 @@ class WorkflowPayload:
         record, plan = await begin_workflow(info, kind, given, dry_run=dry_run, wait_ms=wait_ms)
         return cls(
             workflow=None if record is None else Workflow.of(record),
-            plan=None if plan is None else [PlannedWrite.of(write) for write in plan],
+            plan=None if plan is None else [PlannedWrite.of(write, info.context.hidden) for write in plan],
             client_mutation_id=client_mutation_id,
             **more,
         )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx2
@@ -67,12 +68,12 @@ async def gateway_on(port: int, settings: Settings):
         await task
 
 
-def compose_at(identity_url: str) -> str:
-    """The supergraph of identity and the gateway's own graph."""
+def compose_at(identity_url: str, others: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The supergraph of identity and the gateway's own graph, and of others, each at its address."""
     composition = compose(
         [
             SubgraphSource(name=name, url=url, sdl=(SDL / f"{name}.graphql").read_text())
-            for name, url in (("identity", identity_url), ("concord", "http://concord.invalid"))
+            for name, url in (("identity", identity_url), ("concord", "http://concord.invalid"), *others.items())
         ]
     )
     assert composition.supergraph_sdl is not None, composition.errors
@@ -112,7 +113,8 @@ async def running_door(tmp_path: Path, schemas: Path, serve: Any, **settings: An
         httpx2.AsyncClient(trust_env=False, timeout=60) as client,
     ):
         supergraph = tmp_path / "supergraph.graphql"
-        supergraph.write_text(compose_at(f"{identity}/graphql"))
+        others = settings.pop("others", {})
+        supergraph.write_text(compose_at(f"{identity}/graphql", others))
         events = settings.pop("events", {})
         configured = Settings(
             access=settings.pop("access", AccessSettings(policy=AccessPolicy.DEVELOPMENT)),
@@ -126,6 +128,12 @@ async def running_door(tmp_path: Path, schemas: Path, serve: Any, **settings: An
                 "concord": SubgraphSettings(
                     in_process="concord", schema_path=SDL / "concord.graphql", system="gateway"
                 ),
+                **{
+                    name: SubgraphSettings(
+                        url=url, schema_path=SDL / f"{name}.graphql", shown_codes=frozenset({"BAD_USER_INPUT"})
+                    )
+                    for name, url in others.items()
+                },
             },
             **settings,
         )
