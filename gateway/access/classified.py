@@ -33,11 +33,11 @@ class Hidden:
 
     def json(self, text: str) -> str:
         """Return a JSON text with the values masked of every member, however deep, that has such a name."""
-        if not any(name in text for name in self.names):
+        if not self.names or not ("\\" in text or any(name in text for name in self.names)):
             return text
         try:
             return orjson.dumps(self._masked(orjson.loads(text))).decode()
-        except (ValueError, RecursionError):
+        except (TypeError, ValueError, RecursionError):  # not JSON, or nested too deeply to be written again
             return MASK
 
     def sentence(self, text: str, told: Any) -> str:

@@ -166,10 +166,13 @@ class Reading:
     def _remember(self, status: int, length: int) -> None:
         """Remember the head, if a body of stated length is all it means."""
         if (
-            self._raw_head
-            and status == 200
-            and self._headers.get("content-length") == str(length)
-            and "transfer-encoding" not in self._headers
-            and not self.is_last
+            not self._raw_head.startswith(b"HTTP/")  # empty lines before it would be taken for the whole of it
+            or status != 200
+            or self._headers.get("content-length") != str(length)
+            or "transfer-encoding" in self._headers
         ):
+            return
+        if self._size > len(self._raw_head) + length:
+            self.is_last = True  # empty lines after it, which parsers overlook, are no answer's either
+        if not self.is_last:
             self._known.keep(self._raw_head, Head(status, self._headers, length))

@@ -21,6 +21,7 @@ from graphql import GraphQLError
 from hypothesis import strategies as st
 
 from gateway.access.claims import caller_of
+from gateway.access.classified import Hidden
 from gateway.access.csrf import CsrfPolicy, prevent_csrf
 from gateway.access.jwks import KeysUnavailable, parse_keys
 from gateway.access.persisted import RememberedDocuments, resolve_document
@@ -133,6 +134,12 @@ REQUEST = {
 SETTINGS = TransportSettings()
 reader("body of a POST", "gateway/transport/graphql_request.py", warped_text([REQUEST]),
        lambda body: read_post(body, {}, SETTINGS), GatewayError)  # fmt: skip
+EVIDENCE = {"reference": "r", "email": "e@x", "input": {"fields": [{"name": "phone", "value": "+49", "email": ["a", {"b": 1}]}]},
+            "changes": [{"field": "contact.email", "from": None, "to": "e@x"}]}  # fmt: skip
+HIDDEN = Hidden(frozenset({"email", "phone"}))
+reader("texts with classified values", "gateway/access/classified.py",
+       warped_text([EVIDENCE]) | bent_text(['{"email": "e@x", "phone": [["+49"]]}'], ["[" * 2000, "{", "\\u0065"]).map(str.encode),
+       lambda body: HIDDEN.sentence(HIDDEN.json(body.decode(errors="replace")), EVIDENCE))  # fmt: skip
 QUERY_STRING = b"query=%7Ba%7D&operationName=Q&variables=%7B%22v%22%3A1%7D&extensions=%7B%7D"
 reader("query string", "gateway/transport/graphql_request.py",
        bent([QUERY_STRING], [b"%", b"%ff", b"%7B" * 50, b"&query=", b"+"]),

@@ -201,6 +201,8 @@ KNOWN = known_heads()
 @given(sent=bent(ANSWERS, ANSWER_WORDS), cuts=st.lists(st.integers(0, 10_000), max_size=4))
 @example(sent=ANSWERS[0], cuts=[])
 @example(sent=ANSWERS[5], cuts=[90])
+@example(sent=b"\r\n\r\n" + ANSWERS[0], cuts=[])
+@example(sent=ANSWERS[0] + b"\r\n", cuts=[])
 def test_an_answer_is_read_alike_whether_its_head_is_known_and_in_whatever_pieces(sent: bytes, cuts: list[int]) -> None:
     fresh, is_usable = received(known_heads(), [sent])
     received(KNOWN, [sent])
