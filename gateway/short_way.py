@@ -18,6 +18,7 @@ from gateway.execution.begun import Begun
 from gateway.execution.message import GraphQLRequest, GraphQLResponse
 from gateway.execution.ports import Flight, RequestContext
 from gateway.execution.single_run import SingleRun
+from gateway.execution.typed_plan import TypedPlan
 from gateway.records.provenance import wanted
 from gateway.upstream.turns import Turns
 
@@ -85,16 +86,7 @@ class ShortWay:
         if plan is None:
             return None
         answering = Answering(compiled, compiled.typed, *self._answer)
-        query = (
-            SingleRun(answering, plan.only, variables, context, done)
-            if plan.only is not None
-            else Begun(answering, plan, variables, context, done)
-        )
-        if self._turns is None:
-            query.start()
-        else:
-            self._turns.call(query.start)
-        return query
+        return _start(self._turns, answering, plan, variables, context, done)
 
     def ready(self, text: str) -> Ready | None:
         """Return what begins queries of a document without variables, whose headers have none of `READ_HEADERS`.
@@ -177,16 +169,7 @@ class Ready:
         context = RequestContext(
             correlation_id=correlation, deadline=monotonic() + self._deadline_s, caller=caller, headers=headers
         )
-        query = (
-            SingleRun(answering, plan.only, variables, context, done)
-            if plan.only is not None
-            else Begun(answering, plan, variables, context, done)
-        )
-        if self._turns is None:
-            query.start()
-        else:
-            self._turns.call(query.start)
-        return query
+        return _start(self._turns, answering, plan, variables, context, done)
 
     def _look_at(self, compiled: CompiledOperation | None) -> None:
         self._compiled, self._answering = compiled, None
@@ -196,3 +179,23 @@ class Ready:
             except (GatewayError, RequestRefused):
                 return
             self._answering = Answering(compiled, compiled.typed, *self._answer)
+
+
+def _start(
+    turns: Turns | None,
+    answering: Answering,
+    plan: TypedPlan,
+    variables: Mapping[str, Any],
+    context: RequestContext,
+    done: Callable[[GraphQLResponse], None],
+) -> Flight:
+    query = (
+        SingleRun(answering, plan.only, variables, context, done)
+        if plan.only is not None
+        else Begun(answering, plan, variables, context, done)
+    )
+    if turns is None:
+        query.start()
+    else:
+        turns.call(query.start)
+    return query

@@ -53,7 +53,7 @@ class Hidden:
                 is_named = self._is_named(value)
                 return {
                     name: (None if each is None else MASK)
-                    if name in self.names or (is_named and name not in ("name", "field"))
+                    if self._hides(name, is_named=is_named)
                     else self._masked(each)
                     for name, each in value.items()
                 }
@@ -61,6 +61,10 @@ class Hidden:
                 return [self._masked(each) for each in value]
             case _:
                 return value
+
+    def _hides(self, member: str, *, is_named: bool) -> bool:
+        """Whether a member's value is one of a classified field."""
+        return member in self.names or (is_named and member not in ("name", "field"))
 
     def _is_named(self, value: Mapping[str, Any]) -> bool:
         """Whether the members are values of a field: `{"name": "email", "value": …}`, `{"field": "email", "from": …}`."""
@@ -72,7 +76,7 @@ class Hidden:
             case Mapping():
                 is_named = self._is_named(value)
                 for name, each in value.items():
-                    if isinstance(each, str) and (name in self.names or (is_named and name not in ("name", "field"))):
+                    if isinstance(each, str) and self._hides(name, is_named=is_named):
                         yield each
                     else:
                         yield from self._values(each)

@@ -36,7 +36,8 @@ class CancelOnDisconnect:
         if self._watcher is not None:
             self._watcher.cancel()
         # The task would else be kept, with its frames, by the traceback of its own cancellation.
-        task = self.__dict__.pop("_task")
+        task = self._task
+        del self._task
         if self._is_gone and exc_type is asyncio.CancelledError and task.uncancel() == 0:
             raise ClientDisconnected from exc
 
