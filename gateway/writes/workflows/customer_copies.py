@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gateway.writes.workflows.definition import CallFailed, StepContext, refuse
+from gateway.writes.workflows.definition import CallFailed, OnFailure, RetryPolicy, Run, Step, StepContext, refuse
 from gateway.writes.workflows.model import Json, StepError
 
 _IDENTITY = "query($r:[_Any!]!){_entities(representations:$r){...on Customer{id crmRef billingRef erpRef}}}"
@@ -16,6 +16,9 @@ _RECORDS = {
     "erp": "erpRef taxIds erpRecord{name fields{name value}}",
 }
 _NOT_YET = "Identity does not know the new record yet."
+_WAITS_FOR_IDENTITY = RetryPolicy(give_up_after_s=300.0, longest_pause_s=2.0)
+_IDENTIFIED = frozenset({"concord.customer.created.v1", "concord.customer.updated.v1", "concord.customer.merged.v1"})
+"""What identity tells when it has learned of a record, or whose it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +117,18 @@ async def read_copies(context: StepContext, customer: str) -> Copies:
         },
         held={system: values for system, values in held.items() if system in answers},
         segment=answers["crm"]["segment"] if "crm" in answers else None,
+    )
+
+
+def identity_step(run: Run) -> Step:
+    """Return the step in which identity learns of the records that were made; `run` calls `wait_for_identity`."""
+    return Step(
+        name="identity",
+        system="identity",
+        run=run,
+        retry=_WAITS_FOR_IDENTITY,
+        awaits=_IDENTIFIED,
+        on_failure=OnFailure.ASK,
     )
 
 

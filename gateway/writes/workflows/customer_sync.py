@@ -16,21 +16,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.writes.workflows.customer_copies import Copies, read_copies, wait_for_identity
+from gateway.writes.workflows.customer_copies import Copies, identity_step, read_copies, wait_for_identity
 from gateway.writes.workflows.definition import (
     Definition,
-    OnFailure,
     PlannedWrite,
-    RetryPolicy,
     Run,
     Step,
     StepContext,
 )
 from gateway.writes.workflows.model import Json
 
-WAITS_FOR_IDENTITY = RetryPolicy(give_up_after_s=300.0, longest_pause_s=2.0)
-IDENTIFIED = frozenset({"concord.customer.created.v1", "concord.customer.updated.v1", "concord.customer.merged.v1"})
-"""What identity tells when it has learned of a record, or whose it is."""
 _RECORD = {"crm": "record in the CRM", "erp": "record in the ERP", "billing": "record in billing"}
 _CREATE = {"crm": "ensureCompany", "erp": "ensureParty", "billing": "ensureBillingCustomer"}
 _REMOVE = {"crm": "undoCompany", "erp": "undoParty", "billing": "undoBillingCustomer"}
@@ -157,14 +152,7 @@ CUSTOMER_SYNC = Definition(
             Step(name=_fields_step(system), system=system, run=_wrote(system), undo=_unwrote(system))
             for system in _WRITE
         ),
-        Step(
-            name="identity",
-            system="identity",
-            run=_identity,
-            retry=WAITS_FOR_IDENTITY,
-            awaits=IDENTIFIED,
-            on_failure=OnFailure.ASK,
-        ),
+        identity_step(_identity),
     ),
     plan=_plan,
     amount=no_amount,

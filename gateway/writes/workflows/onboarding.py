@@ -17,9 +17,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.writes.workflows.customer_copies import wait_for_identity
-from gateway.writes.workflows.customer_sync import IDENTIFIED, WAITS_FOR_IDENTITY, no_amount
-from gateway.writes.workflows.definition import Definition, OnFailure, PlannedWrite, Run, Step, StepContext
+from gateway.writes.workflows.customer_copies import identity_step, wait_for_identity
+from gateway.writes.workflows.customer_sync import no_amount
+from gateway.writes.workflows.definition import Definition, PlannedWrite, Run, Step, StepContext
 from gateway.writes.workflows.model import Json
 
 _STEPS = {"crm": "company", "erp": "customer in the ERP", "billing": "customer in billing"}
@@ -102,14 +102,7 @@ ONBOARDING = Definition(
     steps=(
         Step(name="check", system="gateway", run=_check),
         *(Step(name=name, system=system, run=_made(system), undo=_unmade(system)) for system, name in _STEPS.items()),
-        Step(
-            name="identity",
-            system="identity",
-            run=_identity,
-            retry=WAITS_FOR_IDENTITY,
-            awaits=IDENTIFIED,
-            on_failure=OnFailure.ASK,
-        ),
+        identity_step(_identity),
     ),
     plan=_plan,
     amount=no_amount,
