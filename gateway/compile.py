@@ -90,7 +90,7 @@ class DocumentCompiler:
             if self._limits.explains_documents:
                 raise
             raise GatewayError("GRAPHQL_VALIDATION_FAILED") from refused
-        cost = None if is_trusted else estimate(operation, self._supergraph.schema)
+        cost = None if is_trusted else estimate(operation, self._supergraph)
         introspects = is_introspection(operation)
         if not introspects:
             unmet = unmet & demands_of(operation, self._root_type(operation), self._rules) if unmet else unmet

@@ -20,9 +20,6 @@ from graphql.language import ast
 from gateway.federation.supergraph import Supergraph, read_supergraph
 from gateway.federation.supergraph.uncollected import uncollected
 
-_INACCESSIBLE = ast.DirectiveNode(name=ast.NameNode(value="inaccessible"), arguments=())
-_LINK = '@link(url: "https://specs.apollo.dev/inaccessible/v0.2", for: SECURITY)'
-
 _CONNECTIONS = (("Connection", "edges"), ("Edge", "node"))
 """A type's last word, and the field without which it tells of what is hidden. <https://relay.dev/graphql/connections.htm>"""
 
@@ -59,7 +56,7 @@ def variants(supergraph: Supergraph, contracts: Mapping[str, Contract]) -> Mappi
 def variant(supergraph: Supergraph, contract: Contract, document: ast.DocumentNode | None = None) -> Supergraph:
     """Return the supergraph as a contract shows it; `document` is its SDL, where that is parsed. Raises ContractEmpty."""
     document = document or parse(supergraph.sdl, no_location=True)
-    choice = _Choice(document, contract, frozenset(supergraph.root_types.values()))
+    choice = _Choice(document, contract, supergraph)
     if supergraph.root_types["query"] in choice.hidden:
         raise ContractEmpty
     definitions = tuple(choice.marked(each) for each in document.definitions)
@@ -69,12 +66,15 @@ def variant(supergraph: Supergraph, contract: Contract, document: ast.DocumentNo
 class _Choice:
     """What of a supergraph's document is hidden."""
 
-    def __init__(self, document: ast.DocumentNode, contract: Contract, roots: frozenset[str]) -> None:
+    def __init__(self, document: ast.DocumentNode, contract: Contract, supergraph: Supergraph) -> None:
         self._contract = contract
-        self._roots = roots
-        self._tag = _local_name(document, "tag")
+        self._roots = frozenset(supergraph.root_types.values())
+        self._tag = supergraph.links.directive("tag")
+        self._inaccessible = supergraph.links.directive("inaccessible")
         self._types: Mapping[str, Any] = {
-            each.name.value: each for each in document.definitions if isinstance(each, ast.TypeDefinitionNode)
+            each.name.value: each
+            for each in document.definitions
+            if isinstance(each, ast.TypeDefinitionNode) and not supergraph.links.owns_type(each.name.value)
         }
         self.hidden: set[str] = {name for name, each in self._types.items() if self._is_excluded(each)}
         """Names of types that are not in the contract."""
@@ -85,34 +85,42 @@ class _Choice:
         """Return a definition with `@inaccessible` on what is hidden."""
         if isinstance(definition, ast.SchemaDefinitionNode):
             left = tuple(each for each in definition.operation_types if each.type.name.value not in self.hidden)
-            return _with_link(replace(definition, operation_types=left))
-        if not isinstance(definition, ast.TypeDefinitionNode) or "__" in definition.name.value:
+            return replace(definition, operation_types=left)
+        if not isinstance(definition, ast.TypeDefinitionNode) or definition.name.value not in self._types:
             return definition
         name = definition.name.value
         changes: dict[str, Any] = {}
         if isinstance(definition, _Fielded):
             changes["fields"] = tuple(
-                self._arguments_marked(each) if self._shows(definition, each) else _hide(each)
+                self._arguments_marked(each) if self._shows(definition, each) else self._hide(each)
                 for each in definition.fields or ()
             )
         elif isinstance(definition, ast.InputObjectTypeDefinitionNode):
             changes["fields"] = tuple(
-                _hide(each) if self._is_excluded(each) or _named(each.type) in self.hidden else each
+                self._hide(each) if self._is_excluded(each) or _named(each.type) in self.hidden else each
                 for each in definition.fields or ()
             )
         elif isinstance(definition, ast.EnumTypeDefinitionNode):
             changes["values"] = tuple(
-                _hide(each) if self._is_excluded(each) else each for each in definition.values or ()
+                self._hide(each) if self._is_excluded(each) else each for each in definition.values or ()
             )
         whole = replace(definition, **changes)
-        return _hide(whole) if name in self.hidden else whole
+        return self._hide(whole) if name in self.hidden else whole
 
     def _arguments_marked(self, node: ast.FieldDefinitionNode) -> ast.FieldDefinitionNode:
         arguments = tuple(
-            _hide(each) if self._is_excluded(each) or _named(each.type) in self.hidden else each
+            self._hide(each) if self._is_excluded(each) or _named(each.type) in self.hidden else each
             for each in node.arguments or ()
         )
         return replace(node, arguments=arguments)
+
+    def _hide(self, node: Any) -> Any:
+        """Return a definition of any kind with `@inaccessible` on it."""
+        directives = node.directives or ()
+        if any(each.name.value == self._inaccessible for each in directives):
+            return node
+        mark = ast.DirectiveNode(name=ast.NameNode(value=self._inaccessible), arguments=())
+        return replace(node, directives=(*directives, mark))
 
     def _tags(self, node: Any) -> frozenset[str]:
         return frozenset(
@@ -177,7 +185,7 @@ class _Choice:
                 continue
             reached.add(name)
             pending.extend(self._leads_to(name, self._types[name]))
-        self.hidden |= {name for name in self._types if name not in reached and "__" not in name}
+        self.hidden |= {name for name in self._types if name not in reached}
 
     def _leads_to(self, name: str, node: Any) -> Iterable[str]:
         match node:
@@ -201,43 +209,8 @@ def _implements(node: Any, interface: str) -> bool:
     return isinstance(node, _Fielded) and any(each.name.value == interface for each in node.interfaces or ())
 
 
-def _hide(node: Any) -> Any:
-    """Return a definition of any kind with `@inaccessible` on it."""
-    directives = node.directives or ()
-    if any(each.name.value == "inaccessible" for each in directives):
-        return node
-    return replace(node, directives=(*directives, _INACCESSIBLE))
-
-
 def _named(kind: ast.TypeNode) -> str:
     while isinstance(kind, ast.ListTypeNode | ast.NonNullTypeNode):
         kind = kind.type
     assert isinstance(kind, ast.NamedTypeNode)
     return kind.name.value
-
-
-def _links(definition: ast.SchemaDefinitionNode) -> list[tuple[str, str]]:
-    """Return (feature, local name) of each link."""
-    found: list[tuple[str, str]] = []
-    for directive in definition.directives or ():
-        arguments = {each.name.value: each.value for each in directive.arguments or ()}
-        url = getattr(arguments.get("url") or arguments.get("feature"), "value", "")
-        parts = url.rstrip("/").split("/")
-        if len(parts) > 1:
-            found.append((parts[-2], getattr(arguments.get("as"), "value", parts[-2])))
-    return found
-
-
-def _local_name(document: ast.DocumentNode, feature: str) -> str:
-    for definition in document.definitions:
-        if isinstance(definition, ast.SchemaDefinitionNode):
-            return dict(_links(definition)).get(feature, feature)
-    return feature
-
-
-def _with_link(definition: ast.SchemaDefinitionNode) -> ast.SchemaDefinitionNode:
-    if any(feature == "inaccessible" for feature, _ in _links(definition)):
-        return definition
-    other = parse(f"schema {_LINK} {{ query: Query }}", no_location=True).definitions[0]
-    assert isinstance(other, ast.SchemaDefinitionNode)
-    return replace(definition, directives=(*(definition.directives or ()), *(other.directives or ())))

@@ -27,7 +27,7 @@ from graphql import (
 
 from gateway.errors import GatewayError
 from gateway.federation.operation import Operation, OperationKind
-from gateway.federation.supergraph import FieldSelection, Selection
+from gateway.federation.supergraph import FieldSelection, Selection, Supergraph
 
 PAGE = 50
 """Edges of a connection that is asked for without a number."""
@@ -50,11 +50,24 @@ class _ListSize:
     sized: tuple[str, ...]
 
 
-def estimate(operation: Operation, schema: GraphQLSchema) -> Cost:
-    """Return what computes an operation's cost. `schema` is the one with the directives, the supergraph's."""
+@dataclass(frozen=True, slots=True)
+class _Directives:
+    """What the directives of cost are called in a supergraph."""
+
+    cost: str
+    list_size: str
+
+    @staticmethod
+    def of(supergraph: Supergraph) -> _Directives:
+        links = supergraph.links
+        return _Directives(links.directive("cost"), links.directive("listSize", "cost"))
+
+
+def estimate(operation: Operation, supergraph: Supergraph) -> Cost:
+    """Return what computes an operation's cost, by what the supergraph says of its parts."""
     root = operation.schema.get_root_type(operation.definition.operation)
     assert root is not None
-    part = _Estimator(schema).selections(operation.selections, root.name)
+    part = _Estimator(supergraph.schema, _Directives.of(supergraph)).selections(operation.selections, root.name)
     base = _MUTATION if operation.kind is OperationKind.MUTATION else 0
     if isinstance(part, int):
         whole = min(base + part, _CEILING)
@@ -90,6 +103,7 @@ def actual_cost(data: Any) -> int:
 @dataclass(slots=True)
 class _Estimator:
     schema: GraphQLSchema
+    names: _Directives
     _known: dict[tuple[int, str, int], _Part] = field(default_factory=dict)
 
     def selections(self, selections: tuple[Selection, ...], type_name: str, sizes: Mapping[str, _Part] = {}) -> _Part:
@@ -107,11 +121,11 @@ class _Estimator:
         if definition is None:
             return 0
         named = get_named_type(definition.type)
-        own = _weight(definition)
+        own = _weight(definition, self.names.cost)
         if own is None:
-            own = _weight(named)
+            own = _weight(named, self.names.cost)
         item: _Part = own if own is not None else int(is_composite_type(named))
-        listed = _list_size(definition)
+        listed = _list_size(definition, self.names.list_size)
         inner: dict[str, _Part] = {}
         size = self._size(selection, definition, listed)
         if listed is not None and listed.sized:
@@ -192,13 +206,13 @@ def _applied(element: Any, name: str) -> Mapping[str, Any] | None:
     return None
 
 
-def _weight(element: Any) -> int | None:
-    applied = _applied(element, "cost")
+def _weight(element: Any, directive: str) -> int | None:
+    applied = _applied(element, directive)
     return max(0, int(applied.get("weight", 1))) if applied is not None else None
 
 
-def _list_size(definition: Any) -> _ListSize | None:
-    applied = _applied(definition, "listSize")
+def _list_size(definition: Any, directive: str) -> _ListSize | None:
+    applied = _applied(definition, directive)
     if applied is None:
         return None
     assumed = applied.get("assumedSize")

@@ -191,16 +191,5 @@ def _alternatives(value: Any) -> Alternatives:
 
 def _directive_names(supergraph: Supergraph) -> Mapping[str, str]:
     """Return what each directive of access is called here. One that nobody linked counts by its own name all the same."""
-    names = {feature: feature for feature in _FEATURES}
-    schema = supergraph.schema
-    nodes = [schema.ast_node, *(schema.extension_ast_nodes or ())]
-    for directive in (each for node in nodes if node is not None for each in node.directives or ()):
-        arguments = {each.name.value: value_from_ast_untyped(each.value) for each in directive.arguments or ()}
-        parts = str(arguments.get("url") or arguments.get("feature") or "").rstrip("/").split("/")
-        feature = parts[-2] if len(parts) > 1 else ""
-        if feature in _FEATURES:
-            names[str(arguments.get("as") or feature)] = feature
-            for item in arguments.get("import") or ():
-                if isinstance(item, dict) and str(item.get("name", "")).removeprefix("@") == feature:
-                    names[str(item.get("as", feature)).removeprefix("@")] = feature
-    return names
+    own = {feature: feature for feature in _FEATURES}
+    return own | {supergraph.links.directive(feature): feature for feature in _FEATURES}

@@ -53,6 +53,32 @@ def test_a_contract_shows_what_has_its_tags_and_nothing_that_only_leads_elsewher
         variant(whole, Contract(include=frozenset({"nobody"})))
 
 
+RENAMED = """extend schema @link(url: "https://specs.apollo.dev/federation/v2.9",
+  import: ["@key", "@shareable", { name: "@tag", as: "@label" }, { name: "@inaccessible", as: "@private" }])
+"""
+
+
+def test_a_contract_knows_directives_by_the_names_they_are_imported_under():
+    shop, prices = (
+        RENAMED + sdl.removeprefix(LINK).replace("@tag", "@label").replace("  margin", "  weight: Int @private margin")
+        for sdl in (SHOP, PRICES)
+    )
+    whole = composed(shop=shop, prices=prices)
+    assert '{as: "@private", name: "@inaccessible"}' in whole.sdl
+    partner = variant(whole, Contract(include=frozenset({"partner"}), exclude=frozenset({"internal"})))
+    types = partner.api_schema.type_map
+    assert set(types["Query"].fields) == {"product"}
+    assert set(types["Product"].fields) == {"id", "name", "kind", "price"}
+    assert set(types["Kind"].values) == {"BOOK"}
+    assert not {"Stock", "Hidden"} & set(types)
+
+
+def test_a_contract_hides_parts_of_types_whatever_their_names():
+    sdl = 'type Query { part: My__Part } type My__Part { id: ID name: String @tag(name: "internal") }'
+    without = variant(composed(shop=LINK + sdl), Contract(exclude=frozenset({"internal"})))
+    assert set(without.api_schema.type_map["My__Part"].fields) == {"id"}
+
+
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """A gateway with two contracts of the product's own graph, and a key that is confined to one of them."""

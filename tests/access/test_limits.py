@@ -49,7 +49,7 @@ async def made():
 
 
 @asynccontextmanager
-async def door(*, limits=None, trusted=None, **more):
+async def door(*, limits=None, trusted=None, link=LINK, sdl=SDL, **more):
     plain = "directive @cost(weight: Int!) on FIELD_DEFINITION\ndirective @listSize(assumedSize: Int, slicingArguments: [String!], sizedFields: [String!], requireOneSlicingArgument: Boolean) on FIELD_DEFINITION\n"
     root = {
         "one": ITEM,
@@ -61,7 +61,7 @@ async def door(*, limits=None, trusted=None, **more):
     }
     shop = Scripted(plain + SDL, root)
     engine = Engine(
-        composed(shop=LINK + SDL),
+        composed(shop=link + sdl),
         {"shop": shop},
         limits=limits or EngineLimits(),
         trusted=trusted,
@@ -124,6 +124,18 @@ async def test_the_cost_of_an_operation_is_known_before_it_runs(costly, document
     assert error["extensions"]["code"] == "COST_ESTIMATED_TOO_EXPENSIVE"
     assert error["extensions"]["limit"] == {"name": "cost", "value": 5, "figure": cost}
     assert costly.shop.documents == []
+
+
+async def test_cost_knows_its_directives_by_the_names_they_are_imported_under():
+    sdl = SDL.replace("@cost", "@weight").replace("@listSize", "@length")
+    imports = '{ name: "@cost", as: "@weight" }, { name: "@listSize", as: "@length" }'
+    link = f'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: [{imports}])'
+    async with door(limits=EngineLimits(cost=5), link=link, sdl=sdl) as gate:
+        for document, (variables, cost) in COSTS.items():
+            response = await gate.post(document, variables=variables)
+            told = response.json().get("errors", [{"extensions": {}}])[0]["extensions"].get("limit", {})
+            assert told.get("figure", cost) == cost, document
+            assert response.status_code == (200 if cost <= 5 else 400), document
 
 
 async def test_lists_in_lists_cost_no_more_time_to_estimate_than_fragments_there_are(costly):

@@ -149,6 +149,28 @@ enum Kind {
     )
 
 
+def test_types_that_are_called_as_directives_are_not_machinery() -> None:
+    supergraph = parse_supergraph(
+        """
+        schema
+          @link(url: "https://specs.apollo.dev/link/v1.0")
+          @link(url: "https://specs.apollo.dev/join/v0.5", for: EXECUTION)
+          @link(url: "https://specs.apollo.dev/tag/v0.3", import: [{name: "@tag", as: "@label"}])
+        { query: Query }
+        directive @label(name: String!) repeatable on OBJECT
+        scalar join__FieldSet
+        enum join__Graph { A @join__graph(name: "a", url: "http://a") }
+        type Query @join__type(graph: A) { link: link tag: tag label: label }
+        type link @join__type(graph: A) @label(name: "x") { to: String }
+        type tag @join__type(graph: A) { name: String }
+        type label @join__type(graph: A) { text: String }
+        """
+    )
+    assert set(supergraph.api_schema.type_map) >= {"link", "tag", "label"}
+    plan = Planner(supergraph).plan(prepare(supergraph.api_schema, "{ link { to } tag { name } label { text } }"))
+    assert print_plan(plan).startswith("fetch a")
+
+
 def test_what_is_no_supergraph_is_refused() -> None:
     with pytest.raises(ValueError, match="no enum join__Graph; compose the subgraphs first"):
         parse_supergraph("type Query { a: Int }")

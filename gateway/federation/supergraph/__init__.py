@@ -2,6 +2,7 @@
 
 from gateway.federation.supergraph.api_schema import api_document, build_api_schema
 from gateway.federation.supergraph.field_set import FieldSet, join_field_sets, parse_field_set, print_selections
+from gateway.federation.supergraph.links import Links
 from gateway.federation.supergraph.model import (
     ContextArgument,
     Key,
@@ -22,6 +23,7 @@ __all__ = [
     "FieldSet",
     "FragmentSelection",
     "Key",
+    "Links",
     "Selection",
     "SubgraphField",
     "SubgraphInfo",

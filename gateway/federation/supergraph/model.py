@@ -9,6 +9,7 @@ from enum import StrEnum
 from graphql import GraphQLSchema
 
 from gateway.federation.supergraph.field_set import FieldSet
+from gateway.federation.supergraph.links import Links
 
 
 class TypeKind(StrEnum):
@@ -125,5 +126,7 @@ class Supergraph:
     """Composite type → object types a value can have in the whole graph, inaccessible ones too."""
     contexts: Mapping[str, frozenset[str]]
     """Context (`@context`) → the types that set it."""
-    override_labels: frozenset[str] = frozenset()
+    override_labels: frozenset[str]
     """Labels of progressive overrides that plans depend on."""
+    links: Links
+    """The specifications it links, and what their directives are called in it."""

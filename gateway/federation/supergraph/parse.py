@@ -12,8 +12,9 @@ from typing import Any, TypeAlias
 from graphql import build_ast_schema, parse, value_from_ast_untyped
 from graphql.language import ast
 
-from gateway.federation.supergraph.api_schema import build_api_schema, find_machinery
+from gateway.federation.supergraph.api_schema import build_api_schema
 from gateway.federation.supergraph.field_set import FieldSet, parse_field_set
+from gateway.federation.supergraph.links import Links, read_links
 from gateway.federation.supergraph.model import (
     ContextArgument,
     Key,
@@ -61,16 +62,18 @@ def read_supergraph(document: ast.DocumentNode, sdl: str) -> Supergraph:
 
     Raises ValueError where it is no supergraph.
     """
-    reader = _Reader(document)
+    links = read_links(document)
+    reader = _Reader(document, links)
     return Supergraph(
         sdl=sdl,
         schema=build_ast_schema(document, assume_valid=True, assume_valid_sdl=True),
-        api_schema=build_api_schema(document),
+        api_schema=build_api_schema(document, links),
         subgraphs=reader.subgraphs(),
         root_types=reader.root_types(),
         possible_types=reader.possible_types,
         contexts=reader.contexts(),
         override_labels=frozenset(reader.labels),
+        links=links,
     )
 
 
@@ -88,13 +91,13 @@ def _reference(text: str) -> TypeReference:
 
 
 class _Reader:
-    def __init__(self, document: ast.DocumentNode) -> None:
-        machinery = find_machinery(document)
+    def __init__(self, document: ast.DocumentNode, links: Links) -> None:
         self._document = document
+        self._context = links.directive("context")
         self._types: dict[str, TypeDefinition] = {
             definition.name.value: definition
             for definition in document.definitions
-            if isinstance(definition, TypeDefinition) and not machinery.owns(definition.name.value)
+            if isinstance(definition, TypeDefinition) and not links.owns_type(definition.name.value)
         }
         self._graphs = self._read_graphs()
         self._name_of = {graph: name for graph, name, _ in self._graphs}
@@ -127,7 +130,7 @@ class _Reader:
         """Return context → the types that set it."""
         found: dict[str, set[str]] = {}
         for name, node in self._types.items():
-            for applied in _applied(node, "context"):
+            for applied in _applied(node, self._context):
                 found.setdefault(applied["name"], set()).add(name)
         return {context: frozenset(types) for context, types in found.items()}
 
