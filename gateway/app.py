@@ -241,6 +241,7 @@ def _build_engine(
 
     limits = EngineLimits(
         deadline_s=settings.request.deadline_s,
+        cached_operations=settings.plans.kept,
         document=Limits(introspection=_by_policy(settings.request.introspection, access)),
         cost=settings.request.max_cost,
         explains_documents=_by_policy(settings.request.explain_documents, access),

@@ -150,7 +150,8 @@ class Engine:
     async def plan_ahead(self, documents: Sequence[KnownDocument], *, until: float) -> Sequence[KnownDocument]:
         """Plan documents, one at a time and in this order, so that those who ask for them later need not wait.
 
-        Returns those that were left at `until` (event loop's clock). Documents that this graph refuses are passed by.
+        Returns those that were left at `until` (event loop's clock). Documents that this graph refuses are passed by; where as
+        many plans are kept as may be, the rest is left for whoever asks.
         """
         clock = asyncio.get_running_loop().time
         planned: list[DocumentKey] = []
@@ -161,6 +162,8 @@ class Engine:
             key = (each.text, each.operation_name, each.labels & self.supergraph.override_labels, NO_DEMANDS)
             try:
                 if self._operations.get(key) is None:
+                    if len(self._operations) >= self._limits.cached_operations:
+                        break
                     await self._operations.make(key)
                 planned.append(key)
             except (GatewayError, RequestRefused):

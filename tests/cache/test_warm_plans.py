@@ -48,6 +48,24 @@ async def test_what_was_used_is_planned_at_the_next_start_and_before_a_reload_se
     assert [each["query"] for each in json.loads(file.read_text())["documents"]] == [QUERY]
 
 
+async def test_no_more_plans_are_kept_than_allowed_and_those_used_last_stay(graph):
+    answering(graph)
+    graph.settings = "[plans]\nkept = 5\n"
+    with graph.serve() as gateway:
+        assert "errors" not in await gateway.ask(QUERY)
+        for number in range(40):
+            assert await gateway.ask(f"query Name{number} {{ user {{ name }} }}") == {"data": {"user": {"name": "Ada"}}}
+            assert await gateway.ask(QUERY) == {"data": {"user": {"name": "Ada", "score": 7}}}
+    kept = json.loads((graph.folder / "state/gateway/documents.json").read_text())["documents"]
+    others = [f"query Name{number} {{ user {{ name }} }}" for number in (39, 38, 37, 36)]
+    assert [each["query"] for each in kept] == [QUERY, *others]
+    graph.settings = "[plans]\nkept = 2\n"
+    with graph.serve() as gateway:  # planning ahead doesn't push out what it planned first, which was used last
+        assert gateway.lines("planned_ahead")[0]["documents"] == 2
+    kept = json.loads((graph.folder / "state/gateway/documents.json").read_text())["documents"]
+    assert [each["query"] for each in kept] == [QUERY, others[0]]
+
+
 async def test_documents_of_a_folder_are_planned_at_every_start_with_and_without_their_name(graph):
     answering(graph)
     folder = graph.folder / "documents"
