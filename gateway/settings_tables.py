@@ -101,8 +101,7 @@ class DocumentsSettings(Table, frozen=True, kw_only=True):
 
 
 class PlansSettings(Table, frozen=True, kw_only=True):
-    """How many plans are kept, and which are made before anybody asks for them: at the start and before a new supergraph is
-    swapped in."""
+    """How many plans are kept, and which are made before anybody asks for them, at the start and at a reload."""
 
     kept: Annotated[int, Meta(ge=1)] = 2_000
     """Plans of documents; beyond them the one used longest ago is forgotten, and made anew when it is asked for again."""
