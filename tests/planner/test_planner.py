@@ -57,6 +57,23 @@ def test_planning_past_the_budget_is_refused(shop: Supergraph) -> None:
     assert refused.value.extensions == {"limit": 15_000}
 
 
+def test_what_was_refused_once_is_not_planned_wrongly_after() -> None:
+    graph = supergraph(
+        a='type Query { u: U } type U @key(fields: "id") { id: ID! }',
+        b='type U @key(fields: "id") @key(fields: "k") { id: ID! k: ID! x: Int y: Int }',
+        c='type U @key(fields: "k") { k: ID! name: String age: Int }',
+    )
+    operation = prepare(graph.api_schema, "{ u { x y name age } }")
+    right = print_plan(Planner(graph).plan(operation))
+    for budget in range(1, 40):
+        planner = Planner(graph, budget=budget)
+        for _ in range(4):
+            try:
+                assert print_plan(planner.plan(operation)) == right
+            except GatewayError as refused:
+                assert refused.code == "PLAN_BUDGET_EXCEEDED"
+
+
 def test_fragments_that_double_cost_nothing(shop: Supergraph) -> None:
     fragments = "".join(f"fragment F{i} on Product {{ ...F{i + 1} ...F{i + 1} }} " for i in range(40))
     text = f"{{ top {{ ...F0 }} }} {fragments} fragment F40 on Product {{ name shipping }}"

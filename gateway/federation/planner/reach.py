@@ -80,15 +80,20 @@ class Reach:
         """Find the cheapest jumps to every node: keys met on the spot first, then keys gathered from elsewhere."""
         reached: dict[int, tuple[Node, Jumps]] = {}
         self._reached[node.id] = reached
-        self._spread(node, reached, is_local=True)
-        is_nested = bool(self._open)
-        self._open.append(("reach", node.id))
+        is_whole = False
         try:
-            self._spread(node, reached, is_local=False)
+            self._spread(node, reached, is_local=True)
+            is_nested = bool(self._open)
+            self._open.append(("reach", node.id))
+            try:
+                self._spread(node, reached, is_local=False)
+            finally:
+                self._open.pop()
+            is_whole = not is_nested
         finally:
-            self._open.pop()
-        if is_nested:
-            del self._reached[node.id]
+            # What a search within another one found may lack something, and so does one that the budget cut short.
+            if not is_whole:
+                del self._reached[node.id]
         return reached
 
     def _spread(self, node: Node, reached: dict[int, tuple[Node, Jumps]], *, is_local: bool) -> None:
