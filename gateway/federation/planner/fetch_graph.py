@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from gateway.federation.plan import EachItem, Path, PathKey, RepresentationField
 from gateway.federation.planner.names import ResponseNames
-from gateway.federation.planner.path import Jump, Position
+from gateway.federation.planner.path import ContextSource, Jump, Position
 from gateway.federation.planner.paths import TYPENAME
 from gateway.federation.planner.query_tree import Branch, Taken
 from gateway.federation.planner.step import ContextValue, Entry, Representation, Selected, Step
@@ -57,9 +58,12 @@ class _Above:
 class FetchGraphBuilder:
     """Grows steps along a query tree."""
 
-    def __init__(self, graph: QueryGraph, names: ResponseNames) -> None:
+    def __init__(self, graph: QueryGraph, names: ResponseNames, variables: Collection[str] = ()) -> None:
+        """`variables` are those of the operation, whose names nothing else may have."""
         self._graph = graph
         self._names = names
+        self._variables = variables
+        self._contexts: dict[tuple[str, tuple[Path, ...]], ContextValue] = {}
         self.steps: list[Step] = []
 
     def add_root(self, tree: Branch) -> Step:
@@ -124,7 +128,7 @@ class FetchGraphBuilder:
             jump.source,
             jump.target,
             representation,
-            self._contexts(jump, place, touched, inherited),
+            self._values_above(jump, place, touched, inherited),
             frozenset({inherited | place.conditions}),
             is_root=self._graph.is_query_root(jump.target),
         )
@@ -133,7 +137,7 @@ class FetchGraphBuilder:
         entered.conditions = place.conditions
         return entered
 
-    def _contexts(
+    def _values_above(
         self, jump: Jump, place: _Place, touched: set[Step], inherited: Conditions
     ) -> dict[tuple[str, str], ContextValue]:
         """Fetch what ancestors set, where they are, and return how to read it from the entered object."""
@@ -144,10 +148,20 @@ class FetchGraphBuilder:
             self._grow(source.requirement.tree, above.step, above.selected, above.place, touched, inherited)
             ups = tuple(PathKey("..") for _ in range(len(place.path) - len(above.place.path)))
             downs = self._value_paths(source.selection.selections, above.place.position, None)
-            variable = f"_context_{source.depth}_{source.argument.name}_{len(found)}"
             paths = tuple(ups + down for down in downs)
-            found[source.field, source.argument.name] = ContextValue(variable, source.argument.type, paths)
+            found[source.field, source.argument.name] = self._context(source, paths)
         return found
+
+    def _context(self, source: ContextSource, paths: tuple[Path, ...]) -> ContextValue:
+        """Return the value with a variable of its own: fields that are entered together may read different ones."""
+        key = (source.argument.type, paths)
+        known = self._contexts.get(key)
+        if known is None:
+            variable = f"_context_{source.depth}_{source.argument.name}_{len(self._contexts)}"
+            while variable in self._variables:
+                variable = f"_{variable}"
+            known = self._contexts[key] = ContextValue(variable, source.argument.type, paths)
+        return known
 
     def _value_paths(
         self, selections: tuple[Selection, ...], position: Position, types: frozenset[str] | None

@@ -143,7 +143,7 @@ class _Planning:
         leaves = self._leaves(selections)
         chosen = best_paths(leaves, self._budget)
         trees = self._trees(chosen)
-        builder = FetchGraphBuilder(self._graph, self._names)
+        builder = FetchGraphBuilder(self._graph, self._names, self._operation.variable_types)
         for tree in trees:
             builder.add_root(tree)
         if self._trace is not None:

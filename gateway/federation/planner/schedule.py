@@ -159,7 +159,7 @@ class Scheduler:
 
 
 def _contexts(step: Step) -> tuple[ContextValue, ...]:
-    return tuple(step.entry.contexts.values()) if step.entry is not None else ()
+    return tuple(dict.fromkeys(step.entry.contexts.values())) if step.entry is not None else ()
 
 
 def _narrowed_path(entry: Entry) -> Path:
