@@ -2,7 +2,6 @@
 
 from gateway.federation.operation.model import Operation, OperationKind
 from gateway.federation.operation.prepare import (
-    expanded_field_count,
     parse_document,
     prepare,
     select_operation,
@@ -15,7 +14,6 @@ __all__ = [
     "Operation",
     "OperationKind",
     "coerce_variables",
-    "expanded_field_count",
     "parse_document",
     "prepare",
     "print_operation",

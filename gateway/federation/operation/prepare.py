@@ -5,7 +5,7 @@ https://spec.graphql.org/draft/#sec-Validation
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from graphql import GraphQLError, GraphQLSchema, GraphQLSyntaxError, parse, validate
 from graphql.language import ast
@@ -24,16 +24,15 @@ def prepare(
     operation_name: str | None = None,
     *,
     document: ast.DocumentNode | None = None,
-    max_tokens: int | None = None,
     max_errors: int = MAX_ERRORS,
 ) -> Operation:
     """Parse and validate a document, and return the operation to run. `document` is the text's where it is parsed.
 
-    Raises GatewayError with GRAPHQL_PARSE_FAILED, MAX_TOKENS_LIMIT or OPERATION_RESOLUTION_FAILURE, and
-    RequestRefused with one GRAPHQL_VALIDATION_FAILED for each finding.
+    Raises GatewayError with GRAPHQL_PARSE_FAILED or OPERATION_RESOLUTION_FAILURE, and RequestRefused with one
+    GRAPHQL_VALIDATION_FAILED for each finding.
     """
     if document is None:
-        document = parse_document(text, max_tokens=max_tokens)
+        document = parse_document(text)
     definition = select_operation(document, operation_name)
     validate_document(schema, document, max_errors=max_errors)
     fragments = {node.name.value: node for node in document.definitions if isinstance(node, ast.FragmentDefinitionNode)}
@@ -50,14 +49,11 @@ def prepare(
     )
 
 
-def parse_document(text: str, *, max_tokens: int | None = None) -> ast.DocumentNode:
-    """Parse a document. Raises GatewayError with GRAPHQL_PARSE_FAILED, or MAX_TOKENS_LIMIT past `max_tokens`."""
+def parse_document(text: str) -> ast.DocumentNode:
+    """Parse a document. Raises GatewayError with GRAPHQL_PARSE_FAILED."""
     try:
-        return parse(text, max_tokens=max_tokens, allow_empty_selection_sets=False)
+        return parse(text, allow_empty_selection_sets=False)
     except GraphQLSyntaxError as error:
-        if max_tokens is not None and "token" in error.message and str(max_tokens) in error.message:
-            message = f"The document has more than {max_tokens} tokens."
-            raise GatewayError("MAX_TOKENS_LIMIT", message, extensions={"limit": max_tokens}) from error
         raise GatewayError("GRAPHQL_PARSE_FAILED", error.message, locations=_locations(error)) from error
     except RecursionError as error:
         raise GatewayError("GRAPHQL_PARSE_FAILED", "The document is nested too deeply to be read.") from error
@@ -131,35 +127,3 @@ def _variable_types(definition: ast.OperationDefinitionNode) -> Mapping[str, str
         + (f"={print_value(node.default_value)}" if node.default_value else "")
         for node in definition.variable_definitions or ()
     }
-
-
-def expanded_field_count(
-    operation: ast.OperationDefinitionNode, fragments: Mapping[str, ast.FragmentDefinitionNode]
-) -> int:
-    """Return how many fields an operation selects once fragments are expanded.
-
-    Each fragment is counted once and remembered, so that reused fragments cost nothing more. Cyclic spreads, which
-    validation refuses, count nothing.
-    """
-    counts: dict[str, int] = {}
-
-    def count(selections: Sequence[ast.SelectionNode]) -> int:
-        total = 0
-        for node in selections:
-            match node:
-                case ast.FragmentSpreadNode():
-                    total += count_fragment(node.name.value)
-                case ast.FieldNode():
-                    total += 1 + (count(node.selection_set.selections) if node.selection_set else 0)
-                case ast.InlineFragmentNode():
-                    total += count(node.selection_set.selections)
-        return total
-
-    def count_fragment(name: str) -> int:
-        if name not in counts:
-            counts[name] = 0
-            fragment = fragments.get(name)
-            counts[name] = count(fragment.selection_set.selections) if fragment else 0
-        return counts[name]
-
-    return count(operation.selection_set.selections)
