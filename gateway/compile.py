@@ -14,6 +14,7 @@ from gateway.access.restrict import Verdict, asks_root_field, demands_of, is_int
 from gateway.access.rules import AccessRules
 from gateway.access.trusted import TrustedDocuments
 from gateway.access.visible import visible_schema
+from gateway.access.weights import Weights
 from gateway.errors import GatewayError, RequestRefused
 from gateway.execution.answer import CompiledOperation, compile_answer
 from gateway.execution.execute import Subgraphs, compile_plan
@@ -75,6 +76,7 @@ class DocumentCompiler:
         self._limits = limits
         self._trusted = trusted
         self._known = known
+        self._weights = Weights(supergraph)
 
     def compile(self, key: DocumentKey) -> CompiledOperation:
         """Return the compiled operation. Raises GatewayError or RequestRefused where it is refused."""
@@ -90,7 +92,7 @@ class DocumentCompiler:
             if self._limits.explains_documents:
                 raise
             raise GatewayError("GRAPHQL_VALIDATION_FAILED") from refused
-        cost = None if is_trusted else estimate(operation, self._supergraph)
+        cost = None if is_trusted else estimate(operation, self._weights)
         introspects = is_introspection(operation)
         if not introspects:
             unmet = unmet & demands_of(operation, self._root_type(operation), self._rules) if unmet else unmet

@@ -16,7 +16,7 @@ from typing import Any
 from graphql import GraphQLObjectType
 
 from gateway.access.caller import ANONYMOUS, Caller
-from gateway.access.cost import actual_cost, check_cost
+from gateway.access.cost import actual_cost
 from gateway.access.demand import NO_DEMANDS
 from gateway.access.override import ChooseLabels, active_by_percent
 from gateway.access.persisted import PersistedDocuments, resolve_document
@@ -277,7 +277,7 @@ class Engine:
                 raise
             raise RequestRefused(tuple(map(without_suggestion, refused.errors))) from refused
         if self._limits.cost is not None and compiled.cost is not None:
-            check_cost(compiled.cost(variables), self._limits.cost)
+            compiled.cost.check(variables, self._limits.cost, explains=self._limits.explains_documents)
         return variables
 
     async def _execute(

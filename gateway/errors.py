@@ -89,6 +89,13 @@ REGISTRY: Mapping[str, ErrorCode] = _rows(
         "The operation's estimated cost is above the limit; ask for fewer items.",
     ),
     (
+        "SLICING_ARGUMENT_REQUIRED",
+        400,
+        _L,
+        False,
+        "A field takes exactly one of the arguments that say how long its list may be; give one.",
+    ),
+    (
         "PLAN_BUDGET_EXCEEDED",
         400,
         _L,

@@ -1,18 +1,18 @@
 """What an operation may cost at most: estimated before it runs, from the schema, its arguments and its variables.
 
 An object costs 1, a leaf nothing, a mutation 10 more; a list costs what its items cost, as often as it may have items. The
-schema says otherwise with `@cost(weight:)` and `@listSize`, which may name fields of arguments too (`page.first`). A Relay
-connection needs no directive: it counts as many edges as `first` or `last` ask for.
+schema says otherwise with `@cost(weight:)`, on arguments and input fields too, and `@listSize`, which may name fields of
+arguments (`page.first`). A Relay connection needs no directive: it counts as many edges as `first` or `last` ask for. A
+value of an interface or union costs what the dearest of its types does.
 
 <https://ibm.github.io/graphql-specs/cost-spec.html>
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 from graphql import (
     GraphQLInterfaceType,
@@ -21,69 +21,62 @@ from graphql import (
     GraphQLObjectType,
     GraphQLSchema,
     get_named_type,
+    is_abstract_type,
     is_composite_type,
-    value_from_ast_untyped,
+    print_ast,
 )
 
+from gateway.access.arguments import GivenArguments, value_at, whole_number
+from gateway.access.formula import CEILING, Formula, Part, Variables
+from gateway.access.slicing import Slicing, read_slicing
+from gateway.access.weights import ListSize, Weights
 from gateway.errors import GatewayError
 from gateway.federation.operation import Operation, OperationKind
-from gateway.federation.supergraph import FieldSelection, Selection, Supergraph
+from gateway.federation.supergraph import FieldSelection, Selection
 
 PAGE = 50
 """Edges of a connection that is asked for without a number."""
 LIST = 10
 """Items of a list of which nobody says how long it is."""
 _MUTATION = 10
-_CEILING = 10**12
-
-Cost: TypeAlias = Callable[[Mapping[str, Any]], int]
-"""Variables → the operation's estimated cost."""
-
-_Part: TypeAlias = int | Cost
-_Fielded = GraphQLObjectType | GraphQLInterfaceType
 
 
 @dataclass(frozen=True, slots=True)
-class _ListSize:
-    assumed: int | None
-    slicing: tuple[str, ...]
-    sized: tuple[str, ...]
+class Cost:
+    """What one operation may cost, by its variables."""
+
+    _of: Callable[[Variables], int]
+    _slicing: tuple[Slicing, ...]
+
+    def __call__(self, variables: Variables) -> int:
+        """Return the estimated cost."""
+        return self._of(variables)
+
+    def check(self, variables: Variables, limit: int, *, explains: bool) -> None:
+        """Refuse an operation that may cost more than the limit, or does not say how long its lists are.
+
+        `explains` lets a refusal name arguments that the client left out. Raises GatewayError with COST_ESTIMATED_TOO_EXPENSIVE, or SLICING_ARGUMENT_REQUIRED.
+        """
+        for each in self._slicing:
+            each.check(variables, explains=explains)
+        cost = self._of(variables)
+        if cost > limit:
+            raise GatewayError(
+                "COST_ESTIMATED_TOO_EXPENSIVE",
+                f"The operation's cost comes to {cost}; the limit is {limit}.",
+                extensions={"limit": {"name": "cost", "value": limit, "figure": cost}},
+            )
 
 
-@dataclass(frozen=True, slots=True)
-class _Directives:
-    """What the directives of cost are called in a supergraph."""
-
-    cost: str
-    list_size: str
-
-    @staticmethod
-    def of(supergraph: Supergraph) -> _Directives:
-        links = supergraph.links
-        return _Directives(links.directive("cost"), links.directive("listSize", "cost"))
-
-
-def estimate(operation: Operation, supergraph: Supergraph) -> Cost:
-    """Return what computes an operation's cost, by what the supergraph says of its parts."""
+def estimate(operation: Operation, weights: Weights) -> Cost:
+    """Return an operation's cost. `weights` are the supergraph's."""
     root = operation.schema.get_root_type(operation.definition.operation)
     assert root is not None
-    part = _Estimator(supergraph.schema, _Directives.of(supergraph)).selections(operation.selections, root.name)
+    formula = Formula()
+    estimator = _Estimator(operation.schema, weights, formula)
+    part = estimator.selections(operation.selections, root.name, root.name, {})
     base = _MUTATION if operation.kind is OperationKind.MUTATION else 0
-    if isinstance(part, int):
-        whole = min(base + part, _CEILING)
-        return lambda _: whole
-    counted = part
-    return lambda variables: min(base + counted(variables), _CEILING)
-
-
-def check_cost(cost: int, limit: int) -> None:
-    """Raise GatewayError with COST_ESTIMATED_TOO_EXPENSIVE where a cost is above the limit."""
-    if cost > limit:
-        raise GatewayError(
-            "COST_ESTIMATED_TOO_EXPENSIVE",
-            f"The operation's cost comes to {cost}; the limit is {limit}.",
-            extensions={"limit": {"name": "cost", "value": limit, "figure": cost}},
-        )
+    return Cost(formula.of(formula.sum((base, part))), tuple(estimator.slicing.values()))
 
 
 def actual_cost(data: Any) -> int:
@@ -102,129 +95,130 @@ def actual_cost(data: Any) -> int:
 
 @dataclass(slots=True)
 class _Estimator:
-    schema: GraphQLSchema
-    names: _Directives
-    _known: dict[tuple[int, str, int], _Part] = field(default_factory=dict)
+    clients: GraphQLSchema
+    """What clients see: the types that a value can have for them."""
+    weights: Weights
+    formula: Formula
+    slicing: dict[object, Slicing] = field(default_factory=dict)
+    _known: dict[object, Part] = field(default_factory=dict)
+    _possible: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def selections(self, selections: tuple[Selection, ...], type_name: str, sizes: Mapping[str, _Part] = {}) -> _Part:
-        """Return the cost of selections on a type; `sizes` are what a parent says of the lists among its fields."""
-        key = (id(selections), type_name, id(sizes) if sizes else 0)
+    def selections(
+        self, selections: tuple[Selection, ...], written_on: str, type_name: str, sizes: Mapping[str, Part]
+    ) -> Part:
+        """Return what selections cost on an object type, wherever they are `written_on` an interface of it.
+
+        `sizes` are what the field above says of the lists among them.
+        """
+        key = (id(selections), written_on, type_name, frozenset(sizes.items()))
         if key not in self._known:
-            self._known[key] = _sum([self._selection(each, type_name, sizes) for each in selections])
+            parts = [self._selection(each, written_on, type_name, sizes) for each in selections]
+            self._known[key] = self.formula.sum(parts)
         return self._known[key]
 
-    def _selection(self, selection: Selection, type_name: str, sizes: Mapping[str, _Part]) -> _Part:
-        if not isinstance(selection, FieldSelection):
-            return self.selections(selection.selections, selection.type_condition or type_name, sizes)
-        declared = self.schema.type_map.get(type_name)
-        definition = declared.fields.get(selection.name) if isinstance(declared, _Fielded) else None
+    def _selection(self, selection: Selection, written_on: str, type_name: str, sizes: Mapping[str, Part]) -> Part:
+        if isinstance(selection, FieldSelection):
+            return self._field(selection, written_on, type_name, sizes)
+        condition = selection.type_condition
+        if condition is not None and type_name not in self._types(condition):
+            return 0
+        return self.selections(selection.selections, condition or written_on, type_name, sizes)
+
+    def _field(self, selection: FieldSelection, written_on: str, type_name: str, sizes: Mapping[str, Part]) -> Part:
+        definition = self.weights.field(type_name, selection.name)
+        declared = self.weights.field(written_on, selection.name) or definition
         if definition is None:
             return 0
-        named = get_named_type(definition.type)
-        own = _weight(definition, self.names.cost)
-        if own is None:
-            own = _weight(named, self.names.cost)
-        item: _Part = own if own is not None else int(is_composite_type(named))
-        listed = _list_size(definition, self.names.list_size)
-        inner: dict[str, _Part] = {}
-        size = self._size(selection, definition, listed)
-        if listed is not None and listed.sized:
+        arguments = GivenArguments(selection.arguments)
+        # Selections are written on the type that the interface's field has; an object's may be narrower.
+        written, named = get_named_type(declared.type), get_named_type(definition.type)
+        own = _first(self.weights.of(definition), self.weights.of(declared))
+        is_list = _is_list(definition.type)
+        listed = self.weights.list_size(definition) or self.weights.list_size(declared)
+        inner: dict[str, Part] = {}
+        size: Part = 1
+        if listed is not None:
+            size = self._size(arguments, definition, listed.slicing, listed.assumed)
             inner = dict.fromkeys(listed.sized, size)
-        elif listed is None and _is_connection(definition, named):
-            inner = {"edges": size, "nodes": size}
-        if selection.selections:
-            item = _sum([item, self.selections(selection.selections, named.name, inner)])
-        if not _is_list(definition.type):
-            return item
-        return _product(sizes.get(selection.name, size), item)
+            self._require_slicing(f"{written_on}.{selection.name}", declared, listed, arguments)
+        elif is_list or _is_connection(definition, named):
+            size = self._size(arguments, definition, ("first", "last"), None)
+            inner = {} if is_list else {"edges": size, "nodes": size}
+        items: list[Part] = []
+        for each in self._types(named.name):
+            item = _first(own, self.weights.of_type(each), self.weights.of(named), int(is_composite_type(named)))
+            below = self.selections(selection.selections, written.name, each, inner) if selection.selections else 0
+            items.append(self.formula.sum((item or 0, below)))
+        whole = self.formula.maximum(items)
+        if is_list:
+            whole = self.formula.product(sizes.get(selection.name, size), whole)
+        return self.formula.sum((whole, *self._arguments(arguments, definition)))
 
-    def _size(self, selection: FieldSelection, definition: Any, listed: _ListSize | None) -> _Part:
-        names = listed.slicing if listed is not None and listed.slicing else ("first", "last")
-        given = [name for name in names if name.partition(".")[0] in definition.args]
-        asked = [each for name in given for each in _asked(selection.arguments, name.split("."))]
-        assumed = listed.assumed if listed is not None else None
-        fallback = assumed if assumed is not None else PAGE if given else LIST
-        if not asked:
-            return fallback
-        if all(isinstance(each, int) for each in asked):
-            return max(each for each in asked if isinstance(each, int))
+    def _types(self, name: str) -> tuple[str, ...]:
+        """Return the object types that a value of a type can have; a leaf's is its own."""
+        known = self._possible.get(name)
+        if known is None:
+            kind = self.clients.type_map.get(name)
+            possible = self.clients.get_possible_types(kind) if is_abstract_type(kind) else ()
+            known = self._possible[name] = tuple(each.name for each in possible) or (name,)
+        return known
 
-        def counted(variables: Mapping[str, Any]) -> int:
-            values = [each if isinstance(each, int) else _value(variables, each) for each in asked]
-            numbers = [each for each in values if isinstance(each, int) and not isinstance(each, bool)]
+    def _size(self, arguments: GivenArguments, definition: Any, slicing: tuple[str, ...], assumed: int | None) -> Part:
+        """Return how many items a field's list may have: as many as the largest of the slicing arguments says."""
+        paths = [(definition.args[root], root, rest) for root, *rest in _paths(slicing) if root in definition.args]
+        fallback = _first(assumed, PAGE if paths else LIST) or 0
+
+        def counted(variables: Variables) -> int:
+            values = (value_at(arguments.value(root, variables), argument, rest) for argument, root, rest in paths)
+            numbers = [number for value in values if (number := whole_number(value)) is not None]
             return max(0, *numbers) if numbers else fallback
 
-        return counted
+        if all(arguments.is_constant(root) for _, root, _ in paths):
+            return counted({})
+        # Types that implement an interface mostly have the same argument, and then the same number.
+        same = tuple((root, *rest, _default_text(argument)) for argument, root, rest in paths)
+        return self.formula.reading(("size", arguments.text, same, fallback), counted)
+
+    def _arguments(self, arguments: GivenArguments, definition: Any) -> list[Part]:
+        """Return what a field's arguments cost."""
+        return [
+            self._argument(arguments, name, argument)
+            for name, argument in definition.args.items()
+            if name in arguments and self.weights.is_weighted(argument)
+        ]
+
+    def _argument(self, arguments: GivenArguments, name: str, argument: Any) -> Part:
+        def weighed(variables: Variables) -> int:
+            return min(self.weights.of_input(argument, arguments.value(name, variables)), CEILING)
+
+        if arguments.is_constant(name):
+            return weighed({})
+        return self.formula.reading(("argument", arguments.text, name, id(argument)), weighed)
+
+    def _require_slicing(self, coordinate: str, declared: Any, listed: ListSize, arguments: GivenArguments) -> None:
+        key = (coordinate, arguments.text)
+        if listed.requires_one and key not in self.slicing:
+            slicing = read_slicing(coordinate, declared, listed.slicing, arguments)
+            if slicing is not None:
+                self.slicing[key] = slicing
 
 
-def _sum(parts: list[_Part]) -> _Part:
-    constant = sum(each for each in parts if isinstance(each, int))
-    counted = [each for each in parts if not isinstance(each, int)]
-    if not counted:
-        return min(constant, _CEILING)
-    return lambda variables: min(constant + sum(each(variables) for each in counted), _CEILING)
+def _paths(names: tuple[str, ...]) -> list[list[str]]:
+    return [name.split(".") for name in names]
 
 
-def _product(size: _Part, item: _Part) -> _Part:
-    if isinstance(size, int) and isinstance(item, int):
-        return min(max(0, size) * item, _CEILING)
-
-    def counted(variables: Mapping[str, Any]) -> int:
-        times = size if isinstance(size, int) else size(variables)
-        each = item if isinstance(item, int) else item(variables)
-        return min(max(0, times) * each, _CEILING)
-
-    return counted
+def _first(*values: int | None) -> int | None:
+    return next((each for each in values if each is not None), None)
 
 
-def _asked(arguments: str, path: Sequence[str]) -> list[int | tuple[str, ...]]:
-    """Return what an argument, or a field of one (`input.first`), may be: numbers, and variables with the way into them.
-
-    Where the text has a name more than once, in an object of another argument too, all of them.
-    """
-    numbers = [int(each) for each in re.findall(rf"[(,{{]{path[-1]}:(-?\d+)", arguments)]
-    ways = [
-        (name, *path[step + 1 :])
-        for step in range(len(path))
-        for name in re.findall(rf"[(,{{]{path[step]}:\$(\w+)", arguments)
-    ]
-    return [*numbers, *ways]
-
-
-def _value(variables: Mapping[str, Any], way: tuple[str, ...]) -> Any:
-    value: Any = variables
-    for step in way:
-        value = value.get(step) if isinstance(value, Mapping) else None
-    return value
-
-
-def _applied(element: Any, name: str) -> Mapping[str, Any] | None:
-    node = element.ast_node
-    for directive in (node.directives or ()) if node is not None else ():
-        if directive.name.value == name:
-            return {each.name.value: value_from_ast_untyped(each.value) for each in directive.arguments or ()}
-    return None
-
-
-def _weight(element: Any, directive: str) -> int | None:
-    applied = _applied(element, directive)
-    return max(0, int(applied.get("weight", 1))) if applied is not None else None
-
-
-def _list_size(definition: Any, directive: str) -> _ListSize | None:
-    applied = _applied(definition, directive)
-    if applied is None:
-        return None
-    assumed = applied.get("assumedSize")
-    return _ListSize(
-        assumed if isinstance(assumed, int) else None,
-        tuple(applied.get("slicingArguments") or ()),
-        tuple(applied.get("sizedFields") or ()),
-    )
+def _default_text(argument: Any) -> str:
+    node = argument.ast_node.default_value if argument.ast_node is not None else None
+    return print_ast(node) if node is not None else ""
 
 
 def _is_connection(definition: Any, named: Any) -> bool:
-    return isinstance(named, _Fielded) and "edges" in named.fields and not {"first", "last"}.isdisjoint(definition.args)
+    is_fielded = isinstance(named, GraphQLObjectType | GraphQLInterfaceType)
+    return is_fielded and "edges" in named.fields and not {"first", "last"}.isdisjoint(definition.args)
 
 
 def _is_list(kind: Any) -> bool:

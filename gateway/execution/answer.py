@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, assert_never
+from typing import Any, Protocol, assert_never
 
 from graphql import GraphQLSchema
 
@@ -35,6 +35,16 @@ StaticPath = tuple[str, ...]
 """Response names without list indices: `("customers", "name")`."""
 
 
+class EstimatesCost(Protocol):
+    """What an operation may cost, by its variables."""
+
+    def __call__(self, variables: Mapping[str, Any], /) -> int:
+        """Return the estimate."""
+
+    def check(self, variables: Mapping[str, Any], limit: int, *, explains: bool) -> None:
+        """Raise GatewayError where it is above the limit, or can't be told."""
+
+
 @dataclass(frozen=True, slots=True)
 class CompiledOperation:
     """An operation with everything that answering it needs. Immutable; shared by every request of its document."""
@@ -50,8 +60,8 @@ class CompiledOperation:
     """The operation's `__schema` and `__type` fields alone."""
     typed: TypedOperation | None = None
     """The operation over typed objects, where it can be."""
-    cost: Callable[[Mapping[str, Any]], int] | None = None
-    """Variables → the operation's estimated cost; None where nobody asks for it."""
+    cost: EstimatesCost | None = None
+    """The operation's estimated cost; None where nobody asks for it."""
 
     def provider(self, path: ConcretePath) -> SubgraphProfile | None:
         """Return the subgraph that supplies the field at a path of the answer."""
@@ -69,7 +79,7 @@ def compile_answer(
     *,
     denials: Denials | None = None,
     visible: GraphQLSchema | None = None,
-    cost: Callable[[Mapping[str, Any]], int] | None = None,
+    cost: EstimatesCost | None = None,
     is_typed: bool = True,
 ) -> CompiledOperation:
     """Compile what completes the operation's answers.
