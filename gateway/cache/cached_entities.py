@@ -264,12 +264,17 @@ class CachedEntities:
         for want in wants:
             if want.policy is None:
                 continue
-            if isinstance(want.trouble, Refused):
-                landed[want.key] = replace(want.trouble, value=orjson.dumps(want.value))
-            elif want.trouble is not None:
+            if want.trouble is not None and not isinstance(want.trouble, Refused):
                 landed[want.key] = want.trouble
+                continue
+            try:
+                text = orjson.dumps(want.value)
+            except TypeError:
+                continue  # nested deeper than it writes: whoever waits has to ask himself
+            if want.trouble is not None:
+                landed[want.key] = replace(want.trouble, value=text)
             elif not read.others and (want.value is None or want.value.__class__ is dict):
-                entry = landed[want.key] = _entry(orjson.dumps(want.value), want.policy, born, now, 0)
+                entry = landed[want.key] = _entry(text, want.policy, born, now, 0)
                 if self._cache.is_heard:
                     self._cache.local.keep(want.key, entry)
         return landed

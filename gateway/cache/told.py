@@ -64,9 +64,10 @@ def is_outage(trouble: Refused | SubgraphFailure | None) -> bool:
             return all(_code(entry) in OUTAGE for entry in errors)
 
 
-def _code(entry: Mapping[str, Any]) -> Any:
+def _code(entry: Mapping[str, Any]) -> str | None:
     extensions = entry.get("extensions")
-    return extensions.get("code") if isinstance(extensions, dict) else None
+    code = extensions.get("code") if isinstance(extensions, dict) else None
+    return code if isinstance(code, str) else None
 
 
 def put_together(

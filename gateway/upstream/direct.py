@@ -192,10 +192,7 @@ class Direct:
         except SubgraphFailure as failed:
             self.fail(fetch, failed)
         except Exception as error:  # noqa: BLE001 - nobody awaits this task: whatever it is, whoever asked has to know
-            fetch.task = None
-            self._leave(fetch)
-            self._close(fetch, LeaderGone())
-            fetch.land(error)
+            self.give_up(fetch, error)
         else:
             fetch.task = None
             now = monotonic()
@@ -216,9 +213,20 @@ class Direct:
             outcome = await self._retried.again(failed, fetch.request, fetch.context)
         except SubgraphFailure as error:
             outcome = error
+        except Exception as error:  # noqa: BLE001 - as in _connect
+            self.give_up(fetch, error)
+            return
         fetch.task = None
         self._close(fetch, outcome)
         fetch.land(outcome)
+
+    def give_up(self, fetch: _Fetch, error: Exception) -> None:
+        """End a fetch at what is no failure of the subgraph, but a bug."""
+        fetch.task = None
+        if fetch.has_place:
+            self._leave(fetch)
+        self._close(fetch, LeaderGone())
+        fetch.land(error)
 
     def _leave(self, fetch: _Fetch) -> None:
         fetch.has_place = False
@@ -304,6 +312,9 @@ class _Fetch(SharedFlight, eq=False):
             return
         except ValueError as error:
             direct.fail(self, not_json(error))
+            return
+        except Exception as error:  # noqa: BLE001 - as in _connect: what called this would only close the connection
+            direct.give_up(self, error)
             return
         self.has_place = False
         self.is_done = True

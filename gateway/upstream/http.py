@@ -144,7 +144,8 @@ def _has_known_code(value: Mapping[str, Any]) -> bool:
     errors = value.get("errors")
     for entry in errors if isinstance(errors, list) else ():
         extensions = entry.get("extensions") if isinstance(entry, dict) else None
-        if isinstance(extensions, dict) and extensions.get("code") in FIELD_CODES:
+        code = extensions.get("code") if isinstance(extensions, dict) else None
+        if isinstance(code, str) and code in FIELD_CODES:
             return True
     return False
 

@@ -294,6 +294,39 @@ async def test_the_last_known_entity_stands_in_for_an_owner_that_is_down_and_is_
         assert "extensions" not in answer
 
 
+async def test_an_error_whose_code_is_no_text_is_no_outage(subgraphs):
+    async with cached_engine({"User": replace(LONG, ttl_s=0.1, stale_s=600)}, subgraphs) as cached:
+        await cached.scores_of("1")
+        await expired(cached, "1")
+        cached.scores.failing["1"] = ["SYSTEM_TIMEOUT"]
+        query = "query($ids: [ID!]) { users(ids: $ids) { score } }"
+        async with asyncio.timeout(20):
+            while True:
+                answer = await cached.respond(query, {"ids": ["1"]})
+                if "errors" in answer:
+                    break
+                await asyncio.sleep(0.02)
+        assert [each["extensions"]["code"] for each in answer["errors"]] == ["SYSTEM_ERROR"]
+        assert answer["data"] == {"users": [{"score": None}]}
+
+
+async def test_what_is_nested_too_deep_to_be_written_is_not_kept_and_costs_its_own_field_only(subgraphs):
+    async with cached_engine({"User": LONG}, subgraphs) as cached:
+        deep: Any = 1
+        for _ in range(300):
+            deep = [deep]
+        cached.scores.scores["1"] = deep
+        query = "query($ids: [ID!]) { users(ids: $ids) { score level } }"
+        answers = await asyncio.gather(*(cached.respond(query, {"ids": ids}) for ids in (["1", "2"], ["2", "1"])))
+        for answer in answers:
+            assert [each["extensions"]["code"] for each in answer["errors"]] == ["SYSTEM_BAD_RESPONSE"]
+            assert {user["score"] for user in answer["data"]["users"]} == {None, 20}
+            assert {user["level"] for user in answer["data"]["users"]} == {1}
+        cached.scores.forget()
+        assert "errors" in await cached.respond(query, {"ids": ["1", "2"]})
+        assert cached.scores.asked == [["1"]]
+
+
 async def test_a_writer_sees_his_write_at_once_whatever_it_changed(subgraphs):
     async with cached_engine({"User": LONG}, subgraphs) as cached:
         assert await cached.scores_of("1", "2", caller=ADA) == [10, 20]

@@ -63,6 +63,7 @@ FAULTS = {
     "unauthenticated": (sends(reply(b"", "401 Unauthorized")), "SYSTEM_AUTH_FAILED"),
     "conflict": (sends(reply(b"", "409 Conflict")), "CONFLICT"),
     "internal error": (sends(reply(b"Traceback", "500 Oops", content_type="text/plain")), "SYSTEM_ERROR"),
+    "code that is no text": (sends(reply(b'{"errors":[{"extensions":{"code":["A"]}}]}', "500 Oops")), "SYSTEM_ERROR"),
     "bad gateway": (sends(reply(b"", "502 Bad Gateway")), "SYSTEM_UNAVAILABLE"),
     "gateway timeout": (sends(reply(b"", "504 Gateway Timeout")), "SYSTEM_TIMEOUT"),
 }
