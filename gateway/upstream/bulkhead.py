@@ -48,8 +48,9 @@ class Bulkhead:
         self.waiting.append(place)
 
     def forget(self, place: Place) -> None:
-        """Let a place wait no more."""
-        self.waiting.remove(place)
+        """Let a place wait no more, if it still does."""
+        if place in self.waiting:
+            self.waiting.remove(place)
 
     async def fetch(self, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
         """Fetch when there is a place; raises SubgraphFailure with SYSTEM_CIRCUIT_OPEN or SYSTEM_TIMEOUT."""
@@ -85,8 +86,8 @@ class Bulkhead:
             if place.done() and not place.cancelled():
                 # Given a place and called off at once: it is the next one's.
                 self.leave()
-            elif place in self.waiting:
-                self.waiting.remove(place)
+            else:
+                self.forget(place)
             if isinstance(error, TimeoutError):
                 raise no_place() from error
             raise

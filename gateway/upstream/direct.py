@@ -256,8 +256,11 @@ class Direct:
     def _wait(self, fetch: _Fetch) -> None:
         place = self._queued[fetch] = _Place(self, fetch)
         self.bulkhead.wait(place)
-        if self._late is None:
-            self._late = asyncio.get_running_loop().call_at(fetch.deadline, self._end_late)
+        if self._late is not None:
+            if self._late.when() <= fetch.deadline:
+                return
+            self._late.cancel()
+        self._late = asyncio.get_running_loop().call_at(fetch.deadline, self._end_late)
 
     def give_place(self, fetch: _Fetch) -> None:
         """Start a fetch that has waited."""
@@ -352,7 +355,7 @@ class _Place:
         self._fetch = fetch
 
     def done(self) -> bool:
-        return self._fetch.is_done
+        return self._fetch.is_done or self._fetch.deadline <= monotonic()  # then `_end_late` is about to end it
 
     def set_result(self, result: None, /) -> None:  # noqa: ARG002 - a future's
         self._direct.give_place(self._fetch)

@@ -1,6 +1,7 @@
 """The short way through the policies does what the policies do, over real sockets."""
 
 import asyncio
+import time
 
 import pytest
 from direct_policies import policies
@@ -122,11 +123,30 @@ async def test_waiting_ends_at_the_requests_deadline(gateway, subgraphs):
     subgraphs["a"].behave = slowly(opened)
     first = asyncio.create_task(ask(gate, "a"))
     await subgraphs["a"].got(1)
-    late = await ask(gate, "b", x_request_timeout_ms="1100")
-    assert late["errors"][0]["extensions"]["code"] == "SYSTEM_TIMEOUT"
+    patient = asyncio.create_task(ask(gate, "b"))  # its deadline comes later than that of those who wait after it
+    await asyncio.sleep(0.01)
+    for name in "cd":
+        late = await ask(gate, name, x_request_timeout_ms="1100")
+        assert late["errors"][0]["extensions"]["code"] == "SYSTEM_TIMEOUT"
     opened.set()
-    assert await first == GOOD
-    assert [headers["x-name"] for headers in subgraphs["a"].headers] == ["a"]
+    assert (await first, await patient) == (GOOD, GOOD)
+    assert [headers["x-name"] for headers in subgraphs["a"].headers] == ["a", "b"]
+
+
+async def test_who_gets_a_place_too_late_sends_nothing(gateway, subgraphs):
+    gate = gateway(SDL, PLAN, wrap=lambda client: policies(client, most=1))
+
+    def say(request):
+        time.sleep(1.2)  # when this process gets to run again, the answer is there, and the other one's deadline over
+        return GOOD
+
+    subgraphs["a"].say = say
+    first, late = await asyncio.gather(ask(gate, "a"), ask(gate, "b", x_request_timeout_ms="1100"))
+    assert first == GOOD
+    assert late["errors"][0]["extensions"]["code"] == "SYSTEM_TIMEOUT"
+    subgraphs["a"].say = lambda request: GOOD
+    assert await ask(gate, "c") == GOOD
+    assert [headers["x-name"] for headers in subgraphs["a"].headers] == ["a", "c"]
 
 
 async def test_time_that_is_over_ends_a_fetch_and_its_connection(gateway, subgraphs):
