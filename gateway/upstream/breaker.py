@@ -41,7 +41,8 @@ class _Slice:
 class CircuitBreaker:
     """Closed: fetches pass. Open: they fail at once. Half open: one passes, and its end decides.
 
-    Only failures that say so trip it; a fetch that its client cancelled counts as nothing.
+    Only failures that say so trip it. A fetch that its client cancelled, or whose failure says nothing of the subgraph,
+    counts as nothing; as a probe it decides nothing, and the next fetch is one.
     """
 
     def __init__(self, inner: SubgraphClient, limits: BreakerLimits | None = None) -> None:
@@ -76,7 +77,8 @@ class CircuitBreaker:
         try:
             answer = await self._inner.fetch(request, context)
         except SubgraphFailure as failed:
-            self.note(clock(), is_failure=failed.trips_breaker, is_probe=is_probe)
+            if not says_nothing(failed):
+                self.note(clock(), is_failure=failed.trips_breaker, is_probe=is_probe)
             raise
         finally:
             if is_probe:
@@ -97,7 +99,7 @@ class CircuitBreaker:
         return True
 
     def note(self, now: float, *, is_failure: bool, is_probe: bool = False) -> None:
-        """Note how a fetch ended, at a time of the event loop's clock."""
+        """Note how a fetch ended that says something of the subgraph, at a time of the event loop's clock."""
         if is_probe:
             self.open_until = now + self._limits.open_s if is_failure else None
             return
@@ -130,3 +132,8 @@ class CircuitBreaker:
     async def aclose(self) -> None:
         """Close the client inside."""
         await self._inner.aclose()
+
+
+def says_nothing(failed: SubgraphFailure) -> bool:
+    """Tell whether a failure is no sign that the subgraph is well, nor that it isn't: not asked, or given too little time."""
+    return not failed.trips_breaker and (not failed.is_sent or failed.code == "SYSTEM_TIMEOUT")

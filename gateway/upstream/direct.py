@@ -26,7 +26,7 @@ from gateway.execution.ports import (
     SubgraphRequest,
 )
 from gateway.federation.plan import OperationKind
-from gateway.upstream.breaker import CircuitBreaker
+from gateway.upstream.breaker import CircuitBreaker, says_nothing
 from gateway.upstream.bulkhead import Bulkhead, no_place
 from gateway.upstream.coalesce import Coalesced, Key, LeaderGone, SharedFlight
 from gateway.upstream.connection import Connection
@@ -204,7 +204,8 @@ class Direct:
             self._leave(fetch)
         if failed.code == "SYSTEM_TIMEOUT" and not fetch.is_fair:
             failed.trips_breaker = False
-        self.breaker.note(monotonic(), is_failure=failed.trips_breaker)
+        if not says_nothing(failed):
+            self.breaker.note(monotonic(), is_failure=failed.trips_breaker)
         fetch.task = asyncio.get_running_loop().create_task(self._repeat(fetch, failed))
 
     async def _repeat(self, fetch: _Fetch, failed: SubgraphFailure) -> None:

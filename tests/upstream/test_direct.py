@@ -133,6 +133,21 @@ async def test_waiting_ends_at_the_requests_deadline(gateway, subgraphs):
     assert [headers["x-name"] for headers in subgraphs["a"].headers] == ["a", "b"]
 
 
+async def test_who_got_no_place_does_not_count_for_a_breaker(gateway, subgraphs):
+    gate = gateway(SDL, PLAN, wrap=lambda client: policies(client, most=1))
+    opened = asyncio.Event()
+    subgraphs["a"].behave = slowly(opened)
+    first = asyncio.create_task(ask(gate, "a"))
+    await subgraphs["a"].got(1)
+    for late in await asyncio.gather(*(ask(gate, name, x_request_timeout_ms="1100") for name in "bcdefg")):
+        assert late["errors"][0]["extensions"]["code"] == "SYSTEM_TIMEOUT"
+    opened.set()
+    assert await first == GOOD
+    subgraphs["a"].behave = sends(reply(b"", "500 Oops"))
+    # Asked, repeated and failed again: two of the three that the subgraph got.
+    assert (await ask(gate))["errors"][0]["extensions"]["code"] == "SYSTEM_CIRCUIT_OPEN"
+
+
 async def test_who_gets_a_place_too_late_sends_nothing(gateway, subgraphs):
     gate = gateway(SDL, PLAN, wrap=lambda client: policies(client, most=1))
 

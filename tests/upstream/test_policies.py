@@ -105,6 +105,35 @@ async def test_neither_refusals_nor_clients_that_leave_trip_a_breaker(gateway, s
     assert not any(breaker.is_open for breaker in breakers)
 
 
+async def test_a_fetch_that_says_nothing_of_the_subgraph_neither_closes_a_breaker_nor_keeps_it_closed(
+    gateway, subgraphs
+):
+    breakers = []
+    limits = BreakerLimits(least=4, open_s=0.5)
+    gate = gateway(
+        SDL,
+        PLAN,
+        wrap=lambda client: breakers.append(CircuitBreaker(Deadlined(client), limits)) or breakers[-1],
+    )
+
+    async def ask_impatiently():
+        subgraphs["a"].behave = hangs
+        assert (await gate.ask(QUERY, x_request_timeout_ms="100"))["errors"][0]["code"] == "SYSTEM_TIMEOUT"
+
+    for _ in range(6):
+        await ask_impatiently()
+    subgraphs["a"].behave = DOWN
+    for _ in range(4):
+        assert await gate.ask(QUERY) == fails("SYSTEM_ERROR")
+    assert (await gate.ask(QUERY))["errors"][0]["code"] == "SYSTEM_CIRCUIT_OPEN"
+    await asyncio.sleep(0.6)
+    await ask_impatiently()
+    assert breakers[0].is_open
+    subgraphs["a"].behave, subgraphs["a"].say = None, good
+    assert await gate.ask(QUERY) == {"data": {"users": [{"id": "1"}]}}
+    assert not breakers[0].is_open
+
+
 def slowly(gate):
     async def behave(writer, request):
         await gate.wait()
