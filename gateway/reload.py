@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.access.contract import Contract, ContractEmpty, variants
+from gateway.access.choice import Contract
+from gateway.access.contract import ContractRefused, variants
 from gateway.cache.warm_plans import WarmPlans
 from gateway.engine import Engine
 from gateway.federation.supergraph import Supergraph, parse_supergraph
@@ -32,8 +33,8 @@ def read_graphs(path: Path, contracts: Mapping[str, Contract]) -> Graphs:
     whole = read_supergraph(path)
     try:
         return Graphs(whole, variants(whole, contracts))
-    except ContractEmpty as error:
-        raise SettingsRefused((f"`contracts.{error}`: nothing is left of the graph's queries.",)) from error
+    except ContractRefused as error:
+        raise SettingsRefused((str(error),)) from error
 
 
 def read_supergraph(path: Path) -> Supergraph:

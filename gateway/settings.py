@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, field
 
-from gateway.access.contract import Contract
+from gateway.access.choice import Contract
 from gateway.access.settings import AccessSettings
 from gateway.federation.ownership import Ownership, OwnershipInvalidError, parse_ownership
 from gateway.settings_tables import (

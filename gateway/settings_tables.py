@@ -76,6 +76,11 @@ class ContractSettings(Table, frozen=True, kw_only=True):
     """Whether only documents of its own manifest are answered; see [documents]."""
     manifest: Path | None = None
 
+    def __post_init__(self) -> None:
+        both = sorted({*self.include} & {*self.exclude})
+        if both:
+            raise ValueError(f"includes and excludes the same tag, {both[0]!r}")
+
 
 class LimitsSettings(Table, frozen=True, kw_only=True):
     """What callers, and all of them together, may take."""
