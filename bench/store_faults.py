@@ -206,9 +206,14 @@ async def gateway(
             f'[events.feed_keys]\nbench = "{FEED_KEY}"\n{tables}'
         )
         command = [sys.executable, "-m", "gateway.cli.main", "serve", "--config", str(folder / "concord.toml")]
+        contracts = {"CONCORD_EVENTS__CONTRACTS": str(Path(__file__).parents[1] / "schema" / "events")}
         with (folder / "log").open("w") as log:
             process = subprocess.Popen(  # noqa: ASYNC220 - started before any load
-                command, stdout=subprocess.PIPE, stderr=log, text=True, env={**os.environ, **(environment or {})}
+                command,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env={**os.environ, **contracts, **(environment or {})},
             )
         assert process.stdout is not None
         line = await asyncio.to_thread(process.stdout.readline)

@@ -320,6 +320,8 @@ def _policies(settings: AccessSettings) -> PolicyPort:
 def _contracts(settings: Settings) -> EventContracts:
     """Read the event contracts; they are compiled at once where events are known to be read."""
     path = settings.events.contracts
+    if path is None:
+        return EventContracts({})
     own_graph = any(each.in_process is not None for each in settings.subgraphs.values())
     try:
         contracts = EventContracts.load(path)

@@ -110,14 +110,17 @@ def contracts_of(settings: Settings) -> Mapping[str, Contract]:
 
 
 def load_ownership(settings: Settings) -> Ownership | None:
-    """Read the ownership table, where the configuration names one that exists. Raises SettingsRefused if it is wrong."""
+    """Read the ownership table, where the configuration names one. Raises SettingsRefused if it is missing or wrong."""
     path = settings.supergraph.ownership
-    if path is None or not path.exists():
+    if path is None:
         return None
     try:
         return parse_ownership(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        mend = "mend the path, or leave the key out to compose without such a table"
+        raise SettingsRefused((f"`supergraph.ownership`: there is no file {path}; {mend}.",)) from error
     except (OSError, UnicodeDecodeError, OwnershipInvalidError) as error:
-        raise SettingsRefused((f"ownership {path}: {error}",)) from error
+        raise SettingsRefused((f"`supergraph.ownership`: {path}: {error}",)) from error
 
 
 def _overrides(environment: Mapping[str, str]) -> Iterator[tuple[list[str], str]]:

@@ -41,11 +41,14 @@ class StateSettings(Table, frozen=True, kw_only=True):
 
 
 class SupergraphSettings(Table, frozen=True, kw_only=True):
-    """The composed schema the gateway serves."""
+    """The composed schema the gateway serves. Paths here and elsewhere are seen from the working directory."""
 
-    path: Path = Path("schema/supergraph.graphql")
-    api_path: Path = Path("schema/api.graphql")
-    ownership: Path | None = Path("schema/ownership.toml")
+    path: Path = Path("supergraph.graphql")
+    """Written by `concord compose`, read by `concord serve`."""
+    api_path: Path = Path("api.graphql")
+    """What clients see of it, written beside it."""
+    ownership: Path | None = None
+    """Which system owns each field, if composition is to hold the subgraphs to such a table; see schema/ownership.toml."""
     reload_interval_s: Annotated[float, Meta(gt=0)] = 1.0
     """How often the file is looked at for a new supergraph, which is swapped in without dropping a request."""
 
@@ -124,7 +127,8 @@ class EventsSettings(Table, frozen=True, kw_only=True):
     hidden: ClassVar[frozenset[str]] = frozenset({"feed_keys", "redis_url"})
 
     retention_days: Annotated[float, Meta(gt=0)] = 30.0
-    contracts: Path = Path("schema/events")
+    contracts: Path | None = None
+    """A folder of JSON schemas as schema/events is, one for each type of event that is taken; absent: none is."""
     redis_url: Annotated[str, Meta(pattern=r"^rediss?://")] | None = None
     """The Redis that several gateways share their log in; without it one gateway keeps a SQLite file."""
     egress_hosts: tuple[str, ...] = ()
@@ -304,7 +308,8 @@ class SubgraphSettings(Table, frozen=True, kw_only=True):
     """Its address, or those of its replicas with commas between."""
     in_process: str | None = None
     """Name of a graph the gateway carries itself, instead of a `url`; `concord` is the only one."""
-    schema_path: Path = field(name="schema")
+    schema_path: Path | None = field(name="schema", default=None)
+    """A file with its SDL; absent: `concord compose` asks the running subgraph for it, by `{ _service { sdl } }`."""
     system: str | None = None
     """The logical system of record named in errors; that of the ownership table, or the subgraph's name, if absent."""
     owner: str | None = None

@@ -168,14 +168,14 @@ class SubgraphClients:
 
             own = GatewayGraph(make_context=self._graph_context)
             return own if self._caching is None else self._caching.around(own, name, is_in_process=True)
-        settings = configured or SubgraphSettings(url=url, schema_path=self._settings.supergraph.path)
+        settings = configured or SubgraphSettings(url=url)
         # Outermost last: each policy is a client around the one before.
         replicas = [
             remote_subgraph(
                 each,
                 max_connections=settings.max_connections,
                 identify=CallerSigner(self._internal_secret, name) if settings.tell_caller else None,
-                trust=_trust(name, settings),
+                trust=trust_of(name, settings),
             )
             for each in settings.urls or (url,)
         ]
@@ -246,7 +246,8 @@ class SubgraphClients:
         )
 
 
-def _trust(name: str, settings: SubgraphSettings) -> ssl.SSLContext | None:
+def trust_of(name: str, settings: SubgraphSettings) -> ssl.SSLContext | None:
+    """Return what connections to a subgraph are made with, where its table names certificates. Raises SettingsRefused."""
     files = TlsFiles(authority=settings.tls_authority, certificate=settings.tls_certificate, key=settings.tls_key)
     if files == TlsFiles():
         return None

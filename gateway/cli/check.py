@@ -12,7 +12,7 @@ from graphql import GraphQLError
 from rich.console import Console
 from rich.markup import escape
 
-from gateway.cli.composed import compose_files
+from gateway.cli.composed import compose_configured
 from gateway.cli.options import CONFIG, ConfigOption, JsonOption
 from gateway.events.contract_changes import contract_changes
 from gateway.federation.composition import Change, ChangeLevel
@@ -67,8 +67,11 @@ def check(
 def _contract_changes(old: Path | None, config: Path) -> tuple[Change, ...]:
     if old is None:
         return ()
+    new = load_settings(config).events.contracts
+    if new is None:
+        raise SettingsRefused((f"{config} names no `events.contracts` to compare with {old}.",))
     try:
-        return contract_changes(old, load_settings(config).events.contracts)
+        return contract_changes(old, new)
     except (OSError, ValueError) as error:
         raise SettingsRefused((f"The event contracts can't be compared: {error}",)) from error
 
@@ -81,7 +84,7 @@ def _read(path: Path) -> str:
 
 
 def _composed(config: Path) -> str:
-    composed = compose_files(load_settings(config))
+    composed = compose_configured(load_settings(config))
     if composed.supergraph_sdl is None:
         raise SettingsRefused(("The configured subgraphs don't compose; run `concord compose` to see why.",))
     return composed.supergraph_sdl

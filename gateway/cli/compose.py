@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from gateway.cli.composed import Composed, compose_files
+from gateway.cli.composed import Composed, compose_configured
 from gateway.cli.options import CONFIG, ConfigOption, JsonOption
 from gateway.federation.composition import CompositionError, CompositionHint
 from gateway.graph.print_schema import print_schema as print_concord_schema
@@ -33,7 +33,8 @@ def compose(
 ) -> None:
     """Compose the configured subgraphs into the supergraph and the API schema that clients see.
 
-    Exits with 1 when they don't compose, listing every error with its place and a likely mend.
+    A subgraph is what the file of its `schema` says, or, without that key, what it tells when it is running. Exits with 1
+    when they don't compose, listing every error with its place and a likely mend.
 
     Example: `concord compose --hints`
     """
@@ -42,7 +43,7 @@ def compose(
     if print_subgraphs:
         for path, sdl in _printed_subgraphs(settings):
             _write(path, sdl, check=check, console=console)
-    composed = compose_files(settings)
+    composed = compose_configured(settings)
     if as_json:
         sys.stdout.write(json.dumps(composed.composition.to_json(), indent=2) + "\n")
     else:
@@ -55,6 +56,8 @@ def compose(
 
 def _printed_subgraphs(settings: Settings) -> Iterator[tuple[Path, str]]:
     for name, subgraph in settings.subgraphs.items():
+        if subgraph.schema_path is None:
+            continue
         if subgraph.in_process is not None:
             yield subgraph.schema_path, print_concord_schema()
         elif process := settings.processes.get(name):
@@ -66,15 +69,25 @@ def _printed_subgraphs(settings: Settings) -> Iterator[tuple[Path, str]]:
 
 
 def _write(path: Path, text: str, *, check: bool, console: Console) -> None:
-    before = path.read_text(encoding="utf-8") if path.exists() else None
+    try:
+        before = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        before = None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsRefused((f"{path} can't be read: {error}",)) from error
     if before == text:
         return
     if check:
-        console.print(f"[red]✗[/red] {path} is not what the code prints; run `concord compose`.", highlight=False)
+        console.print(
+            f"[red]✗[/red] {escape(str(path))} is not what the code prints; run `concord compose`.", highlight=False
+        )
         raise typer.Exit(1)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    console.print(f"[green]✓[/green] wrote {path}", highlight=False)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise SettingsRefused((f"{path} can't be written: {error.strerror}.",)) from error
+    console.print(f"[green]✓[/green] wrote {escape(str(path))}", highlight=False)
 
 
 def _report(composed: Composed, console: Console, *, hints: bool) -> None:
@@ -89,7 +102,9 @@ def _report(composed: Composed, console: Console, *, hints: bool) -> None:
         console.print(f"\n[red]{counted}[/red]: the subgraphs don't compose.", highlight=False)
     else:
         extra = f", {len(composition.hints)} hints" if composition.hints else ""
-        console.print(f"[green]✓[/green] {len(composed.paths)} subgraphs compose{extra}.", highlight=False)
+        count = len(composed.places)
+        counted = f"{count} subgraph{'s compose' if count != 1 else ' composes'}"
+        console.print(f"[green]✓[/green] {counted}{extra}.", highlight=False)
 
 
 def _report_problem(problem: CompositionError | CompositionHint, composed: Composed, console: Console) -> None:
@@ -103,7 +118,7 @@ def _report_problem(problem: CompositionError | CompositionHint, composed: Compo
     console.print(f"{mark} [bold]{problem.code}[/bold] {escape(problem.coordinate or '')}", highlight=False)
     console.print(f"    {escape(problem.message)}", highlight=False, soft_wrap=True)
     for at in problem.locations:
-        path = composed.paths.get(at.subgraph, at.subgraph)
-        console.print(f"    [dim]{escape(f'{path}:{at.line}:{at.column}')}[/dim]", highlight=False)
+        place = composed.places.get(at.subgraph, at.subgraph)
+        console.print(f"    [dim]{escape(f'{place}:{at.line}:{at.column}')}[/dim]", highlight=False)
     if mend:
         console.print(f"    [green]→[/green] {escape(mend)}", highlight=False, soft_wrap=True)

@@ -8,6 +8,7 @@ from importlib import import_module
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from gateway.settings import SettingsRefused
 
@@ -51,7 +52,7 @@ def main() -> None:
     except SettingsRefused as refused:
         console = Console(stderr=True)
         for problem in refused.problems:
-            console.print(f"[red]✗[/red] {problem}", highlight=False)
+            console.print(f"[red]✗[/red] {escape(problem)}", highlight=False, soft_wrap=True)
         sys.exit(2)
 
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from graphql import GraphQLError
 from rich.console import Console
+from rich.markup import escape
 
 from gateway.cli.options import CONFIG, ConfigOption, JsonOption
 from gateway.errors import GatewayError, RequestRefused
@@ -56,7 +57,9 @@ def plan(
         console = Console(stderr=True)
         for each in refused.errors if isinstance(refused, RequestRefused) else (refused,):
             at = "".join(f" {file}:{line}:{column}" for line, column in each.locations)
-            console.print(f"[red]✗[/red] [bold]{each.code}[/bold]{at}\n    {each.message}", highlight=False)
+            console.print(
+                f"[red]✗[/red] [bold]{each.code}[/bold]{escape(at)}\n    {escape(each.message)}", highlight=False
+            )
         raise typer.Exit(1) from None
     if svg is not None:
         try:

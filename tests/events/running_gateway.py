@@ -119,7 +119,11 @@ async def running_door(tmp_path: Path, schemas: Path, serve: Any, **settings: An
         configured = Settings(
             access=settings.pop("access", AccessSettings(policy=AccessPolicy.DEVELOPMENT)),
             state=StateSettings(directory=tmp_path),
-            supergraph=SupergraphSettings(path=supergraph, reload_interval_s=settings.pop("reload_interval_s", 1.0)),
+            supergraph=SupergraphSettings(
+                path=supergraph,
+                ownership=ROOT / "schema/ownership.toml",
+                reload_interval_s=settings.pop("reload_interval_s", 1.0),
+            ),
             events=EventsSettings(contracts=schemas, **events),
             subgraphs={
                 "identity": SubgraphSettings(

@@ -11,16 +11,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-from served_process import free_port, serve_module
+from served_process import free_port, serve_module, serve_program
 
 ROOT = Path(__file__).parents[2]
+OWN_SUBGRAPHS = Path(__file__).with_name("own_subgraphs.py")
 CUSTOMERS = 200
 STARTS_WITHIN_S = 120
 
@@ -202,6 +203,20 @@ def contracts(agreeing: Product) -> list[dict[str, Any]]:
     """Active contracts of customers on no hold, each to be used by one test."""
     found = [edge["node"] for edge in agreeing.data(_ACTIVE)["contracts"]["edges"]]
     return [each for each in found if each["customer"]["creditHold"] is False and each["customer"]["legalName"]]
+
+
+@pytest.fixture(scope="session")
+def own_subgraphs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The addresses of two subgraphs that have nothing to do with the product."""
+    with ExitStack() as stack:
+        found = {}
+        for name in ("accounts", "reviews"):
+            port, folder = free_port(), tmp_path_factory.mktemp(name)
+            command = [sys.executable, str(OWN_SUBGRAPHS), name, str(port)]
+            served = serve_program(command, folder, f"http://127.0.0.1:{port}", "/graphql", {})
+            stack.callback(served.stop)
+            found[name] = f"{served.url}/graphql"
+        yield found
 
 
 def wait_until_up(running: Product, log: Path) -> None:

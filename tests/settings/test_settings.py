@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.access.csrf import CsrfPolicy
-from gateway.settings import SettingsRefused, load_settings
+from gateway.settings import SettingsRefused, load_ownership, load_settings
 
 SUBGRAPH = '[subgraphs.crm]\nurl = "http://127.0.0.1:1/graphql"\nschema = "crm.graphql"\n'
 
@@ -55,7 +55,7 @@ def test_the_environment_overrides_the_file_and_reaches_names_with_dashes(tmp_pa
         ("[events]\nredis_url = 'http://x'", {}, ["`events.redis_url`: Expected `str` matching regex '^rediss?://'."]),
         ("[events.feed_keys]\ndaily = 'short'", {}, ["`events.feed_keys.daily`: Expected `str` of length >= 16."]),
         ("[contracts.Of-All]\n", {}, ["`contracts.Of-All`: Expected `str` matching regex "]),
-        ("[subgraphs.crm]\nurl = 'http://x'", {}, ["`subgraphs.crm.schema`: is missing."]),
+        ("[webhooks.desk]\nurl = 'http://x'", {}, ["`webhooks.desk.secret`: is missing."]),
         (
             "[reconciliation.tolerances]\npayed = {}\npaid = { amount = -1 }",
             {},
@@ -93,6 +93,22 @@ def test_a_wrong_configuration_is_refused_with_every_problem_and_the_nearest_nam
     assert len(refused.value.problems) == len(problems)
     for found, expected in zip(refused.value.problems, problems, strict=True):
         assert expected in found
+
+
+def test_what_a_configuration_leaves_out_is_nothing_of_the_product_s_own(tmp_path):
+    settings = load_settings(written(tmp_path, SUBGRAPH), {})
+    assert (settings.supergraph.path, settings.supergraph.api_path) == (
+        Path("supergraph.graphql"),
+        Path("api.graphql"),
+    )
+    assert (settings.supergraph.ownership, settings.events.contracts) == (None, None)
+    assert load_ownership(settings) is None
+
+
+def test_an_ownership_table_that_is_named_must_be_there(tmp_path):
+    settings = load_settings(written(tmp_path, '[supergraph]\nownership = "shema/ownership.toml"'), {})
+    with pytest.raises(SettingsRefused, match=r"`supergraph.ownership`: there is no file shema/ownership\.toml"):
+        load_ownership(settings)
 
 
 def test_a_missing_file_names_the_option_that_gives_another():
