@@ -5,10 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: bench-access test-overload help up install install-test test test-crashes test-access test-events-crashes test-systems nightly check format schema constraints console bench bench-composition bench-planning bench-product bench-scale bench-vendors profile clean
+# Every target that is listed is an action; files are made by the other rules.
+.PHONY: install install-test $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: install ## install and start the whole product on this machine (Ctrl-C stops it)
 	@$(BIN)/concord up $(ARGS)
@@ -17,7 +18,8 @@ install: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml .ci/constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Concord needs Python 3.11 or newer; set PYTHON=…")'
-	@test -x $(BIN)/python || { echo "Making $(VENV)…"; $(PYTHON) -m venv $(VENV); }
+	@test -x $(BIN)/pip || { echo "Making $(VENV)…"; $(PYTHON) -m venv --clear $(VENV) || { \
+	  echo "$(VENV) can't be made. On Debian and Ubuntu, what it needs is a package of its own: apt-get install python3-venv"; exit 1; }; }
 	@echo "Installing Concord and its libraries…"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt --editable .
 	@touch $@
@@ -39,7 +41,6 @@ test-systems: install-test ## every adaptor against every third-party system, an
 	@CONCORD_CRM_VENDOR=salesforce CONCORD_CRM_SANDBOX_VENDOR=salesforce \
 		$(BIN)/pytest tests/journeys/test_consumers.py tests/journeys/test_writes.py $(ARGS)
 
-.PHONY: faults-of-systems
 SYSTEMS := checked_crm:hubspot_sandbox checked_crm:backlot_server checked_crm:salesforce_sandbox checked_crm:simple_mockforce \
   checked_billing:sandbox checked_billing:local_stripe checked_billing:stateful_mock checked_erp:sandbox checked_erp:tryton_8
 faults-of-systems: install-test ## put latency, limits, dropped, cut and wrong answers before each system, and print what held
@@ -49,7 +50,6 @@ faults-of-systems: install-test ## put latency, limits, dropped, cut and wrong a
 nightly: install-test differential ## thousands of random graphs, different ones each time: EXAMPLES=5000
 	@CONCORD_PROPERTY_EXAMPLES=$${EXAMPLES:-5000} $(BIN)/pytest tests/properties $(ARGS)
 
-.PHONY: differential
 differential: install-test ## compose subgraphs with mistakes beside Apollo's composition (needs npm): SEED=0 COUNT=1000
 	@$(BIN)/python tests/composition/differential.py --seed $${SEED:-$$(date +%j000)} --count $${COUNT:-1000}
 
@@ -58,7 +58,6 @@ test-access: install-test ## every probe of who may see what, and all hostile in
 	  && .concord/outside/bin/python -m pip install --quiet --disable-pip-version-check schemathesis clairvoyance; }
 	@$(BIN)/python tests/access/proofs.py .concord/outside/bin
 
-.PHONY: fuzz
 fuzz: install-test ## bent input for every parser of outside bytes, thousands each, and a fuzzer led by coverage: EXAMPLES=2000 SECONDS_EACH=60
 	@CONCORD_FUZZ_EXAMPLES=$${EXAMPLES:-2000} $(BIN)/pytest -n 2 tests/fuzz -p no:logging $(ARGS)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris
@@ -99,16 +98,13 @@ bench-access: install ## measure what credentials, authorization and limits add 
 test-overload: install ## put five times its load on a gateway, stop it and reload it meanwhile, and print what it kept
 	@$(BIN)/python -m bench.overload
 
-.PHONY: audit
 audit: ## ask the registries for known weaknesses of what we depend on (AUDIT_STRICT=1: fail where they can't be asked)
 	@PYTHON=$(PYTHON) bash .ci/audit.sh
 
-.PHONY: test-faults
 test-faults: install-test ## let systems, disks, Redis, Postgres and the clock fail, and print what callers noticed: ARGS=50000 answers
 	@$(BIN)/python -m bench.faults $(ARGS)
 	@$(BIN)/python -W ignore -m bench.store_faults
 
-.PHONY: bench-cache
 bench-cache: install ## measure requests whose entities are not kept, are read to be kept, or are kept
 	@$(BIN)/python -m bench.cache $(ARGS)
 
@@ -118,11 +114,9 @@ bench-composition: install ## time composition against the size of the graph, up
 bench-planning: install ## time the planner on operations and graphs made to be hard, and fit how it grows
 	@$(BIN)/python -m bench.planning $(ARGS)
 
-.PHONY: bench-events
 bench-events: install ## measure 10,000 subscriptions, deliveries and a storm of reconnects, beside Hive Gateway in the same run
 	@$(BIN)/python -m bench.events $(ARGS)
 
-.PHONY: bench-latency
 bench-latency: install ## what the gateway adds to the slowest chain of subgraphs, for a view of three fetches
 	@$(BIN)/python -m bench.latency $(ARGS)
 
@@ -132,14 +126,12 @@ bench-product: install ## what the consumers' operations cost on the whole produ
 bench-scale: install ## how a request's cost grows with answers, entities, fields, subgraphs, connections, plans
 	@$(BIN)/python -m bench.scale $(ARGS)
 
-.PHONY: bench-writes
 bench-writes: install-test ## what an idempotency key adds to a write, and workflows a second, on each store
 	@$(BIN)/python -m bench.writes $(ARGS)
 
 bench-vendors: install ## count what the consumers' operations over a thousand customers cost each system of record
 	@$(BIN)/python -m bench.vendors $(ARGS)
 
-.PHONY: bench-systems
 bench-systems: install-test ## the same of systems that nobody here wrote: backlot, simple-mockforce, localstripe, Tryton: ARGS=1000
 	@PYTHONPATH=tests/systems:tests/crm:tests/billing:tests/erp:tests/kit:. $(BIN)/python tests/systems/costs.py $(ARGS)
 
