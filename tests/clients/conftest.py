@@ -1,4 +1,4 @@
-"""Real clients against a real server: npm's are installed once into a cache outside the tracked tree."""
+"""Real clients against a real server: npm's are those that `third_party.py` has installed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from third_party import CLIENTS, required
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = Path(__file__).parent / "node"
-INSTALLED = ROOT / ".concord" / "npm" / "clients"
 LIBRARY = ROOT / "tests" / "transport" / "library" / "serve.py"
 
 Run = Callable[..., Any]
@@ -32,35 +32,19 @@ def library() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def node() -> Run:
+def node(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Run one of the scripts in `node/` with arguments and return the JSON it prints."""
-    install(SCRIPTS, INSTALLED)
+    # Node looks for packages beside the script; each test process has copies of its own.
+    folder = tmp_path_factory.mktemp("node")
+    (folder / "node_modules").symlink_to(required(CLIENTS) / "node_modules")
     for script in SCRIPTS.glob("*.mjs"):
-        shutil.copy(script, INSTALLED)
+        shutil.copy(script, folder)
 
     def run(script: str, *arguments: str) -> Any:
         done = subprocess.run(
-            ["node", script, *arguments], cwd=INSTALLED, capture_output=True, text=True, timeout=300, check=False
+            ["node", script, *arguments], cwd=folder, capture_output=True, text=True, timeout=300, check=False
         )
         assert done.returncode == 0, done.stderr[-4000:]
         return json.loads(done.stdout)
 
     return run
-
-
-def install(wanted: Path, folder: Path) -> None:
-    """Install the packages that the lock file in `wanted` names exactly, unless they are there already."""
-    lock = (wanted / "package-lock.json").read_text()
-    marker = folder / "installed.json"
-    if marker.exists() and marker.read_text() == lock:
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(wanted / name, folder)
-    subprocess.run(
-        ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"],
-        cwd=folder,
-        check=True,
-        timeout=300,
-    )
-    marker.write_text(lock)

@@ -3,7 +3,7 @@
     python tests/composition/differential.py [--seed N] [--count N] [--show SEED] [--all]
 
 Each seed takes one of the 585 composition cases or a random graph and makes a few mistakes in it (`mistakes.py`).
-`@apollo/composition` comes from npm into `.concord/npm/composition` and runs in a process of its own. What differs for a
+`@apollo/composition` comes from npm (`make differential` installs it) and runs in a process of its own. What differs for a
 known reason is explained in `differences.md`, by the name that `explained` gives it; anything else fails.
 """
 
@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -24,17 +23,16 @@ from random import Random
 from typing import Any
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
-sys.path[:0] = [str(HERE), str(HERE.parent / "properties"), str(HERE.parent / "conformance")]
+sys.path[:0] = [str(HERE), *(str(HERE.parent / each) for each in ("properties", "conformance", "systems"))]
 
 from conformance import differences, load_cases  # noqa: E402
 from draw_graph import GraphDraw, SeededDice  # noqa: E402
 from mistakes import Mistakes, Sources  # noqa: E402
+from third_party import COMPOSITION, required  # noqa: E402
 
 from gateway.federation.composition import Composition, SubgraphSource, compose  # noqa: E402
 
 SCRIPTS = HERE / "apollo"
-INSTALLED = ROOT / ".concord" / "npm" / "composition"
 _DOCUMENT = {
     "INVALID_GRAPHQL", "INVALID_LINK_DIRECTIVE_USAGE", "INVALID_LINK_IDENTIFIER", "UNKNOWN_FEDERATION_LINK_VERSION",
     "UNKNOWN_LINK_VERSION", "DIRECTIVE_DEFINITION_INVALID", "TYPE_DEFINITION_INVALID",
@@ -115,9 +113,8 @@ def trial(seed: int) -> Trial:
 
 
 def compare(trials: Iterable[Trial]) -> Iterator[Verdict]:
-    """Compose each trial twice. Needs node and npm."""
-    install()
-    command = ["node", str(SCRIPTS / "compose.mjs"), str(INSTALLED)]
+    """Compose each trial twice. Needs node, and Apollo's composition installed."""
+    command = ["node", str(SCRIPTS / "compose.mjs"), str(required(COMPOSITION))]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
     ) as process:
@@ -170,19 +167,6 @@ def explained(verdict: Verdict) -> str | None:
         if holds:
             return reason
     return None
-
-
-def install() -> None:
-    """Install Apollo's composition where it isn't yet."""
-    wanted = (SCRIPTS / "package.json").read_text(encoding="utf-8")
-    marker = INSTALLED / "installed.json"
-    if marker.exists() and marker.read_text(encoding="utf-8") == wanted:
-        return
-    INSTALLED.mkdir(parents=True, exist_ok=True)
-    shutil.copy(SCRIPTS / "package.json", INSTALLED)
-    npm = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
-    subprocess.run(npm, cwd=INSTALLED, check=True, timeout=300, stdout=subprocess.DEVNULL)
-    marker.write_text(wanted, encoding="utf-8")
 
 
 def show(verdict: Verdict) -> None:

@@ -2,7 +2,7 @@
 
     python tests/conformance/plans.py [--suite NAME | --random COUNT [--seed N]] [--worse] [--json]
 
-`@apollo/query-planner` and `@graphql-hive/router-query-planner` come from npm into `.concord/npm/planners` and run in a
+`@apollo/query-planner` and `@graphql-hive/router-query-planner` come from npm (`make install-test` installs them) and run in a
 process of their own. A figure is the worst over all values of the plan's Boolean variables: how many requests, and how
 many of them one after another.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,8 +28,11 @@ from gateway.federation.supergraph import parse_supergraph
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+sys.path.append(str(HERE.parent / "systems"))
+
+from third_party import PLANNERS, required  # noqa: E402 - a script finds it by that path
+
 SCRIPTS = HERE / "planners"
-INSTALLED = ROOT / ".concord" / "npm" / "planners"
 
 Json = dict[str, Any]
 _MOST_VARIABLES = 6
@@ -148,7 +150,7 @@ def asked_at_random(seed: int, count: int) -> list[Asked]:
 
 
 def compare(cases: Sequence[Asked], *, only_apollo: bool = False) -> list[Compared]:
-    """Plan everything thrice. Needs node and npm."""
+    """Plan everything thrice. Needs node, and the other planners installed."""
     others = plan_elsewhere(cases, only_apollo=only_apollo)
     compared: list[Compared] = []
     for case, theirs in zip(cases, others, strict=True):
@@ -176,9 +178,9 @@ def plan_here(case: Asked) -> list[Json | None]:
 
 def plan_elsewhere(cases: Sequence[Asked], *, only_apollo: bool = False) -> list[list[dict[str, Json | None]]]:
     """Plan operations with the planners from npm, in one process for all."""
-    install()
+    home = required(PLANNERS)
     done = subprocess.run(
-        ["node", str(SCRIPTS / "plan.mjs"), str(INSTALLED), *(["apollo"] if only_apollo else [])],
+        ["node", str(SCRIPTS / "plan.mjs"), str(home), *(["apollo"] if only_apollo else [])],
         input=json.dumps([asdict(case) for case in cases]),
         capture_output=True,
         text=True,
@@ -189,19 +191,6 @@ def plan_elsewhere(cases: Sequence[Asked], *, only_apollo: bool = False) -> list
         raise RuntimeError(done.stderr[-4000:])
     found: list[list[dict[str, Json | None]]] = json.loads(done.stdout)
     return found
-
-
-def install() -> None:
-    """Install the other planners where they aren't yet."""
-    wanted = (SCRIPTS / "package.json").read_text(encoding="utf-8")
-    marker = INSTALLED / "installed.json"
-    if marker.exists() and marker.read_text(encoding="utf-8") == wanted:
-        return
-    INSTALLED.mkdir(parents=True, exist_ok=True)
-    shutil.copy(SCRIPTS / "package.json", INSTALLED)
-    npm = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
-    subprocess.run(npm, cwd=INSTALLED, check=True, timeout=300, stdout=subprocess.DEVNULL)
-    marker.write_text(wanted, encoding="utf-8")
 
 
 def _simplified(node: Any) -> Json | None:

@@ -16,6 +16,7 @@ from adaptor_conformance import check_reads
 from crm_world import TOKEN, sandbox_settings
 from golden_mapping import check_golden
 from served_process import ServedProcess, serve_module
+from third_party import BACKLOT, required
 
 from subgraphs.crm.port import DealQuery, name_words
 from subgraphs.crm.records import CompanyLinks
@@ -325,7 +326,7 @@ print(client.crm.deals.basic_api.get_by_id(made.id, associations=["companies"]).
 def test_hubspots_own_client_works_against_the_sandbox(tmp_path: Path, company: Company) -> None:
     sandbox = serve_module("subgraphs.crm.sandbox", tmp_path, sandbox_settings(tmp_path))
     try:
-        python = backlot.installed() / "python"
+        python = required(BACKLOT) / "bin" / "python"
         script = tmp_path / "official.py"
         script.write_text(OFFICIAL)
         run = subprocess.run(

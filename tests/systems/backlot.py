@@ -1,41 +1,26 @@
 """backlot (PyPI, Apache-2.0): a HubSpot CRM v3 that nobody here wrote, read only, filled with our generator's facts.
 
-Installed once into `.concord/systems/backlot`, which git ignores.
+`third_party.py` installs it.
 """
 
 from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import orjson
-from install_lock import SYSTEMS, install_lock
 from served_process import ServedProcess, free_port, serve_program
+from third_party import BACKLOT, required
 
 TOKEN = "admin-service-token"
-_REQUIREMENTS = ("backlot==0.1.0", "hubspot-api-client==12.0.0")
 # This file has the name of its package: no path of ours may come before its own.
 _QUIET = {"BACKLOT_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1", "PYTHONPATH": ""}
 
 
-def installed() -> Path:
-    """Return the `bin` folder of backlot's own virtual environment, made if it is not there."""
-    home = SYSTEMS / "backlot"
-    marker = home / "installed.txt"
-    wanted = "\n".join(_REQUIREMENTS)
-    with install_lock():
-        if not marker.exists() or marker.read_text() != wanted:
-            subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
-            subprocess.run([str(home / "bin" / "pip"), "-q", "install", *_REQUIREMENTS], check=True, timeout=600)
-            marker.write_text(wanted)
-    return home / "bin"
-
-
 def serve_backlot(folder: Path, corpus: list[dict[str, object]]) -> ServedProcess:
     """Serve a corpus of HubSpot records; the API is below `/hubspot`."""
-    programs = installed()
+    programs = required(BACKLOT) / "bin"
     folder.mkdir(parents=True, exist_ok=True)
     source = folder / "corpus.jsonl"
     source.write_bytes(b"\n".join(map(orjson.dumps, corpus)))

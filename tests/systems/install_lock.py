@@ -1,14 +1,14 @@
-"""One lock for all installing: of several test processes one installs a third-party system, and the others wait for it."""
+"""One lock for all installing: of several processes one installs third-party software, and the others wait for it."""
 
 from __future__ import annotations
 
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from served_process import ROOT
-
-SYSTEMS = ROOT / ".concord" / "systems"
+INSTALLED = Path(__file__).parents[2] / ".concord"
+SYSTEMS = INSTALLED / "systems"
 """Where third-party systems are installed, once for all tests; git ignores it."""
 
 

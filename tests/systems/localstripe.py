@@ -1,4 +1,4 @@
-"""PyPI's `localstripe`: a stateful Stripe API that others wrote, installed once into a cached environment and run on loopback.
+"""PyPI's `localstripe`: a stateful Stripe API that others wrote, run on loopback.
 
     async with localstripe(webhook_url, webhook_secret) as url: ...
 
@@ -8,23 +8,17 @@ It is GPL-3 and therefore only ever a separate process, used in tests. What it l
 from __future__ import annotations
 
 import asyncio
-import socket
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import httpx2
-from install_lock import SYSTEMS, install_lock
+import third_party
+from served_process import free_port
 
 from subgraphs.billing.vendors.stripe_dialect import StripeDialect
 
-VERSION = "1.15.10"
-ENVIRONMENT = SYSTEMS / f"localstripe-{VERSION}"
-
 LOCALSTRIPE = StripeDialect(
-    name=f"localstripe {VERSION}",
+    name=third_party.LOCALSTRIPE.requirements[0].replace("==", " "),
     has_prices=False,
     has_schedules=False,
     has_entitlements=False,
@@ -50,32 +44,14 @@ runpy.run_module("localstripe", run_name="__main__", alter_sys=True)
 """
 
 
-def _install() -> Path:
-    """Return the Python of the environment, made on first use."""
-    python = ENVIRONMENT / "bin" / "python"
-    with install_lock():
-        if not (ENVIRONMENT / "ready").exists():
-            subprocess.run([sys.executable, "-m", "venv", "--clear", ENVIRONMENT], check=True)
-            pip = [python, "-m", "pip", "install", "--quiet", f"localstripe=={VERSION}"]
-            subprocess.run(pip, check=True, timeout=300)
-            (ENVIRONMENT / "ready").touch()
-    return python
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @asynccontextmanager
 async def localstripe(webhook_url: str | None = None, webhook_secret: str = "whsec_local") -> AsyncIterator[str]:
     """Run it on a free port with no data; yields its address."""
     # Isolated (-I): on our path, this very file would be taken for the package of the same name.
-    python, port = await asyncio.to_thread(_install), _free_port()
+    home, port = third_party.required(third_party.LOCALSTRIPE), free_port()
     process = await asyncio.create_subprocess_exec(
-        python, "-I", "-c", _ON_LOOPBACK, "--port", str(port), "--from-scratch",
-        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL, cwd=ENVIRONMENT,
+        home / "bin" / "python", "-I", "-c", _ON_LOOPBACK, "--port", str(port), "--from-scratch",
+        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL, cwd=home,
     )  # fmt: skip
     url = f"http://127.0.0.1:{port}"
     try:

@@ -1,19 +1,20 @@
-"""npm's stripe-stateful-mock (MIT): a Stripe that honours Idempotency-Key, which nobody here wrote. Into `.concord/npm`."""
+"""npm's stripe-stateful-mock (MIT): a Stripe that honours Idempotency-Key, which nobody here wrote."""
 
 from __future__ import annotations
 
-import subprocess
+import json
 from pathlib import Path
 
-from install_lock import install_lock
-from served_process import ROOT, ServedProcess, free_port, serve_program
+import third_party
+from served_process import ServedProcess, free_port, serve_program
+from third_party import required
 
 from subgraphs.billing.vendors.stripe_dialect import StripeDialect
 
-VERSION = "0.0.16"
+_MANIFEST = json.loads((third_party.STATEFUL_MOCK.source / "package.json").read_text())
 
 STATEFUL_MOCK = StripeDialect(
-    name=f"stripe-stateful-mock {VERSION}",
+    name=f"stripe-stateful-mock {_MANIFEST['dependencies']['stripe-stateful-mock']}",
     has_schedules=False,
     has_entitlements=False,
     has_meters=False,
@@ -25,16 +26,7 @@ STATEFUL_MOCK = StripeDialect(
 
 def serve_stripe_stateful_mock(folder: Path) -> ServedProcess:
     """Serve it without data; any key that begins with `sk_` is taken."""
-    home = ROOT / ".concord" / "npm" / "stripe-stateful-mock"
-    with install_lock():
-        if not (home / "ready").exists():
-            home.mkdir(parents=True, exist_ok=True)
-            (home / "package.json").write_text('{"private": true}')
-            npm = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
-            subprocess.run(
-                [*npm, f"stripe-stateful-mock@{VERSION}"], cwd=home, check=True, timeout=300, stdout=subprocess.DEVNULL
-            )
-            (home / "ready").touch()
+    home = required(third_party.STATEFUL_MOCK)
     port = free_port()
     # By itself it listens on every interface.
     module = home / "node_modules" / "stripe-stateful-mock"

@@ -1,7 +1,7 @@
 """Tryton 8.2 (PyPI, GPL-3): a real ERP that nobody here wrote, run as a process of its own, its books seeded with our facts.
 
-Installed and seeded once into `.concord/systems/tryton-8.2`, which git ignores: about two minutes. After that a session
-starts from a copy of the seeded database, in seconds.
+`third_party.py` installs it. Its books are seeded once into `.concord/systems/tryton-8.2`, which git ignores: a minute. After
+that a session starts from a copy of them, in seconds.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import os
 import shutil
 import sqlite3
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,19 +19,12 @@ from typing import Any
 import orjson
 from install_lock import SYSTEMS, install_lock
 from served_process import ServedProcess, free_port, serve_program
+from third_party import TRYTON, required
 
 from subgraphs.erp.sandbox.setup import CURRENCY, METHODS, RATES
 from subgraphs.erp.vendors.tryton_mapping import to_category
 from subgraphs.kit.company.model import Company, InvoiceStatus, PaymentStatus, Source
 
-_REQUIREMENTS = (
-    "trytond==8.2.*",
-    "proteus==8.2.*",
-    "trytond_account_invoice==8.2.*",
-    "trytond_account_invoice_defer==8.2.*",
-    "trytond_account_credit_limit==8.2.*",
-    "trytond_party_relationship==8.2.*",
-)
 _MODULES = ("account_invoice", "account_invoice_defer", "account_credit_limit", "party_relationship")
 _SEED = Path(__file__).with_name("tryton_seed.py")
 LOGIN = "admin"
@@ -125,27 +117,20 @@ def books_of(company: Company) -> dict[str, Any]:
     }
 
 
-def _built(company: Company, databases: Path) -> Path:
-    """Return the folder with the programs, made if they are not there; the database, seeded with the facts, is copied."""
+def _seeded(programs: Path, company: Company, databases: Path) -> Path:
+    """Return the folder with the application's key; the database, seeded with the facts, is copied."""
     home = SYSTEMS / "tryton-8.2"
     with install_lock():
         home.mkdir(exist_ok=True)
-        _made(home, company)
+        _make(home, programs, company)
         # While the lock is held: another test process may want other facts.
         shutil.copy(home / "erp.sqlite", databases / "erp.sqlite")
     return home
 
 
-def _made(home: Path, company: Company) -> None:
-    programs = home / "venv" / "bin"
-    wanted = "\n".join(_REQUIREMENTS)
-    marker = home / "installed.txt"
-    if not marker.exists() or marker.read_text() != wanted:
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(home / "venv")], check=True)
-        subprocess.run([str(programs / "pip"), "-q", "install", *_REQUIREMENTS], check=True, timeout=900)
-        marker.write_text(wanted)
+def _make(home: Path, programs: Path, company: Company) -> None:
     books = orjson.dumps(books_of(company))
-    stamp = hashlib.sha256(books + _SEED.read_bytes() + wanted.encode() + PASSWORD.encode()).hexdigest()
+    stamp = hashlib.sha256(books + _SEED.read_bytes() + TRYTON.wanted.encode() + PASSWORD.encode()).hexdigest()
     seeded = home / "seeded.txt"
     if not seeded.exists() or seeded.read_text() != stamp:
         work = home / "building"
@@ -194,10 +179,11 @@ def serve_tryton(folder: Path, company: Company) -> TrytonServer:
     """Serve a copy of the seeded database."""
     databases = folder / "db"
     databases.mkdir(parents=True)
-    home = _built(company, databases)
+    programs = required(TRYTON) / "bin"
+    home = _seeded(programs, company, databases)
     port = free_port()
     configuration = _configuration(folder, databases, port)
-    command = [str(home / "venv" / "bin" / "trytond"), "-c", str(configuration), "-d", "erp"]
+    command = [str(programs / "trytond"), "-c", str(configuration), "-d", "erp"]
     url = f"http://127.0.0.1:{port}"
     process = serve_program(command, folder, url, "/erp/rest/model/party.party", {})
     return TrytonServer(process, f"{url}/erp", (home / "application.key").read_text())
