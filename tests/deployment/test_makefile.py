@@ -1,8 +1,10 @@
-"""The Makefile's own logic: what a newcomer's first command does where Python is not whole."""
+"""The Makefile's own logic, and continuous integration's: what a newcomer's first command does where Python is not whole."""
 
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -50,3 +52,21 @@ def test_each_target_that_is_listed_is_an_action_though_a_file_has_its_name() ->
     (phony,) = (line.split()[1:] for line in database.splitlines() if line.startswith(".PHONY:"))
     assert sorted(phony) == sorted({*listed, "install"})
     assert makefile.count(".PHONY") == 1
+
+
+def test_continuous_integration_shows_why_a_test_failed_that_passed_when_tried_again(tmp_path: Path) -> None:
+    (options,) = re.findall(r'^make test ARGS="(.*)"$', (ROOT / ".ci/run").read_text(), re.MULTILINE)
+    test = tmp_path / "test_shaky.py"
+    test.write_text("""
+from pathlib import Path
+def test_shaky():
+    tried = Path(__file__).with_suffix(".tried")
+    was_tried = tried.exists()
+    tried.touch()
+    assert was_tried, "the first time it says why"
+""")
+    command = [sys.executable, "-m", "pytest", "-n", "1", "-p", "no:cacheprovider", *shlex.split(options), str(test)]
+    told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert told.returncode == 0, told.stdout
+    assert "1 passed, 1 rerun" in told.stdout
+    assert "the first time it says why" in told.stdout
