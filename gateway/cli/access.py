@@ -14,7 +14,17 @@ from gateway.cli.local_issuer import local_issuer, mint
 from gateway.cli.options import CONFIG, ConfigOption
 from gateway.settings import SettingsRefused, load_settings
 
-access = typer.Typer(help="Make service keys, and tokens to try the graph with.", no_args_is_help=True)
+access = typer.Typer(no_args_is_help=True)
+
+
+@access.callback()
+def credentials() -> None:
+    """Make credentials: service keys for machines, and tokens to see a sandbox's graph as somebody else does.
+
+    Who may call, and what they then see, is the table `[access]` of the configuration and the directives of the schema.
+
+    Example: `concord access token ada --scope customers:read`
+    """
 
 
 @access.command()

@@ -8,12 +8,18 @@ from typing import Annotated
 
 import typer
 
-adaptor = typer.Typer(name="adaptor", help="Adaptors of systems of record.", no_args_is_help=True)
+adaptor = typer.Typer(name="adaptor", no_args_is_help=True)
 
 
 @adaptor.callback()
 def adaptors() -> None:
-    """Adaptors of systems of record."""
+    """Hold an adaptor, the code between a subgraph and its system of record, to the checks that ours pass.
+
+    For whoever connects a system of their own (subgraphs/examples shows one), or wants to know what breaks when a vendor is
+    slow, limits requests or fails.
+
+    Example: `concord adaptor check subgraphs.examples.helpdesk.check:tickets`
+    """
 
 
 @adaptor.command()

@@ -21,7 +21,18 @@ from gateway.federation.supergraph import Supergraph
 from gateway.reload import Graphs, read_graphs
 from gateway.settings import Settings, SettingsRefused, contracts_of, load_settings
 
-documents = typer.Typer(help="Check and publish the operations that clients may send.", no_args_is_help=True)
+documents = typer.Typer(no_args_is_help=True)
+
+
+@documents.callback()
+def trusted() -> None:
+    """Check and publish trusted documents: the operations that clients may send, where `[documents]` says so.
+
+    Clients then send an operation's hash or name, and nothing else is answered.
+
+    Example: `concord documents publish`
+    """
+
 
 FolderArgument = Annotated[
     Path | None, typer.Argument(help="A folder of *.graphql files; by default `plans.documents` of the configuration.")

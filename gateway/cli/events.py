@@ -16,9 +16,21 @@ from gateway.cli.options import CONFIG, ConfigOption, JsonOption
 from gateway.cli.webhooks import enable_webhook, replay_to, webhooks
 from gateway.events.dead_letter_desk import dead_letter_id, dead_letter_number
 
-app = typer.Typer(no_args_is_help=True, help="Watch lifecycle events; list, replay and discard dead letters.")
+app = typer.Typer(no_args_is_help=True)
 for command in (webhooks, enable_webhook, replay_to):
     app.command()(command)
+
+
+@app.callback()
+def events() -> None:
+    """Watch lifecycle events as they happen, and deal with those that did not arrive.
+
+    Events that broke their contract wait as dead letters, to be replayed or discarded; webhooks whose receivers failed are
+    switched on again and sent what they missed.
+
+    Example: `concord events tail`
+    """
+
 
 TypeOption = Annotated[
     str | None, typer.Option("--type", "-t", help="The event type, such as `concord.invoice.paid.v1`.")

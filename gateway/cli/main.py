@@ -26,7 +26,9 @@ def application(names: Iterable[str]) -> typer.Typer:
     """Return the command line with these sub-commands."""
     app = typer.Typer(
         name="concord",
-        help="One GraphQL graph over a company's systems of record.",
+        help="""One GraphQL graph over a company's systems of record, and the federation gateway behind it.
+
+        `concord up` runs the whole product on this machine; `concord compose` and `concord serve` a graph of your own.""",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         rich_markup_mode="markdown",

@@ -17,7 +17,7 @@ from rich.table import Column, Table
 from gateway.cli.graph_client import GraphClient, GraphRefused, TokenOption, UrlOption, refusals_told
 from gateway.cli.options import CONFIG, ConfigOption, JsonOption
 
-app = typer.Typer(help="Compare what copies say with what their owners say, and deal with what differs.")
+app = typer.Typer()
 
 DriftArgument = Annotated[str, typer.Argument(help="The drift's id, as the list and the graph show it.")]
 
@@ -52,7 +52,9 @@ def reconcile(
     token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare everything now, or one customer, contract or product. Exits with 1 where a system could not be asked.
+    """Compare what copies say with what their owners say, now: everything, or one customer, contract or product.
+
+    Exits with 1 where a system could not be asked. The sub-commands list, mend and accept what differs.
 
     Example: `concord reconcile --kind CONTRACT`
     """

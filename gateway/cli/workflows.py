@@ -16,7 +16,7 @@ from rich.table import Column, Table
 from gateway.cli.graph_client import GraphClient, GraphRefused, TokenOption, UrlOption, refusals_told
 from gateway.cli.options import CONFIG, ConfigOption, JsonOption
 
-app = typer.Typer(help="Look at writes over several systems, and decide about those that need attention.")
+app = typer.Typer()
 
 WorkflowArgument = Annotated[str, typer.Argument(help="The workflow's id, as the list and the graph show it.")]
 NoteOption = Annotated[str, typer.Option("--note", help="What was done, or why: kept with the workflow.")]
@@ -72,7 +72,9 @@ def workflows(
     token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List workflows, the newest first.
+    """List writes over several systems, the newest first; look into one, and decide about those that need attention.
+
+    Each is a workflow of steps that reaches its end after any crash, is undone in every system, or waits for somebody here.
 
     Example: `concord workflows --status NEEDS_ATTENTION`
     """

@@ -31,6 +31,7 @@ def concord(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
         "check",
         "plan",
         "simulate",
+        "events",
         "events tail",
         "events dead-letters",
         "events replay",
@@ -38,11 +39,22 @@ def concord(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
         "events webhooks",
         "events enable-webhook",
         "events replay-to",
+        "workflows",
+        "reconcile",
+        "access",
+        "access key",
+        "access token",
+        "documents",
+        "documents check",
+        "documents publish",
+        "adaptor",
+        "adaptor check",
     ],
 )
 def test_every_command_helps_with_an_example(command):
     shown = concord(*command.split(), "--help")
     assert shown.returncode == 0
+    assert "Example: " in shown.stdout
     assert f"concord {command}" in shown.stdout
 
 
