@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from pydantic_settings import BaseSettings
 from gateway.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
-COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+TEXT = (ROOT / "docker-compose.yml").read_text()
+COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, Any] = COMPOSE["services"]
 SECRET = re.compile(r"\$\{(\w+):\?\}")
 
@@ -23,6 +25,23 @@ SECRET = re.compile(r"\$\{(\w+):\?\}")
 def environment(service: str) -> dict[str, str]:
     """The service's variables, with a long value for each secret that the operator gives."""
     return {name: SECRET.sub("s" * 32, str(value)) for name, value in SERVICES[service].get("environment", {}).items()}
+
+
+def test_its_head_makes_every_secret_that_it_uses_and_starts_it(tmp_path):
+    head = [line.removeprefix("#").strip() for line in TEXT.partition("\nname:")[0].splitlines()]
+    start = next(number for number, line in enumerate(head) if line.startswith("[ -e .env ] ||"))
+    end = next(number for number, line in enumerate(head) if line.endswith("> .env)"))
+    secrets = tmp_path / ".env"
+    for _ in range(2):
+        subprocess.run(["bash", "-euc", "\n".join(head[start : end + 1])], cwd=tmp_path, check=True)
+        made = dict(line.split("=") for line in secrets.read_text().splitlines())
+        assert secrets.stat().st_mode & 0o077 == 0
+        secrets.write_text(secrets.read_text().replace("=", "=0"))  # they stay as they are
+    assert set(made) == set(SECRET.findall(TEXT))
+    assert all(re.fullmatch("0[0-9a-f]{32}", secret) for secret in made.values())
+    assert len(set(made.values())) == len(made)
+    assert head[end + 1].startswith("docker compose up")
+    assert ".env" in (ROOT / ".gitignore").read_text().splitlines()
 
 
 def test_the_topology_is_two_gateways_over_shared_stores():
