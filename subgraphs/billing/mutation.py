@@ -17,6 +17,7 @@ from subgraphs.billing.types.customer import Customer
 from subgraphs.billing.types.entitlement import Entitlement
 from subgraphs.billing.types.values import CancellationReason
 from subgraphs.kit.global_id import encode_global_id, local_id
+from subgraphs.kit.write_effects import after_write
 
 
 @strawberry.input(description="Use of a metered feature.")
@@ -176,13 +177,15 @@ class SetAutoRenewPayload:
 
 async def _contract(info: Info, number: str) -> Contract | None:
     info.context.contracts.clear(number)
-    record = await info.context.contracts.load(number)
+    with after_write():
+        record = await info.context.contracts.load(number)
     return None if record is None else Contract.of(record)
 
 
 async def _entitlement(info: Info, local: str) -> Entitlement | None:
     info.context.held.clear(local.partition(".")[0])
-    return await Entitlement.resolve_reference(info, id=encode_global_id("Entitlement", local))
+    with after_write():
+        return await Entitlement.resolve_reference(info, id=encode_global_id("Entitlement", local))
 
 
 @strawberry.type
@@ -197,10 +200,9 @@ class Mutation(AgreementMutation, AmendmentMutation, CustomerStepMutation, TermM
         local = await info.context.writes.record_usage(
             input.contract_id, input.feature, input.quantity, input.occurred_at, input.client_mutation_id
         )
-        contract = await info.context.contracts.load(local_id(input.contract_id, "Contract"))
         return RecordUsagePayload(
             entitlement=await _entitlement(info, local),
-            contract=None if contract is None else Contract.of(contract),
+            contract=await _contract(info, local_id(input.contract_id, "Contract")),
             client_mutation_id=input.client_mutation_id,
         )
 

@@ -130,8 +130,11 @@ class Ledger(Protocol):
         """Return the contract as the vendor has it at this moment."""
         ...
 
-    async def record_usage(self, report: UsageReport, *, key: str, is_repeat: bool) -> None:
-        """Count use; the same key counts once. `is_repeat`: an earlier try may have been counted."""
+    async def record_usage(self, report: UsageReport, *, key: str, is_repeat: bool) -> MeterReading:
+        """Count use and return the meter's reading with it; the same key counts once.
+
+        `is_repeat`: an earlier try may have been counted.
+        """
         ...
 
     async def grant(self, grant: Grant, *, key: str) -> None:

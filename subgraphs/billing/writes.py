@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -23,7 +24,6 @@ from subgraphs.kit.system_error import (
     NotFoundError,
     Outcome,
     StaleVersionError,
-    VendorError,
     VendorRejectedError,
 )
 
@@ -99,10 +99,10 @@ class ContractWrites:
 
         async def write() -> dict[str, str]:
             report = UsageReport(customer=contract.customer, meter=meter, quantity=quantity, at=at)
-            await self._carried_out(
+            reading = await self._carried_out(
                 self._ledger.record_usage(report, key=key, is_repeat=is_repeat), {"timestamp": "occurredAt"}
             )
-            held = await self._held(contract.customer)
+            held = replace(held_before, readings={**held_before.readings, meter: reading})
             await self._feed.tell_usage(catalog, contract.customer, meter, held_before.readings, held, identity=key)
             return {"entitlement": f"{contract.customer}.{feature}"}
 
@@ -320,7 +320,7 @@ class ContractWrites:
         return contract
 
     async def _held(self, customer: str) -> Held:
-        return (await self._books.held([customer]))[customer]
+        return whole(await self._books.held([customer]))[customer]
 
     async def _entitlements(self, customer: str, held: Held) -> Sequence[Entitlement]:
         catalog = await self._books.catalog()
@@ -338,11 +338,6 @@ class ContractWrites:
             if argument is None:
                 raise
             raise BadArgumentError(argument, error.message) from error
-        except VendorError as error:
-            if error.outcome is None and isinstance(error, VendorError):
-                # A failed reading before the write: nothing was sent that could have an effect.
-                error.outcome = Outcome.NOT_APPLIED
-            raise
 
 
 def _key(client_key: str | None) -> str:

@@ -27,6 +27,7 @@ from subgraphs.kit.system_error import (
     StaleVersionError,
     VendorConflictError,
 )
+from subgraphs.kit.write_effects import after_write
 
 _MAX_NAME = 200
 RecordT = TypeVar("RecordT", records.Company, records.Deal)
@@ -193,7 +194,8 @@ class Mutation(ClosingMutation, CompanyMutation, ContractStepMutation, ProductMu
 
         await _write(context, ("updateOpportunity", deal_id), change, input.version, _deal(context, deal_id), write)
         context.deals.clear(deal_id)
-        deal = await context.deals.load(deal_id)
+        with after_write():
+            deal = await context.deals.load(deal_id)
         return UpdateOpportunityPayload(
             opportunity=Opportunity.of(deal) if deal else None, client_mutation_id=input.client_mutation_id
         )
@@ -213,7 +215,8 @@ class Mutation(ClosingMutation, CompanyMutation, ContractStepMutation, ProductMu
 
         await _write(context, ("setRenewalStage", deal_id), change, input.version, _deal(context, deal_id), write)
         context.deals.clear(deal_id)
-        deal = await context.deals.load(deal_id)
+        with after_write():
+            deal = await context.deals.load(deal_id)
         # The search behind contract numbers may lag behind the write; the deal itself does not.
         context.deals_of_contracts.clear(input.contract_number)
         context.deals_of_contracts.prime(input.contract_number, (deal,) if deal else ())

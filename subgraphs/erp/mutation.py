@@ -36,6 +36,7 @@ from subgraphs.kit.system_error import (
     StaleVersionError,
     VendorConflictError,
 )
+from subgraphs.kit.write_effects import after_write
 
 _CENT = Decimal("0.01")
 _MAX_TEXT = 200
@@ -161,10 +162,12 @@ class Mutation(OrderMutation, PartyMutation, ProductMutation, CreditMutation):
             return await context.erp.find_payment(await _invoice(context, invoice_id, None), reference)
 
         payment_id = await _once(context, "recordPayment", arguments, input.client_mutation_id, write, look_up)
-        payment = (await context.erp.payments.read([payment_id])).get(payment_id)
+        with after_write():
+            payment = (await context.erp.payments.read([payment_id])).get(payment_id)
+            invoice = await _reread(context, invoice_id)
         return RecordPaymentPayload(
             payment=Payment.of(payment) if payment else None,
-            invoice=await _reread(context, invoice_id),
+            invoice=invoice,
             client_mutation_id=input.client_mutation_id,
         )
 
@@ -218,10 +221,12 @@ class Mutation(OrderMutation, PartyMutation, ProductMutation, CreditMutation):
             return await issue(invoice)
 
         memo_id = await _once(context, "issueCreditMemo", arguments, input.client_mutation_id, write, look_up)
-        memo = (await context.erp.invoices.read([memo_id])).get(memo_id)
+        with after_write():
+            memo = (await context.erp.invoices.read([memo_id])).get(memo_id)
+            credited = await _reread(context, invoice_id)
         return IssueCreditMemoPayload(
             credit_memo=CreditMemo.of(memo) if memo else None,
-            invoice=await _reread(context, invoice_id),
+            invoice=credited,
             client_mutation_id=input.client_mutation_id,
         )
 
@@ -248,9 +253,9 @@ class Mutation(OrderMutation, PartyMutation, ProductMutation, CreditMutation):
 
         arguments = {"invoiceId": input.invoice_id, "version": input.version}
         await _once(context, "voidInvoice", arguments, input.client_mutation_id, write, look_up)
-        return VoidInvoicePayload(
-            invoice=await _reread(context, invoice_id), client_mutation_id=input.client_mutation_id
-        )
+        with after_write():
+            voided = await _reread(context, invoice_id)
+        return VoidInvoicePayload(invoice=voided, client_mutation_id=input.client_mutation_id)
 
 
 Work = Callable[[], Awaitable[Any]]

@@ -14,7 +14,8 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
@@ -28,6 +29,7 @@ from subgraphs.kit.system_error import (
     IdempotencyKeyReusedError,
     Outcome,
 )
+from subgraphs.kit.write_effects import watching_effects
 
 _KEPT_S = 24 * 3600
 _CLOSED_KEPT_S = 30 * 24 * 3600
@@ -35,6 +37,9 @@ _LEASE_S = 60.0
 """A running write whose task died is in doubt after this."""
 _SETTLES_S = 2.0
 """A write that may still be on its way to the vendor is not looked up before this."""
+
+_REFUSALS = frozenset({"BAD_USER_INPUT", "CONFLICT", "FORBIDDEN", "NOT_FOUND", "SYSTEM_REJECTED"})
+"""What is said of the write itself and not of the moment: it is not done, whatever became of an earlier try."""
 
 Json = Any
 
@@ -66,21 +71,24 @@ class IdempotentWrites:
     ) -> Json:
         """Return the write's JSON answer. Without a key it is simply carried out.
 
-        `write` sends the write and no more: an error of it without an `outcome` counts as "nothing was done", so the
-        re-read of the changed object belongs after `run`.
+        An error of `write` says what became of the whole of it: nothing was done (NOT_APPLIED), which sets the key free,
+        only if no request before the failure had an effect; otherwise it is UNKNOWN, and the key in doubt.
         `look_up` finds the effect of an earlier try whose outcome is unknown: its answer, or None if there was none.
+        Without it `write` finds by itself what was done. Re-reading the changed object belongs after `run`, in `after_write`.
         Raises IdempotencyInProgressError, IdempotencyKeyReusedError, and whatever `write` raises.
         """
         await self._bury_the_dead()
         if undoes is not None:
             await self._close(undoes)
         if key is None:
-            return await write()
+            with _telling_outcome(is_repeatable=False):
+                return await write()
         digest = hashlib.sha256(orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS)).hexdigest()
         number = self._replica.number if self._replica else 0
         state, answer = await self._database.run(lambda connection: _claim(connection, key, digest, number))
         if state == "running" and await self._is_left(key):
             state, answer = await self._database.run(lambda connection: _claim(connection, key, digest, number))
+        in_doubt = state == "in_doubt"
         match state:
             case "done":
                 return orjson.loads(answer)
@@ -91,12 +99,13 @@ class IdempotentWrites:
             case "closed":
                 raise ConflictError("This write was taken back.", outcome=Outcome.NOT_APPLIED, retryable=False)
             case "in_doubt" if look_up is not None:
-                found = await self._guarded(key, look_up)
+                found = await self._guarded(key, look_up, in_doubt=True)
                 if found is not None:
                     return await self._finish(key, found)
+                in_doubt = False
             case _:
                 pass
-        return await self._finish(key, await self._guarded(key, write))
+        return await self._finish(key, await self._guarded(key, write, in_doubt=in_doubt))
 
     async def _bury_the_dead(self) -> None:
         """Put in doubt what ran when this process's predecessor, or another replica, died."""
@@ -134,16 +143,14 @@ class IdempotentWrites:
                 retry_after_ms=int(_SETTLES_S * 1000),
             )
 
-    async def _guarded(self, key: str, work: Callable[[], Awaitable[Json]]) -> Json:
+    async def _guarded(self, key: str, work: Callable[[], Awaitable[Json]], *, in_doubt: bool) -> Json:
         """Carry out; whatever happens, leave the key free (nothing was done) or in doubt (something may have been)."""
         try:
-            return await work()
-        except FieldError as error:
-            nothing_done = error.outcome in {None, Outcome.NOT_APPLIED}
+            with _telling_outcome(in_doubt=in_doubt):
+                return await work()
+        except BaseException as error:
+            nothing_done = isinstance(error, FieldError) and error.outcome is Outcome.NOT_APPLIED
             await self._database.run(lambda connection: _release(connection, key, nothing_done=nothing_done))
-            raise
-        except BaseException:
-            await self._database.run(lambda connection: _release(connection, key, nothing_done=False))
             raise
 
     async def _finish(self, key: str, answer: Json) -> Json:
@@ -156,6 +163,24 @@ class IdempotentWrites:
 
         await self._database.run(finish)
         return answer
+
+
+@contextmanager
+def _telling_outcome(*, in_doubt: bool = False, is_repeatable: bool = True) -> Iterator[None]:
+    """Make an error say what became of the whole write. `in_doubt`: an earlier try of it may have taken effect."""
+    with watching_effects() as effects:
+        try:
+            yield
+        except FieldError as error:
+            if effects.sent or (in_doubt and error.code not in _REFUSALS):
+                told = Outcome.UNKNOWN
+            else:
+                told = error.outcome or Outcome.NOT_APPLIED
+            if error.outcome not in {Outcome.APPLIED, Outcome.IN_PROGRESS}:
+                error.outcome = told
+            if error.outcome is Outcome.UNKNOWN and not is_repeatable:
+                error.retryable = False
+            raise
 
 
 def _doubt(connection: sqlite3.Connection, key: str) -> bool:

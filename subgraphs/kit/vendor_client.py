@@ -35,6 +35,7 @@ from subgraphs.kit.system_error import (
     VendorUnavailableError,
 )
 from subgraphs.kit.vendor_reply import VendorReply, vendor_error
+from subgraphs.kit.write_effects import note_effect
 
 ItemT = TypeVar("ItemT")
 CursorT = TypeVar("CursorT")
@@ -132,11 +133,12 @@ class VendorClient:
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
+        refused: Callable[[VendorReply], VendorError | None] | None = None,
     ) -> VendorReply:
         """Return a 2xx reply to a request with effects. Raises VendorError, whose `outcome` says what became of it.
 
         `content` is an already encoded body (a form; name its type in `headers`). Repeated only if the vendor
-        honours `idempotency_key`.
+        honours `idempotency_key`. `refused` gives what a 2xx reply of a vendor that refuses in the body amounts to.
         """
         if json is not None:
             content = orjson.dumps(json)
@@ -144,7 +146,13 @@ class VendorClient:
         keyed = self._idempotency_header is not None and idempotency_key is not None
         if self._idempotency_header is not None and idempotency_key is not None:
             headers = {**(headers or {}), self._idempotency_header: idempotency_key}
-        return await self._request(method, path, params, content, headers or {}, is_write=True, keyed=keyed)
+        reply = await self._request(method, path, params, content, headers or {}, is_write=True, keyed=keyed)
+        error = refused(reply) if refused is not None else None
+        if error is None or error.outcome is not Outcome.NOT_APPLIED:
+            note_effect()
+        if error is not None:
+            raise error
+        return reply
 
     async def _request(
         self,
@@ -163,10 +171,12 @@ class VendorClient:
         request = self._http.build_request(method, path, params=params, content=content, headers=headers)
         attempt = 0
         is_renewed = False
+        in_doubt = False
         while True:
             try:
                 return await self._attempt(request, is_write=is_write, keyed=keyed)
             except VendorAuthError as error:
+                error.outcome = Outcome.UNKNOWN if in_doubt else error.outcome
                 # A token that ran out did nothing, so a write may follow with the next one.
                 is_ours = error.reply is not None and error.reply.status == 401
                 if self.credential is None or is_renewed or not is_ours:
@@ -177,6 +187,11 @@ class VendorClient:
                 continue
             except VendorError as error:
                 never_applied = error.outcome is Outcome.NOT_APPLIED and error.retryable
+                if is_write and error.outcome is not Outcome.NOT_APPLIED and not in_doubt:
+                    in_doubt = True
+                    note_effect()
+                if in_doubt:
+                    error.outcome = Outcome.UNKNOWN  # of the attempts together
                 may_repeat = error.code in _PASSING and (not is_write or keyed or never_applied)
                 pause_s = _pause_s(error, attempt)
                 if not may_repeat or attempt >= self._retries or not _fits(pause_s):

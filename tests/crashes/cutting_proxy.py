@@ -1,6 +1,8 @@
 """Stands before a vendor and cuts the connection of each kind of write once: before the request, after it, or in the answer.
 
-`PUT /__cut` with `{"mode": "before" | "after" | "middle" | "none"}` begins anew; `GET /__cut` tells what was cut.
+`PUT /__cut` with `{"mode": "before" | "after" | "middle" | "none"}` begins anew; `GET /__cut` tells what was cut. With
+`"only": ".pay.execute"` such writes alone are cut, and from the first one on nothing at all gets through to the vendor; so
+it is with the mode "last", which lets that write's answer pass.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ class Proxy:
     def __init__(self, host: str, port: int) -> None:
         self._upstream = (host, port)
         self._mode = "none"
+        self._only: str | None = None
         self._cut: list[str] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -43,8 +46,12 @@ class Proxy:
                     writer.write(self._control(method, body))
                     await writer.drain()
                     continue
+                if self._only is not None and self._cut:
+                    break
                 kind = kind_of(method, target, body)
-                cuts = self._mode != "none" and kind is not None and kind not in self._cut
+                cuts = (
+                    self._mode != "none" and kind is not None and kind not in self._cut and (self._only or "") in kind
+                )
                 if cuts:
                     self._cut.append(str(kind))
                 if cuts and self._mode == "before":
@@ -52,7 +59,7 @@ class Proxy:
                 answer = await self._ask(head, body)
                 if cuts and self._mode == "after":
                     break
-                writer.write(answer[: middle_of(answer)] if cuts else answer)
+                writer.write(answer[: middle_of(answer)] if cuts and self._mode == "middle" else answer)
                 await writer.drain()
                 if cuts:
                     break
@@ -73,7 +80,8 @@ class Proxy:
 
     def _control(self, method: str, body: bytes) -> bytes:
         if method == "PUT":
-            self._mode, self._cut = orjson.loads(body)["mode"], []
+            asked = orjson.loads(body)
+            self._mode, self._only, self._cut = asked["mode"], asked.get("only"), []
         told = orjson.dumps(self._cut)
         return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(told), told)
 

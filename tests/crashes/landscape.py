@@ -62,6 +62,10 @@ class Landscape:
         for url in self.proxies.values():
             self.http.put(f"{url}/__cut", json={"mode": mode}).raise_for_status()
 
+    def darken(self, system: str, write: str, mode: str) -> None:
+        """Let nothing through to a system from its first such write on, which is cut, or with "last" is the last one answered."""
+        self.http.put(f"{self.proxies[system]}/__cut", json={"mode": mode, "only": write}).raise_for_status()
+
     def were_cut(self) -> dict[str, list[str]]:
         return {system: self.http.get(f"{url}/__cut").json() for system, url in self.proxies.items()}
 

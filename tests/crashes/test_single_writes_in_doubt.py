@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import uuid
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ VENDORS = ["hubspot", "salesforce"] if EVERY else ["hubspot"]
 SUBJECTS = """{
   opportunities(first: 1) { edges { node { id name version } } }
   contracts(first: 1, filter: { status: [ACTIVE], autoRenews: true }) { edges { node { id version autoRenews } } }
-  invoices(first: 1, filter: { status: [POSTED] }) { edges { node { id version payments(first: 50) { edges { node { id } } } } } }
+  invoices(first: 1, filter: { status: [POSTED] }) { edges { node { id version lines(first: 1) { edges { node { id } } } } } }
 }"""
 
 
@@ -154,6 +155,94 @@ async def test_a_write_that_is_cut_at_any_vendor_ends_done_once(office, mode):
     document = "mutation W($input: SetAutoRenewInput!) { setAutoRenew(input: $input) { contract { autoRenews } } }"
     response = await ask(engine, document, renewing, **{"idempotency-key": uuid.uuid4().hex})
     assert (response.data, response.errors) == ({"setAutoRenew": {"contract": {"autoRenews": True}}}, ())
+
+
+@pytest.mark.parametrize("mode", ["after", "last"])
+@pytest.mark.parametrize(
+    ("system", "decisive", "field", "selection"),
+    [
+        ("erp", ".pay.execute", "recordPayment", "payment { amount { amount } }"),
+        ("erp", "/post", "issueCreditMemo", "creditMemo { reason }"),
+        ("billing", "/v1/billing/", "recordUsage", "entitlement { feature }"),
+    ],
+)
+async def test_a_system_that_goes_dark_with_a_write_leaves_it_in_doubt_and_done_once(
+    office, system, decisive, field, selection, mode
+):
+    """Whatever is read after the write that counts fails too, for a while; that must not be taken for the write's failure."""
+    engine, desk, landscape = office
+    reference = f"Dark {uuid.uuid4().hex[:8]}"
+    known = await subjects(engine)
+    invoice, metered = known["invoices"], await metered_contract(engine)
+    given, wanted = {
+        "recordPayment": (
+            {"invoiceId": invoice["id"], "version": invoice["version"], "amount": "0.01", "reference": reference},
+            {"payment": {"amount": {"amount": "0.01"}}},
+        ),
+        "issueCreditMemo": (
+            {
+                "invoiceId": invoice["id"],
+                "version": invoice["version"],
+                "reason": "Outage",
+                "reference": reference,
+                "lines": [{"invoiceLineId": invoice["lines"]["edges"][0]["node"]["id"], "amount": "0.01"}],
+            },
+            {"creditMemo": {"reason": f"Outage [{reference}]"}},
+        ),
+        "recordUsage": (
+            {"contractId": metered, "feature": "api_calls", "quantity": "3"},
+            {"entitlement": {"feature": "api_calls"}},
+        ),
+    }[field]
+    before = await used(engine, metered)
+    landscape.darken(system, decisive, mode)
+    document = f"mutation W($input: {field[0].upper()}{field[1:]}Input!) {{ {field}(input: $input) {{ {selection} }} }}"
+    key = {"idempotency-key": uuid.uuid4().hex}
+    response = await ask(engine, document, given, **key)
+    assert len(landscape.were_cut()[system]) == 1
+    if response.errors:
+        (error,) = response.errors
+        told = error["extensions"]
+        assert (response.data, error["path"]) == ({field: None}, [field])
+        # Of usage the answer itself says that it was recorded.
+        assert told["outcome"] == "UNKNOWN" or (field, mode, told["outcome"]) == ("recordUsage", "last", "APPLIED")
+        landscape.cut("none")
+        if told["outcome"] == "UNKNOWN":
+            found = await desk.wait(local_id(told["workflow"], "Workflow"), 60)
+            assert (found.status, found.result) == (WorkflowStatus.COMPLETED, wanted), found.error
+    else:
+        # Billing answers from its copy.
+        assert (field, mode) == ("recordUsage", "last")
+    landscape.cut("none")
+    again = await ask(engine, document, given, **key)
+    assert (again.data, again.errors) == ({field: wanted}, ())
+    match field:
+        case "recordPayment":
+            assert payments_named(landscape, reference) == 1
+        case "issueCreditMemo":
+            memos = [["description", "=", f"Outage [{reference}]"]]
+            assert [row["state"] for row in landscape.tryton("account.invoice", memos, ["state"])] == ["posted"]
+        case _:
+            assert await used(engine, metered) == before + 3
+
+
+async def metered_contract(engine: Engine) -> str:
+    """Return the id of a contract that gives a right to calls."""
+    document = """{ contracts(first: 50, filter: { status: [ACTIVE] }) { edges { node { id customer {
+      entitlement(feature: "api_calls") { contract { id } } } } } } }"""
+    response = await ask(engine, document)
+    assert response.errors == ()
+    nodes = [edge["node"] for edge in response.data["contracts"]["edges"]]
+    rights = [node["customer"]["entitlement"] for node in nodes]
+    return next(right["contract"]["id"] for right in rights if right and right["contract"])
+
+
+async def used(engine: Engine, contract: str) -> Decimal:
+    document = (
+        """query($input: ID!) { contract(id: $input) { customer { entitlement(feature: "api_calls") { used } } } }"""
+    )
+    response = await ask(engine, document, contract)
+    return Decimal(response.data["contract"]["customer"]["entitlement"]["used"])
 
 
 def payments_named(landscape: Landscape, reference: str) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
-from kit_server import ScriptedVendor, hang_up
+from kit_server import ScriptedVendor, hang_up, served
 from starlette.responses import JSONResponse, Response
 
 from subgraphs.kit import signature
@@ -26,10 +26,12 @@ from subgraphs.kit.system_error import (
     IdempotencyKeyReusedError,
     Outcome,
     VendorAuthError,
+    VendorError,
     VendorRejectedError,
     VendorTimeoutError,
     VendorUnavailableError,
 )
+from subgraphs.kit.vendor_client import VendorClient
 from subgraphs.kit.webhook import VendorEvent, WebhookInbox
 
 CONTRACTS = Projection("contracts", indexes={"customer": lambda record: record["customers"]})
@@ -163,6 +165,103 @@ async def test_an_unknown_outcome_is_looked_up_and_a_refusal_frees_the_key(datab
     with pytest.raises(VendorRejectedError):
         await writes.run("k2", {}, refused)
     assert await writes.run("k2", {"corrected": True}, write) == "new"
+
+
+def answer(status: int = 200, **headers: str) -> Response:
+    return JSONResponse({}, status, headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("script", "outcome"),
+    [
+        ([answer(400)], Outcome.NOT_APPLIED),
+        ([answer(429)], Outcome.NOT_APPLIED),
+        ([answer(), answer(400)], Outcome.UNKNOWN),
+        ([answer(), answer(429)], Outcome.UNKNOWN),
+        ([answer(), answer(), answer(503)], Outcome.UNKNOWN),
+        ([answer(), answer(), hang_up], Outcome.UNKNOWN),
+    ],
+)
+async def test_a_write_of_several_requests_fails_with_what_became_of_all_of_them(
+    database: Database, script: list[Any], outcome: Outcome
+) -> None:
+    """Nothing is said to be undone because of what failed after it, a read or another write; and its key stays in doubt."""
+    vendor, writes, looked = ScriptedVendor(), IdempotentWrites(database), []
+    async with (
+        served(vendor) as url,
+        VendorClient(vendor="acme", system="erp", base_url=url, retries=0) as client,
+    ):
+
+        async def write() -> str:
+            await client.write("POST", "/create", json={})
+            await client.write("POST", "/post", json={})
+            await client.read("GET", "/posted")
+            return "done"
+
+        async def look_up() -> str | None:
+            looked.append("looked")
+            await client.read("GET", "/found")
+            return None
+
+        vendor.script.extend(script)
+        with pytest.raises(VendorError) as failed:
+            await writes.run("k", {}, write, look_up=look_up)
+        assert failed.value.outcome is outcome
+        vendor.script.extend(script)
+        with pytest.raises(VendorError) as failed:
+            await writes.run(None, {}, write)
+        assert failed.value.outcome is outcome
+        assert not (failed.value.retryable and outcome is Outcome.UNKNOWN)
+        if outcome is Outcome.UNKNOWN:
+            # A look that fails decides nothing.
+            vendor.script.append(answer(503))
+            with pytest.raises(VendorError) as failed:
+                await writes.run("k", {}, write, look_up=look_up)
+            assert failed.value.outcome is Outcome.UNKNOWN
+        assert await writes.run("k", {}, write, look_up=look_up) == "done"
+    assert len(looked) == (2 if outcome is Outcome.UNKNOWN else 0)
+
+
+async def test_a_read_that_fails_before_anything_was_sent_leaves_nothing_in_doubt(database: Database) -> None:
+    vendor, writes = ScriptedVendor(), IdempotentWrites(database)
+    async with served(vendor) as url, VendorClient(vendor="acme", system="erp", base_url=url, retries=0) as client:
+
+        async def write() -> str:
+            await client.read("GET", "/before")
+            return "done"
+
+        vendor.script.append(hang_up)
+        with pytest.raises(VendorError) as failed:
+            await writes.run("k", {"first": 1}, write)
+        assert failed.value.outcome is Outcome.NOT_APPLIED
+        assert await writes.run("k", {"corrected": 1}, write) == "done"
+
+
+async def test_a_repetition_that_never_left_does_not_hide_that_the_first_try_may_have_arrived(
+    database: Database,
+) -> None:
+    """Without a way to look, only what the vendor says of the write itself ends the doubt."""
+    vendor, writes = ScriptedVendor(), IdempotentWrites(database)
+    async with served(vendor) as url:
+        async with VendorClient(vendor="acme", system="erp", base_url=url, retries=0) as client:
+            vendor.script.append(hang_up)
+            with pytest.raises(VendorError) as failed:
+                await writes.run("k", {}, lambda: _post(client))
+            assert failed.value.outcome is Outcome.UNKNOWN
+        async with VendorClient(vendor="acme", system="erp", base_url="http://127.0.0.1:9", retries=0) as nobody:
+            with pytest.raises(VendorError) as failed:
+                await writes.run("k", {}, lambda: _post(nobody))
+            assert failed.value.outcome is Outcome.UNKNOWN
+        async with VendorClient(vendor="acme", system="erp", base_url=url, retries=0) as client:
+            vendor.script.append(answer(400))
+            with pytest.raises(VendorError) as failed:
+                await writes.run("k", {}, lambda: _post(client))
+            assert failed.value.outcome is Outcome.NOT_APPLIED
+
+
+async def _post(client: VendorClient) -> str:
+    await client.write("POST", "/create", json={})
+    return "done"
 
 
 async def test_webhooks_are_kept_until_their_work_succeeds_and_copies_are_known(database: Database) -> None:

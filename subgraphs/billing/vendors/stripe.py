@@ -64,6 +64,8 @@ def stripe_client(
         timeout_s=timeout_s,
         idempotency_header="Idempotency-Key" if dialect.honours_idempotency_key else None,
         words=shown_words,
+        # 409: the first request under this key is still being carried out there, so it is not known what becomes of it.
+        meaning=lambda reply: 503 if reply.status == 409 else reply.status,
         max_connections=_PARALLEL * 2,
     )
 

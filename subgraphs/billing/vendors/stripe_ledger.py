@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from subgraphs.billing.derivation import MeterReading
 from subgraphs.billing.port import Grant, UsageReport
 from subgraphs.billing.records import CancellationReason, Contract
 from subgraphs.billing.vendors import stripe_mirror as mirror
 from subgraphs.billing.vendors.stripe import StripeAdaptor, StripeDoc
 from subgraphs.billing.vendors.stripe_books import today
 from subgraphs.billing.vendors.stripe_mapping import contract_record
+from subgraphs.billing.vendors.stripe_usage import meter_reading
 from subgraphs.billing.vendors.stripe_wire import FormValue, start_of
 from subgraphs.kit.database import Database
 from subgraphs.kit.system_error import VendorError
@@ -39,8 +41,8 @@ class StripeLedger:
         await self._keep(found, read_at_ms)
         return contract_record(found, today())
 
-    async def record_usage(self, report: UsageReport, *, key: str, is_repeat: bool) -> None:
-        """Send a meter event; its identifier is the key, so that Stripe counts it once.
+    async def record_usage(self, report: UsageReport, *, key: str, is_repeat: bool) -> MeterReading:
+        """Send a meter event and return the reading with it; the event's identifier is the key, so that Stripe counts it once.
 
         Stripe adds up in its own time, so right after a first try the copy shows at least this use; whether a repeated one
         is in the copy already nobody can tell, so then only Stripe's own figure counts.
@@ -62,17 +64,18 @@ class StripeLedger:
         counted = await self._counted(meter, report.customer, on)
         if counted is None:
             if is_repeat:
-                return
+                return meter_reading(row)
             counted = expected
         elif not is_repeat and row["formula"] == "sum":
             counted = str(max(Decimal(counted), Decimal(expected)))
 
-        def keep(connection: sqlite3.Connection) -> None:
+        def keep(connection: sqlite3.Connection) -> Mapping[str, Any]:
             latest = mirror.USAGE.get(connection, [row_id]).get(row_id) or row
-            days = {**latest["days"], on.isoformat(): counted}
-            mirror.USAGE.put(connection, row_id, {**latest, "days": days}, version=counted_at_ms)
+            kept = {**latest, "days": {**latest["days"], on.isoformat(): counted}}
+            mirror.USAGE.put(connection, row_id, kept, version=counted_at_ms)
+            return kept
 
-        await self._database.run(keep)
+        return meter_reading(await self._database.run(keep))
 
     async def _counted(self, meter: str, customer: str, on: dt.date) -> str | None:
         """Return what Stripe has counted on a day; None if it can't say. The use is recorded by now, whatever happens here."""

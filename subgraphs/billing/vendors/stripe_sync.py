@@ -14,6 +14,7 @@ import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextvars import Context
+from copy import copy
 from typing import Any
 
 from subgraphs.billing.vendors import stripe_mirror as mirror
@@ -76,7 +77,7 @@ class StripeSync:
         """Return once the mirror is complete and was compared with Stripe lately. Raises VendorError."""
         if not self._filled.is_set():
             if self._last_failure is not None:
-                raise self._last_failure
+                raise copy(self._last_failure)  # each who waits says what became of his own request
             try:
                 async with asyncio.timeout(_left_s()):
                     await self._filled.wait()
@@ -95,7 +96,7 @@ class StripeSync:
         except TimeoutError:
             failure = VendorTimeoutError("The billing system did not answer in time.", system="billing")
         if failure is not None and not self._may_serve_stale():
-            raise failure
+            raise copy(failure)
 
     async def _check(self, catch_up: Callable[[], Awaitable[object]]) -> FieldError | None:
         """Ask for news; a failure is a value, as several may wait for it and perhaps nobody does any more."""

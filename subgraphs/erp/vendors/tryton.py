@@ -23,6 +23,7 @@ from subgraphs.kit.system_error import (
     VendorAuthError,
     VendorBadResponseError,
     VendorConflictError,
+    VendorError,
     VendorFailedError,
     VendorRejectedError,
 )
@@ -163,13 +164,14 @@ class Tryton:
             return self._session
 
     async def _rpc(self, method: str, parameters: Sequence[Any], headers: Mapping[str, str], *, is_write: bool) -> Any:
-        send = self._client.write if is_write else self._client.read
         body = {"id": 1, "method": method, "params": encode(list(parameters))}
-        reply = await send("POST", "rpc/", json=body, headers=headers)
-        answer = self._decoded(reply.body)
-        match answer:
-            case {"error": [str() as kind, *details]}:
-                raise self._rpc_error(kind, details)
+        if is_write:
+            reply = await self._client.write("POST", "rpc/", json=body, headers=headers, refused=self._refused)
+        else:
+            reply = await self._client.read("POST", "rpc/", json=body, headers=headers)
+            if (error := self._refused(reply)) is not None:
+                raise error
+        match self._decoded(reply.body):
             case {"result": result}:
                 return result
             case _:
@@ -180,7 +182,15 @@ class Tryton:
                     outcome=Outcome.UNKNOWN if is_write else None,
                 )
 
-    def _rpc_error(self, kind: str, details: Sequence[Any]) -> Exception:
+    def _refused(self, reply: VendorReply) -> VendorError | None:
+        """Return what an RPC that was rolled back amounts to."""
+        match reply.body:
+            case {"error": [str() as kind, *details]}:
+                return self._rpc_error(kind, details)
+            case _:
+                return None
+
+    def _rpc_error(self, kind: str, details: Sequence[Any]) -> VendorError:
         not_applied = Outcome.NOT_APPLIED
         match kind, details:
             case ("UserError", [[str() as said, *_], *_]) | ("UserWarning", [[str(), str() as said, *_], *_]):

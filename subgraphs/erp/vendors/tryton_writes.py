@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,7 @@ from subgraphs.erp.records import CustomerRecord, InvoiceRecord
 from subgraphs.erp.vendors.tryton import Row, Tryton
 from subgraphs.erp.vendors.tryton_books import BooksShelf
 from subgraphs.erp.vendors.tryton_mapping import many_to_one, with_reference
-from subgraphs.kit.system_error import BadUserInputError, Outcome
+from subgraphs.kit.system_error import BadUserInputError, Outcome, VendorError
 
 _CREDITED = ("account", "journal", "company", "invoice_address", "party", "currency", "reference")
 _CREDITED_LINE = ("account", "company", "currency", "product", "unit", "taxes", "description", "invoice")
@@ -68,7 +69,9 @@ class TrytonWrites:
             answers = {"start": form, "ask": {"type": "partial"}}
             await self._tryton.call("wizard.account.invoice.pay.execute", wizard, answers, "pay", active)
         finally:
-            await self._tryton.call("wizard.account.invoice.pay.delete", wizard, books.context, is_write=False)
+            # A wizard that is left open holds nothing but its form; what became of the payment must not be lost over it.
+            with suppress(VendorError):
+                await self._tryton.call("wizard.account.invoice.pay.delete", wizard, books.context, is_write=False)
 
     async def find_payment(self, invoice: InvoiceRecord, reference: str) -> str | None:
         """Return the id of the invoice's payment line whose move carries the reference."""
