@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import CollectorRegistry
 
 from gateway.access.authenticate import Credentials
@@ -44,7 +45,10 @@ from gateway.reload import Graphs, ReloadedEngine
 from gateway.settings import Settings, SettingsRefused, contracts_of, load_ownership
 from gateway.settings_tables import LimitsSettings
 from gateway.subgraph_clients import SubgraphClients
+from gateway.telemetry.gateway_metrics import GatewayMetrics, GatewayState
+from gateway.telemetry.log_counts import LogCounts
 from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.requests import RequestMeter
 from gateway.transport.asgi import ASGIApp, Receive, Scope, Send
 from gateway.transport.callback import Callbacks
 from gateway.transport.door import EngineRef
@@ -87,7 +91,9 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
     credentials = _credentials(settings.access)
     policies = _policies(settings.access)
     metrics = Metrics(CollectorRegistry())
-    meter = EventMeter(metrics.registry)
+    ProcessCollector(registry=metrics.registry)
+    meter, event_meter = RequestMeter(), EventMeter(metrics.registry)
+    load, log_counts = Load(settings.limits.in_flight), LogCounts()
     receivers, egress = read_webhooks(settings, contracts), egress_of(settings)
     callbacks = Callbacks(egress, drain)
     ingest, feed = _Later(), _Later()
@@ -101,7 +107,8 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            events = await stack.enter_async_context(_open_events(settings, meter))
+            stack.enter_context(log_counts.counting())
+            events = await stack.enter_async_context(_open_events(settings, event_meter))
             metrics.refresh = (EventGauges(events, metrics.registry).refresh,)
             writes = await _open_writes(settings)
             stack.push_async_callback(writes.aclose)
@@ -113,6 +120,11 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
                 settings, ownership, events, desk, webhooks, writes, caching, internal_secret=internal_secret
             )
             stack.push_async_callback(clients.aclose)
+            metrics.registry.register(
+                GatewayMetrics(
+                    meter, log_counts, state=lambda: _state_of(load, engine().plans), subgraphs=clients.states
+                )
+            )
             webhooks.sights = clients.sights
             contracts.classified = clients.classified_names
             if settings.workflows.enabled:
@@ -128,6 +140,7 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
                 settings=settings,
                 clients=clients,
                 policies=policies,
+                meter=meter,
                 trusted=trusted,
                 contracts=manifests,
             )
@@ -158,8 +171,6 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
             await stack.enter_async_context(callbacks.serving())
             yield
 
-    load = Load(settings.limits.in_flight)
-
     def door(behind: EngineRef, contract: str | None) -> ASGIApp:
         return graphql_app(
             behind,
@@ -169,6 +180,7 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
             page=page.page if contract is None else None,
             callbacks=callbacks,
             load=load,
+            meter=meter,
             rates=rates,
         )
 
@@ -199,6 +211,11 @@ def _metrics(metrics: Metrics, settings: Settings, credentials: Credentials) -> 
     return for_watchers(metrics, settings.metrics.key, credentials)
 
 
+def _state_of(load: Load, plans: tuple[int, int]) -> GatewayState:
+    kept, waiting = plans
+    return GatewayState(requests=load.now, most_requests=load.most, plans=kept, plans_waiting=waiting)
+
+
 @dataclass(slots=True)
 class _Later:
     """An application that exists once the process has started."""
@@ -216,6 +233,7 @@ def _build_engine(
     settings: Settings,
     clients: SubgraphClients,
     policies: PolicyPort,
+    meter: RequestMeter,
     trusted: TrustedDocuments,
     contracts: Mapping[str, TrustedDocuments],
 ) -> Engine:
@@ -231,6 +249,7 @@ def _build_engine(
             documents=RememberedDocuments(),
             limits=limits,
             turns=clients.turns,
+            meter=meter,
             policies=policies,
             classes={name: frozenset(roles) for name, roles in access.classes.items()},
             varies_by=clients.forwarded_headers,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Protocol
 
 from gateway.access.admit import admit, admit_text
@@ -21,6 +22,7 @@ from gateway.execution.execute import Subgraphs, compile_plan
 from gateway.federation.operation import Operation, parse_document, prepare
 from gateway.federation.plan import OperationKind, QueryPlan
 from gateway.federation.supergraph import Supergraph
+from gateway.upstream.timing import Timing
 
 DocumentKey = tuple[str, str | None, frozenset[str], Demands]
 """Text, name of the operation, override labels and what the caller lacks: what a plan is found by."""
@@ -67,8 +69,12 @@ class DocumentCompiler:
         limits: EngineLimits,
         trusted: TrustedDocuments,
         known: Callable[[DocumentKey], CompiledOperation | None],
+        timing: Timing,
     ) -> None:
-        """`known` finds what was compiled before, so that callers who lack nothing a document asks for share its plan."""
+        """`known` finds what was compiled before, so that callers who lack nothing a document asks for share its plan.
+
+        `timing` counts what each document took.
+        """
         self._supergraph = supergraph
         self._subgraphs = subgraphs
         self._planner = planner
@@ -77,9 +83,17 @@ class DocumentCompiler:
         self._trusted = trusted
         self._known = known
         self._weights = Weights(supergraph)
+        self._timing = timing
 
     def compile(self, key: DocumentKey) -> CompiledOperation:
         """Return the compiled operation. Raises GatewayError or RequestRefused where it is refused."""
+        begun = perf_counter()
+        try:
+            return self._compile(key)
+        finally:
+            self._timing.note(perf_counter() - begun)
+
+    def _compile(self, key: DocumentKey) -> CompiledOperation:
         text, operation_name, labels, unmet = key
         limits = self._limits.document
         is_trusted = self._trusted.trusts(text)

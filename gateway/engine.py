@@ -53,6 +53,7 @@ from gateway.open_streams import OpenStream, OpenStreams
 from gateway.records.provenance import FetchLog, Wanted, wanted
 from gateway.records.response import respond, respond_typed
 from gateway.short_way import ShortWay
+from gateway.telemetry.requests import RequestMeter
 from gateway.upstream.turns import Turns
 from gateway.writes.keys import write_keys
 
@@ -75,6 +76,7 @@ class Engine:
         choose_labels: ChooseLabels = active_by_percent,
         limits: EngineLimits | None = None,
         turns: Turns | None = None,
+        meter: RequestMeter | None = None,
         policies: PolicyPort | None = None,
         classes: Mapping[str, frozenset[str]] | None = None,
         varies_by: Sequence[str] = (),
@@ -85,7 +87,7 @@ class Engine:
         """Build an engine. `clients` has one for each subgraph; whoever made them closes them.
 
         `profiles` name subgraphs to clients; a subgraph without one is its own system. `turns` decide when a request may
-        start; without them it does at once. `policies` and `classes` (classification → roles) decide, with the caller,
+        start; without them it does at once. `meter` counts what was answered. `policies` and `classes` (classification → roles) decide, with the caller,
         what of the schema's demands is met. `varies_by` names request headers that subgraphs are told, in lower
         case. `trusted` are the documents of a manifest, and what becomes of others.
         `announcing` subgraphs answer an event by whatever selection they are asked for.
@@ -99,6 +101,7 @@ class Engine:
         self._choose_labels = choose_labels
         self._limits = limits = limits or EngineLimits()
         self._turns = turns
+        self._meter = meter = meter or RequestMeter()
         self._trusted = trusted or TrustedDocuments()
         rules = AccessRules(supergraph)
         self._unmet = UnmetDemands(rules, policies=policies, classes=classes)
@@ -122,6 +125,7 @@ class Engine:
             limits=limits,
             trusted=self._trusted,
             known=lambda key: self._operations.peek(key),  # noqa: PLW0108 - made of the compiler, below
+            timing=meter.planning,
         )
         # One thread: however many unknown documents arrive, planning takes one core's share and not the event loop.
         self._planning = ThreadPoolExecutor(max_workers=1, thread_name_prefix="plan")
@@ -176,6 +180,13 @@ class Engine:
             _LOG.info("planned_ahead", extra={"documents": len(planned), "refused": stale})
         return ()
 
+    @property
+    def plans(self) -> tuple[int, int]:
+        """How many plans are kept, and how many documents wait to be planned; those of its contracts included."""
+        own = len(self._operations), self._operations.waiting
+        each = [variant.plans for variant in self.variants.values()]
+        return own[0] + sum(kept for kept, _ in each), own[1] + sum(waiting for _, waiting in each)
+
     def known_documents(self) -> Sequence[KnownDocument]:
         """Return the documents whose plans are kept, last used first."""
         keys = (key[:3] for key in self._operations.keys())  # noqa: SIM118 - a cache, no dictionary
@@ -186,6 +197,7 @@ class Engine:
 
         A subscription is refused with BAD_REQUEST; cancelling stops the subgraph requests in flight.
         """
+        begun = monotonic()
         correlation = correlation_id(request.headers.get("x-correlation-id"))
         try:
             context = self._context(request, caller, correlation)
@@ -194,7 +206,7 @@ class Engine:
             compiled = await self._prepare(request, context, caller)
             if compiled.operation.kind is OperationKind.SUBSCRIPTION:
                 raise GatewayError("BAD_REQUEST", "A subscription needs a stream: a WebSocket or text/event-stream.")
-            return await self._execute(compiled, request, context)
+            return self._measured(compiled, begun, await self._execute(compiled, request, context))
         except (GatewayError, RequestRefused) as refused:
             return refusal(refused, correlation)
         except Exception as error:  # noqa: BLE001 - the edge of the engine: a bug becomes an answer and a log line
@@ -208,12 +220,13 @@ class Engine:
         A subscription gives an async generator of one response per event (close it with `aclose()`); a query or mutation
         gives its one response, and so does a refusal.
         """
+        begun = monotonic()
         correlation = correlation_id(request.headers.get("x-correlation-id"))
         try:
             context = self._context(request, caller, correlation)
             compiled = await self._prepare(request, context, caller)
             if compiled.operation.kind is not OperationKind.SUBSCRIPTION:
-                return await self._execute(compiled, request, context)
+                return self._measured(compiled, begun, await self._execute(compiled, request, context))
             variables = self._coerce(compiled, request.variables)
             # Equal for subscribers that may read each other's answers.
             equal = (caller.rights, self._varying(request), depended_on(compiled.operation, variables))
@@ -225,11 +238,16 @@ class Engine:
                 variables=variables,
                 equal=equal,
             )
+            self._meter.note("subscription", monotonic() - begun, is_whole=True)
             return self.open_streams.events(stream, context)
         except (GatewayError, RequestRefused) as refused:
             return refusal(refused, correlation)
         except Exception as error:  # noqa: BLE001 - as above
             return _internal_error(error, correlation)
+
+    def _measured(self, compiled: CompiledOperation, begun: float, response: GraphQLResponse) -> GraphQLResponse:
+        self._meter.note(compiled.operation.kind.value, monotonic() - begun, is_whole=not response.errors)
+        return response
 
     async def _prepare(self, request: GraphQLRequest, context: RequestContext, caller: Caller) -> CompiledOperation:
         """Request → compiled operation: resolve the document, and one look-up where it is known."""

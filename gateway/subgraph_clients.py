@@ -28,6 +28,7 @@ from gateway.graph.entity_lookup import SubgraphEntityLookup
 from gateway.graph.systems import SystemState, SystemStatus
 from gateway.settings import Settings, SettingsRefused
 from gateway.settings_tables import SubgraphSettings
+from gateway.telemetry.gateway_metrics import SubgraphState
 from gateway.transport.resume import CURSOR_HEADER
 from gateway.upstream.breaker import CircuitBreaker
 from gateway.upstream.bulkhead import Bulkhead
@@ -36,6 +37,7 @@ from gateway.upstream.deadline import Deadlined
 from gateway.upstream.direct import Direct
 from gateway.upstream.headers import Headered
 from gateway.upstream.lean_transport import LeanTransport
+from gateway.upstream.measured import Measured
 from gateway.upstream.remote import remote_subgraph
 from gateway.upstream.replicas import Replicas
 from gateway.upstream.retry import Retried
@@ -82,6 +84,8 @@ class SubgraphClients:
         """Subgraph → its address in the supergraph, which the configuration may have another for."""
         self._retired: list[SubgraphClient] = []
         self._breakers: dict[str, CircuitBreaker] = {}
+        self._bulkheads: dict[str, Bulkhead] = {}
+        self._measured: dict[str, Measured] = {}
         self.own = frozenset(name for name, each in settings.subgraphs.items() if each.in_process is not None)
         """Names of the subgraphs in this process."""
         self._supergraph: Supergraph | None = None
@@ -146,6 +150,20 @@ class SubgraphClients:
             for name, profile in self.profiles.items()
         ]
 
+    def states(self) -> Mapping[str, SubgraphState]:
+        """Return what each subgraph's client has done and is doing, for the metrics."""
+        found: dict[str, SubgraphState] = {}
+        for name, measured in self._measured.items():
+            bulkhead, breaker = self._bulkheads.get(name), self._breakers.get(name)
+            found[name] = SubgraphState(
+                answered=measured.answered,
+                failed=measured.failed,
+                under_way=0 if bulkhead is None else bulkhead.most - bulkhead.free,
+                waiting=0 if bulkhead is None else len(bulkhead.waiting),
+                is_refused=breaker is not None and breaker.is_open,
+            )
+        return found
+
     async def aclose(self) -> None:
         """Close every client."""
         for client in (*self._clients.values(), *self._retired):
@@ -166,7 +184,7 @@ class SubgraphClients:
         if configured is not None and configured.in_process is not None:
             from gateway.graph.client import GatewayGraph  # noqa: PLC0415 - loads strawberry
 
-            own = GatewayGraph(make_context=self._graph_context)
+            own = self._measured[name] = Measured(GatewayGraph(make_context=self._graph_context))
             return own if self._caching is None else self._caching.around(own, name, is_in_process=True)
         settings = configured or SubgraphSettings(url=url)
         # Outermost last: each policy is a client around the one before.
@@ -181,8 +199,9 @@ class SubgraphClients:
         ]
         http = replicas[0]
         is_alone = len(replicas) == 1
-        deadlined = Deadlined(http if is_alone else Replicas(replicas), timeout_s=settings.timeout_s)
-        bulkhead = Bulkhead(deadlined, most=settings.max_connections)
+        measured = self._measured[name] = Measured(http if is_alone else Replicas(replicas))
+        deadlined = Deadlined(measured, timeout_s=settings.timeout_s)
+        bulkhead = self._bulkheads[name] = Bulkhead(deadlined, most=settings.max_connections)
         breaker = self._breakers[name] = CircuitBreaker(bulkhead)
         retried = Retried(breaker)
         coalesced = Coalesced(IdempotentWrites(retried, self._writes, self._settle))
@@ -193,6 +212,7 @@ class SubgraphClients:
         return Direct(
             http,
             http.transport,
+            measured=measured,
             deadlined=deadlined,
             bulkhead=bulkhead,
             breaker=breaker,

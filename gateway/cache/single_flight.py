@@ -35,6 +35,11 @@ class SingleFlightCache(Generic[KeyT, ValueT]):
     def __len__(self) -> int:
         return len(self._values)
 
+    @property
+    def waiting(self) -> int:
+        """Keys whose values are under way or queued."""
+        return len(self._flights)
+
     def keys(self) -> list[KeyT]:
         """Return the keys whose values are kept, last used first."""
         return list(reversed(self._values))

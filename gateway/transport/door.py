@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from gateway.access.authenticate import Authenticate
 from gateway.access.load import Load
 from gateway.access.rate import TakesTurns
+from gateway.telemetry.requests import RequestMeter
 from gateway.transport.asgi import ASGIApp
 from gateway.transport.callback import Callbacks
 from gateway.transport.drain import Drain
@@ -38,6 +39,8 @@ class Door:
     callbacks: Callbacks | None
     """Posts the events of subscriptions that ask for it; None refuses them."""
     load: Load
+    meter: RequestMeter
+    """Counts the answers that the engine does not see; the others it counts itself."""
     rates: TakesTurns | None
     """A limit on each caller's requests; None: no limit."""
     page: ASGIApp | None

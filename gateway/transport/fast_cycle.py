@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import monotonic  # event loops' clock
 
 from msgspec import Struct
 
@@ -21,6 +22,8 @@ class FastCycle(Struct, eq=False):
     keep_alive: bool
     load: Load | None = None
     """What it counts in until it is answered or called off."""
+    begun: float = 0.0
+    """Event loop's clock; when the query began."""
     flight: Flight | None = None
     disconnected: bool = False
     response_started: bool = False
@@ -43,7 +46,7 @@ class FastCycle(Struct, eq=False):
     def enter(self, load: Load, flight: Flight) -> None:
         """Note that the query has begun, and counts."""
         load.now += 1
-        self.load, self.flight = load, flight
+        self.load, self.flight, self.begun = load, flight, monotonic()
 
     def answer(self, response: GraphQLResponse) -> None:
         """Write the answer."""
@@ -51,6 +54,8 @@ class FastCycle(Struct, eq=False):
         if load is not None:
             self.load = None
             load.now -= 1
+            meter = self.head.posts.meter
+            (meter.partial if response.errors else meter.whole)["query"].note(monotonic() - self.begun)
         self.flight = None
         self.response_started = self.response_complete = True
         self.write(self, response)

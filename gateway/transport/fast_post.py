@@ -145,6 +145,8 @@ class FastPosts:
         """Returns the caller of a request's headers, if nothing has to be looked up."""
         self.load = door.load
         """What requests count in."""
+        self.meter = door.meter
+        """What counts answers."""
         self.compresses = door.settings.compress_from_bytes is not None
         """Whether answers may have to be compressed."""
         self._engine: Engine | None = None

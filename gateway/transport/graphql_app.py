@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.access.authenticate import Authenticate, allow_anonymous
 from gateway.access.load import Load
 from gateway.access.rate import TakesTurns
+from gateway.telemetry.requests import RequestMeter
 from gateway.transport.asgi import ASGIApp, Receive, Scope, Send
 from gateway.transport.callback import Callbacks
 from gateway.transport.door import Door, EngineRef
@@ -29,6 +30,7 @@ def graphql_app(
     page: ASGIApp | None = None,
     callbacks: Callbacks | None = None,
     load: Load | None = None,
+    meter: RequestMeter | None = None,
     rates: TakesTurns | None = None,
 ) -> GraphQLApp:
     """Return the application that answers GraphQL requests on whatever path it is mounted at.
@@ -36,7 +38,7 @@ def graphql_app(
     `engine` is asked for the engine at the start of each operation, so a reload is a change of what it returns.
     `drain` is shared with whoever stops the process; `page` answers browsers that open the endpoint; `callbacks` post
     the events of subscriptions that name an address; `load` bounds what is
-    worked on at once, `rates` what one caller may ask.
+    worked on at once, `rates` what one caller may ask; `meter` is the engine's.
     """
     settings = settings or TransportSettings()
     door = Door(
@@ -50,6 +52,7 @@ def graphql_app(
         callbacks=callbacks,
         page=page,
         load=load or Load(_MOST_IN_FLIGHT),
+        meter=meter or RequestMeter(),
         rates=rates,
     )
 

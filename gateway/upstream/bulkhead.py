@@ -32,6 +32,7 @@ class Bulkhead:
 
     def __init__(self, inner: SubgraphClient, *, most: int = 64, most_waiting: int = 1_000) -> None:
         self._inner = inner
+        self.most = most
         self.free = most
         """Places that nobody has."""
         self._most_waiting = most_waiting

@@ -42,6 +42,7 @@ from gateway.upstream.http import (
     read_reply,
 )
 from gateway.upstream.lean_transport import LeanTransport
+from gateway.upstream.measured import Measured
 from gateway.upstream.retry import Retried
 from gateway.upstream.transport import HttpReply, NoAnswer, NotSent, TooLarge
 
@@ -64,6 +65,7 @@ class Direct:
         http: HttpSubgraph,
         transport: LeanTransport,
         *,
+        measured: Measured,
         deadlined: Deadlined,
         bulkhead: Bulkhead,
         breaker: CircuitBreaker,
@@ -78,6 +80,8 @@ class Direct:
         """
         self._identify = http.identify
         self._transport = transport
+        self._measured = measured
+        self._answered = measured.answered
         self._deadlined = deadlined
         self.bulkhead = bulkhead
         self.breaker = breaker
@@ -172,6 +176,7 @@ class Direct:
     def _send(self, fetch: _Fetch, connection: Connection, now: float, left_s: float) -> None:
         body = fetch.key[0]
         fetch.connection = connection
+        fetch.begun = now
         connection.deadline = now + left_s
         if connection.deadline < self._transport.sweeps_at:
             self._transport.watch(connection.deadline)
@@ -201,6 +206,7 @@ class Direct:
     def fail(self, fetch: _Fetch, failed: SubgraphFailure) -> None:
         """Repeat a fetch that failed, where that helps."""
         if fetch.has_place:
+            self._measured.failed[failed.code] += 1
             self._leave(fetch)
         if failed.code == "SYSTEM_TIMEOUT" and not fetch.is_fair:
             failed.trips_breaker = False
@@ -296,6 +302,8 @@ class _Fetch(SharedFlight, eq=False):
     connection: Connection | None = None
     task: asyncio.Task[None] | None = None
     """What connects for it, or repeats it once it has failed."""
+    begun: float = 0.0
+    """Event loop's clock; when it was sent."""
     is_fair: bool = True
     """Whether the subgraph is to blame for being too slow."""
     has_place: bool = False
@@ -328,6 +336,7 @@ class _Fetch(SharedFlight, eq=False):
         else:
             bulkhead.free += 1
         direct.breaker.note_success(connection.idle_since)
+        direct._answered.note(connection.idle_since - self.begun)  # noqa: SLF001 - they are one
         other = flights.pop(self.key, self)
         if other is not self:
             flights[self.key] = other  # a write has parted those who asked before from those who ask after it

@@ -24,6 +24,7 @@ from gateway.upstream.deadline import Deadlined
 from gateway.upstream.direct import Direct
 from gateway.upstream.headers import Headered
 from gateway.upstream.lean_transport import LeanTransport
+from gateway.upstream.measured import Measured
 from gateway.upstream.remote import remote_subgraph
 from gateway.upstream.retry import Retried
 
@@ -140,7 +141,8 @@ def client_of(
     """A subgraph's client as the gateway makes it, but for repeating what failed."""
     http = remote_subgraph(url)
     assert isinstance(http.transport, LeanTransport)
-    deadlined = Deadlined(http)
+    measured = Measured(http)
+    deadlined = Deadlined(measured)
     bulkhead = Bulkhead(deadlined)
     breaker = CircuitBreaker(bulkhead)
     retried = Retried(breaker, retries=0)
@@ -151,6 +153,7 @@ def client_of(
     return Direct(
         http,
         http.transport,
+        measured=measured,
         deadlined=deadlined,
         bulkhead=bulkhead,
         breaker=breaker,

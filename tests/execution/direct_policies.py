@@ -11,6 +11,7 @@ from gateway.upstream.direct import Direct
 from gateway.upstream.headers import Headered
 from gateway.upstream.http import HttpSubgraph
 from gateway.upstream.lean_transport import LeanTransport
+from gateway.upstream.measured import Measured
 from gateway.upstream.retry import Retried
 
 
@@ -18,7 +19,8 @@ def policies(
     client: HttpSubgraph, *, most: int = 64, most_waiting: int = 1_000, is_direct: bool = True
 ) -> SubgraphClient:
     """Return a client with its policies: those that `Direct` goes through in one step, or each by itself."""
-    deadlined = Deadlined(client)
+    measured = Measured(client)
+    deadlined = Deadlined(measured)
     bulkhead = Bulkhead(deadlined, most=most, most_waiting=most_waiting)
     breaker = CircuitBreaker(bulkhead, BreakerLimits(least=3))
     retried = Retried(breaker, backoff_s=0.001)
@@ -30,6 +32,7 @@ def policies(
     return Direct(
         client,
         client.transport,
+        measured=measured,
         deadlined=deadlined,
         bulkhead=bulkhead,
         breaker=breaker,
