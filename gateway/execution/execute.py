@@ -140,8 +140,11 @@ def _compile(node: PlanNode | None, subgraphs: Subgraphs) -> CompiledNode | None
         case None:
             return None
         case RootFetch():
-            alone = tuple(_compile_root(each, subgraphs) for each in split_writes(node))
-            return alone[0] if len(alone) == 1 else CompiledSequence(alone)
+            match split_writes(node):
+                case (RootFetch() as only,):
+                    return _compile_root(only, subgraphs)
+                case alone:
+                    return CompiledSequence(_compile_all(alone, subgraphs))
         case EntityFetch(subgraph=name):
             client, profile = subgraphs.clients[name], subgraphs.profiles[name]
             return compile_entity(

@@ -176,4 +176,6 @@ def _took_effect(answer: SubgraphAnswer) -> bool:
     value = answer.value
     if not isinstance(value, dict) or not isinstance(value.get("data"), dict):
         return False
+    if not value["data"]:
+        return False  # its condition did not hold: nothing was done
     return not value.get("errors") or any(each is not None for each in value["data"].values())

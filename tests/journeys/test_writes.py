@@ -205,6 +205,22 @@ def test_usage_is_counted_once_however_often_it_is_sent_with_one_key(product, me
     assert other["errors"][0]["extensions"]["code"] == "IDEMPOTENCY_KEY_REUSED"
 
 
+def test_two_uses_in_one_request_count_twice_whatever_conditions_they_are_under(product, metered):
+    selection = "{ entitlement { used } }"
+    document = f"""mutation($i: RecordUsageInput!, $j: RecordUsageInput!, $x: Boolean!, $y: Boolean!) {{
+      ... @include(if: $x) {{ b: recordUsage(input: $j) @include(if: $y) {selection} }}
+      a: recordUsage(input: $i) {selection}
+    }}"""
+    inputs = {"contractId": metered["contract"]["id"], "feature": "api_calls", "quantity": "7"}
+    first = {**inputs, "clientMutationId": key()}
+    before = product.data(document, {"i": first, "j": first, "x": False, "y": True})["a"]["entitlement"]
+    both = {"i": {**inputs, "clientMutationId": key()}, "j": {**inputs, "clientMutationId": key()}}
+    for _ in range(2):
+        answer = product.data(document, {**both, "x": True, "y": True})
+        used = {name: float(field["entitlement"]["used"]) - float(before["used"]) for name, field in answer.items()}
+        assert used == {"b": 7, "a": 14}
+
+
 def test_the_erp_alone_puts_a_customer_on_hold_and_support_sees_it_at_once(product, overdue_customer):
     decision = product.document("entitlement_decision")
     for on_hold in (True, False):

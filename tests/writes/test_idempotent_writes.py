@@ -164,6 +164,36 @@ async def test_each_field_of_a_mutation_is_a_write_of_its_own(gateway, subgraphs
     await store.aclose()
 
 
+UNDER_CONDITIONS = """mutation M($n: String, $x: Boolean!, $y: Boolean!) {
+  ... @include(if: $x) { b: rename(name: $n) @skip(if: $y) { id } }
+  a: rename(name: $n) { id }
+  ... @include(if: $y) { a: rename(name: $n) { nick } }
+}"""
+
+
+async def test_fields_under_conditions_are_writes_of_their_own_too(gateway, subgraphs, tmp_path):
+    """One that is selected in two places is still one write, and one that is left out is none."""
+    store = SqliteWriteStore(tmp_path / "writes.sqlite")
+    names = ("n", "x", "y")
+    plan = root("a", UNDER_CONDITIONS, "b", "a", kind=OperationKind.MUTATION, variables=names, operation_name="M")
+    gate = gateway(SDL, plan, wrap=lambda client: IdempotentWrites(client, store))
+
+    def say(request):
+        return {"data": {"b" if "b:" in request["query"] else "a": {"id": "1", "nick": "n"}}}
+
+    subgraphs["a"].say = say
+    only = {"a": {"id": "1", "nick": "n"}}
+    assert (await gate.ask(UNDER_CONDITIONS, {"n": "x", "x": True, "y": True}, idempotency_key="k"))["data"] == only
+    assert sent(subgraphs) == ["k:a"]
+    assert subgraphs["a"].requests[0]["query"].count("rename") == 2
+    for _ in range(2):  # what was left out under this key was not done, so it is not remembered
+        answer = await gate.ask(UNDER_CONDITIONS, {"n": "x", "x": True, "y": False}, idempotency_key="k")
+        assert answer["data"] == {"b": {"id": "1"}, "a": {"id": "1"}}
+    assert sent(subgraphs) == ["k:a", "k:b"]
+    assert subgraphs["a"].requests[1]["variables"] == {"n": "x"}
+    await store.aclose()
+
+
 async def test_a_key_can_be_required(gateway, subgraphs):
     gate = gateway(SDL, PLAN, limits=EngineLimits(requires_write_keys=True))
     response = await gate.respond(QUERY)
