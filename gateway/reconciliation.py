@@ -9,13 +9,12 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from gateway.access.caller import Caller
-from gateway.events.event import Change, Event, without_values
 from gateway.events.log import EventLog
 from gateway.events.publish import publish_to
 from gateway.execution.message import ABSENT, GraphQLRequest, GraphQLResponse
 from gateway.settings import Settings
 from gateway.settings_tables import ReconciliationSettings
-from gateway.writes.reconciliation.announcements import DriftAnnouncements, DriftTold
+from gateway.writes.reconciliation.announcements import DriftAnnouncements
 from gateway.writes.reconciliation.ask import Answer, Ask, AskFailure
 from gateway.writes.reconciliation.desk import ReconciliationDesk, ReconciliationRules
 from gateway.writes.reconciliation.store import DriftStore
@@ -52,10 +51,6 @@ async def open_reconciliation(
 
     `classified` names the fields whose values events must not tell.
     """
-
-    def event(told: DriftTold) -> Event:
-        return without_values(_event(told), classified())
-
     path = settings.state.directory / "gateway" / "workflow-records.sqlite"
     database = await asyncio.to_thread(open_database, path, settings.writes.postgres_url)
     store = await asyncio.to_thread(_store, database)
@@ -68,7 +63,9 @@ async def open_reconciliation(
     )
     tasks = [
         asyncio.create_task(desk.serve_forever(), name="reconciliation"),
-        asyncio.create_task(DriftAnnouncements(database, publish_to(log, event)).tell_forever(), name="drift events"),
+        asyncio.create_task(
+            DriftAnnouncements(database, publish_to(log, classified)).tell_forever(), name="drift events"
+        ),
     ]
     try:
         yield desk
@@ -130,18 +127,4 @@ def _failure(extensions: Mapping[str, Any]) -> AskFailure:
         code=str(extensions.get("code", "INTERNAL_SERVER_ERROR")),
         system=str(extensions.get("system", "gateway")),
         retry_after_s=None if after_ms is None else after_ms / 1000,
-    )
-
-
-def _event(told: DriftTold) -> Event:
-    keys = {"drift": told.subject, "customer": told.customer, "contract": told.contract}
-    return Event(
-        id=told.id,
-        type=f"concord.{told.name}.v1",
-        source="concord/gateway",
-        subject=told.subject,
-        time=told.at,
-        data_schema=f"urn:concord:event:{told.name}:1.0",
-        keys={name: value for name, value in keys.items() if value is not None},
-        changes=(Change(field=told.field, before=told.owner_value, after=told.copy_value),),
     )

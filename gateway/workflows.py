@@ -10,7 +10,6 @@ from typing import Protocol
 
 from gateway.access.caller import Caller
 from gateway.access.kept_caller import caller_from_json
-from gateway.events.event import Change, Event
 from gateway.events.log import EventFilter, EventLog, PositionExpired, StoreUnavailable
 from gateway.events.publish import publish_to
 from gateway.execution.located import SubgraphProfile
@@ -19,7 +18,7 @@ from gateway.federation.ownership import Ownership
 from gateway.settings import Settings
 from gateway.settings_tables import PricingSettings
 from gateway.writes.in_doubt import definitions_of
-from gateway.writes.workflows.announcements import Announcement, Announcements
+from gateway.writes.workflows.announcements import WorkflowAnnouncements
 from gateway.writes.workflows.catalogue import definitions
 from gateway.writes.workflows.database import open_database
 from gateway.writes.workflows.definition import RECOVERED, Definition
@@ -73,7 +72,7 @@ async def open_workflows(
     desk = WorkflowDesk(store, worker, kinds, calls, approval_above=settings.workflows.approval_above)
     tasks = [
         asyncio.create_task(worker.serve_forever(), name="workflow worker"),
-        asyncio.create_task(Announcements(database, publish_to(log, _event)).tell_forever(), name="workflow events"),
+        asyncio.create_task(WorkflowAnnouncements(database, publish_to(log)).tell_forever(), name="workflow events"),
         asyncio.create_task(advance(log, worker, kinds), name="workflows advance"),
     ]
     try:
@@ -119,18 +118,3 @@ async def advance(log: EventLog, worker: Worker, kinds: Mapping[str, Definition]
         except StoreUnavailable as error:
             _LOG.warning("workflow_events_unavailable", extra={"reason": str(error)})
             await asyncio.sleep(_PAUSE_S)
-
-
-def _event(told: Announcement) -> Event:
-    keys = {"workflow": told.subject, "customer": told.customer, "contract": told.contract}
-    return Event(
-        id=told.id,
-        type=f"concord.{told.name}.v1",
-        source="concord/gateway",
-        subject=told.subject,
-        time=told.at,
-        data_schema=f"urn:concord:event:{told.name}:1.0",
-        correlation_id=told.correlation_id,
-        keys={name: value for name, value in keys.items() if value is not None},
-        changes=tuple(Change(field=name, before=None, after=value) for name, value in told.detail),
-    )

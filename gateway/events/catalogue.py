@@ -147,3 +147,10 @@ CATALOGUE: tuple[EventType, ...] = (
 
 SUBJECTS: tuple[str, ...] = tuple(dict.fromkeys(row.name.partition(".")[0] for row in CATALOGUE))
 """The first words of the types' names: `customer`, `opportunity` …"""
+
+_BY_NAME = {row.name: row for row in CATALOGUE}
+
+
+def event_type(name: str) -> EventType:
+    """Return the row of a name, such as `workflow.started`. Raises KeyError."""
+    return _BY_NAME[name]

@@ -40,7 +40,7 @@ class EventContracts:
     def __init__(self, texts: Mapping[str, bytes]) -> None:
         """`texts` are JSON schemas by event type."""
         self._texts = texts
-        self._quick: dict[str, _QuickValidator] = {}
+        self._quick: dict[str, tuple[_QuickValidator, str | None]] = {}
         self.classified: Callable[[], Collection[str]] = frozenset
         """Names of the fields whose values no event may tell: what is masked for some must not reach everybody's log."""
         self._explainers: dict[str, Callable[[object], BrokenContract | None]] = {}
@@ -61,7 +61,7 @@ class EventContracts:
     def compile(self) -> None:
         """Compile all of them, so that no event has to wait for it. Raises ValueError for what is no JSON schema."""
         for event_type in self._texts:
-            self._validator(event_type)
+            self._contract(event_type)
 
     def parse(self, envelope: object) -> Parsed:
         """Return the event in one element of a CloudEvents batch, or what is wrong with it."""
@@ -70,19 +70,22 @@ class EventContracts:
         event_type = envelope.get("type")
         if not isinstance(event_type, str) or event_type not in self._texts:
             return BrokenContract("unknown type", f"There is no contract for the type {_short(event_type)}.")
-        if self._validator(event_type).is_valid(envelope):
+        validator, contract = self._contract(event_type)
+        if validator.is_valid(envelope):
             with suppress(ValueError, OverflowError):  # an instant that is none of ours, such as a leap second
-                return without_values(parse_event(envelope), self.classified())
-        return self._explain(event_type, envelope) or without_values(parse_event(envelope), self.classified())
+                return without_values(parse_event(envelope, contract), self.classified())
+        broken = self._explain(event_type, envelope)
+        return broken or without_values(parse_event(envelope, contract), self.classified())
 
-    def _validator(self, event_type: str) -> _QuickValidator:
-        """Return what says whether an event is valid, a hundred times sooner than what says why it is not."""
+    def _contract(self, event_type: str) -> tuple[_QuickValidator, str | None]:
+        """Return what says whether an event is valid, a hundred times sooner than what says why it is not; and the contract's id."""
         quick = self._quick.get(event_type)
         if quick is None:
             import jsonschema_rs  # noqa: PLC0415 - see the module's sentence
 
             schema = orjson.loads(self._texts[event_type])
-            quick = self._quick[event_type] = jsonschema_rs.validator_for(schema, validate_formats=True)
+            validator = jsonschema_rs.validator_for(schema, validate_formats=True)
+            quick = self._quick[event_type] = validator, schema.get("$id")
         return quick
 
     def _explain(self, event_type: str, envelope: object) -> BrokenContract | None:

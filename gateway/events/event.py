@@ -71,8 +71,8 @@ def without_values(event: Event, names: Collection[str]) -> Event:
     return replace(event, changes=tuple(map(masked, event.changes)))
 
 
-def parse_event(envelope: Mapping[str, Any]) -> Event:
-    """Return the event in a CloudEvents JSON object that has passed its contract."""
+def parse_event(envelope: Mapping[str, Any], contract: str | None = None) -> Event:
+    """Return the event in a CloudEvents JSON object that has passed its contract, which stands for a `dataschema` left out."""
     data = envelope["data"]
     return Event(
         id=envelope["id"],
@@ -80,7 +80,7 @@ def parse_event(envelope: Mapping[str, Any]) -> Event:
         source=envelope["source"],
         subject=envelope["subject"],
         time=parse_instant(envelope["time"]),
-        data_schema=envelope.get("dataschema"),
+        data_schema=envelope.get("dataschema", contract),
         correlation_id=envelope.get("correlationid"),
         causation_id=envelope.get("causationid"),
         replay_of=envelope.get("replayof"),

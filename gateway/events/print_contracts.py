@@ -146,7 +146,7 @@ only grows: what was valid stays valid.
 | `subject` | global id of the entity: base64url without padding of `Type:local`; events of one subject are kept in order |
 | `time` | when it happened in the business, RFC 3339 |
 | `datacontenttype` | `application/json` |
-| `dataschema` | `urn:concord:event:<name>:1.{MINOR}`: the exact contract (optional) |
+| `dataschema` | `urn:concord:event:<name>:1.{MINOR}`: the exact contract; who publishes may leave it out, and the gateway names the one that it held the event against |
 | `correlationid`, `causationid` | the workflow, and the event that caused this one |
 | `replayof` | the dead letter that the event was until somebody replayed it |
 | `sequence`, `recordedtime` | set by the log: count within the subject, and when the event arrived; `recordedtime - time` is the event lag |

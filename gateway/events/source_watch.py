@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 
 import orjson
 
-from gateway.events.event import Change, Event
+from gateway.events.event import Event
 from gateway.events.log import EventLog, StoreUnavailable
 from gateway.events.notes import Notes
+from gateway.events.own_event import own_event
 
 _LOG = logging.getLogger("concord.events")
 _DEGRADED, _RECOVERED = "source.degraded", "source.recovered"
@@ -80,13 +81,11 @@ class SourceWatch:
 def _event(name: str, state: str, number: int) -> Event:
     subject = base64.urlsafe_b64encode(f"Source:{name}".encode()).decode().rstrip("=")
     before, now = ("UP", "DOWN") if state == _DEGRADED else ("DOWN", "UP")
-    return Event(
+    return own_event(
+        state,
         id=f"gateway:{name}:{number}:{state}",
-        type=f"concord.{state}.v1",
-        source="concord/gateway",
         subject=subject,
         time=datetime.now(UTC),
-        data_schema=f"urn:concord:event:{state}:1.0",
         keys={"source": name},
-        changes=(Change(field="status", before=before, after=now),),
+        changes=[("status", before, now)],
     )

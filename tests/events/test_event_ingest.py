@@ -7,6 +7,7 @@ import time
 import orjson
 import pytest
 
+from gateway.events.catalogue import event_type
 from gateway.events.event import print_event
 from gateway.events.log import EventFilter
 
@@ -45,6 +46,15 @@ async def test_a_late_event_keeps_its_business_time_and_gets_the_next_sequence(i
     events = (await ingest.events.log.read(0, EVERYTHING, 10)).events
     assert [(event.sequence, event.event.time.day) for event in events] == [(1, 2), (2, 1)]
     assert events[0].recorded_at <= events[1].recorded_at
+
+
+async def test_an_event_names_the_contract_that_it_was_held_against_or_written_for(ingest, activated):
+    current = event_type("contract.activated").data_schema
+    older = current.rpartition(".")[0] + ".0"
+    assert older != current
+    await ingest.post(activated(1), activated(2, dataschema=older))
+    events = (await ingest.events.log.read(0, EVERYTHING, 10)).events
+    assert [print_event(event.event)["dataschema"] for event in events] == [current, older]
 
 
 async def test_an_event_that_breaks_its_contract_is_put_aside_and_the_others_go_on(ingest, activated, gid):

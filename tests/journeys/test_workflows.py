@@ -8,12 +8,16 @@ import signal
 import sqlite3
 import time
 import uuid
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 from running_processes import process_of
 
+from gateway.events.catalogue import MINOR
+
+ROOT = Path(__file__).parents[2]
 CLOSE = """
 mutation Close($input: CloseOpportunityInput!, $dryRun: Boolean! = false, $waitMs: Int! = 20000) {
   closeOpportunity(input: $input, dryRun: $dryRun, waitMs: $waitMs) {
@@ -316,6 +320,22 @@ def test_the_terminal_lists_shows_decides_and_checks_the_record(selling, opportu
     checked = json.loads(selling.run("workflows", "evidence", "--verify", "--json").stdout)
     assert checked["entries"] >= len(recorded)
     assert checked["brokenAt"] is None
+
+
+def test_every_event_of_every_system_names_the_current_version_of_its_contract(selling):
+    secret = json.loads((selling.state / "secrets.json").read_text())["internal"]
+    head = {"authorization": f"Bearer {secret}"}
+    missing = {f"concord/{system}" for system in ("gateway", "crm", "billing", "identity")}
+    with selling.client.stream("GET", f"{selling.url}/events/feed?after=beginning", headers=head) as feed:
+        assert feed.status_code == 200
+        for line in filter(None, feed.iter_lines()):
+            event = json.loads(line)
+            name = event["type"].removeprefix("concord.").removesuffix(".v1")
+            contract = json.loads((ROOT / f"schema/events/{event['type']}.json").read_text())
+            assert event["dataschema"] == contract["$id"] == f"urn:concord:event:{name}:1.{MINOR}"
+            missing.discard(event["source"])
+            if not missing:
+                break
 
 
 def test_an_entry_that_was_changed_is_found(selling):

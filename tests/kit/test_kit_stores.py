@@ -92,7 +92,6 @@ async def test_events_wait_for_the_log_and_arrive_in_order_over_a_restart(
         "subject": "SW52b2ljZTpJTlYtMjAyNS0wMDAwMQ",
         "time": "2026-03-02T09:30:00Z",
         "datacontenttype": "application/json",
-        "dataschema": "urn:concord:event:invoice.paid:1.0",
         "data": {
             "keys": {"invoice": "INV-2025-00001"},
             "version": "1",

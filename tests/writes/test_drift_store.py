@@ -68,7 +68,7 @@ def told(store):
     seen = []
 
     async def publish(events):
-        seen.extend((event.name, event.field, event.owner_value, event.copy_value) for event in events)
+        seen.extend((event.name, *change) for event in events for change in event.changes)
         return True
 
     asyncio.run(DriftAnnouncements(store.database, publish).tell())

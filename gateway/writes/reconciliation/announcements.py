@@ -3,40 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import orjson
 
 from gateway.writes.reconciliation.model import drift_global_id
 from gateway.writes.workflows.database import Transaction
-from gateway.writes.workflows.untold import BATCH, Untold
+from gateway.writes.workflows.untold import BATCH, Announcement, Untold
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DriftTold:
-    """One lifecycle event to be."""
-
-    id: str
-    """The same however often it is published."""
-    name: str
-    """`drift.detected` or `drift.resolved`."""
-    subject: str
-    """Global id of the drift."""
-    at: datetime
-    customer: str | None
-    contract: str | None
-    field: str
-    owner_value: str | None
-    copy_value: str | None
-
-
-Publish = Callable[[Sequence[DriftTold]], Awaitable[bool]]
-"""Puts events into the log; False where that is not possible at the moment."""
-
-
-class DriftAnnouncements(Untold[DriftTold]):
+class DriftAnnouncements(Untold):
     """The events that are not in the log yet."""
 
     table = "concord_drift_event"
@@ -44,7 +20,7 @@ class DriftAnnouncements(Untold[DriftTold]):
     failed = "drift_store_failed"
     log = logging.getLogger("concord.reconciliation")
 
-    def read(self, execute: Transaction) -> list[tuple[int, DriftTold]]:
+    def read(self, execute: Transaction) -> list[tuple[int, Announcement]]:
         """Return those that wait."""
         rows = execute(
             "SELECT seq, drift, revision, name, detail, at FROM concord_drift_event WHERE is_told = 0 ORDER BY seq LIMIT ?",
@@ -53,17 +29,15 @@ class DriftAnnouncements(Untold[DriftTold]):
         return [(row[0], _told(row[1:])) for row in rows]
 
 
-def _told(row: tuple[str, int, str, str, float]) -> DriftTold:
+def _told(row: tuple[str, int, str, str, float]) -> Announcement:
     drift, revision, name, detail, at = row
     field, owner_value, copy_value, customer, contract = orjson.loads(detail)
-    return DriftTold(
+    subject = drift_global_id(drift)
+    return Announcement(
         id=f"gateway:{drift}:{revision}:{name}",
         name=name,
-        subject=drift_global_id(drift),
-        at=datetime.fromtimestamp(at, UTC),
-        customer=customer,
-        contract=contract,
-        field=field,
-        owner_value=owner_value,
-        copy_value=copy_value,
+        subject=subject,
+        time=datetime.fromtimestamp(at, UTC),
+        keys={"drift": subject, "customer": customer, "contract": contract},
+        changes=[(field, owner_value, copy_value)],
     )

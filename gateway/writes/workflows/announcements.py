@@ -4,34 +4,11 @@ from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from gateway.writes.workflows.database import Transaction
 from gateway.writes.workflows.tables import loads
-from gateway.writes.workflows.untold import BATCH, Untold
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Announcement:
-    """One lifecycle event to be."""
-
-    id: str
-    """The same however often it is published."""
-    name: str
-    """Such as `workflow.started`."""
-    subject: str
-    """Global id of the workflow."""
-    at: datetime
-    correlation_id: str
-    customer: str | None
-    contract: str | None
-    detail: tuple[tuple[str, str], ...]
-
-
-Publish = Callable[[Sequence[Announcement]], Awaitable[bool]]
-"""Puts events into the log; False where that is not possible at the moment."""
+from gateway.writes.workflows.untold import BATCH, Announcement, Untold
 
 
 def workflow_global_id(workflow: str) -> str:
@@ -39,7 +16,7 @@ def workflow_global_id(workflow: str) -> str:
     return base64.urlsafe_b64encode(f"Workflow:{workflow}".encode()).decode().rstrip("=")
 
 
-class Announcements(Untold[Announcement]):
+class WorkflowAnnouncements(Untold):
     """The events that are not in the log yet."""
 
     table = "concord_workflow_event"
@@ -61,12 +38,11 @@ class Announcements(Untold[Announcement]):
                 Announcement(
                     id=f"gateway:{workflow}:{seq}:{name}",
                     name=name,
-                    subject=workflow_global_id(workflow),
-                    at=datetime.fromtimestamp(at, UTC),
+                    subject=(subject := workflow_global_id(workflow)),
+                    time=datetime.fromtimestamp(at, UTC),
                     correlation_id=correlation,
-                    customer=customer,
-                    contract=contract,
-                    detail=tuple(sorted(loads(detail).items())),
+                    keys={"workflow": subject, "customer": customer, "contract": contract},
+                    changes=[(field, None, value) for field, value in sorted(loads(detail).items())],
                 ),
             )
             for seq, workflow, name, detail, at, correlation, customer, contract in rows

@@ -5,19 +5,41 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
-from typing import ClassVar, Generic, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar, TypeAlias
 
 from gateway.writes.store import StoreFailed
 from gateway.writes.workflows.database import Transaction, WorkflowDatabase
-
-ToldT = TypeVar("ToldT")
 
 BATCH = 200
 """Events that are published at once."""
 
 
-class Untold(ABC, Generic[ToldT]):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """One lifecycle event to be."""
+
+    id: str
+    """The same however often it is published."""
+    name: str
+    """Such as `workflow.started`."""
+    subject: str
+    """Global id of what it is about."""
+    time: datetime
+    keys: Mapping[str, str | None]
+    """Name of an entity → what finds it; None where there is none."""
+    changes: Sequence[tuple[str, str | None, str | None]]
+    """(field, before, after)."""
+    correlation_id: str | None = None
+
+
+Publish: TypeAlias = Callable[[Sequence[Announcement]], Awaitable[bool]]
+"""Puts events into the log; False where that is not possible at the moment."""
+
+
+class Untold(ABC):
     """The events of one table that are not in the log yet."""
 
     table: ClassVar[str]
@@ -27,12 +49,12 @@ class Untold(ABC, Generic[ToldT]):
     """What the log is told when the database can't be used."""
     log: ClassVar[logging.Logger]
 
-    def __init__(self, database: WorkflowDatabase, publish: Callable[[Sequence[ToldT]], Awaitable[bool]]) -> None:
+    def __init__(self, database: WorkflowDatabase, publish: Publish) -> None:
         self._database = database
         self._publish = publish
 
     @abstractmethod
-    def read(self, execute: Transaction) -> list[tuple[int, ToldT]]:
+    def read(self, execute: Transaction) -> list[tuple[int, Announcement]]:
         """Return the first `BATCH` events that wait, each with its `seq`."""
 
     async def tell_forever(self) -> None:
@@ -53,7 +75,7 @@ class Untold(ABC, Generic[ToldT]):
         await asyncio.to_thread(self._mark, [seq for seq, _ in waiting])
         return len(waiting) == BATCH
 
-    def _waiting(self) -> list[tuple[int, ToldT]]:
+    def _waiting(self) -> list[tuple[int, Announcement]]:
         with self._database.transaction() as execute:
             return self.read(execute)
 
