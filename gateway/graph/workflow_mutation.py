@@ -39,7 +39,10 @@ class WorkflowMutation:
     async def retry_workflow(self, info: GraphInfo, id: _Id) -> WorkflowDecisionPayload | None:  # noqa: A002 - the argument's name
         return await _decided(info, id, WorkflowDesk.retry)
 
-    @strawberry.mutation(directives=[MAY_OPERATE], description="Undo a workflow, even one that is completed.")
+    @strawberry.mutation(
+        directives=[MAY_OPERATE],
+        description="Undo a workflow, even one that is completed. One that settles a write in doubt has nothing to undo and is refused with CONFLICT.",
+    )
     async def compensate_workflow(self, info: GraphInfo, id: _Id) -> WorkflowDecisionPayload | None:  # noqa: A002 - the argument's name
         return await _decided(info, id, WorkflowDesk.compensate)
 

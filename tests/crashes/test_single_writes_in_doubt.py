@@ -16,6 +16,7 @@ from landscape import Landscape, started_landscape
 from gateway.access.caller import DEVELOPER
 from gateway.access.kept_caller import caller_from_json, caller_to_json
 from gateway.engine import Engine, GraphQLRequest
+from gateway.errors import GatewayError
 from gateway.execution.located import SubgraphProfile
 from gateway.federation.supergraph import parse_supergraph
 from gateway.graph.global_id import local_id
@@ -146,6 +147,9 @@ async def test_a_write_that_is_cut_at_any_vendor_ends_done_once(office, mode):
         found = await desk.wait(local_id(told["workflow"], "Workflow"), 60)
         assert (found.status, found.kind) == (WorkflowStatus.COMPLETED, f"in-doubt-{system}"), found.error
         assert found.result == wanted, field
+        # That it would not have taken effect is nothing that anybody may declare.
+        with pytest.raises(GatewayError, match="nothing to take back"):
+            await desk.compensate(found.id, DEVELOPER)
         # The caller who asks again under the key is answered as if nothing had been lost.
         again = await ask(engine, document, given, **key)
         assert (again.data, again.errors) == ({field: wanted}, ()), field

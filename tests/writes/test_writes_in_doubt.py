@@ -9,6 +9,7 @@ from scripted_subgraph import reply, resets
 
 from gateway.access.kept_caller import caller_from_json, caller_to_json
 from gateway.engine import Caller, GraphQLRequest
+from gateway.errors import GatewayError
 from gateway.execution.located import SubgraphProfile
 from gateway.federation.plan import OperationKind
 from gateway.graph.global_id import local_id
@@ -145,6 +146,29 @@ async def test_what_says_nothing_about_the_write_is_for_a_person(office, subgrap
     subgraphs["a"].behave, subgraphs["a"].say = None, refusal(code="FORBIDDEN", outcome="NOT_APPLIED")
     found = await ended(desk, error["workflow"])
     assert (found.status, found.error.code, found.owner) == (WorkflowStatus.NEEDS_ATTENTION, "FORBIDDEN", "keepers")
+
+
+async def test_it_can_not_be_taken_back_wherever_it_stands(office, subgraphs):
+    gate, desk = office
+    subgraphs["a"].behave = resets
+    _, (error,) = await ask(gate)
+    workflow = local_id(error["workflow"], "Workflow")
+    boss = Caller(subject="boss")
+
+    async def refused_while(status):
+        with pytest.raises(GatewayError) as refusal:
+            await desk.compensate(workflow, boss)
+        assert (refusal.value.code, (await desk.find(workflow)).status) == ("CONFLICT", status)
+
+    await refused_while(WorkflowStatus.RUNNING)
+    subgraphs["a"].behave, subgraphs["a"].say = None, refusal(code="FORBIDDEN", outcome="NOT_APPLIED")
+    assert (await ended(desk, error["workflow"])).status is WorkflowStatus.NEEDS_ATTENTION
+    await refused_while(WorkflowStatus.NEEDS_ATTENTION)
+    subgraphs["a"].say = lambda request: DONE
+    await desk.retry(workflow, boss)
+    found = await ended(desk, error["workflow"])
+    assert (found.status, found.result) == (WorkflowStatus.COMPLETED, DONE["data"]["rename"])
+    await refused_while(WorkflowStatus.COMPLETED)
 
 
 async def test_a_refusal_that_leaves_it_open_is_asked_again(office, subgraphs):

@@ -189,6 +189,11 @@ class Definition:
     due_at: Callable[[Mapping[str, Json]], float | None] = lambda _given: None
     """When an input is to be carried out, in seconds since 1970; None: at once."""
 
+    @property
+    def has_way_back(self) -> bool:
+        """Whether any of it can be undone; what only asks can't take back what it heard of."""
+        return any(step.undo is not None for step in self.steps)
+
     def step(self, name: str) -> Step:
         """Return a step by name."""
         return next(step for step in self.steps if step.name == name)

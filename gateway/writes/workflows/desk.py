@@ -34,6 +34,10 @@ from gateway.writes.workflows.worker import Worker
 
 _FIRST_LOOK_S = 0.03
 _LONGEST_LOOK_S = 0.5
+_NO_WAY_BACK = (
+    "It only finds out what became of a write, so there is nothing to take back. Let it end; where it needs attention, "
+    "retryWorkflow asks again and resolveException closes it. The write itself is undone by a mutation of its owner."
+)
 ParametersT = ParamSpec("ParametersT")
 ResultT = TypeVar("ResultT")
 
@@ -175,7 +179,11 @@ class WorkflowDesk:
         return await self._go_on(await self._stored(self._decisions.retry, workflow, caller.subject))
 
     async def compensate(self, workflow: str, caller: CallerView) -> WorkflowRecord:
-        """Undo a workflow."""
+        """Undo a workflow. Raises CONFLICT for one of a kind without a way back, wherever it stands."""
+        found = await self.find(workflow)
+        definition = None if found is None else self._definitions.get(found.kind)
+        if definition is not None and not definition.has_way_back:
+            raise GatewayError("CONFLICT", _NO_WAY_BACK)
         return await self._go_on(await self._stored(self._decisions.compensate, workflow, caller.subject))
 
     async def resolve(self, workflow: str, caller: CallerView, note: str) -> WorkflowRecord:
