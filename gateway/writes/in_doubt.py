@@ -27,8 +27,8 @@ from gateway.writes.workflows.desk import Asking, WorkflowDesk
 from gateway.writes.workflows.model import Json, StepError
 from gateway.writes.workflows.subgraph_calls import TRY_S, ask_subgraph
 
-_PATIENCE_S = 24 * 3600.0
-"""How long owners remember a key, and so how long the same write may be sent again."""
+_PATIENCE_S = 23 * 3600.0
+"""Owners remember a key for a day; a little less is how long the same write may be sent again, by itself or by a person."""
 _REFUSALS = frozenset({"BAD_USER_INPUT", "CONFLICT", "NOT_FOUND", "SYSTEM_REJECTED"})
 """What an owner says of the write itself: it did not happen."""
 _RETRY = RetryPolicy(
@@ -135,6 +135,7 @@ def definitions_of(
             subject=lambda _outputs: (None, None),
             result=lambda outputs: outputs["ask"]["answer"],
             deadline_s=_PATIENCE_S,
+            retried_within_s=_PATIENCE_S,
         )
         for name in subgraphs
     }

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import sqlite3
 
 import pytest
 from planned_gateway import root
@@ -146,6 +147,22 @@ async def test_what_says_nothing_about_the_write_is_for_a_person(office, subgrap
     subgraphs["a"].behave, subgraphs["a"].say = None, refusal(code="FORBIDDEN", outcome="NOT_APPLIED")
     found = await ended(desk, error["workflow"])
     assert (found.status, found.error.code, found.owner) == (WorkflowStatus.NEEDS_ATTENTION, "FORBIDDEN", "keepers")
+
+
+async def test_once_the_owner_may_have_forgotten_the_key_nothing_is_sent_again(office, subgraphs, tmp_path):
+    gate, desk = office
+    subgraphs["a"].behave = resets
+    _, (error,) = await ask(gate)
+    subgraphs["a"].behave, subgraphs["a"].say = None, refusal(code="FORBIDDEN", outcome="NOT_APPLIED")
+    found = await ended(desk, error["workflow"])
+    with contextlib.closing(sqlite3.connect(tmp_path / "w.sqlite")) as records, records:
+        records.execute("UPDATE concord_workflow SET started_at = started_at - 86400")
+    asked = len(subgraphs["a"].requests)
+    with pytest.raises(GatewayError, match="forgotten") as refused:
+        await desk.retry(found.id, Caller(subject="boss"))
+    assert (refused.value.code, len(subgraphs["a"].requests)) == ("CONFLICT", asked)
+    closed = await desk.resolve(found.id, Caller(subject="boss"), "It was booked by hand.")
+    assert closed.status is WorkflowStatus.RESOLVED
 
 
 async def test_it_can_not_be_taken_back_wherever_it_stands(office, subgraphs):

@@ -186,6 +186,8 @@ class Definition:
     """What a finished workflow came to, from the outputs by step."""
     deadline_s: float = 900.0
     """Time from the start after which it is undone instead of retried."""
+    retried_within_s: float | None = None
+    """Time from the start after which a person may not let it go on anymore; None: always."""
     due_at: Callable[[Mapping[str, Json]], float | None] = lambda _given: None
     """When an input is to be carried out, in seconds since 1970; None: at once."""
 

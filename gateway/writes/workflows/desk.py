@@ -40,6 +40,10 @@ _NO_WAY_BACK = (
 )
 ParametersT = ParamSpec("ParametersT")
 ResultT = TypeVar("ResultT")
+_TOO_LATE = (
+    "Its system may have forgotten the write's key by now, and would do it twice. Look there whether it was done, and close "
+    "this with resolveException."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +179,12 @@ class WorkflowDesk:
         return await self._stored(self._store.evidence.verify)
 
     async def retry(self, workflow: str, caller: CallerView) -> WorkflowRecord:
-        """Let a stopped workflow go on."""
+        """Let a stopped workflow go on. Raises CONFLICT where it is too late for that."""
+        found = await self.find(workflow)
+        definition = None if found is None else self._definitions.get(found.kind)
+        within_s = None if definition is None else definition.retried_within_s
+        if found is not None and within_s is not None and wall_clock() > found.started_at + within_s:
+            raise GatewayError("CONFLICT", _TOO_LATE)
         return await self._go_on(await self._stored(self._decisions.retry, workflow, caller.subject))
 
     async def compensate(self, workflow: str, caller: CallerView) -> WorkflowRecord:
