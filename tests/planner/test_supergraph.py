@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from graphql import GraphQLSyntaxError, print_schema
+from graphql import GraphQLSyntaxError, get_introspection_query, graphql_sync, print_schema
 
+from gateway.errors import RequestRefused
+from gateway.federation.composition import SubgraphSource, compose
 from gateway.federation.operation import prepare
 from gateway.federation.plan import print_plan
 from gateway.federation.planner import Planner
@@ -169,6 +171,17 @@ def test_types_that_are_called_as_directives_are_not_machinery() -> None:
     assert set(supergraph.api_schema.type_map) >= {"link", "tag", "label"}
     plan = Planner(supergraph).plan(prepare(supergraph.api_schema, "{ link { to } tag { name } label { text } }"))
     assert print_plan(plan).startswith("fetch a")
+
+
+def test_no_client_is_offered_incremental_delivery() -> None:
+    sdl = "directive @defer(label: String) on FRAGMENT_SPREAD | INLINE_FRAGMENT type Query { a: Int }"
+    composed = compose([SubgraphSource("a", "http://a", sdl), SubgraphSource("b", "http://b", sdl.replace("a:", "b:"))])
+    assert composed.supergraph_sdl is not None, composed.errors
+    supergraph = parse_supergraph(composed.supergraph_sdl)
+    assert graphql_sync(supergraph.api_schema, get_introspection_query()).errors is None
+    with pytest.raises(RequestRefused) as refused:
+        prepare(supergraph.api_schema, "{ ... @defer { a } }")
+    assert [each.message for each in refused.value.errors] == ["Unknown directive '@defer'."]
 
 
 def test_what_is_no_supergraph_is_refused() -> None:

@@ -12,6 +12,9 @@ from graphql.language import ast
 
 from gateway.federation.supergraph.links import Links, read_links
 
+_INCREMENTAL = ("defer", "stream")
+"""Directives of incremental delivery, which no client is offered even where all subgraphs define them."""
+
 
 def build_api_schema(document: ast.DocumentNode, links: Links) -> GraphQLSchema:
     """Build the schema that clients see from a supergraph document and what it links."""
@@ -57,7 +60,8 @@ class _Stripper:
             case ast.SchemaDefinitionNode() | ast.SchemaExtensionNode():
                 return self._remake(node)
             case ast.DirectiveDefinitionNode():
-                return None if self._links.owns_directive(node.name.value) else node
+                name = node.name.value
+                return None if name in _INCREMENTAL or self._links.owns_directive(name) else node
             case ast.TypeDefinitionNode() | ast.TypeExtensionNode():
                 name = node.name.value
                 if name in self._hidden or self._links.owns_type(name):
