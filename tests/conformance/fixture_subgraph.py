@@ -147,7 +147,11 @@ def subgraph_schema(sdl: str) -> GraphQLSchema:
     implementations: dict[str, set[str]] = {}
     parts: list[str] = []
     for node in parse(sdl, no_location=True).definitions:
-        if isinstance(node, ast.SchemaDefinitionNode | ast.SchemaExtensionNode | ast.DirectiveDefinitionNode):
+        if isinstance(node, ast.DirectiveDefinitionNode):
+            if any(each.value in _EXECUTABLE for each in node.locations):
+                parts.append(print_ast(node))
+            continue
+        if isinstance(node, ast.SchemaDefinitionNode | ast.SchemaExtensionNode):
             continue
         name = node.name.value
         text = print_ast(visit(node, _Strip()))
@@ -173,6 +177,9 @@ def subgraph_schema(sdl: str) -> GraphQLSchema:
         parts.append(f"scalar _Any union _Entity = {' | '.join(entities)}")
         parts.append(f"{extend}type Query {{ _entities(representations: [_Any!]!): [_Entity]! }}")
     return build_schema("\n".join(parts), assume_valid_sdl=True, assume_valid=True)
+
+
+_EXECUTABLE = ("QUERY", "MUTATION", "SUBSCRIPTION", "FIELD", "FRAGMENT_SPREAD", "INLINE_FRAGMENT")
 
 
 class _Strip(Visitor):

@@ -9,7 +9,7 @@ from enum import StrEnum
 from graphql import GraphQLSchema
 from graphql.language import ast
 
-from gateway.federation.supergraph import Selection
+from gateway.federation.supergraph import Directives, Selection
 
 
 class OperationKind(StrEnum):
@@ -37,3 +37,5 @@ class Operation:
     """Declared variables, in order, with type and default as printed: `{"id": "ID!", "first": "Int=5"}`."""
     selections: tuple[Selection, ...]
     """Root selections, fragments expanded (each once, and shared)."""
+    directives: Mapping[OperationKind, Directives]
+    """Directives on the operation itself, for requests of each kind on which they may stand too."""

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from graphql import GraphQLError, GraphQLSchema, GraphQLSyntaxError, parse, validate
+from graphql import DirectiveLocation, GraphQLError, GraphQLSchema, GraphQLSyntaxError, parse, validate
 from graphql.language import ast
 
 from gateway.errors import GatewayError, RequestRefused
 from gateway.federation.operation.model import Operation, OperationKind
-from gateway.federation.supergraph.selection import SelectionReader, print_type_node, print_value
+from gateway.federation.supergraph import Directives
+from gateway.federation.supergraph.selection import SelectionReader, print_directives, print_type_node, print_value
 
 MAX_ERRORS = 20
 """Validation stops at this many errors: the rest are usually echoes, and their number is the client's to choose."""
@@ -36,6 +37,7 @@ def prepare(
     definition = select_operation(document, operation_name)
     validate_document(schema, document, max_errors=max_errors)
     fragments = {node.name.value: node for node in document.definitions if isinstance(node, ast.FragmentDefinitionNode)}
+    on_fragments = _names_at(schema, DirectiveLocation.INLINE_FRAGMENT)
     return Operation(
         kind=OperationKind(definition.operation.value),
         name=definition.name.value if definition.name else None,
@@ -45,8 +47,27 @@ def prepare(
         definition=definition,
         fragments=fragments,
         variable_types=_variable_types(definition),
-        selections=SelectionReader(fragments).read(definition.selection_set),
+        selections=SelectionReader(fragments, on_fragments).read(definition.selection_set),
+        directives=_operation_directives(schema, definition),
     )
+
+
+def _names_at(schema: GraphQLSchema, location: DirectiveLocation) -> frozenset[str]:
+    return frozenset(each.name for each in schema.directives if location in each.locations)
+
+
+def _operation_directives(
+    schema: GraphQLSchema, definition: ast.OperationDefinitionNode
+) -> Mapping[OperationKind, Directives]:
+    if not definition.directives:
+        return {}
+    found: dict[OperationKind, Directives] = {}
+    for kind in OperationKind:
+        names = _names_at(schema, DirectiveLocation[kind.name])
+        printed = print_directives(node for node in definition.directives if node.name.value in names)
+        if printed is not None:
+            found[kind] = printed
+    return found
 
 
 def parse_document(text: str) -> ast.DocumentNode:

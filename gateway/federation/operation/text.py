@@ -17,7 +17,9 @@ def print_operation(operation: Operation) -> str:
           price(currency:"EUR")
     """
     seen: set[int] = set()
-    lines = [operation.kind.value, *_print(operation.selections, "  ", seen)]
+    directives = operation.directives.get(operation.kind)
+    first = f"{operation.kind.value} {directives.text}" if directives else operation.kind.value
+    lines = [first, *_print(operation.selections, "  ", seen)]
     return "\n".join(lines) + "\n"
 
 
@@ -29,7 +31,8 @@ def _print(selections: tuple[Selection, ...], indent: str, seen: set[int]) -> It
             yield f"{indent}{alias}{selection.signature}{conditions}"
         else:
             condition = f" on {selection.type_condition}" if selection.type_condition else ""
-            yield f"{indent}...{condition}{conditions}"
+            directives = f" {selection.directives.text}" if selection.directives else ""
+            yield f"{indent}...{condition}{directives}{conditions}"
         if not selection.selections:
             continue
         if id(selection.selections) in seen:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from gateway.federation.planner.path import Item, Selections
+from gateway.federation.planner.path import Around, Item, Selections
 from gateway.federation.supergraph import Conditions, FieldSelection, FragmentSelection, Supergraph
 from gateway.federation.supergraph.selection import is_contradictory
 
@@ -18,7 +18,14 @@ Groups: TypeAlias = Mapping[str, tuple[Item, ...]]
 class _Found:
     selection: FieldSelection
     conditions: Conditions
+    around: Around
     children: list[Selections] = field(default_factory=list)
+
+
+_Key: TypeAlias = tuple[str, str, Around, Conditions]
+"""Response name, directives, directives of the fragments around, and conditions: what fields must share to be one."""
+_ByType: TypeAlias = dict[str, dict[_Key, _Found]]
+_Seen: TypeAlias = set[tuple[str, int, Conditions, Around]]
 
 
 class Collector:
@@ -37,14 +44,14 @@ class Collector:
         known = self._memory.get((static, id(children)))
         if known is not None:
             return known[1]
-        found: dict[str, dict[tuple[str, Conditions], _Found]] = {static: {}}
-        seen: set[tuple[str, int, Conditions]] = set()
+        found: _ByType = {static: {}}
+        seen: _Seen = set()
         for selections in children:
-            self._gather(static, selections, frozenset(), found, seen)
+            self._gather(static, selections, frozenset(), (), found, seen)
         own = found[static]
         groups = {
             condition: tuple(
-                Item(entry.selection, entry.conditions, tuple(entry.children), is_hidden)
+                Item(entry.selection, entry.conditions, tuple(entry.children), entry.around, is_hidden)
                 for key, entry in fields.items()
                 if condition == static or not self._is_redundant(key, entry, own)
             )
@@ -59,10 +66,11 @@ class Collector:
         static: str,
         selections: Selections,
         conditions: Conditions,
-        found: dict[str, dict[tuple[str, Conditions], _Found]],
-        seen: set[tuple[str, int, Conditions]],
+        around: Around,
+        found: _ByType,
+        seen: _Seen,
     ) -> None:
-        visit = (static, id(selections), conditions)
+        visit = (static, id(selections), conditions, around)
         if visit in seen:
             # A fragment spread twice says nothing new; nested, such spreads would double with each level.
             return
@@ -73,12 +81,14 @@ class Collector:
                 continue
             if isinstance(selection, FieldSelection):
                 fields = found.setdefault(static, {})
-                entry = fields.setdefault((selection.response_name, every), _Found(selection, every))
+                key = (selection.response_name, selection.directives, around, every)
+                entry = fields.setdefault(key, _Found(selection, every, around))
                 if selection.selections and not any(known is selection.selections for known in entry.children):
                     entry.children.append(selection.selections)
             else:
+                inner = (*around, selection.directives) if selection.directives else around
                 for narrowed in self._narrowed(static, selection):
-                    self._gather(narrowed, selection.selections, every, found, seen)
+                    self._gather(narrowed, selection.selections, every, inner, found, seen)
 
     def _narrowed(self, static: str, fragment: FragmentSelection) -> Iterable[str]:
         condition = fragment.type_condition
@@ -93,9 +103,9 @@ class Collector:
         return sorted(here & there)
 
     @staticmethod
-    def _is_redundant(key: tuple[str, Conditions], entry: _Found, own: Mapping[tuple[str, Conditions], _Found]) -> bool:
+    def _is_redundant(key: _Key, entry: _Found, own: Mapping[_Key, _Found]) -> bool:
         """Whether a leaf under a type condition is selected on every object anyway."""
         if entry.children:
             return False
-        same = own.get(key) or own.get((key[0], frozenset()))
+        same = own.get(key) or own.get((*key[:3], frozenset()))
         return same is not None and same.selection.signature == entry.selection.signature

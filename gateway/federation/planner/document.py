@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import TypeAlias
 
 from gateway.federation.plan import EachItem, FieldRewrite, Path, PathKey
 from gateway.federation.planner.step import Selected, SelectedField
-from gateway.federation.supergraph import Conditions
+from gateway.federation.supergraph import Conditions, Directives
 
 
 @dataclass(slots=True, eq=False)
@@ -81,8 +81,12 @@ class _Printer:
         """Print what is in a set. `around` has the leaves that the sets around a fragment select always."""
         parts: list[str] = []
         printed: set[LeafKey] = set()
-        always = {key[:2] for key in selected.fields if key[2] <= settled}
+        always = {key[:2] for key in selected.fields if key[2] <= settled and not key[3]}
+        wrapped: list[SelectedField] = []
         for entry in selected.fields.values():
+            if entry.around:
+                wrapped.append(entry)
+                continue
             conditions = entry.conditions - settled
             if entry.below is None:
                 leaf = (entry.response_name, entry.selection.signature)
@@ -92,13 +96,30 @@ class _Printer:
                     continue
                 printed.add(leaf)
             parts.append(self._print_field(entry, conditions, settled))
+        parts.extend(self._print_wrapped(wrapped, 0, settled))
         if selected.fragments:
-            around |= {key[:2] for key, entry in selected.fields.items() if entry.below is None and key[2] == _ALWAYS}
+            around |= {
+                key[:2]
+                for key, entry in selected.fields.items()
+                if entry.below is None and key[2] == _ALWAYS and not entry.around
+            }
         for name, below in selected.fragments.items():
             inner = self._parts(below, settled, around)
             if inner or _TYPENAME not in around:
                 parts.append(f"...on {name}{{{_join(inner) or '__typename'}}}")
         return parts
+
+    def _print_wrapped(self, entries: Sequence[SelectedField], level: int, settled: Conditions) -> Iterator[str]:
+        """Print fields in the fragments whose directives are around them; those above `level` are printed already."""
+        inner: dict[Directives, list[SelectedField]] = {}
+        for entry in entries:
+            if level == len(entry.around):
+                yield self._print_field(entry, entry.conditions - settled, settled)
+            else:
+                inner.setdefault(entry.around[level], []).append(entry)
+        for directives, below in inner.items():
+            self.variables.update(dict.fromkeys(sorted(directives.variables)))
+            yield f"...{directives.text}{{{_join(list(self._print_wrapped(below, level + 1, settled)))}}}"
 
     def _print_field(self, entry: SelectedField, conditions: Conditions, settled: Conditions) -> str:
         name = self._aliases.get(id(entry), entry.response_name)

@@ -106,7 +106,7 @@ class FetchGraphBuilder:
             name, selection = selection.name, TYPENAME
         if taken.edge is not None and taken.edge.field.context_arguments and step.entry is not None:
             selection = _with_contexts(selection, taken.edge.field, step.entry)
-        entry = selected.add(name, selection, conditions, taken.edge, is_wanted=not is_plain)
+        entry = selected.add(name, selection, conditions, taken.edge, item.around, is_wanted=not is_plain)
         if taken.branch is None or taken.edge is None or entry.below is None:
             touched.add(step)
             return

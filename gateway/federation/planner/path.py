@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from gateway.federation.query_graph import FieldEdge, Node
-from gateway.federation.supergraph import Conditions, ContextArgument, FieldSelection, FieldSet, Selection
+from gateway.federation.supergraph import Conditions, ContextArgument, Directives, FieldSelection, FieldSet, Selection
 
 if TYPE_CHECKING:
     from gateway.federation.planner.query_tree import Branch
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 Position: TypeAlias = tuple[str, ...]
 """Response names from the root down: `("products", "reviews")`; lists and type conditions leave no trace."""
 Selections: TypeAlias = tuple[Selection, ...]
+Around: TypeAlias = tuple[Directives, ...]
 FetchKey: TypeAlias = tuple[Position, str, str]
 """A request that a path needs: where in the response, which subgraph, and which `@requires` it must wait for."""
 
@@ -27,6 +28,8 @@ class Item:
     conditions: Conditions
     children: tuple[Selections, ...] = ()
     """Sub-selections of every occurrence of the field."""
+    around: Around = ()
+    """Directives of the fragments around it, outermost first."""
     is_hidden: bool = False
     """Asked for by a field set and not by the client: its response name may be changed."""
 

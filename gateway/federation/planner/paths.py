@@ -67,7 +67,7 @@ class PathFinder:
         is_abstract = self.is_abstract(static)
         if is_abstract or not leaves:
             needs_type = len(groups) > 1 or any(not path.node.is_interface_object for path in paths)
-            known = search.typename(paths, static, Item(TYPENAME, frozenset(), (), is_hidden=True))
+            known = search.typename(paths, static, Item(TYPENAME, frozenset(), is_hidden=True))
             if needs_type and known:
                 leaves.extend(known)
             elif not leaves:

@@ -21,7 +21,7 @@ from gateway.federation.planner.schedule import Scheduler
 from gateway.federation.planner.step import Step
 from gateway.federation.planner.trace import Trace
 from gateway.federation.query_graph import QueryGraph
-from gateway.federation.supergraph import FieldSelection, FragmentSelection, Supergraph
+from gateway.federation.supergraph import FragmentSelection, Selection, Supergraph
 
 DEFAULT_BUDGET = 15_000
 """Steps one planning may take: half a second at most. Operations of people take some hundreds, 1,500 fields 4,000."""
@@ -86,7 +86,7 @@ class _Planning:
         self._finder = PathFinder(self._graph, self._collector, knowledge.reach, budget)
         knowledge.reach.use(self._finder)
         self._names = ResponseNames(operation.selections)
-        self._scheduler = Scheduler(operation.kind, operation.name, operation.variable_types)
+        self._scheduler = Scheduler(operation)
 
     def run(self) -> PlanNode | SubscriptionPlan | None:
         match self._operation.kind:
@@ -102,7 +102,7 @@ class _Planning:
         groups: list[tuple[Selections, list[Step]]] = []
         for selections in self._root_fields():
             steps = self._steps(selections)
-            if groups and len(groups[-1][1]) == 1 == len(steps) and groups[-1][1][0].subgraph == steps[0].subgraph:
+            if groups and self._can_join(groups[-1][1], steps):
                 joined = groups[-1][0] + selections
                 groups[-1] = (joined, self._steps(joined))
             else:
@@ -110,6 +110,14 @@ class _Planning:
         nodes = [node for _, steps in groups if (node := self._scheduler.schedule(steps)) is not None]
         flat = [part for node in nodes for part in (node.nodes if isinstance(node, Sequence) else (node,))]
         return flat[0] if len(flat) == 1 else Sequence(tuple(flat)) if flat else None
+
+    @staticmethod
+    def _can_join(before: list[Step], after: list[Step]) -> bool:
+        """Whether mutation fields can share a request: a fragment's directives around one are not for the other."""
+        steps = (*before, *after)
+        if len(before) != 1 or len(after) != 1 or len({step.subgraph for step in steps}) > 1:
+            return False
+        return not any(entry.around for step in steps for entry in step.selected.fields.values())
 
     def _subscription(self) -> SubscriptionPlan:
         steps = self._steps(self._operation.selections)
@@ -130,13 +138,16 @@ class _Planning:
         return tuple(fields.values())
 
     @staticmethod
-    def _as_selection(item: Item) -> FieldSelection:
+    def _as_selection(item: Item) -> Selection:
         """Return a merged root field as one selection of its own."""
-        return replace(
+        found: Selection = replace(
             item.selection,
             conditions=item.conditions,
             selections=tuple(FragmentSelection(None, frozenset(), selections) for selections in item.children),
         )
+        for directives in reversed(item.around):
+            found = FragmentSelection(None, frozenset(), (found,), directives)
+        return found
 
     def _steps(self, selections: Selections) -> list[Step]:
         """Run the first four calls for some root selections."""

@@ -32,7 +32,7 @@ class Branch:
         match move:
             case Take(item=item, edge=edge):
                 selection = item.selection
-                key = (selection.response_name, selection.signature, item.conditions)
+                key = (selection.response_name, selection.signature, item.conditions, item.around)
                 taken = self.takes.get(key)
                 if taken is None:
                     below = None if edge is None or edge.target is None else Branch(edge.target)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence as Seq
 from dataclasses import replace
 
+from gateway.federation.operation import Operation
 from gateway.federation.plan import (
     EachItem,
     EntityFetch,
@@ -30,10 +31,10 @@ from gateway.federation.supergraph.selection import is_contradictory
 class Scheduler:
     """Makes plan nodes of one operation's steps."""
 
-    def __init__(self, kind: OperationKind, operation_name: str | None, variable_types: Mapping[str, str]) -> None:
-        self._kind = kind
-        self._operation_name = operation_name
-        self._variable_types = variable_types
+    def __init__(self, operation: Operation) -> None:
+        self._kind = operation.kind
+        self._variable_types = operation.variable_types
+        self._directives = operation.directives
         self._fetch_of: dict[Step, int] = {}
         """In which fetch each step went out."""
         self._next_id = 0
@@ -62,12 +63,13 @@ class Scheduler:
         return Request(self._entity_fetch(steps, printed, identity, conditions), tuple(steps), conditions)
 
     def _root_fetch(self, step: Step, printed: PrintedSelections, identity: int) -> RootFetch:
+        variables = self._used(self._kind, printed.variables)
         return RootFetch(
             subgraph=step.subgraph,
             kind=self._kind,
-            document=f"{self._kind.value}{self._declare(printed.variables)}{printed.text}",
+            document=f"{self._head(self._kind, variables)}{printed.text}",
             operation_name=None,
-            variables=tuple(printed.variables),
+            variables=tuple(variables),
             output_rewrites=printed.rewrites,
             root_fields=tuple(step.selected.response_names()),
             id=identity,
@@ -76,12 +78,13 @@ class Scheduler:
     def _nested_root_fetch(self, steps: list[Step], printed: PrintedSelections, identity: int) -> EntityFetch:
         entry = steps[0].entry
         assert entry is not None
+        variables = self._used(OperationKind.QUERY, printed.variables)
         return EntityFetch(
             subgraph=steps[0].subgraph,
-            document=f"query{self._declare(printed.variables)}{printed.text}",
+            document=f"{self._head(OperationKind.QUERY, variables)}{printed.text}",
             inputs=(replace(self._entity_input(printed, steps, "", "", settled_conditions(steps[0])), is_root=True),),
             operation_name=None,
-            variables=tuple(printed.variables),
+            variables=tuple(variables),
             id=identity,
         )
 
@@ -104,7 +107,8 @@ class Scheduler:
         for text in printed:
             variables.update(text.variables)
         contexts = {value.variable: value.type for step in steps for value in _contexts(step)}
-        variables = {name: None for name in variables if name not in contexts}
+        own_names = [name for name in variables if name not in contexts]
+        variables = self._used(OperationKind.QUERY, dict.fromkeys(own_names))
         prefix = "representations" if len(merged) == 1 else "r"
         while any(name.startswith(prefix) for name in variables):
             prefix = f"_{prefix}"
@@ -122,7 +126,7 @@ class Scheduler:
         own = {entity_input.variable: "[_Any!]!" for entity_input in inputs} | contexts
         return EntityFetch(
             subgraph=steps[0].subgraph,
-            document=f"query{self._declare(variables, own)}{{{''.join(parts)}}}",
+            document=f"{self._head(OperationKind.QUERY, variables, own)}{{{''.join(parts)}}}",
             inputs=tuple(inputs),
             operation_name=None,
             variables=tuple(variables),
@@ -153,9 +157,17 @@ class Scheduler:
             conditions=tuple(sorted(settled_conditions(step) - settled)),
         )
 
-    def _declare(self, variables: Mapping[str, None], own: Mapping[str, str] | None = None) -> str:
+    def _used(self, kind: OperationKind, variables: Mapping[str, None]) -> dict[str, None]:
+        """Return the variables of a request: those of its selections, and of the directives on the operation."""
+        directives = self._directives.get(kind)
+        return {**variables, **dict.fromkeys(sorted(directives.variables) if directives is not None else ())}
+
+    def _head(self, kind: OperationKind, variables: Mapping[str, None], own: Mapping[str, str] | None = None) -> str:
+        """Print what stands before a request's selections: `query($id:ID!)@live`."""
         declared = {**(own or {}), **{name: self._variable_types[name] for name in variables}}
-        return f"({','.join(f'${name}:{text}' for name, text in declared.items())})" if declared else ""
+        text = f"({','.join(f'${name}:{text}' for name, text in declared.items())})" if declared else ""
+        directives = self._directives.get(kind)
+        return f"{kind.value}{text}{directives.text if directives is not None else ''}"
 
 
 def _contexts(step: Step) -> tuple[ContextValue, ...]:
@@ -192,7 +204,9 @@ def settled_conditions(step: Step) -> Conditions:
 def _common(selected: Selected) -> Conditions | None:
     common: Conditions | None = None
     for entry in selected.fields.values():
-        if not entry.is_wanted and selected.fields.keys() != {("__typename", "__typename", entry.conditions)}:
+        if not entry.is_wanted and selected.fields.keys() != {
+            ("__typename", "__typename", entry.conditions, entry.around)
+        }:
             continue
         common = entry.conditions if common is None else common & entry.conditions
     for below in selected.fragments.values():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gateway.federation.plan import Path, RepresentationField, RepresentationFragment
-from gateway.federation.planner.path import Position
+from gateway.federation.planner.path import Around, Position
 from gateway.federation.query_graph import FieldEdge, Node
 from gateway.federation.supergraph import Conditions, FieldSelection
 
@@ -19,6 +19,8 @@ class SelectedField:
     conditions: Conditions
     edge: FieldEdge | None
     """None for `__typename`."""
+    around: Around = ()
+    """Directives of the fragments around it, outermost first."""
     below: Selected | None = None
     is_wanted: bool = True
     """False for a `__typename` that is there for the planner's own sake."""
@@ -29,7 +31,8 @@ class Selected:
     """A selection set as it grows: each field once, fragments by type."""
 
     node: Node
-    fields: dict[tuple[str, str, Conditions], SelectedField] = field(default_factory=dict)
+    fields: dict[tuple[str, str, Conditions, Around], SelectedField] = field(default_factory=dict)
+    """By response name, signature, conditions and the directives around."""
     fragments: dict[str, Selected] = field(default_factory=dict)
 
     def add(
@@ -38,15 +41,18 @@ class Selected:
         selection: FieldSelection,
         conditions: Conditions,
         edge: FieldEdge | None,
+        around: Around = (),
         *,
         is_wanted: bool = True,
     ) -> SelectedField:
         """Select a field, or return it if it is selected already."""
-        key = (response_name, selection.signature, conditions)
+        key = (response_name, selection.signature, conditions, around)
         found = self.fields.get(key)
         if found is None:
             below = None if edge is None or edge.target is None else Selected(edge.target)
-            found = self.fields[key] = SelectedField(response_name, selection, conditions, edge, below, is_wanted)
+            found = self.fields[key] = SelectedField(
+                response_name, selection, conditions, edge, around, below, is_wanted
+            )
         found.is_wanted |= is_wanted
         return found
 
@@ -60,7 +66,12 @@ class Selected:
         """Add all that another selection set selects."""
         for entry in other.fields.values():
             own = self.add(
-                entry.response_name, entry.selection, entry.conditions, entry.edge, is_wanted=entry.is_wanted
+                entry.response_name,
+                entry.selection,
+                entry.conditions,
+                entry.edge,
+                entry.around,
+                is_wanted=entry.is_wanted,
             )
             if own.below is not None and entry.below is not None:
                 own.below.absorb(entry.below)
@@ -74,7 +85,7 @@ class Selected:
         entries, self.fields = self.fields, {}
         for entry in entries.values():
             entry.conditions |= conditions
-            key = (entry.response_name, entry.selection.signature, entry.conditions)
+            key = (entry.response_name, entry.selection.signature, entry.conditions, entry.around)
             known = self.fields.setdefault(key, entry)
             known.is_wanted |= entry.is_wanted
             if known is not entry and known.below is not None and entry.below is not None:

@@ -14,11 +14,12 @@ from gateway.federation.supergraph.model import (
     TypeReference,
 )
 from gateway.federation.supergraph.parse import parse_supergraph, read_supergraph
-from gateway.federation.supergraph.selection import Conditions, FieldSelection, FragmentSelection, Selection
+from gateway.federation.supergraph.selection import Conditions, Directives, FieldSelection, FragmentSelection, Selection
 
 __all__ = [
     "Conditions",
     "ContextArgument",
+    "Directives",
     "FieldSelection",
     "FieldSet",
     "FragmentSelection",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -10,6 +10,16 @@ from graphql.language import ast
 
 Conditions: TypeAlias = frozenset[tuple[str, bool]]
 """Boolean variables and the value each must have for a selection to be included: `{("withPrice", True)}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Directives:
+    """Directives that a subgraph is to see, `@skip` and `@include` never among them."""
+
+    text: str
+    """As printed into a document: `@live(every:$seconds)`."""
+    variables: frozenset[str] = frozenset()
+    """Names of the variables that they use."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +50,8 @@ class FragmentSelection:
     type_condition: str | None
     conditions: Conditions = frozenset()
     selections: tuple[Selection, ...] = ()
+    directives: Directives | None = None
+    """Those that may stand on an inline fragment, which is what a subgraph gets."""
 
 
 Selection: TypeAlias = FieldSelection | FragmentSelection
@@ -48,8 +60,12 @@ Selection: TypeAlias = FieldSelection | FragmentSelection
 class SelectionReader:
     """Turns syntax into selections: fragments expanded once each and shared, constant conditions decided."""
 
-    def __init__(self, fragments: Mapping[str, ast.FragmentDefinitionNode] | None = None) -> None:
+    def __init__(
+        self, fragments: Mapping[str, ast.FragmentDefinitionNode] | None = None, on_fragments: Container[str] = ()
+    ) -> None:
+        """`on_fragments` are the names of the directives that may stand on an inline fragment."""
         self._fragments = fragments or {}
+        self._on_fragments = on_fragments
         self._expanded: dict[str, tuple[Selection, ...]] = {}
 
     def read(self, selection_set: ast.SelectionSetNode | None) -> tuple[Selection, ...]:
@@ -66,18 +82,24 @@ class SelectionReader:
                     selections.append(self._field(node, conditions, directives))
                 case ast.InlineFragmentNode():
                     condition = node.type_condition.name.value if node.type_condition else None
-                    selections.append(FragmentSelection(condition, conditions, self.read(node.selection_set)))
+                    inner = self.read(node.selection_set)
+                    selections.append(FragmentSelection(condition, conditions, inner, self._around(directives)))
                 case ast.FragmentSpreadNode():
                     fragment = self._fragments[node.name.value]
-                    selections.append(
-                        FragmentSelection(fragment.type_condition.name.value, conditions, self._expand(fragment))
-                    )
+                    condition = fragment.type_condition.name.value
+                    expanded = self._expand(fragment)
+                    selections.append(FragmentSelection(condition, conditions, expanded, self._around(directives)))
         return tuple(selections)
+
+    def _around(self, nodes: Iterable[ast.DirectiveNode]) -> Directives | None:
+        return print_directives(node for node in nodes if node.name.value in self._on_fragments)
 
     def _expand(self, fragment: ast.FragmentDefinitionNode) -> tuple[Selection, ...]:
         name = fragment.name.value
         if name not in self._expanded:
-            self._expanded[name] = self.read(fragment.selection_set)
+            inner = self.read(fragment.selection_set)
+            own = self._around(fragment.directives or ())
+            self._expanded[name] = (FragmentSelection(None, _NO_CONDITIONS, inner, own),) if own else inner
         return self._expanded[name]
 
     def _field(
@@ -86,12 +108,14 @@ class SelectionReader:
         variables: set[str] = set()
         name = node.name.value
         arguments = print_arguments(node.arguments, variables)
-        printed = "".join(f"@{d.name.value}{print_arguments(d.arguments, variables)}" for d in directives)
+        printed = print_directives(directives)
+        if printed is not None:
+            variables |= printed.variables
         return FieldSelection(
             name,
             node.alias.value if node.alias else name,
             arguments,
-            printed,
+            printed.text if printed is not None else "",
             frozenset(variables) if variables else _NONE,
             conditions,
             self.read(node.selection_set),
@@ -123,6 +147,13 @@ def is_contradictory(conditions: Iterable[tuple[str, bool]]) -> bool:
     """Whether a variable would have to be both true and false."""
     seen = set(conditions)
     return any((variable, not wanted) in seen for variable, wanted in seen)
+
+
+def print_directives(nodes: Iterable[ast.DirectiveNode]) -> Directives | None:
+    """Print directives as they stand, or None for none."""
+    variables: set[str] = set()
+    text = "".join(f"@{node.name.value}{print_arguments(node.arguments, variables)}" for node in nodes)
+    return Directives(text, frozenset(variables)) if text else None
 
 
 def print_arguments(nodes: Iterable[ast.ArgumentNode] | None, variables: set[str] | None = None) -> str:
