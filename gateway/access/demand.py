@@ -47,6 +47,9 @@ Demands: TypeAlias = frozenset[Demand]
 
 NO_DEMANDS: Demands = frozenset()
 
+_MOST_COMBINED = 10_000
+"""Combinations of alternatives that are looked at; beyond that a demand is taken for one that nothing implies."""
+
 
 def is_met(demand: Demand, caller: Caller, policies: Collection[str], classes: Collection[str]) -> bool:
     """Whether a caller meets a demand. `policies` were granted to it, `classes` may be shown to its roles."""
@@ -61,6 +64,27 @@ def is_met(demand: Demand, caller: Caller, policies: Collection[str], classes: C
             return any(each <= frozenset(policies) for each in alternatives)
         case Classified(classification):
             return classification in classes
+
+
+def unimplied(demands: Demands, others: Collection[Demands]) -> Demands:
+    """Return which of the demands somebody may fail to meet who meets all of the others.
+
+    `[["a", "b"]]` is implied by `[["a"]]` here and `[["b"], ["a", "b"]]` there, and by nothing less.
+    """
+    met = frozenset[Demand]().union(*others)
+    return frozenset(each for each in demands - met if not _is_implied(each, met))
+
+
+def _is_implied(demand: Demand, met: Demands) -> bool:
+    if not isinstance(demand, Scopes | Policies):
+        return False
+    granted = {frozenset[str]()}
+    for each in met:
+        if type(each) is type(demand) and isinstance(each, Scopes | Policies):
+            granted = {known | more for known in granted for more in each.alternatives}
+            if len(granted) > _MOST_COMBINED:
+                return False
+    return all(any(alternative <= known for alternative in demand.alternatives) for known in granted)
 
 
 def policy_names(demands: Iterable[Demand]) -> frozenset[str]:

@@ -1,7 +1,8 @@
 """A supergraph's demands by type and field, as they hold for objects: an interface's fields are those of its types.
 
 Composition repeats an implementation's demands on the interface, all of them together; asked for by object type, each
-object is judged by what it is. A field demands what it is computed from as well (`@requires`, `@fromContext`).
+object is judged by what it is. What an interface demands beyond that, each of its types does. A field demands what it is
+computed from as well (`@requires`, `@fromContext`).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from gateway.access.demand import (
     Demands,
     Policies,
     Scopes,
+    unimplied,
 )
 from gateway.federation.supergraph import FieldSelection, Selection, Supergraph, parse_field_set
 
@@ -108,21 +110,26 @@ class AccessRules:
                 return Classified(str(arguments.get("as", "")))
 
     def _inherit(self) -> None:
-        """Hand an interface's demands to its types where none of them has any: they were written on the interface alone."""
+        """Hand an interface's demands to its types, but for those that are only the types' own together.
+
+        Composition repeats a type's demands on its interfaces; what else is there was written on the interface.
+        """
+        types, fields = dict(self._own_types), dict(self._own_fields)
         for name, declared in self._types.items():
             if not isinstance(declared, GraphQLInterfaceType):
                 continue
             implementers = [each for each in self.possible_types(name) if each != name and each in self._types]
             if not implementers:
                 continue
-            if not any(self._own_types[each] for each in implementers):
-                for each in implementers:
-                    self._own_types[each] = self._own_types[name]
+            more = unimplied(types[name], [types[each] for each in implementers])
+            for each in implementers:
+                self._own_types[each] |= more
             self._own_types[name] = NO_DEMANDS
             for field in declared.fields:
-                keys = [(each, field) for each in implementers if (each, field) in self._own_fields]
-                if not any(self._own_fields[key] for key in keys):
-                    self._own_fields.update(dict.fromkeys(keys, self._own_fields[name, field]))
+                keys = [(each, field) for each in implementers if (each, field) in fields]
+                more = unimplied(fields[name, field], [fields[key] for key in keys])
+                for key in keys:
+                    self._own_fields[key] |= more
 
     def _whole(self, key: tuple[str, str]) -> Demands:
         found: set[Demand] = set()

@@ -10,12 +10,13 @@ from contextlib import asynccontextmanager
 
 import httpx2
 import pytest
-from guarded import codes, gate_to, told
+from guarded import Scripted, codes, composed, gate_to, told
 from guarded_graph import CUSTOMER, GuardedGraph, Probe, Who, probes
 from key_server import AUDIENCE, ISSUER
 
 from gateway.access.settings import AccessSettings, IssuerSettings
 from gateway.engine import Engine
+from gateway.federation.supergraph import parse_supergraph
 
 DENIED = "UNAUTHORIZED_FIELD_OR_TYPE"
 EVERY = int(os.environ.get("CONCORD_ACCESS_EVERY", "17"))
@@ -238,6 +239,83 @@ async def test_introspection_knows_only_what_the_caller_may_see(gate):
     everything = (await whole(gate, document, Who("all", frozenset({"vault", "margin"}))))["data"]
     assert everything["__type"] == {"name": "Vault"}
     assert "margin" in json.dumps(everything)
+
+
+SECRETS = """extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@requiresScopes", "@authenticated"])
+type Query { secrets: [Secret] mixed: [Mixed] p: P r: R known: Int @authenticated }
+interface Secret { id: ID word: String }
+interface Mixed { id: ID word: String }
+type P implements Secret { id: ID word: String }
+type Q implements Secret & Mixed @requiresScopes(scopes: [["q"]]) { id: ID word: String @requiresScopes(scopes: [["w"]]) }
+type R implements Mixed { id: ID word: String @requiresScopes(scopes: [["w"], ["r"]]) }
+"""
+
+
+async def test_what_an_interface_demands_itself_each_of_its_types_does(shared_issuer):
+    """Other composers take demands on interfaces, beside those that they repeat there of the types."""
+    sdl = composed(house=SECRETS).sdl
+    repeated = '@requiresScopes(scopes: [["q"]])\n{\n  id: ID'
+    for name, after in (("Secret", f"@authenticated {repeated}"), ("Mixed", f"{repeated} @authenticated")):
+        before = f"interface {name}\n  @join__type(graph: HOUSE)\n  {repeated}"
+        assert before in sdl
+        sdl = sdl.replace(before, f"interface {name} @join__type(graph: HOUSE) {after}")
+    plain = re.sub(r"@(requiresScopes\([^)]*\)|authenticated)", "", SECRETS.partition("\n")[2])
+    secrets = [{"__typename": name, "id": name, "word": f"{name}'s"} for name in "PQ"]
+    mixed = [{"__typename": name, "id": name, "word": f"{name}'s"} for name in "QR"]
+    house = Scripted(plain, {"secrets": secrets, "mixed": mixed, "p": secrets[0], "r": mixed[1]})
+    engine = Engine(parse_supergraph(sdl), {"house": house})
+    issuer = IssuerSettings(issuer=ISSUER, audience=(AUDIENCE,), algorithms=("ES256",), jwks_url=shared_issuer.url)
+    document = "{ secrets { id word } mixed { id word } p { id } r { id } }"
+    async with gate_to(engine, AccessSettings(anonymous=True, issuers={"login": issuer})) as gate:
+
+        async def shown(token: str | None = None):
+            return (await gate.post(document, token)).json()["data"]
+
+        nobody = await shown()
+        somebody = await shown(shared_issuer.token(sub="ada"))
+        allowed = await shown(shared_issuer.token(sub="ada", scope=["q", "w"]))
+    engine.close()
+    assert nobody == {
+        "secrets": [None, None],
+        "mixed": [None, {"id": None, "word": None}],
+        "p": None,
+        "r": {"id": None},
+    }
+    assert somebody == {
+        "secrets": [{"id": "P", "word": "P's"}, None],
+        "mixed": [None, {"id": "R", "word": None}],
+        "p": {"id": "P"},
+        "r": {"id": "R"},
+    }
+    assert allowed == {
+        "secrets": [{"id": name, "word": f"{name}'s"} for name in "PQ"],
+        "mixed": [{"id": name, "word": f"{name}'s"} for name in "QR"],
+        "p": {"id": "P"},
+        "r": {"id": "R"},
+    }
+
+
+async def test_introspection_leaves_out_what_only_denied_fields_lead_to():
+    sdl = """extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@authenticated"])
+type Query { pub(by: By): Pub audit(where: Where): Audit @authenticated found: [Found] @authenticated }
+interface Node { id: ID }
+interface Found { word: String }
+type Pub implements Node { id: ID word: String }
+type Audit implements Node { id: ID secretField: String kind: Kind }
+type Hit implements Found { word: String }
+enum Kind { A }
+input Where { secretArgument: Int }
+input By { name: String }
+"""
+    engine = Engine(composed(house=sdl), {"house": Scripted("type Query { a: Int }", {})})
+    async with gate_to(engine, AccessSettings(anonymous=True)) as gate:
+        shown = (await gate.post("{ __schema { types { name possibleTypes { name } } } }")).json()["data"]["__schema"]
+    engine.close()
+    assert {each["name"] for each in shown["types"] if not each["name"].startswith("__")} == {
+        *("Query", "Pub", "Node", "By", "ID", "String", "Boolean")
+    }
+    (node,) = (each for each in shown["types"] if each["name"] == "Node")
+    assert node["possibleTypes"] == [{"name": "Pub"}]
 
 
 async def test_plans_of_callers_with_other_rights_are_never_mixed_up(gate):
