@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from graphql.language import ast
 
+from gateway.access.reach import reachable, type_name
 from gateway.federation.supergraph import Supergraph
 
 Coordinate: TypeAlias = tuple[str, ...]
@@ -114,7 +115,7 @@ class Choice:
             case ast.ObjectTypeDefinitionNode() | ast.InterfaceTypeDefinitionNode():
                 for each in node.fields or ():
                     path = (name, each.name.value)
-                    if self._wants_too_much(path, each.arguments) or (_named(each.type),) in self._hidden:
+                    if self._wants_too_much(path, each.arguments) or (type_name(each.type),) in self._hidden:
                         self._hidden.add(path)
                 return self._is_bare(name, node)
             case ast.InputObjectTypeDefinitionNode():
@@ -131,7 +132,7 @@ class Choice:
         is_wanting = False
         for each in inputs or ():
             own = (*path, each.name.value)
-            if (_named(each.type),) in self._hidden or self._is_hidden_value(each.default_value, each.type):
+            if (type_name(each.type),) in self._hidden or self._is_hidden_value(each.default_value, each.type):
                 self._hidden.add(own)
             is_required = isinstance(each.type, ast.NonNullTypeNode) and each.default_value is None
             is_wanting = is_wanting or (is_required and own in self._hidden)
@@ -139,7 +140,7 @@ class Choice:
 
     def _is_hidden_value(self, value: Any, kind: ast.TypeNode) -> bool:
         """Whether a default value has something in it that clients don't know of."""
-        name = _named(kind)
+        name = type_name(kind)
         match value:
             case ast.EnumValueNode():
                 return (name, value.value) in self._hidden
@@ -175,51 +176,5 @@ class Choice:
 
     def _hide_what_is_out_of_reach(self) -> None:
         """Hide types that nothing in the contract leads to: their names alone would tell of it."""
-        reached: set[str] = set()
-        pending = [
-            *self._roots,
-            *(
-                _named(argument.type)
-                for each in self._directives
-                if (f"@{each.name.value}",) not in self._hidden
-                for argument in self._parts((f"@{each.name.value}",), each.arguments)
-            ),
-        ]
-        while pending:
-            name = pending.pop()
-            if name in self._types and name not in reached and (name,) not in self._hidden:
-                reached.add(name)
-                pending.extend(self._leads_to(name, self._types[name]))
+        reached = reachable(self._types, self._roots, self._directives, self.hides)
         self._hidden |= {(name,) for name in self._types if name not in reached}
-
-    def _leads_to(self, name: str, node: Any) -> Iterator[str]:
-        match node:
-            case ast.ObjectTypeDefinitionNode() | ast.InterfaceTypeDefinitionNode():
-                for each in self._parts((name,), node.fields):
-                    yield _named(each.type)
-                    for argument in self._parts((name, each.name.value), each.arguments):
-                        yield _named(argument.type)
-                yield from (each.name.value for each in node.interfaces or ())
-                if isinstance(node, ast.InterfaceTypeDefinitionNode):
-                    yield from (other for other, each in self._types.items() if _implements(each, name))
-            case ast.InputObjectTypeDefinitionNode():
-                yield from (_named(each.type) for each in self._parts((name,), node.fields))
-            case ast.UnionTypeDefinitionNode():
-                yield from (each.name.value for each in node.types or ())
-            case _:
-                return
-
-    def _parts(self, path: Coordinate, parts: Iterable[Any] | None) -> Iterator[Any]:
-        """Yield the parts of an element that are in the contract."""
-        return (each for each in parts or () if (*path, each.name.value) not in self._hidden)
-
-
-def _implements(node: Any, interface: str) -> bool:
-    return isinstance(node, Fielded) and any(each.name.value == interface for each in node.interfaces or ())
-
-
-def _named(kind: ast.TypeNode) -> str:
-    while isinstance(kind, ast.ListTypeNode | ast.NonNullTypeNode):
-        kind = kind.type
-    assert isinstance(kind, ast.NamedTypeNode)
-    return kind.name.value

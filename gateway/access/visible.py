@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from graphql import GraphQLSchema, build_ast_schema, get_named_type, parse, print_schema
 from graphql.language import ast
 
+from gateway.access.reach import reachable
 from gateway.access.restrict import Verdict
 
 
@@ -41,7 +42,7 @@ def visible_schema(schema: GraphQLSchema, verdict: Verdict) -> GraphQLSchema:
         }
         if not empty:
             return build_ast_schema(
-                ast.DocumentNode(definitions=tuple(definitions)), assume_valid=True, assume_valid_sdl=True
+                ast.DocumentNode(definitions=_in_reach(definitions, schema)), assume_valid=True, assume_valid_sdl=True
             )
         denied |= empty
         fields |= {
@@ -50,6 +51,17 @@ def visible_schema(schema: GraphQLSchema, verdict: Verdict) -> GraphQLSchema:
             for field, definition in getattr(each, "fields", {}).items()
             if get_named_type(definition.type).name in denied
         }
+
+
+def _in_reach(definitions: Sequence[ast.DefinitionNode], schema: GraphQLSchema) -> tuple[ast.DefinitionNode, ...]:
+    """Return the definitions without types that nothing left leads to."""
+    types = {each.name.value: each for each in definitions if isinstance(each, ast.TypeDefinitionNode)}
+    roots = [each.name for each in (schema.query_type, schema.mutation_type, schema.subscription_type) if each]
+    directives = [each for each in definitions if isinstance(each, ast.DirectiveDefinitionNode)]
+    left = reachable(types, roots, directives)
+    return tuple(
+        each for each in definitions if not isinstance(each, ast.TypeDefinitionNode) or each.name.value in left
+    )
 
 
 def _is_denied_everywhere(schema: GraphQLSchema, verdict: Verdict, name: str, field: str) -> bool:
