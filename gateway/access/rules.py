@@ -30,9 +30,7 @@ from gateway.access.demand import (
     Scopes,
     unimplied,
 )
-from gateway.federation.supergraph import FieldSelection, Selection, Supergraph, parse_field_set
-
-_FEATURES = ("authenticated", "requiresScopes", "policy", "classified")
+from gateway.federation.supergraph import FieldSelection, Selection, Supergraph, access_directives, parse_field_set
 
 _Fielded = GraphQLObjectType | GraphQLInterfaceType
 
@@ -43,7 +41,7 @@ class AccessRules:
     def __init__(self, supergraph: Supergraph) -> None:
         self._supergraph = supergraph
         self._types = supergraph.schema.type_map
-        self._names = _directive_names(supergraph)
+        self._names = access_directives(supergraph.links)
         self._own_types = {name: self._read(each) for name, each in self._types.items()}
         self._own_fields = {
             (name, field): self._read(definition)
@@ -176,7 +174,7 @@ class AccessRules:
 
 def classified_fields(supergraph: Supergraph) -> Mapping[str, frozenset[str]]:
     """Return the names of all fields that are classified somewhere, with their classifications."""
-    names = _directive_names(supergraph)
+    names = access_directives(supergraph.links)
     found: dict[str, frozenset[str]] = {}
     for declared in supergraph.schema.type_map.values():
         for name, definition in declared.fields.items() if isinstance(declared, _Fielded) else ():
@@ -194,9 +192,3 @@ def _alternatives(value: Any) -> Alternatives:
         for each in outer
         if each is not None
     )
-
-
-def _directive_names(supergraph: Supergraph) -> Mapping[str, str]:
-    """Return what each directive of access is called here. One that nobody linked counts by its own name all the same."""
-    own = {feature: feature for feature in _FEATURES}
-    return own | {supergraph.links.directive(feature): feature for feature in _FEATURES}

@@ -99,6 +99,26 @@ def test_what_would_break_clients_is_told_before_it_does(tmp_path):
     assert "Traceback" not in refused.stderr
 
 
+@pytest.mark.parametrize("directive", ['@classified(as: "PII")', "@authenticated", '@policy(policies: [["finance"]])'])
+def test_whatever_the_gateway_keeps_from_callers_would_break_them(directive, tmp_path):
+    """Also where no link names the directive, and under any name that one gives it."""
+    now = (ROOT / "schema/supergraph.graphql").read_text()
+    field = "legalName: String @join__field(graph: ERP)"
+    assert field in now
+    before, guarded, renamed = (tmp_path / f"{name}.graphql" for name in ("before", "guarded", "renamed"))
+    before.write_text(now)
+    guarded.write_text(now.replace(field, f"{field} {directive}"))
+    told = concord("check", str(before), str(guarded))
+    assert told.returncode == 1
+    assert f"ACCESS_RESTRICTED                Customer.legalName now asks for {directive}" in told.stdout
+    opened = concord("check", str(guarded), str(before))
+    assert (opened.returncode, "ACCESS_OPENED" in opened.stdout) == (0, True)
+    link = '@link(url: "https://concord.invalid/classified/v1.0", import: [{name: "@classified", as: "@private"}])'
+    linked = re.sub(r"@link\(url: \"https://concord.invalid/classified[^)]*\)", link, now)
+    renamed.write_text(linked.replace("@classified(", "@private("))
+    assert concord("check", str(before), str(renamed)).stdout == "No changes.\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

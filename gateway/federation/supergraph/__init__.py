@@ -1,5 +1,6 @@
 """The composed graph as data: parsed from its SDL, with the API schema that clients see."""
 
+from gateway.federation.supergraph.access_control import access_directives
 from gateway.federation.supergraph.api_schema import api_document, build_api_schema
 from gateway.federation.supergraph.field_set import FieldSet, join_field_sets, parse_field_set, print_selections
 from gateway.federation.supergraph.links import Links
@@ -32,6 +33,7 @@ __all__ = [
     "Supergraph",
     "TypeKind",
     "TypeReference",
+    "access_directives",
     "api_document",
     "build_api_schema",
     "join_field_sets",

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 
 from graphql import (
     DirectiveNode,
-    DocumentNode,
     EnumTypeDefinitionNode,
     InterfaceTypeDefinitionNode,
     ObjectTypeDefinitionNode,
@@ -15,10 +14,8 @@ from graphql import (
 )
 
 from gateway.federation.composition.changes.model import Change, ChangeLevel
-from gateway.federation.composition.merge.carried import ACCESS_CONTROL
 from gateway.federation.composition.model.value import same_text
-from gateway.federation.composition.normalise.link import read_links
-from gateway.federation.supergraph import Supergraph
+from gateway.federation.supergraph import Supergraph, access_directives
 
 _Access = Mapping[str, str]
 
@@ -42,7 +39,7 @@ def access_changes(old: Supergraph, new: Supergraph) -> Iterator[Change]:
 
 def _access(supergraph: Supergraph) -> _Access:
     document = parse(supergraph.sdl, no_location=True)
-    names = _names(document)
+    names = access_directives(supergraph.links)
     found: dict[str, str] = {}
     for node in document.definitions:
         if isinstance(node, EnumTypeDefinitionNode | ScalarTypeDefinitionNode):
@@ -54,17 +51,10 @@ def _access(supergraph: Supergraph) -> _Access:
     return found
 
 
-def _names(document: DocumentNode) -> frozenset[str]:
-    """What the three directives are called in a supergraph."""
-    links, _ = read_links("supergraph", document)
-    features = ((name, links.find(f"https://specs.apollo.dev/{name}")) for name in ACCESS_CONTROL)
-    return frozenset(feature.directive_name(name) for name, feature in features if feature is not None)
-
-
-def _text(directives: tuple[DirectiveNode, ...] | None, names: frozenset[str]) -> str:
+def _text(directives: tuple[DirectiveNode, ...] | None, names: Mapping[str, str]) -> str:
     texts = []
     for applied in directives or ():
         if applied.name.value in names:
             arguments = ", ".join(f"{part.name.value}: {same_text(part.value)}" for part in applied.arguments or ())
-            texts.append(f"@{applied.name.value}" + (f"({arguments})" if arguments else ""))
+            texts.append(f"@{names[applied.name.value]}" + (f"({arguments})" if arguments else ""))
     return " ".join(sorted(texts))
