@@ -17,7 +17,6 @@ from prometheus_client.registry import CollectorRegistry
 
 from gateway.access.authenticate import Credentials
 from gateway.access.confined import Confined
-from gateway.access.limits import Limits
 from gateway.access.load import Load
 from gateway.access.persisted import RememberedDocuments
 from gateway.access.policies import PoliciesMissing, PolicyPort, load_policies
@@ -42,7 +41,7 @@ from gateway.events.webhooks import Webhooks
 from gateway.federation.supergraph import Supergraph
 from gateway.outgoing import egress_of, feed_readers, read_webhooks
 from gateway.reload import Graphs, ReloadedEngine
-from gateway.settings import Settings, SettingsRefused, contracts_of, load_ownership
+from gateway.settings import Settings, SettingsRefused, contracts_of, document_limits, load_ownership
 from gateway.settings_tables import LimitsSettings
 from gateway.subgraph_clients import SubgraphClients
 from gateway.telemetry.gateway_metrics import GatewayMetrics, GatewayState
@@ -261,15 +260,15 @@ def _build_engine(
     limits = EngineLimits(
         deadline_s=settings.request.deadline_s,
         cached_operations=settings.plans.kept,
-        document=Limits(introspection=_by_policy(settings.request.introspection, access)),
+        document=document_limits(settings),
         cost=settings.request.max_cost,
-        explains_documents=_by_policy(settings.request.explain_documents, access),
+        explains_documents=access.by_policy(settings.request.explain_documents),
     )
     variants: dict[str, Engine] = {}
     for name, each in settings.contracts.items():
         own = replace(
             limits,
-            document=limits.document if each.introspection is None else Limits(introspection=each.introspection),
+            document=document_limits(settings, name),
             cost=limits.cost if each.max_cost is None else each.max_cost,
             explains_documents=limits.explains_documents if each.explain_documents is None else each.explain_documents,
         )
@@ -284,10 +283,6 @@ def _contract_paths(engine: ReloadedEngine, settings: Settings, door: Callable[.
         return lambda: engine().variants[name]
 
     return {f"/graphql/{name}": door(engine_of(name), name) for name in settings.contracts}
-
-
-def _by_policy(configured: bool | None, access: AccessSettings) -> bool:
-    return access.policy is AccessPolicy.DEVELOPMENT if configured is None else configured
 
 
 def _trusted(table: str, mode: TrustMode, manifest: Path | None) -> TrustedDocuments:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Protocol
 
+from graphql import DocumentNode, OperationDefinitionNode
+
 from gateway.access.admit import admit, admit_text
 from gateway.access.cost import estimate
 from gateway.access.demand import Demands
@@ -56,6 +58,28 @@ class PlansOperations(Protocol):
         """Return the operation's plan under some override labels; raises GatewayError where that takes too much."""
 
 
+def read_document(text: str, limits: Limits, *, trusted: bool) -> DocumentNode:
+    """Parse a document that is within the limits. Raises GatewayError or RequestRefused where it is not."""
+    admit_text(text, limits, trusted=trusted)
+    document = parse_document(text)
+    admit(document, limits, trusted=trusted)
+    return document
+
+
+def check_document(text: str, supergraph: Supergraph, planner: PlansOperations, limits: Limits) -> None:
+    """Do for each operation of a trusted document what a gateway does before it runs.
+
+    Raises GatewayError or RequestRefused where that refuses one.
+    """
+    document = read_document(text, limits, trusted=True)
+    for each in document.definitions:
+        if isinstance(each, OperationDefinitionNode):
+            name = each.name.value if each.name else None
+            operation = prepare(supergraph.api_schema, text, name, document=document)
+            for labels in {frozenset[str](), supergraph.override_labels}:
+                planner.plan(operation, labels)
+
+
 class DocumentCompiler:
     """Compiles documents for callers who lack the same rights, in any thread."""
 
@@ -95,11 +119,8 @@ class DocumentCompiler:
 
     def _compile(self, key: DocumentKey) -> CompiledOperation:
         text, operation_name, labels, unmet = key
-        limits = self._limits.document
         is_trusted = self._trusted.trusts(text)
-        admit_text(text, limits)
-        document = parse_document(text)
-        admit(document, limits, trusted=is_trusted)
+        document = read_document(text, self._limits.document, trusted=is_trusted)
         try:
             operation = prepare(self._supergraph.api_schema, text, operation_name, document=document)
         except RequestRefused as refused:

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 from msgspec import Meta, field
 
 from gateway.access.choice import Contract
+from gateway.access.limits import Limits
 from gateway.access.settings import AccessSettings
 from gateway.federation.ownership import Ownership, OwnershipInvalidError, parse_ownership
 from gateway.settings_tables import (
@@ -107,6 +108,17 @@ def contracts_of(settings: Settings) -> Mapping[str, Contract]:
         name: Contract(include=frozenset(each.include), exclude=frozenset(each.exclude))
         for name, each in settings.contracts.items()
     }
+
+
+def document_limits(settings: Settings, contract: str | None = None) -> Limits:
+    """Return what one document may ask for, of the graph or of a contract over it."""
+    introspection = settings.request.introspection
+    given = dict(settings.limits.document.given())
+    if contract is not None:
+        own = settings.contracts[contract]
+        introspection = introspection if own.introspection is None else own.introspection
+        given |= own.limits.given()
+    return Limits(introspection=settings.access.by_policy(introspection), **given)
 
 
 def load_ownership(settings: Settings) -> Ownership | None:

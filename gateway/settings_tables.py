@@ -11,7 +11,7 @@ from msgspec import Meta, field
 
 from gateway.access.csrf import CsrfPolicy
 from gateway.access.trusted import TrustMode
-from gateway.table import Table
+from gateway.table import Table, known_keys
 
 
 class ServerSettings(Table, frozen=True, kw_only=True):
@@ -65,6 +65,32 @@ class RequestSettings(Table, frozen=True, kw_only=True):
     """The most an operation may cost by estimate; see gateway/access/README.md."""
 
 
+class DocumentLimitsSettings(Table, frozen=True, kw_only=True):
+    """Upper bounds on one document, where they are not the usual ones; `gateway/access/limits.py` says what each counts."""
+
+    characters: Annotated[int, Meta(ge=1)] | None = None
+    tokens: Annotated[int, Meta(ge=1)] | None = None
+    nesting: Annotated[int, Meta(ge=1, le=200)] | None = None
+    """Whoever raises `depth` may have to raise this too. Beyond 200 documents could not be read."""
+    depth: Annotated[int, Meta(ge=1, le=100)] | None = None
+    introspection_depth: Annotated[int, Meta(ge=1, le=100)] | None = None
+    aliases: Annotated[int, Meta(ge=0)] | None = None
+    fields: Annotated[int, Meta(ge=1)] | None = None
+    trusted_characters: Annotated[int, Meta(ge=1)] | None = None
+    trusted_tokens: Annotated[int, Meta(ge=1)] | None = None
+    trusted_fields: Annotated[int, Meta(ge=1)] | None = None
+    directives: Annotated[int, Meta(ge=0)] | None = None
+    operations: Annotated[int, Meta(ge=1)] | None = None
+    fragments: Annotated[int, Meta(ge=0)] | None = None
+    variables: Annotated[int, Meta(ge=0)] | None = None
+    root_fields: Annotated[int, Meta(ge=1)] | None = None
+    mutation_root_fields: Annotated[int, Meta(ge=1)] | None = None
+
+    def given(self) -> Mapping[str, int]:
+        """Return the bounds that are set."""
+        return {name: value for name in known_keys(type(self)) if (value := getattr(self, name)) is not None}
+
+
 class ContractSettings(Table, frozen=True, kw_only=True):
     """A variant of the graph for some consumers, served at `/graphql/<name>`."""
 
@@ -75,6 +101,8 @@ class ContractSettings(Table, frozen=True, kw_only=True):
     """As in [request]; absent: as there."""
     explain_documents: bool | None = None
     max_cost: Annotated[int, Meta(ge=1)] | None = None
+    limits: DocumentLimitsSettings = DocumentLimitsSettings()
+    """As [limits.document]; absent: as there."""
     documents: TrustMode = TrustMode.OFF
     """Whether only documents of its own manifest are answered; see [documents]."""
     manifest: Path | None = None
@@ -98,6 +126,8 @@ class LimitsSettings(Table, frozen=True, kw_only=True):
     """Requests of one caller at once."""
     redis_url: Annotated[str, Meta(pattern=r"^rediss?://")] | None = None
     """The Redis in which several gateways count together; without it, or while it is gone, each counts for itself."""
+    document: DocumentLimitsSettings = DocumentLimitsSettings()
+    """What one document may ask for."""
 
 
 class DocumentsSettings(Table, frozen=True, kw_only=True):

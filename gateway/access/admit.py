@@ -21,13 +21,14 @@ _TOKEN = re.compile(
 )
 
 
-def admit_text(text: str, limits: Limits) -> None:
+def admit_text(text: str, limits: Limits, *, trusted: bool = False) -> None:
     """Refuse a text with too many characters, tokens or open brackets; nothing is parsed.
 
     Raises `GatewayError` with MAX_TOKENS_LIMIT or MAX_DEPTH_LIMIT.
     """
-    if len(text) > limits.characters:
-        raise breach("MAX_TOKENS_LIMIT", "characters", limits.characters, len(text))
+    most_characters, most_tokens = limits.of_text(trusted=trusted)
+    if len(text) > most_characters:
+        raise breach("MAX_TOKENS_LIMIT", "characters", most_characters, len(text))
     tokens = nesting = deepest = 0
     for token in _TOKEN.finditer(text):
         match token.lastgroup:
@@ -39,8 +40,8 @@ def admit_text(text: str, limits: Limits) -> None:
             case "close":
                 nesting -= 1
         tokens += 1
-    if tokens > limits.tokens:
-        raise breach("MAX_TOKENS_LIMIT", "tokens", limits.tokens, tokens)
+    if tokens > most_tokens:
+        raise breach("MAX_TOKENS_LIMIT", "tokens", most_tokens, tokens)
     if deepest > limits.nesting:
         raise breach("MAX_DEPTH_LIMIT", "nesting", limits.nesting, deepest)
 

@@ -9,7 +9,7 @@ from gateway.errors import GatewayError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Upper bounds on one document, the same on every transport. Raising one is configuration."""
+    """Upper bounds on one document, the same on every transport. Raising one is configuration: `[limits.document]`."""
 
     characters: int = 20_000
     """Length of the document's text."""
@@ -25,8 +25,12 @@ class Limits:
     """Aliases as written in the operation and the fragments it reaches."""
     fields: int = 400
     """Fields once every fragment is written out in each place it is spread."""
+    trusted_characters: int = 100_000
+    """Length of a text from the manifest of trusted documents …"""
+    trusted_tokens: int = 10_000
+    """… its tokens …"""
     trusted_fields: int = 2_000
-    """The same for a document from the manifest of trusted documents."""
+    """… and its fields."""
     directives: int = 30
     """Directives as written in the operation and the fragments it reaches."""
     operations: int = 10
@@ -41,6 +45,10 @@ class Limits:
     """Root fields of a mutation, through fragments."""
     introspection: bool = True
     """Whether `__schema` and `__type` may be asked."""
+
+    def of_text(self, *, trusted: bool) -> tuple[int, int]:
+        """Return the most characters and tokens of a text."""
+        return (self.trusted_characters, self.trusted_tokens) if trusted else (self.characters, self.tokens)
 
 
 def breach(code: str, name: str, value: int, figure: int) -> GatewayError:

@@ -47,7 +47,7 @@ class _Reach:
                 yield step[0]
                 pending.extend(self._leads_to(*step))
 
-    def _leads_to(self, name: str, is_returned: bool) -> Iterator[_Step]:  # noqa: FBT001 - the step's two parts
+    def _leads_to(self, name: str, is_returned: bool) -> Iterator[_Step]:
         match node := self.types[name]:
             case ast.ObjectTypeDefinitionNode() | ast.InterfaceTypeDefinitionNode():
                 for each in self._shown((name,), node.fields):

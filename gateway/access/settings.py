@@ -113,6 +113,10 @@ class AccessSettings(Table, frozen=True, kw_only=True):
         """Whether there is anybody who could call."""
         return bool(self.anonymous or self.policy is AccessPolicy.DEVELOPMENT or self.issuers or self.keys)
 
+    def by_policy(self, configured: bool | None) -> bool:
+        """Return whether something holds that is on in the development policy only, where nothing else is configured."""
+        return self.policy is AccessPolicy.DEVELOPMENT if configured is None else configured
+
     def __post_init__(self) -> None:
         seen: set[str] = set()
         for each in self.issuers.values():

@@ -7,19 +7,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from graphql import GraphQLError, OperationDefinitionNode, parse
 from rich.console import Console
 from rich.markup import escape
 
-from gateway.access.admit import admit
-from gateway.access.limits import Limits
 from gateway.access.trusted import print_manifest
 from gateway.cli.options import CONFIG, ConfigOption
+from gateway.compile import check_document
 from gateway.errors import GatewayError, RequestRefused
-from gateway.federation.operation import prepare
+from gateway.federation.planner import Planner
 from gateway.federation.supergraph import Supergraph
 from gateway.reload import Graphs, read_graphs
-from gateway.settings import Settings, SettingsRefused, contracts_of, load_settings
+from gateway.settings import Settings, SettingsRefused, contracts_of, document_limits, load_settings
 
 documents = typer.Typer(no_args_is_help=True)
 
@@ -50,7 +48,7 @@ def check(folder: FolderArgument = None, config: ConfigOption = CONFIG) -> None:
     settings = load_settings(config)
     found = _read(settings, folder)
     graphs = read_graphs(settings.supergraph.path, contracts_of(settings))
-    problems = _problems(found, graphs.whole)
+    problems = _problems(found, graphs.whole, settings)
     if folder is None and not problems:
         problems = [
             (path, "the manifest is not what these documents make; run `concord documents publish`.")
@@ -80,7 +78,7 @@ def publish(
     settings = load_settings(config)
     found = _read(settings, folder)
     graphs = read_graphs(settings.supergraph.path, contracts_of(settings))
-    if _problems(found, graphs.whole):
+    if _problems(found, graphs.whole, settings):
         check(folder or _folder(settings, folder), config)
     if to is not None or folder is not None:
         manifests = [(to or _folder(settings, folder) / "manifest.json", _manifest(found))]
@@ -101,8 +99,8 @@ def _manifests(settings: Settings, found: list[tuple[Path, str]], graphs: Graphs
     manifests = [] if settings.documents.manifest is None else [(settings.documents.manifest, _manifest(found))]
     for name, contract in settings.contracts.items():
         if contract.manifest is not None:
-            fitting = [each for each in found if not _problems([each], graphs.variants[name])]
-            manifests.append((contract.manifest, _manifest(fitting)))
+            refused = {path for path, _ in _problems(found, graphs.variants[name], settings, name)}
+            manifests.append((contract.manifest, _manifest([each for each in found if each[0] not in refused])))
     return manifests
 
 
@@ -126,20 +124,17 @@ def _read(settings: Settings, folder: Path | None) -> list[tuple[Path, str]]:
         raise SettingsRefused((f"A document can't be read: {error}",)) from error
 
 
-def _problems(found: list[tuple[Path, str]], supergraph: Supergraph) -> list[tuple[Path, str]]:
+def _problems(
+    found: list[tuple[Path, str]], supergraph: Supergraph, settings: Settings, contract: str | None = None
+) -> list[tuple[Path, str]]:
+    """Return what a gateway would refuse, of the graph or of a contract over it."""
     problems: list[tuple[Path, str]] = []
+    planner, limits = Planner(supergraph), document_limits(settings, contract)
     for path, text in found:
         try:
-            document = parse(text)
-            admit(document, Limits(), trusted=True)
-            for each in document.definitions:
-                if isinstance(each, OperationDefinitionNode):
-                    name = each.name.value if each.name else None
-                    prepare(supergraph.api_schema, text, name, document=document)
-        except GraphQLError as error:
-            problems.append((path, error.message))
+            check_document(text, supergraph, planner, limits)
         except GatewayError as refused:
-            problems.append((path, refused.message))
+            problems.append((path, f"{refused.code} {refused.message}"))
         except RequestRefused as refused:
-            problems.extend((path, each.message) for each in refused.errors)
+            problems.extend((path, f"{each.code} {each.message}") for each in refused.errors)
     return problems

@@ -22,7 +22,7 @@ def test_documents_are_checked_and_published(product, tmp_path):
     wrong = product.run("documents", "check", str(tmp_path))
     assert wrong.returncode == 1
     assert "Cannot query field 'customerz'" in wrong.stderr
-    assert "broken.graphql: Syntax Error" in wrong.stderr
+    assert "broken.graphql: GRAPHQL_PARSE_FAILED Syntax Error" in wrong.stderr
 
 
 def test_a_manifest_that_is_not_what_the_documents_make_is_found(config, tmp_path):
