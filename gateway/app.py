@@ -48,6 +48,7 @@ from gateway.telemetry.gateway_metrics import GatewayMetrics, GatewayState
 from gateway.telemetry.log_counts import LogCounts
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.requests import RequestMeter
+from gateway.telemetry.siblings import Siblings
 from gateway.transport.asgi import ASGIApp, Receive, Scope, Send
 from gateway.transport.callback import Callbacks
 from gateway.transport.door import EngineRef
@@ -71,9 +72,10 @@ class Gateway:
     transport: TransportSettings
 
 
-def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
+def create_gateway(settings: Settings, *, internal_secret: str, siblings: Siblings | None = None) -> Gateway:
     """Wire a gateway: one process, its stores, its subgraph clients and an engine that reloads.
 
+    `siblings` are the other processes behind its port.
     Raises SettingsRefused if the supergraph can't be served, or nobody could call.
     """
     engine = ReloadedEngine(settings.supergraph.path, contracts_of(settings))
@@ -89,7 +91,7 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
     drain = Drain()
     credentials = _credentials(settings.access)
     policies = _policies(settings.access)
-    metrics = Metrics(CollectorRegistry())
+    metrics = Metrics(CollectorRegistry(), siblings)
     ProcessCollector(registry=metrics.registry)
     meter, event_meter = RequestMeter(), EventMeter(metrics.registry)
     load, log_counts = Load(settings.limits.in_flight), LogCounts()
@@ -168,6 +170,7 @@ def create_gateway(settings: Settings, *, internal_secret: str) -> Gateway:
             )
             stack.callback(watching.cancel)
             await stack.enter_async_context(callbacks.serving())
+            await stack.enter_async_context(metrics.telling())
             yield
 
     def door(behind: EngineRef, contract: str | None) -> ASGIApp:

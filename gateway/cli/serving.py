@@ -14,9 +14,10 @@ from uvloop import new_event_loop
 from gateway.app import create_gateway
 from gateway.cli.secrets import internal_secret
 from gateway.cli.shared_port import shared_port
-from gateway.cli.worker_process import SHARES_PORT
+from gateway.cli.worker_process import siblings_of
 from gateway.settings import SettingsRefused, load_settings
 from gateway.telemetry.log import log_to
+from gateway.telemetry.siblings import Siblings
 from gateway.transport.garbage import settle_garbage
 from gateway.transport.server import DrainingServer, server
 
@@ -24,17 +25,17 @@ from gateway.transport.server import DrainingServer, server
 def serve_process(arguments: Sequence[str]) -> int:
     """Serve until SIGTERM and return the exit status; see `worker`."""
     try:
-        return _serve(Path(arguments[0]), shares_port=SHARES_PORT in arguments)
+        return _serve(Path(arguments[0]), siblings_of(arguments))
     except SettingsRefused as refused:
         for problem in refused.problems:
             sys.stderr.write(f"✗ {problem}\n")
         return 2
 
 
-def _serve(config: Path, *, shares_port: bool) -> int:
+def _serve(config: Path, siblings: Siblings | None) -> int:
     settings = load_settings(config)
     log_to(sys.stderr)
-    gateway = create_gateway(settings, internal_secret=internal_secret(settings))
+    gateway = create_gateway(settings, internal_secret=internal_secret(settings), siblings=siblings)
     process = server(
         gateway.app,
         drain=gateway.drain,
@@ -46,7 +47,7 @@ def _serve(config: Path, *, shares_port: bool) -> int:
     )
 
     async def run() -> None:
-        port = shared_port(settings.server.host, settings.server.port) if shares_port else nullcontext()
+        port = nullcontext() if siblings is None else shared_port(settings.server.host, settings.server.port)
         with port as bound:
             await serve_on(None if bound is None else [bound])
 

@@ -1,4 +1,4 @@
-"""One serving process, which is all that it loads: `python -m gateway.cli.worker CONFIG [--shares-port]`.
+"""One serving process, which is all that it loads: `python -m gateway.cli.worker CONFIG [--among=NUMBER:FOLDER]`.
 
 `concord serve` becomes this process, and `concord up` and `concord serve --workers` start it. The command line's
 libraries would stay in its memory for as long as it serves.

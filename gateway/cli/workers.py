@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import typer
 
@@ -56,16 +57,18 @@ def serve_with_workers(config: Path, workers: int) -> None:
             "CONCORD_SERVER__PORT": str(port),
             "CONCORD_SECRETS__INTERNAL": internal_secret(settings),
         }
-        command = worker_command(config, shares_port=True)
         stops_within_s = settings.server.announce_stop_s + settings.server.drain_s + _GRACE_S
-        asyncio.run(_Workers(command, environment, workers, stops_within_s).run(f"http://{host}:{port}"))
+        # Of its own, not in the state directory, whose name may be too long for a socket's.
+        with TemporaryDirectory(prefix="concord-") as folder:
+            commands = [worker_command(config, among=(Path(folder), number + 1)) for number in range(workers)]
+            asyncio.run(_Workers(commands, environment, stops_within_s).run(f"http://{host}:{port}"))
 
 
 class _Workers:
-    def __init__(self, command: Sequence[str], environment: dict[str, str], count: int, stops_within_s: float) -> None:
-        self._command = command
+    def __init__(self, commands: Sequence[Sequence[str]], environment: dict[str, str], stops_within_s: float) -> None:
+        self._commands = commands
         self._environment = environment
-        self._count = count
+        self._count = len(commands)
         self._stops_within_s = stops_within_s
         self._running: dict[int, asyncio.subprocess.Process] = {}
 
@@ -96,7 +99,7 @@ class _Workers:
     async def _start(self, number: int) -> bool:
         """Start a worker; return whether it answers. What it logs goes where this process logs."""
         worker = await asyncio.create_subprocess_exec(
-            *self._command, env=self._environment, stdout=asyncio.subprocess.PIPE, start_new_session=True
+            *self._commands[number], env=self._environment, stdout=asyncio.subprocess.PIPE, start_new_session=True
         )
         self._running[number] = worker
         assert worker.stdout is not None

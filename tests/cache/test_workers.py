@@ -14,6 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 from postgres import started_postgres
+from prometheus_client.parser import text_string_to_metric_families
 from scripted_subgraph import ScriptedSubgraph
 from served_graph import ROOT, SECRET
 
@@ -39,6 +40,19 @@ async def asked(url: str, query: str, **headers: str) -> dict[str, Any]:
     # A connection for each request, so that every worker gets some.
     async with httpx2.AsyncClient(timeout=30, trust_env=False) as client:
         return (await client.post(f"{url}/graphql", json={"query": query}, headers=headers)).json()
+
+
+async def counted(url: str, name: str) -> dict[str, float]:
+    """What each worker has counted of queries."""
+    async with httpx2.AsyncClient(timeout=30, trust_env=False) as client:
+        reply = await client.get(f"{url}/metrics", headers={"authorization": f"Bearer {SECRET}"})
+    found: dict[str, float] = {}
+    for family in text_string_to_metric_families(reply.text):
+        for sample in family.samples:
+            if sample.name == name and sample.labels["kind"] == "query":
+                worker = sample.labels["worker"]
+                found[worker] = found.get(worker, 0) + sample.value
+    return found
 
 
 def children_of(pid: int) -> list[int]:
@@ -68,6 +82,7 @@ async def test_several_workers_answer_behind_one_port_and_a_dead_one_is_replaced
     options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(tmp_path), "--save", ""]
     environment = {
         **os.environ,
+        "CONCORD_METRICS__KEY": SECRET,
         "CONCORD_SECRETS__INTERNAL": SECRET,
         "CONCORD_STATE__DIRECTORY": str(graph.folder / "workers"),
         "CONCORD_EVENTS__REDIS_URL": f"redis://127.0.0.1:{port}/0",
@@ -85,6 +100,11 @@ async def test_several_workers_answer_behind_one_port_and_a_dead_one_is_replaced
         assert len(workers) == 2
         expected = {"data": {"user": {"name": "Ada"}}}
         assert await asyncio.gather(*(asked(url, "{ user { name } }") for _ in range(40))) == [expected] * 40
+        # Whichever worker is asked tells what both have counted.
+        for _ in range(6):
+            told = await counted(url, "concord_request_seconds_count")
+            assert told.keys() == {"1", "2"}
+            assert sum(told.values()) == 40
         # One key, whichever worker it reaches: one write.
         key = {"idempotency-key": "once"}
         answers = await asyncio.gather(*(asked(url, "mutation { count }", **key) for _ in range(12)))
