@@ -32,7 +32,53 @@ SLICED = (
     + 'type Query {{ a(in: In): [Int] @shareable @listSize(slicingArguments: ["{}"]) }} input In {{ n: Int! p: P l: [P] s: String }} input P {{ n: Int }}'
 )
 
+TAGGED = """extend schema @link(url: "https://specs.apollo.dev/federation/v2.12", import: ["@key", "@cacheTag"])
+type Query {{ top(first: Int = 5, kind: Kind, groups: [Int!], in: In): [P] {} }} enum Kind {{ A B }} input In {{ n: Int }}
+type P @key(fields: "upc kind part {{ a }}") @key(fields: "upc part {{ a }} names") {} {{
+  upc: ID! kind: Kind names: [String] part: Part other: Part more: Int {} }}
+type Part {{ a: Int! b: Int }} type Plain {} {{ x: Int }} type Stub @key(fields: "id", resolvable: false) {} {{ id: ID! }}
+"""
+
+
+def tagged(place: int, *formats: str) -> list[str]:
+    places = ["", "", "", "", ""]
+    places[place] = " ".join(f'@cacheTag(format: "{each}")' for each in formats)
+    return [TAGGED.format(*places)]
+
+
 CASES = [
+    (None, tagged(0, "top", "top-{$args.first}-{ $args.kind }", "top-{$args { first }}", "")),
+    (None, tagged(1, "p", "p-{$key.upc}", "p-{$key.part.a}", "p-{$key { part { a } }}")),
+    *(
+        ("CACHE_TAG_INVALID_FORMAT", tagged(0, f"top-{wrong}"))
+        for wrong in (
+            "{$args.nope}",
+            "{$args.groups}",
+            "{$args.in}",
+            "{$args.in.n}",
+            "{$args}",
+            "{$args { first kind }}",
+            "{first}",
+            "{$args.first",
+            "{}",
+            "{$args.first.x}",
+        )
+    ),
+    *(
+        ("CACHE_TAG_INVALID_FORMAT", tagged(1, f"p-{wrong}"))
+        for wrong in ("{$key.nope}", "{$key.part}", "{$key.names}", "{$key}", "{$key {}}", "{upc}", "{$key.part.nope}")
+    ),
+    *(
+        ("CACHE_TAG_INVALID_FORMAT_ARGUMENT_ON_ROOT_FIELD", tagged(0, f"top-{wrong}"))
+        for wrong in ("{$key.upc}", "{$this}", "{$args.first}-{$key}")
+    ),
+    *(
+        ("CACHE_TAG_INVALID_FORMAT_ARGUMENT_ON_ENTITY", tagged(1, f"p-{wrong}"))
+        for wrong in ("{$args.first}", "{$key.kind}", "{$key.more}", "{$key.part.b}", "{$key.other.a}")
+    ),
+    ("CACHE_TAG_APPLIED_TO_NON_ROOT_FIELD", tagged(2, "more")),
+    ("CACHE_TAG_ENTITY_NOT_RESOLVABLE", tagged(3, "plain")),
+    ("CACHE_TAG_ENTITY_NOT_RESOLVABLE", tagged(4, "stub-{$key.id}")),
     *((None, [SLICED.format(path)]) for path in ("in.n", "in.p.n")),
     *(
         ("LIST_SIZE_INVALID_SLICING_ARGUMENT", [SLICED.format(path)])

@@ -9,6 +9,11 @@ from gateway.federation.composition.model.result import CompositionError
 from gateway.federation.composition.model.subgraph import Subgraph
 from gateway.federation.composition.rules import (
     auth_requirements_applied_on_interface,
+    cache_tag_applied_to_non_root_field,
+    cache_tag_entity_not_resolvable,
+    cache_tag_invalid_format,
+    cache_tag_invalid_format_argument_on_entity,
+    cache_tag_invalid_format_argument_on_root_field,
     context_invalid_selection,
     context_name_invalid,
     context_no_resolvable_key,
@@ -90,6 +95,11 @@ from gateway.federation.composition.rules.whole import Whole
 
 SUBGRAPH_RULES: tuple[Callable[[Subgraph], Iterable[CompositionError]], ...] = (
     auth_requirements_applied_on_interface.check,
+    cache_tag_applied_to_non_root_field.check,
+    cache_tag_entity_not_resolvable.check,
+    cache_tag_invalid_format.check,
+    cache_tag_invalid_format_argument_on_entity.check,
+    cache_tag_invalid_format_argument_on_root_field.check,
     context_invalid_selection.check,
     context_name_invalid.check,
     context_no_resolvable_key.check,
