@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from time import monotonic  # event loops' clock
 from typing import Any
 
+from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from gateway.errors import GatewayError
@@ -60,6 +61,9 @@ def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) 
             self._data = b""
             """What came at once, from the start of a request on."""
             self._idle_since: float | None = None
+            self._running: RequestResponseCycle | None = None
+            """The request that the application answers, or answered last; others may wait behind it."""
+            self._unread_timer: asyncio.TimerHandle | None = None
             self._is_stopping = False
             self._tell_lost: Callable[[], None] | None = None
 
@@ -69,8 +73,13 @@ def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) 
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._stop_head_timer()
+            self._stop_unread_timer()
             super().connection_lost(exc)
             super()._unset_keepalive_if_required()
+            running = self._running
+            if running is not None and not running.response_complete:  # uvicorn only tells the one that came last
+                running.disconnected = True
+                running.message_event.set()
             if self._fast_cycle is not None:
                 self._fast_cycle.set()
                 self._fast_cycle = None
@@ -88,14 +97,18 @@ def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) 
         def on_lost(self, tell: Callable[[], None] | None) -> None:
             """Name who is told that the client has left, soon if it has already."""
             self._tell_lost = tell
-            if tell is not None and self.cycle.disconnected:
+            if tell is not None and self._running is not None and self._running.disconnected:
                 self.loop.call_soon(tell)
 
         def data_received(self, data: bytes) -> None:
             if self._is_head_open:
                 if not self._head_bytes:
                     cycle: Any = self.cycle  # as in `_is_free`, which would be a call for each request
-                    if self._fast_cycle is None and (cycle is None or cycle.response_complete):
+                    if (
+                        self._fast_cycle is None
+                        and (cycle is None or cycle.response_complete)
+                        and not self.flow.write_paused
+                    ):
                         found = common.find(data)
                         if found is not None and self._begin_fast(*found):
                             return
@@ -128,18 +141,25 @@ def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) 
             if (
                 posts is not None
                 and self._is_free()
+                and not self.flow.write_paused  # the application waits until the client has read
                 and self.parser.get_method() == b"POST"
                 and self.parser.get_http_version() == "1.1"
                 and not self.parser.should_upgrade()
             ):
                 self._fast, self._fast_body = posts, b""
             else:
+                if self.flow.write_paused:
+                    self._watch_reader()
                 self._begin_cycle()
 
         def _begin_cycle(self) -> None:
             super().on_headers_complete()
             if self._is_stopping and not self.parser.should_upgrade():
                 self.cycle.keep_alive = False
+
+        def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+            self._running = cycle
+            super()._start_asgi_task(cycle, app)
 
         def on_body(self, body: bytes) -> None:
             if self._fast is not None and len(self._fast_body) + len(body) <= _FAST_BYTES:
@@ -290,6 +310,31 @@ def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) 
                 self.timeout_keep_alive_task = self.loop.call_later(left_s, self._look_whether_idle)
             else:
                 self.timeout_keep_alive_handler()
+
+        def _watch_reader(self) -> None:
+            """Give the client up that asks for more and takes nothing of what it has asked for."""
+            if self._unread_timer is None:
+                unread = self.transport.get_write_buffer_size()
+                wait_s = settings.stream.send_timeout_s
+                self._unread_timer = self.loop.call_later(wait_s, self._look_whether_read, unread)
+
+        def _look_whether_read(self, unread_before: int) -> None:
+            self._unread_timer = None
+            if self.transport.get_protocol() is not self:
+                return  # it is a WebSocket by now
+            if self.transport.get_write_buffer_size() >= unread_before:
+                self.transport.abort()
+            else:
+                self._watch_reader()
+
+        def _stop_unread_timer(self) -> None:
+            if self._unread_timer is not None:
+                self._unread_timer.cancel()
+                self._unread_timer = None
+
+        def resume_writing(self) -> None:
+            self._stop_unread_timer()
+            super().resume_writing()
 
         def shutdown(self) -> None:
             """Answer what is in flight or on its way, and close the connection after it."""

@@ -6,6 +6,7 @@ import asyncio
 import json
 
 import httpx2
+import pytest
 
 TEXT = "x" * 900_000
 QUERY = "query($t: String) {" + " ".join(f"a{number}: echo(text: $t)" for number in range(10)) + "}"
@@ -50,4 +51,30 @@ async def test_large_answers_nobody_reads_are_bounded_and_given_up(start):
                 await asyncio.sleep(0.1)
         assert again.content == whole.content
     for writer in slow:
+        writer.transport.abort()
+
+
+async def test_answers_that_nobody_reads_do_not_pile_up_while_more_is_asked(start):
+    server = start("--send-timeout", "5")
+    text = "x" * 4_000
+    query = "query($t: String) {" + " ".join(f"a{number}: echo(text: $t)" for number in range(25)) + "}"
+    body = json.dumps({"query": query, "variables": {"t": text}}).encode()
+    head = f"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    request = head.encode() + body
+    async with httpx2.AsyncClient(trust_env=False, timeout=60) as client:
+
+        async def small() -> None:
+            answer = await client.post(server.graphql, json={"query": '{ echo(text: "a") }'})
+            assert answer.json() == {"data": {"echo": "a"}}
+
+        await client.post(server.graphql, content=body, headers={"content-type": "application/json"})  # it is known now
+        await small()
+        before = server.memory_bytes()
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1_024)
+        with pytest.raises(ConnectionError):  # who reads nothing is given up, however much it goes on asking
+            while True:
+                writer.write(request)
+                await writer.drain()
+                await small()  # so that the answer is written before the next is asked for
+                assert server.memory_bytes() - before < 64 << 20
         writer.transport.abort()
