@@ -189,6 +189,8 @@ def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) 
 
         def _begin_fast(self, head: CommonHead, authorization: str | None, body: bytes) -> bool:
             """Begin a common request; False where it is left to the application."""
+            if self._head_timer is not None:
+                self._stop_head_timer()
             posts = head.posts
             correlation = correlation_id(head.correlation)
             cycle = FastCycle(self._write, head, correlation, head.keep_alive and not self._is_stopping)
@@ -203,8 +205,6 @@ def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) 
                 return False
             cycle.enter(load, flight)
             self._idle_since = None
-            if self._head_timer is not None:
-                self._stop_head_timer()
             self._fast_cycle = cycle
             self.cycle = cycle  # type: ignore[assignment]  # has what the protocol asks of one
             return True

@@ -17,6 +17,7 @@ from books import REVIEWS, SHELVES, LocalSubgraph, Reviews, Shelves
 from gateway.access.authenticate import allow_anonymous
 from gateway.access.caller import Caller
 from gateway.access.csrf import CsrfPolicy
+from gateway.access.load import Load
 from gateway.access.persisted import RememberedDocuments
 from gateway.console import console
 from gateway.engine import Engine
@@ -54,6 +55,7 @@ async def main() -> None:
     options.add_argument("--heartbeat", type=float, default=10.0)
     options.add_argument("--send-timeout", type=float, default=3.0)
     options.add_argument("--max-unsent", type=int, default=256 << 20)
+    options.add_argument("--in-flight", type=int, default=500)
     options.add_argument("--cors", action="append", default=[])
     given = options.parse_args()
     settings = TransportSettings(
@@ -70,7 +72,14 @@ async def main() -> None:
     engine = Engine(supergraph, clients, planner=Planner(supergraph), documents=RememberedDocuments())
     drain = Drain()
     page = console(query="query Books { books { id title rating } }")
-    app = graphql_app(lambda: engine, settings=settings, authenticate=authenticate, drain=drain, page=page.page)
+    app = graphql_app(
+        lambda: engine,
+        settings=settings,
+        authenticate=authenticate,
+        drain=drain,
+        page=page.page,
+        load=Load(given.in_flight),
+    )
     table = {"/graphql": app, "/graphql/stream": app, "/health": health, "/": page.page, "/console/": page.assets}
     process = server(routes(table, websockets={"/graphql"}), drain=drain, settings=settings, port=0)
     serving = asyncio.create_task(process.serve())
