@@ -21,7 +21,8 @@ from gateway.errors import GatewayError
 from gateway.events.egress import Egress, EgressRefused
 from gateway.execution.message import GraphQLRequest, GraphQLResponse, refusal
 from gateway.transport.drain import Drain
-from gateway.transport.paced import Signal, paced
+from gateway.transport.ending import End
+from gateway.transport.paced import Silence, paced
 
 if TYPE_CHECKING:
     import httpx2
@@ -139,12 +140,11 @@ class Callbacks:
             async with aclosing(parts):
                 async for part in parts:
                     match part:
-                        case Signal.HEARTBEAT:
+                        case Silence.HEARTBEAT:
                             await self._send(callback, "check")
-                        case Signal.DRAINING:
-                            errors = refusal(GatewayError("SHUTTING_DOWN"), correlation_id).errors
-                        case Signal.EXPIRED:
-                            errors = refusal(GatewayError("TOKEN_EXPIRED"), correlation_id).errors
+                        case End():
+                            code = "TOKEN_EXPIRED" if part is End.EXPIRED else "SHUTTING_DOWN"
+                            errors = refusal(GatewayError(code), correlation_id).errors
                         case answer:
                             await self._send(callback, "next", payload=answer.payload())
             await self._send(callback, "complete", **({} if errors is None else {"errors": errors}))

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from gateway.access.caller import Caller
 from gateway.errors import GatewayError
 from gateway.execution.message import GraphQLResponse, refusal
-from gateway.transport.paced import close, held_by
+from gateway.transport.ending import End, Ending
+from gateway.transport.paced import close
 
 _WAITING_EVENTS = 16
 """Events of one connection that may wait for its reader; the operations that make them wait in turn."""
@@ -101,15 +102,21 @@ class Reservation:
         self, identity: str, answers: AsyncIterator[GraphQLResponse], correlation_id: str, caller: Caller
     ) -> None:
         this = asyncio.current_task()
+        last: GraphQLResponse | None = None
         try:
-            async for response in held_by(caller, answers, correlation_id):
-                await self.events.put(OperationEvent(identity, response))
-                if not response.has_data:
-                    self._refused.add(identity)
-            await self.events.put(OperationEvent(identity, None))
-        except Exception as error:  # noqa: BLE001 - an operation's edge: a bug of ours is logged whole and shown masked
-            broken = refusal(GatewayError("INTERNAL_SERVER_ERROR"), correlation_id, cause=error)
-            await self.events.put(OperationEvent(identity, broken))
+            try:
+                with Ending(caller) as ending:
+                    async for response in answers:
+                        await self.events.put(OperationEvent(identity, response))
+                        if not response.has_data:
+                            self._refused.add(identity)
+            except Exception as error:  # noqa: BLE001 - an operation's edge: a bug is logged whole and shown masked
+                last = refusal(GatewayError("INTERNAL_SERVER_ERROR"), correlation_id, cause=error)
+            if ending.end is End.EXPIRED:
+                last = refusal(GatewayError("TOKEN_EXPIRED"), correlation_id)
+            if last is not None:
+                await self.events.put(OperationEvent(identity, last))
+                self._refused.add(identity)
             await self.events.put(OperationEvent(identity, None))
         finally:
             self._refused.discard(identity)

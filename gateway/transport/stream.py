@@ -33,7 +33,7 @@ async def stream(
     Raises `ClientDisconnected`.
     """
     outlet = Outlet(exchange, door.beats, wire.heartbeat(), timeout_s=door.settings.stream.send_timeout_s)
-    ending = Ending(connection_of(exchange), door.drain, caller)
+    ending = Ending(caller, drain=door.drain, connection=connection_of(exchange))
 
     def refused(code: str, cause: Exception | None = None) -> GraphQLResponse:
         return refusal(GatewayError(code), exchange.correlation_id, cause=cause)
