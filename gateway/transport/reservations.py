@@ -90,13 +90,17 @@ class Reservation:
 
     async def run(
         self, identity: str, answers: AsyncIterator[GraphQLResponse], correlation_id: str, caller: Caller
-    ) -> None:
-        """Send an operation's answers through the connection, once it is open. The id must have been claimed."""
+    ) -> bool:
+        """Send an operation's answers through the connection, once it is open. The id must have been claimed.
+
+        False where that can't be: the operation was stopped meanwhile, or nobody reads the connection any more.
+        """
         await self._opened.wait()
-        if self._group is None or identity not in self._operations:  # stopped or gone in the meantime
+        if self._group is None or identity not in self._operations:
             await close(answers)
-            return
+            return False
         self._operations[identity] = self._group.create_task(self._forward(identity, answers, correlation_id, caller))
+        return True
 
     async def _forward(
         self, identity: str, answers: AsyncIterator[GraphQLResponse], correlation_id: str, caller: Caller
@@ -146,7 +150,7 @@ class Reservations:
         """Return the owner's reservation under a token. Raises `GatewayError` with NOT_FOUND."""
         reservation = self._by_token.get(token)
         if reservation is None or reservation.owner != owner:
-            raise GatewayError("NOT_FOUND", "There is no such stream; reserve one with PUT.")
+            raise no_such_stream()
         return reservation
 
     def end(self, token: str) -> None:
@@ -159,3 +163,8 @@ class Reservations:
         reservation = self._by_token.get(token)
         if reservation is not None and not reservation.is_open:
             self.end(token)
+
+
+def no_such_stream() -> GatewayError:
+    """Return what is told to whoever names a connection that isn't there, or isn't any more."""
+    return GatewayError("NOT_FOUND", "There is no such stream; reserve one with PUT.")

@@ -19,7 +19,7 @@ from gateway.transport.graphql_request import check_content_type, read_post
 from gateway.transport.media_type import Answer, negotiate
 from gateway.transport.paced import one
 from gateway.transport.request_body import ClientDisconnected, receive_body
-from gateway.transport.reservations import Reservation
+from gateway.transport.reservations import Reservation, no_such_stream
 from gateway.transport.respond import respond, send_body
 from gateway.transport.resume import resumed
 from gateway.transport.sse import SharedEventStream
@@ -94,20 +94,21 @@ async def _start(exchange: Exchange, door: Door, reservation: Reservation, calle
                 await door.rates.take(caller)
             with door.load:
                 result = await door.engine().subscribe(resumed(request), caller)
-            if isinstance(result, GraphQLResponse) and not result.has_data:
-                refused: GraphQLResponse | None = result
-            else:
-                refused = None
-                answers = one(result) if isinstance(result, GraphQLResponse) else result
-                await reservation.run(identity, answers, exchange.correlation_id, caller)
-                is_running = True
+            if not isinstance(result, GraphQLResponse):
+                is_running = await reservation.run(identity, result, exchange.correlation_id, caller)
+            elif result.has_data:
+                is_running = await reservation.run(identity, one(result), exchange.correlation_id, caller)
     finally:
         if not is_running:
             reservation.release(identity)
-    if refused is not None:
-        await respond(exchange, refused, negotiate(exchange.headers.get("accept", "")).single or Answer.JSON)
-    else:
+    if is_running:
         await _answer(exchange, 202)
+    elif isinstance(result, GraphQLResponse):
+        # Refused, or nobody reads the stream by now: what a mutation did is told all the same.
+        media_type = negotiate(exchange.headers.get("accept", "")).single or Answer.JSON
+        await respond(exchange, result, media_type, unsent=door.unsent)
+    else:
+        raise no_such_stream()
 
 
 async def _answer(exchange: Exchange, status: int, body: bytes = b"") -> None:

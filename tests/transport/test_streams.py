@@ -256,3 +256,24 @@ async def test_many_operations_share_one_connection(http: httpx2.AsyncClient, do
         await wait_until_open(http, door, 1)
     await wait_until_open(http, door, 0)
     assert (await start("{ open }", "q")).status_code == 404
+
+
+async def test_an_operation_whose_stream_nobody_opens_is_not_called_accepted(
+    http: httpx2.AsyncClient, start: Any
+) -> None:
+    door = start("--unopened", "1")
+
+    async def begin(token: str, query: str) -> httpx2.Response:
+        body = {"query": query, "extensions": {"operationId": "a"}}
+        return await http.post(door.graphql, json=body, headers={"x-graphql-event-stream-token": token})
+
+    unopened = [(await http.put(door.graphql)).text for _ in range(3)]
+    written, read, subscribed = await asyncio.gather(
+        begin(unopened[0], 'mutation { addBook(title: "Ubik") { title } }'),
+        begin(unopened[1], "{ book(id: 2) { title } }"),
+        begin(unopened[2], "subscription { ticks(count: 1) { number } }"),
+    )
+    assert (written.status_code, written.json()) == (200, {"data": {"addBook": {"title": "Ubik"}}})
+    assert (read.status_code, read.json()) == (200, {"data": {"book": {"title": "Kindred"}}})
+    assert (subscribed.status_code, subscribed.json()["errors"][0]["extensions"]["code"]) == (404, "NOT_FOUND")
+    assert (await begin(unopened[0], "{ open }")).status_code == 404

@@ -55,6 +55,7 @@ async def main() -> None:
     options.add_argument("--heartbeat", type=float, default=10.0)
     options.add_argument("--send-timeout", type=float, default=3.0)
     options.add_argument("--max-unsent", type=int, default=256 << 20)
+    options.add_argument("--unopened", type=float, default=30.0)
     options.add_argument("--in-flight", type=int, default=500)
     options.add_argument("--cors", action="append", default=[])
     given = options.parse_args()
@@ -62,7 +63,9 @@ async def main() -> None:
         csrf=given.csrf,
         receive_timeout_s=given.receive_timeout,
         cors=CorsSettings(origins=frozenset(given.cors)),
-        stream=StreamSettings(heartbeat_s=given.heartbeat, send_timeout_s=given.send_timeout),
+        stream=StreamSettings(
+            heartbeat_s=given.heartbeat, send_timeout_s=given.send_timeout, unopened_s=given.unopened
+        ),
         websocket=WebSocketSettings(init_timeout_s=2.0, max_operations=100),
         max_unsent_bytes=given.max_unsent,
         compress_from_bytes=1024,
