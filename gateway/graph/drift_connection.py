@@ -95,7 +95,7 @@ async def resolve_drifts(
     after: _After = None,
 ) -> DriftConnection | None:
     """Return a page. Raises BAD_USER_INPUT, STORE_UNAVAILABLE."""
-    wanted, size, start, desk = _filter(filter), page_size(first), parse_place(after), reconciliation_of(info)
+    wanted, size, start, desk = _filter(filter), page_size(first), parse_place("drift", after), reconciliation_of(info)
 
     async def read(count: int, place: Place | None) -> tuple[Sequence[model.Drift], bool]:
         page = await desk.drifts(wanted, size=count, after=place or start)
@@ -107,7 +107,7 @@ async def resolve_drifts(
         )
     except GatewayError as error:
         raise to_graphql_error(error) from error
-    edges = [DriftEdge(node=Drift.of(each), cursor=print_place(each.detected_at, each.id)) for each in found]
+    edges = [DriftEdge(node=Drift.of(each), cursor=print_place("drift", each.detected_at, each.id)) for each in found]
     return DriftConnection(
         edges=edges,
         page_info=_page_info([edge.cursor for edge in edges], has_more=has_more, after=after),
@@ -127,7 +127,7 @@ async def resolve_runs(
     info: GraphInfo, first: _First = None, after: _After = None
 ) -> ReconciliationRunConnection | None:
     """Return a page. Raises BAD_USER_INPUT, STORE_UNAVAILABLE."""
-    size, start, desk = page_size(first), parse_place(after), reconciliation_of(info)
+    size, start, desk = page_size(first), parse_place("runs", after), reconciliation_of(info)
 
     async def read(count: int, place: Place | None) -> tuple[Sequence[model.Run], bool]:
         page = await desk.runs(size=count, after=place or start)
@@ -140,7 +140,7 @@ async def resolve_runs(
     except GatewayError as error:
         raise to_graphql_error(error) from error
     edges = [
-        ReconciliationRunEdge(node=ReconciliationRun.of(each), cursor=print_place(each.started_at, each.id))
+        ReconciliationRunEdge(node=ReconciliationRun.of(each), cursor=print_place("runs", each.started_at, each.id))
         for each in found
     ]
     page_info = _page_info([edge.cursor for edge in edges], has_more=has_more, after=after)

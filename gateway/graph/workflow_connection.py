@@ -76,7 +76,7 @@ async def resolve_workflows(
     backward = last is not None or (before is not None and first is None)
     size = page_size(last if backward else first)
     wanted = _filter(filter)
-    desk, newer, older = desk_of(info), parse_place(after), parse_place(before)
+    desk, newer, older = desk_of(info), parse_place("workflows", after), parse_place("workflows", before)
 
     async def read(count: int, place: Place | None) -> tuple[Sequence[WorkflowRecord], bool]:
         lower, upper = (newer, place or older) if backward else (place or newer, older)
@@ -87,7 +87,9 @@ async def resolve_workflows(
         found, has_more = await seen_page(info.context, read, seen_workflows, _place_of, size=size, backward=backward)
     except GatewayError as error:
         raise to_graphql_error(error) from error
-    edges = [WorkflowEdge(node=Workflow.of(record), cursor=print_place(*_place_of(record))) for record in found]
+    edges = [
+        WorkflowEdge(node=Workflow.of(record), cursor=print_place("workflows", *_place_of(record))) for record in found
+    ]
     return WorkflowConnection(
         edges=edges,
         page_info=PageInfo(

@@ -44,8 +44,9 @@ class Query:
         if finds_none(filter):
             return page_of([], has_next=False, has_previous=False, total_count=0)
         crm = info.context.crm
-        start = 0 if window.after is None else _offset(window.after) + 1
-        stop = None if window.before is None else _offset(window.before)
+        order = (query.order, "DESC" if query.is_descending else "ASC")
+        start = 0 if window.after is None else _offset(window.after, order) + 1
+        stop = None if window.before is None else _offset(window.before, order)
         if window.backward:
             if stop is None:
                 stop = (await crm.find_deals(query, offset=0, size=1)).total
@@ -56,7 +57,8 @@ class Query:
         for deal in deals:
             info.context.deals.prime(deal.id, deal)
         edges = [
-            Edge(node=Opportunity.of(deal), cursor=encode_cursor(place)) for place, deal in enumerate(deals, start)
+            Edge(node=Opportunity.of(deal), cursor=encode_cursor(*order, place))
+            for place, deal in enumerate(deals, start)
         ]
         return page_of(edges, has_next=start + size < page.total, has_previous=start > 0, total_count=page.total)
 
@@ -72,9 +74,10 @@ class Query:
         return info.context.systems()
 
 
-def _offset(cursor: tuple[CursorValue, ...]) -> int:
+def _offset(cursor: tuple[CursorValue, ...], order: tuple[str, str]) -> int:
+    """Return the place that a cursor names; in another order it would be another deal's. Raises BadUserInputError."""
     match cursor:
-        case (int() as offset,) if not isinstance(offset, bool) and offset >= 0:
+        case (*of, int() as offset) if tuple(of) == order and not isinstance(offset, bool) and offset >= 0:
             return offset
         case _:
-            raise BadUserInputError("The cursor is not one of this list.")
+            raise BadUserInputError("The cursor is not one of this list in this order.")

@@ -73,6 +73,15 @@ class InvoiceOrder:
             return invoice.number
         return None if invoice.issued_on is None else invoice.issued_on.isoformat()
 
+    def is_value(self, text: str | None) -> bool:
+        """Whether `value_of` could have said this of an invoice."""
+        if text is None or self.field == "number":
+            return text is None or text.isprintable()
+        try:
+            return dt.date.fromisoformat(text).isoformat() == text
+        except ValueError:
+            return False
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvoicePosition:

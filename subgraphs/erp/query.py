@@ -30,7 +30,7 @@ from subgraphs.kit.system_error import BadUserInputError
 from subgraphs.kit.system_of_record import SystemOfRecord
 
 _SCAN = 1000
-_ID = re.compile(r"([a-z][a-z0-9-]*:)?[0-9]{1,18}")
+_ID = re.compile(r"([a-z][a-z0-9-]*:)?[0-9]{1,18}", re.ASCII)
 
 
 @strawberry.type
@@ -105,16 +105,18 @@ async def _page(
     is_descending = (order.direction is OrderDirection.DESC) is not window.backward
     start, bound = (window.before, window.after) if window.backward else (window.after, window.before)
     port_order = port.InvoiceOrder(field=order.field.value, is_descending=is_descending)
-    found = await info.context.erp.list_invoices(query, port_order, size=window.size, after=_position(start))
+    found = await info.context.erp.list_invoices(
+        query, port_order, size=window.size, after=_position(start, port_order)
+    )
     records, has_more = list(found.invoices), found.has_more
-    if (end := _position(bound)) is not None:
+    if (end := _position(bound, port_order)) is not None:
         ids = [record.id for record in records]
         if end.id in ids:
             records, has_more = records[: ids.index(end.id)], False
     if window.backward:
         records.reverse()
     edges = [
-        Edge(node=Invoice.of(record), cursor=encode_cursor(port_order.value_of(record), record.id))
+        Edge(node=Invoice.of(record), cursor=encode_cursor(port_order.field, port_order.value_of(record), record.id))
         for record in records
     ]
     is_inside = start is not None
@@ -126,15 +128,17 @@ async def _page(
     )
 
 
-def _position(cursor: tuple[object, ...] | None) -> port.InvoicePosition | None:
-    """Return what a cursor names: the value the list is ordered by, and the id. Raises BadUserInputError."""
+def _position(cursor: tuple[object, ...] | None, order: port.InvoiceOrder) -> port.InvoicePosition | None:
+    """Return what a cursor names: the value the list is ordered by, and the id. Raises BadUserInputError for another order's."""
     match cursor:
         case None:
             return None
-        case (str() | None as value, str() as record_id) if _ID.fullmatch(record_id):
-            return port.InvoicePosition(value=value, id=record_id)
+        case (order.field, str() | None as value, str() as record_id) if _ID.fullmatch(record_id):
+            if order.is_value(value):
+                return port.InvoicePosition(value=value, id=record_id)
         case _:
-            raise BadUserInputError("The cursor is not one of this list.")
+            pass
+    raise BadUserInputError("The cursor is not one of this list in this order.")
 
 
 def _asks_for_count(info: Info) -> bool:

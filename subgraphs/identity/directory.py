@@ -27,6 +27,11 @@ class DirectoryField(StrEnum):
     OVERDUE_AMOUNT = "overdue"
     CREATED = "created_at"
 
+    @property
+    def is_number(self) -> bool:
+        """Whether the column holds numbers, not texts."""
+        return self in {DirectoryField.OVERDUE_AMOUNT, DirectoryField.CREATED}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DirectoryQuery:
@@ -229,7 +234,9 @@ def _json_list(values: frozenset[str] | None) -> str | None:
 
 def _position(cursor: tuple[CursorValue, ...], query: DirectoryQuery) -> list[CursorValue]:
     match cursor:
-        case (order, int() | str() as value, str() as id_) if order == query.order.name:
+        case (query.order.name, int() | str() as value, str() as id_) if (
+            isinstance(value, int) is query.order.is_number
+        ):
             return [value, id_]
         case _:
             raise BadUserInputError("The cursor is not one of this list in this order.")

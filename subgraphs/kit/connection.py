@@ -114,9 +114,14 @@ def parse_cursor(cursor: str) -> tuple[CursorValue, ...]:
         values = orjson.loads(raw)
     except (binascii.Error, UnicodeError, ValueError):
         values = None
-    if not isinstance(values, list) or not all(isinstance(v, str | int | None) for v in values):
+    if not isinstance(values, list) or not all(map(_is_cursor_value, values)):
         raise BadUserInputError("The cursor is not one of this list.")
     return tuple(values)
+
+
+def _is_cursor_value(value: object) -> bool:
+    """Whether it is one of ours, that stores can compare with: they have integers of 64 bits."""
+    return -(2**63) <= value < 2**63 if isinstance(value, int) else isinstance(value, str | None)
 
 
 def connection_of(nodes: Sequence[NodeT], window: PageWindow, *, identity: Callable[[NodeT], str]) -> Connection[NodeT]:

@@ -209,6 +209,25 @@ async def test_all_opportunities_come_page_by_page_from_both_ends(world: World, 
     assert backward == expected
 
 
+async def test_a_cursor_of_another_order_of_opportunities_is_refused(world: World) -> None:
+    """A place counts in its own order and direction only."""
+    query = """query($by: OpportunityOrder, $after: String) { opportunities(first: 2, orderBy: $by, after: $after) {
+      edges { cursor } } }"""
+    orders = [{"field": field, "direction": way} for field in ("NAME", "AMOUNT") for way in ("ASC", "DESC")]
+    cursors = {
+        place: (await world.ask(query, {"by": order}))["data"]["opportunities"]["edges"][0]["cursor"]
+        for place, order in enumerate(orders)
+    }
+    for place, order in enumerate(orders):
+        for of, cursor in cursors.items():
+            answer = await world.ask(query, {"by": order, "after": cursor})
+            if of == place:
+                assert len(answer["data"]["opportunities"]["edges"]) == 2
+                continue
+            assert answer["data"] == {"opportunities": None}
+            assert answer["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+
+
 async def test_no_stage_is_one_of_an_empty_list(world: World, company: Company) -> None:
     ref = refs(company)[company.opportunities[0].customer]
     asked = "opportunities(filter: {stage: []}) { totalCount edges { cursor } pageInfo { hasNextPage } }"

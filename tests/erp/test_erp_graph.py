@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from subgraphs.kit.connection import encode_cursor
 from subgraphs.kit.global_id import encode_global_id
 
 TODAY = dt.date(2026, 10, 20)
@@ -262,12 +263,39 @@ async def test_the_invoice_list_is_paged_forward_and_backward(world: Any) -> Non
     assert periods == {"edges": [{"node": {"code": world.company.periods[0].code, "status": "CLOSED"}}]}
 
 
+async def test_a_cursor_of_another_order_is_refused(world: Any) -> None:
+    """It names a place in its own order only: in another one the page behind it would be any page."""
+    query = """query($by: InvoiceOrder, $after: String) { invoices(filter: {status: [POSTED]}, orderBy: $by, first: 2, after: $after) {
+      edges { cursor node { number } } } }"""
+    fields = ("ISSUED_ON", "NUMBER", "DUE_ON")
+    firsts = {field: (await world.data(query, {"by": {"field": field}}))["invoices"]["edges"][0] for field in fields}
+    forged = [
+        encode_cursor("issued_on", "yesterday", "1"),
+        encode_cursor("issued_on", "20260101", "1"),
+        encode_cursor("number", "INV\0", "1"),
+        encode_cursor("number", "INV", "one"),
+        encode_cursor("number", 7, "1"),
+        encode_cursor("2026-01-01", "1"),
+    ]
+    for field in fields:
+        foreign = [edge["cursor"] for of, edge in firsts.items() if of != field]
+        for cursor in (*foreign, *forged):
+            answer = await world.ask(query, {"by": {"field": field}, "after": cursor})
+            assert answer["data"] == {"invoices": None}, (field, cursor)
+            assert answer["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+            assert answer["errors"][0]["message"].startswith("The cursor is not one of this list")
+    # An id beyond all is only behind all.
+    beyond = {"by": {"field": "NUMBER", "direction": "ASC"}, "after": encode_cursor("number", "", "9" * 18)}
+    assert (await world.data(query, beyond))["invoices"]["edges"]
+
+
 @pytest.mark.parametrize(
     ("query", "message"),
     [
         ("{ invoices(first: 201) { totalCount } }", "A page has between 0 and 200 items."),
         ("{ invoices(first: 1, last: 1) { totalCount } }", "Ask for `first` or for `last`, not both."),
         ('{ invoices(after: "rubbish") { totalCount } }', "The cursor is not one of this list."),
+        ('{ invoices(after: "WyJ4IiwibiIsIjEiXQ") { totalCount } }', "The cursor is not one of this list in this order."),
         ('{ invoices(after: "WyJ4Iiwgbm90XQ") { totalCount } }', "The cursor is not one of this list."),
         ('{ invoices(filter: {issuedFrom: "2026-02-01", issuedUntil: "2026-01-01"}) { totalCount } }', "`issuedFrom` is later than `issuedUntil`."),
         ('{ invoices(filter: {number: ""}) { totalCount } }', "`number` has between 1 and 200 characters."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from subgraphs.kit.connection import encode_cursor
 from subgraphs.kit.global_id import encode_global_id
 
 CUSTOMERS = """query ($filter: CustomerFilter, $orderBy: CustomerOrder, $first: Int, $after: String, $last: Int, $before: String) {
@@ -109,6 +110,9 @@ async def test_a_page_that_can_not_be_is_refused(identity, known):
         {"first": -1},
         {"after": "nonsense"},
         {"after": by_name, "orderBy": {"field": "CREATED"}},
+        {"after": encode_cursor("NAME", 7, "x")},
+        {"after": encode_cursor("CREATED", 2**63, "x"), "orderBy": {"field": "CREATED"}},
+        {"after": encode_cursor("CREATED", "x", "x"), "orderBy": {"field": "CREATED"}},
         {"filter": {"ids": ["Q29udHJhY3Q6MQ"]}},
         {"filter": {"ownerId": "Hugo Klein"}},
         {"filter": {"ownerId": "Q29udHJhY3Q6MQ"}},

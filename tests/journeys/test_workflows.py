@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -221,8 +222,11 @@ def test_workflows_are_paged_from_either_end(selling):
     ids, _, has_previous, has_next = page(last=200, before=ends[0])
     assert (ids, has_previous, has_next) == (whole[:-2], False, True)
     assert page(first=1, after=cursors[0], before=cursors[2])[0] == [whole[1]]
-    answer = selling.ask(query, {"first": 1, "last": 1})
-    assert answer["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+    of_another_list = base64.urlsafe_b64encode(b"drift 1767225600.0 x").decode().rstrip("=")
+    without_time = base64.urlsafe_b64encode(b"workflows nan x").decode().rstrip("=")
+    for wrong in ({"first": 1, "last": 1}, {"after": of_another_list}, {"after": without_time}, {"after": "rubbish"}):
+        answer = selling.ask(query, wrong)
+        assert answer["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
 
 
 def test_a_dry_run_tells_what_would_be_written_and_writes_nothing(selling, opportunity):

@@ -101,7 +101,7 @@ def test_a_cursor_comes_back(values: list[object]) -> None:
     assert parse_cursor(encode_cursor(*values)) == tuple(values)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "e30", "W3t9XQ", "=", "ü", "W10=="])
+@pytest.mark.parametrize("cursor", ["", "x", "e30", "W3t9XQ", "=", "ü", "W10==", "WzkyMjMzNzIwMzY4NTQ3NzU4MDhd"])
 def test_anything_else_is_no_cursor(cursor: str) -> None:
     with pytest.raises(BadUserInputError):
         parse_cursor(cursor)

@@ -95,5 +95,5 @@ async def list_invoices(
 def _row_id(position: InvoicePosition, order: InvoiceOrder) -> int:
     """Return the id that rows with the position's value are compared to; one beyond all where it has none."""
     if position.id is not None:
-        return int(position.id)
+        return min(int(position.id), MAX_ID)
     return 0 if position.are_equals_behind is not order.is_descending else MAX_ID
