@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import sqlite3
 from decimal import Decimal
@@ -221,6 +222,58 @@ async def test_what_the_calendar_brings_is_told_once_when_its_day_comes(small_wo
     assert [e.event.time.date() for e in told] == [dt.date(2026, 11, 1), dt.date(2026, 12, 1)]
     assert all(e.event.changes[0].after == "RECOGNIZED" for e in told)
     assert await world.events.dead_letters.read(0, 10) == ()
+
+
+async def test_an_invoice_that_can_not_be_read_stops_no_news_and_its_own_is_told_when_it_can(small_world: Any) -> None:
+    """Of the ledger: its entries, the schedule they begin, and the revenue of months that came meanwhile."""
+    world = small_world
+    known = await begin(world)
+    # Its contract goes by no name, and its currency becomes a number, as if Tryton kept them otherwise.
+    broken = {f'"reference":{gap}"CON-2026-9997"': '"currency": 7' for gap in ("", " ")}
+    async with world.fault(rewrite=broken):
+        async with world.tryton() as system:
+            buyer = (await system.erp.changed_invoices(None))[0].customer_id
+            (product, *_) = await system.rows("product.product", [], "code")
+            odd, plain = (posted_draft(int(buyer), f"CON-2026-999{n}", product["id"]) for n in (7, 8))
+            (_, (line,)) = odd["lines"][0]
+            line |= {"defer_from": dt.date(2026, 11, 1), "defer_to": dt.date(2027, 1, 31)}
+            for draft in (odd, plain):
+                created = (await system.rest("POST", "account.invoice", body=draft, fields=("number",))).json()
+                await system.rest("POST", f"account.invoice/{created['id']}/post", body={})
+                if draft is odd:
+                    await told_nothing_for(world, 1.0)  # alone in its poll, or in one with what follows
+                    lines = await system.rows("account.invoice.line", [["invoice", "=", created["id"]]], "invoice")
+                    domain = [["invoice_line", "in", [each["id"] for each in lines]]]
+                    for deferral in await system.rows("account.invoice.deferred", domain, "state"):
+                        await system.rest("POST", f"account.invoice.deferred/{deferral['id']}/run", body={})
+                    await told_nothing_for(world, 1.0)
+        (other,) = await world.eventually(lambda: world.told("journal.posted"), 30)
+        assert other.event.keys["contract"] == "CON-2026-9998"
+
+    async def schedule() -> Any:
+        entries = await world.told("journal.posted")
+        return await world.told("revenue.schedule_created") if len(entries) == 6 else None
+
+    (scheduled,) = await world.eventually(schedule, 30)
+    assert (scheduled.event.keys["contract"], scheduled.event.keys["customer"]) == ("CON-2026-9997", known[buyer])
+    contracts = [e.event.keys["contract"] for e in await world.told("journal.posted")]
+    assert sorted(contracts) == ["CON-2026-9997"] * 5 + ["CON-2026-9998"]
+    async with world.fault(rewrite=broken):
+        world.erp.stop()
+        world.start_subgraph(TODAY="2026-12-05")
+        await world.eventually(lambda: world.told("invoice.overdue"), 30)
+        await told_nothing_for(world, 1.0, "revenue.recognized")
+
+    async def recognised() -> Any:
+        return len(await world.told("revenue.recognized")) == 2
+
+    await world.eventually(recognised, 60)
+    assert await world.events.dead_letters.read(0, 10) == ()
+
+
+async def told_nothing_for(world: Any, seconds: float, *types: str) -> None:
+    await asyncio.sleep(seconds)
+    assert await world.told(*(types or ("journal.posted", "revenue.schedule_created"))) == []
 
 
 def gid_of(invoice: Any) -> str:

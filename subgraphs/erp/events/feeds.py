@@ -8,29 +8,24 @@ import logging
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from subgraphs.erp.events import differences
-from subgraphs.erp.events.seen import ComingRevenue, Seen
+from subgraphs.erp.events.ledger_news import LedgerNews
+from subgraphs.erp.events.news import next_mark, parts, passing, since
+from subgraphs.erp.events.seen import Seen
 from subgraphs.erp.links import CustomerLinks
 from subgraphs.erp.port import Erp
-from subgraphs.erp.records import CustomerRecord, InvoiceRecord, JournalEntryRecord
+from subgraphs.erp.records import CustomerRecord, InvoiceRecord
 from subgraphs.kit.canonical_event import CanonicalEvent
 from subgraphs.kit.change_feed import ChangeFeed, Changes
 from subgraphs.kit.crosswalk import CrosswalkRecord
 from subgraphs.kit.database import Database
 from subgraphs.kit.instance_crosswalk import RecordLinks
 from subgraphs.kit.outbox import Outbox
-from subgraphs.kit.record_loader import readable
-from subgraphs.kit.record_reader import UnreadableRecordError
 from subgraphs.kit.system_error import FieldError
 
-_OVERLAP = dt.timedelta(seconds=10)
-"""A transaction becomes visible after the instant its rows carry, so every poll looks back this far."""
-_BATCH = 500
 _log = logging.getLogger(__name__)
-RecordT = TypeVar("RecordT")
-_BEGINNING = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 
 class ErpFeeds:
@@ -64,7 +59,10 @@ class ErpFeeds:
         self.invoices = ChangeFeed(
             database, "invoices", self._poll_invoices, self._apply_invoices, interval_s=interval_s
         )
-        self.ledger = ChangeFeed(database, "ledger", self._poll_ledger, self._apply_ledger, interval_s=interval_s)
+        self._ledger = LedgerNews(
+            erp, database=database, today=today, store=self._store, customers_of=self._customers_of
+        )
+        self.ledger = ChangeFeed(database, "ledger", self._ledger.poll, self._ledger.apply, interval_s=interval_s)
 
     def loops(self) -> Sequence[Callable[[], Awaitable[None]]]:
         """Return what is to run in the background."""
@@ -82,11 +80,11 @@ class ErpFeeds:
             feed.nudge()
 
     async def _poll_customers(self, mark: str | None) -> Changes[CustomerRecord]:
-        records = await self._erp.changed_customers(_since(mark))
-        return Changes(items=records, mark=_next_mark(mark, [record.modified_at for record in records]))
+        records = await self._erp.changed_customers(since(mark))
+        return Changes(items=records, mark=next_mark(mark, [record.modified_at for record in records]))
 
     async def _apply_customers(self, records: Sequence[CustomerRecord]) -> None:
-        for part in _parts(records):
+        for part in parts(records):
             ids = [record.id for record in part]
             seen = await self._database.run(partial(Seen.customers, ids=ids))
             news = [record for record in part if seen.get(record.id) is not record.credit_hold]
@@ -99,14 +97,14 @@ class ErpFeeds:
             await self._store(events, partial(Seen.put_customers, holds=holds))
 
     async def _poll_invoices(self, mark: str | None) -> Changes[InvoiceRecord]:
-        records = await self._erp.changed_invoices(_since(mark))
-        return Changes(items=records, mark=_next_mark(mark, [record.modified_at for record in records]))
+        records = await self._erp.changed_invoices(since(mark))
+        return Changes(items=records, mark=next_mark(mark, [record.modified_at for record in records]))
 
     async def _apply_invoices(self, records: Sequence[InvoiceRecord]) -> None:
         is_first_look = await self.invoices.mark() is None
         today = self._today()
         told_until = (today, today + self._due_soon) if is_first_look else None
-        for part in _parts(records):
+        for part in parts(records):
             ids = [record.id for record in part]
             seen = await self._database.run(partial(Seen.invoices, ids=ids))
             news = [r for r in part if r.id not in seen or seen[r.id].version != r.version]
@@ -117,9 +115,9 @@ class ErpFeeds:
 
     async def _invoice_events(self, news: Sequence[InvoiceRecord], seen: Mapping[str, Any]) -> Sequence[CanonicalEvent]:
         paying = [r.id for r in news if set(r.payment_ids) - (seen[r.id].payment_ids if r.id in seen else frozenset())]
-        payments = await _passing(self._erp.payments_of_invoices.read, paying)
+        payments = await passing(self._erp.payments_of_invoices.read, paying)
         credited_ids = sorted({i for record in news for i in record.credits})
-        credited = await _passing(self._erp.invoices.read, credited_ids)
+        credited = await passing(self._erp.invoices.read, credited_ids)
         numbers = {i: record.number for i, record in credited.items() if record.number}
         customers = await self._customers_of({record.customer_id for record in news})
         return [
@@ -130,54 +128,12 @@ class ErpFeeds:
             )
         ]
 
-    async def _poll_ledger(self, mark: str | None) -> Changes[JournalEntryRecord]:
-        if mark is None:
-            # History is not news: begin with what changes from here on.
-            last = await self._erp.last_journal_change()
-            if last is not None:
-                # The next poll looks back over these, and they are history as well.
-                recent = await self._erp.changed_journal_entries(last - _OVERLAP)
-                ids = [record.id for record in recent if record.modified_at <= last]
-                await self._database.run(partial(Seen.put_entries, ids=ids, coming=()))
-            return Changes(items=(), mark=(last or _BEGINNING).isoformat())
-        records = await self._erp.changed_journal_entries(_since(mark) or _BEGINNING)
-        return Changes(items=records, mark=_next_mark(mark, [record.modified_at for record in records]))
-
-    async def _apply_ledger(self, records: Sequence[JournalEntryRecord]) -> None:
-        for part in _parts([record for record in records if record.is_posted]):
-            fresh = await self._database.run(partial(Seen.new_entries, ids=[r.id for r in part]))
-            entries = [record for record in part if record.id in fresh]
-            if not entries:
-                continue
-            invoices = readable(await self._erp.invoices.read(sorted({e.invoice_id for e in entries if e.invoice_id})))
-            deferrals = readable(
-                await self._erp.deferrals.read(sorted({e.deferral_id for e in entries if e.deferral_id}))
-            )
-            parties = {record.customer_id for record in invoices.values()} | {d.customer_id for d in deferrals.values()}
-            customers = await self._customers_of(parties)
-            events: list[CanonicalEvent | None] = []
-            coming: list[ComingRevenue] = []
-            # The move that puts a whole amount into deferral recognises nothing, so it is no entry of the schedule.
-            recognizing = {entry.journal_entry_id for record in deferrals.values() for entry in record.entries}
-            for entry in entries:
-                owner = invoices.get(entry.invoice_id or "") or deferrals.get(entry.deferral_id or "")
-                keys = differences.invoice_keys(owner, customers) if owner else {}
-                events.append(differences.journal_posted(entry, keys))
-                deferral = deferrals.get(entry.deferral_id or "")
-                if deferral is not None and entry.id in recognizing:
-                    month = f"{entry.date:%Y-%m}"
-                    coming.append(ComingRevenue(move_id=entry.id, deferral_id=deferral.id, month=month, on=entry.date))
-                elif deferral is not None:
-                    events.append(differences.schedule_created(deferral, entry, customers))
-            ids = [entry.id for entry in entries]
-            await self._store(events, partial(Seen.put_entries, ids=ids, coming=coming))
-        await self._tell_revenue()
-
     async def _clock(self) -> None:
         """Tell what time alone brings about, each once."""
         while True:
             try:
                 await self.tell_time()
+                await self._ledger.tell_waiting()
             except FieldError as error:
                 _log.info("Nothing could be told of the day: %s", error.code)
             await asyncio.sleep(min(self._interval_s, 60.0))
@@ -202,21 +158,7 @@ class ErpFeeds:
             ids = [seen.id for seen in overdue], [seen.id for seen in soon]
             await self._store(events, partial(Seen.tell, overdue=ids[0], due_soon=ids[1]))
             await self._push_ids({seen.customer_id for seen in overdue})
-        await self._tell_revenue()
-
-    async def _tell_revenue(self) -> None:
-        today = self._today()
-        coming = await self._database.run(lambda c: Seen.revenue_until(c, today))
-        for part in _parts(coming):
-            deferrals = readable(await self._erp.deferrals.read(sorted({one.deferral_id for one in part})))
-            customers = await self._customers_of({d.customer_id for d in deferrals.values()})
-            events = [
-                differences.revenue_recognized(deferrals[one.deferral_id], one.month, one.on, customers)
-                for one in part
-                if one.deferral_id in deferrals
-            ]
-            moves = [one.move_id for one in part]
-            await self._store(events, partial(Seen.forget_revenue, move_ids=moves))
+        await self._ledger.tell_revenue()
 
     async def _store(
         self, events: Iterable[CanonicalEvent | None], remember: Callable[[sqlite3.Connection], None]
@@ -237,7 +179,7 @@ class ErpFeeds:
         retry_s = 0.5
         while True:
             try:
-                for part in _parts(await self._erp.changed_customers(None)):
+                for part in parts(await self._erp.changed_customers(None)):
                     await self._push(part)
                 pause_s, retry_s = self._synchronise_interval_s, 0.5
             except FieldError:
@@ -253,7 +195,7 @@ class ErpFeeds:
 
     async def _push_ids(self, ids: Iterable[str]) -> Mapping[str, str]:
         wanted = sorted(ids)
-        return await self._push(list((await _passing(self._erp.customers.read, wanted)).values()))
+        return await self._push(list((await passing(self._erp.customers.read, wanted)).values()))
 
     async def _push(self, records: Sequence[CustomerRecord]) -> Mapping[str, str]:
         """Tell identity the customers as they are; returns their global ids. Raises FieldError."""
@@ -281,27 +223,3 @@ class ErpFeeds:
         )
         await self._links.note(pushed)
         return pushed
-
-
-async def _passing(
-    read: Callable[[Sequence[str]], Awaitable[Mapping[str, RecordT]]], ids: Sequence[str]
-) -> Mapping[str, RecordT]:
-    """Return what can be read: a record that can't be is told of when it can, and stops nobody else's news."""
-    try:
-        return readable(await read(ids)) if ids else {}
-    except UnreadableRecordError:
-        return {}
-
-
-def _since(mark: str | None) -> dt.datetime | None:
-    return None if mark is None else dt.datetime.fromisoformat(mark) - _OVERLAP
-
-
-def _next_mark(mark: str | None, instants: Sequence[dt.datetime]) -> str | None:
-    """Return the latest instant seen. An ERP without any record has the beginning of time, so that its first ones are news."""
-    latest = [*instants, *([dt.datetime.fromisoformat(mark)] if mark else [_BEGINNING])]
-    return max(latest).isoformat()
-
-
-def _parts(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
-    return (items[start : start + _BATCH] for start in range(0, len(items), _BATCH))

@@ -50,6 +50,7 @@ class Seen:
         ) without rowid;
         create index if not exists seen_invoice_waiting on seen_invoice (due_on) where status = 'POSTED';
         create table if not exists seen_journal_entry (id text primary key) without rowid;
+        create table if not exists waiting_journal_entry (id text primary key) without rowid;
         create table if not exists coming_revenue (
             move_id text primary key, deferral_id text not null, month text not null, due_on text not null
         ) without rowid;
@@ -136,9 +137,18 @@ class Seen:
         return frozenset(ids) - {row[0] for row in rows}
 
     @staticmethod
-    def put_entries(c: sqlite3.Connection, ids: Iterable[str], coming: Iterable[ComingRevenue]) -> None:
-        """Note entries as told of, and revenue to tell of when its day comes."""
+    def waiting_entries(c: sqlite3.Connection) -> Sequence[str]:
+        """Return the entries that are to be looked at again."""
+        return [row[0] for row in c.execute("select id from waiting_journal_entry order by id")]
+
+    @staticmethod
+    def put_entries(
+        c: sqlite3.Connection, ids: Sequence[str], coming: Iterable[ComingRevenue], waiting: Iterable[str] = ()
+    ) -> None:
+        """Note entries as told of, revenue to tell of when its day comes, and entries to be looked at again."""
         c.executemany("insert or ignore into seen_journal_entry values (?)", [(i,) for i in ids])
+        c.executemany("delete from waiting_journal_entry where id = ?", [(i,) for i in ids])
+        c.executemany("insert or ignore into waiting_journal_entry values (?)", [(i,) for i in waiting])
         c.executemany(
             "insert or ignore into coming_revenue values (?, ?, ?, ?)",
             [(one.move_id, one.deferral_id, one.month, one.on.isoformat()) for one in coming],
