@@ -150,10 +150,13 @@ def create_gateway(settings: Settings, *, internal_secret: str, siblings: Siblin
             await stack.enter_async_context(engine.serving(graphs, build, plans, interval_s=interval_s))
             if clients.workflows is not None:
                 from gateway.reconciliation import open_reconciliation  # noqa: PLC0415 - it is kept beside workflows
+                from gateway.writes.gauges import WorkflowGauges  # noqa: PLC0415 - as above
 
                 clients.reconciliation = await stack.enter_async_context(
                     open_reconciliation(settings, engine, clients.workflows, events.log, contracts.classified)
                 )
+                gauges = WorkflowGauges(clients.workflows, clients.reconciliation, metrics.registry)
+                metrics.refresh = (*metrics.refresh, gauges.refresh)
             ingest.app = EventIngest(events.log, events.dead_letters, contracts, secret=internal_secret)
             feed.app = EventFeed(
                 events.log,

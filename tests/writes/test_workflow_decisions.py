@@ -198,6 +198,7 @@ def test_a_workflow_that_stopped_goes_on_where_it_was(store, definition, book):
         (StepStatus.DONE, 2),
     ]
     assert Listing(store.database).count(WorkflowFilter(statuses=(WorkflowStatus.COMPLETED,), contract="CON-1")) == 1
+    assert Listing(store.database).live() == {}
 
 
 def test_an_undoing_that_is_refused_is_a_case_for_its_owner_until_it_is_done_or_resolved(store, definition, book):
@@ -208,6 +209,7 @@ def test_an_undoing_that_is_refused_is_a_case_for_its_owner_until_it_is_done_or_
         StepStatus.COMPENSATED,
     ]
     assert store.find("wf-1").owner == "keepers"
+    assert Listing(store.database).live() == {(store.find("wf-1").kind, WorkflowStatus.NEEDS_ATTENTION): 1}
     assert drive(store, definition, Decisions(store).retry("wf-1", "bob")) == "needs attention"
     book.refuses.clear()
     assert drive(store, definition, Decisions(store).retry("wf-1", "bob")) == "compensated"

@@ -170,6 +170,10 @@ class WorkflowDesk:
         """Return how many workflows there are."""
         return await self._stored(self._listing.count, wanted)
 
+    async def live(self) -> Mapping[tuple[str, WorkflowStatus], int]:
+        """Return how many workflows have not ended, by kind and status."""
+        return await self._stored(self._listing.live)
+
     async def evidence(self, workflow: str) -> Sequence[Evidence]:
         """Return what is on record of a workflow."""
         return await self._stored(self._store.evidence.read, workflow)

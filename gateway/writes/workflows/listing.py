@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.writes.workflows.database import WorkflowDatabase
-from gateway.writes.workflows.model import WorkflowFilter, WorkflowRecord
+from gateway.writes.workflows.model import SETTLED, WorkflowFilter, WorkflowRecord, WorkflowStatus
 from gateway.writes.workflows.tables import WORKFLOW, to_workflow
 from gateway.writes.workflows.where import Where
 
@@ -57,6 +57,17 @@ class Listing:
         with self._database.transaction() as execute:
             ((count,),) = execute(f"SELECT count(*) FROM concord_workflow WHERE {where}", where.given)  # noqa: S608 - our own names
         return int(count)
+
+    def live(self) -> Mapping[tuple[str, WorkflowStatus], int]:
+        """Return how many have not ended, by kind and status."""
+        statuses = [each.value for each in WorkflowStatus if each not in SETTLED]
+        marks = ", ".join("?" * len(statuses))
+        with self._database.transaction() as execute:
+            rows = execute(
+                f"SELECT kind, status, count(*) FROM concord_workflow WHERE status IN ({marks}) GROUP BY kind, status",  # noqa: S608 - only marks
+                statuses,
+            )
+        return {(kind, WorkflowStatus(status)): int(count) for kind, status, count in rows}
 
 
 def _conditions(wanted: WorkflowFilter) -> Where:
