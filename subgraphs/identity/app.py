@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from subgraphs.identity.bounds import Dimensions
 from subgraphs.identity.context import IdentityContext
 from subgraphs.identity.crosswalk_routes import CrosswalkRoutes
 from subgraphs.identity.directory import forget_views
@@ -21,6 +22,7 @@ from subgraphs.kit.subgraph_app import Running, run_subgraph
 async def start(settings: IdentitySettings) -> AsyncIterator[Running]:
     """Open the crosswalk and deliver its events."""
     secret = settings.signing_secret.get_secret_value()
+    dimensions = Dimensions(facets=settings.dimensions, tenants_confine=settings.tenants_confine)
     replica = await join_replicas(settings, "identity")
     database = await open_database(settings, "crosswalk", (SCHEMA, Outbox.SCHEMA, IdempotentWrites.SCHEMA))
     try:
@@ -32,7 +34,7 @@ async def start(settings: IdentitySettings) -> AsyncIterator[Running]:
             outbox,
             signing_secret=secret,
             max_body_bytes=settings.max_body_bytes,
-            dimensions=settings.dimensions,
+            dimensions=dimensions,
         )
         async with replica.leading(outbox.deliver_forever):
             yield Running(
@@ -41,7 +43,7 @@ async def start(settings: IdentitySettings) -> AsyncIterator[Running]:
                     outbox=outbox,
                     writes=writes,
                     regions=settings.regions,
-                    dimensions=settings.dimensions,
+                    dimensions=dimensions,
                 ),
                 routes=crosswalk.routes(),
             )

@@ -3,12 +3,16 @@
 `{"business_unit": "segment", "tenant": "reference"}` says that a caller whose claims say `business_unit` sees the customers
 whose segment is one of its values, and one who acts for a tenant the customer with that business key. Regions are no
 dimension of customers: they confine systems.
+
+A claim that confines in a dimension nobody configured leaves nothing to see. It is so for tenants too, unless the
+configuration says that they don't confine: a setting that was forgotten must not show everybody to everybody.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from sqlite3 import Connection
 from typing import TypeAlias
 
@@ -23,21 +27,27 @@ NOBODY: Bounds = (("", ()),)
 _REGION, _TENANT = "region", "tenant"
 
 
-def bounds_of(dimensions: Mapping[str, str], *, tenant: str | None, filters: Mapping[str, Sequence[str]]) -> Bounds:
-    """Return what confines a caller. A claim that confines in a dimension that isn't known here leaves nothing to see."""
-    bounds: list[tuple[str, tuple[str, ...]]] = []
-    for dimension, values in sorted(filters.items()):
-        facet = dimensions.get(dimension)
-        if facet is not None:
-            bounds.append((facet, tuple(values)))
-        elif dimension != _REGION:
-            return NOBODY
-    if tenant is not None and _TENANT in dimensions and _TENANT not in filters:
-        bounds.append((dimensions[_TENANT], (tenant,)))
-    return tuple(bounds)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dimensions:
+    """How claims confine."""
+
+    facets: Mapping[str, str] = field(default_factory=dict)
+    """Dimension of claims → the facet of customers that it means."""
+    tenants_confine: bool = True
+    """Whether whoever acts for a tenant sees that customer only."""
 
 
-def bounds_of_caller(dimensions: Mapping[str, str], caller: Caller | None) -> Bounds:
+def bounds_of(dimensions: Dimensions, *, tenant: str | None, filters: Mapping[str, Sequence[str]]) -> Bounds:
+    """Return what confines a caller."""
+    claims = [(dimension, tuple(values)) for dimension, values in sorted(filters.items()) if dimension != _REGION]
+    if tenant is not None and dimensions.tenants_confine:
+        claims.append((_TENANT, (tenant,)))
+    if any(dimension not in dimensions.facets for dimension, _ in claims):
+        return NOBODY
+    return tuple((dimensions.facets[dimension], values) for dimension, values in claims)
+
+
+def bounds_of_caller(dimensions: Dimensions, caller: Caller | None) -> Bounds:
     """Return what confines the caller of a request; our own loops have none, and nothing confines them."""
     if caller is None or caller.is_unrestricted:
         return ()

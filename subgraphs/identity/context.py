@@ -9,7 +9,7 @@ from typing import TypeAlias
 import strawberry
 from aiodataloader import DataLoader
 
-from subgraphs.identity.bounds import Bounds, bounds_of_caller
+from subgraphs.identity.bounds import Bounds, Dimensions, bounds_of_caller
 from subgraphs.identity.confined import load_confined, read_confined_history
 from subgraphs.identity.customers import StoredCustomer, find_owners
 from subgraphs.identity.hierarchy import Place, read_children, read_places
@@ -33,8 +33,8 @@ class IdentityContext:
     writes: IdempotentWrites
     regions: Mapping[str, str] = field(default_factory=dict)
     """System → where its data lives."""
-    dimensions: Mapping[str, str] = field(default_factory=dict)
-    """Dimension of claims → the facet of customers that it means."""
+    dimensions: Dimensions = field(default_factory=Dimensions)
+    """How claims confine callers to customers."""
     customers: DataLoader[str, StoredCustomer | None] = field(init=False)
     """By local id; an id merged away gives the customer it went into."""
     by_records: DataLoader[RecordSet, StoredCustomer | None] = field(init=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import orjson
@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from subgraphs.identity.bounds import bounds_of
+from subgraphs.identity.bounds import Dimensions, bounds_of
 from subgraphs.identity.customer_id import global_customer_id
 from subgraphs.identity.customers import find_owners, records_within
 from subgraphs.identity.record import CustomerRecord, RecordRefusedError, parse_external_id, parse_record, parse_system
@@ -34,7 +34,7 @@ class CrosswalkRoutes:
         *,
         signing_secret: str,
         max_body_bytes: int,
-        dimensions: Mapping[str, str],
+        dimensions: Dimensions,
     ) -> None:
         self._database = database
         self._outbox = outbox

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from subgraphs.kit.settings import SubgraphSettings
@@ -23,7 +23,9 @@ class IdentitySettings(SubgraphSettings):
     see its records."""
     dimensions: Mapping[str, str] = {}
     """Dimension of claims → the facet of customers that it means, such as `{"business_unit": "segment", "tenant": "reference"}`.
-    Whoever is confined in a dimension that isn't here sees no customer; a tenant confines only where it is here."""
+    Whoever is confined in a dimension that isn't here sees no customer."""
+    tenants_confine: bool = True
+    """Whether a caller who acts for a tenant sees only the customer that it is; as `events.tenants_confine` of the gateway."""
 
     @field_validator("dimensions")
     @classmethod
@@ -31,3 +33,10 @@ class IdentitySettings(SubgraphSettings):
         if "region" in dimensions:
             raise ValueError("a region is where a system's data lives, see `regions`; it is no dimension of customers")
         return dimensions
+
+    @field_validator("tenants_confine")
+    @classmethod
+    def _says_what_dimensions_say(cls, tenants_confine: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic's
+        if not tenants_confine and "tenant" in info.data.get("dimensions", {}):
+            raise ValueError("`dimensions` says what customer a tenant is; leave `tenant` out there, or this setting")
+        return tenants_confine

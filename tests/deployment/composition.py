@@ -84,6 +84,18 @@ class Composition:
     def log(self, service: str) -> str:
         return (self.folder / f"{service}.log").read_text()
 
+    def token(self, gateway: str, *options: str) -> str:
+        """Return a token that this gateway takes, as `concord access token ada` makes it there."""
+        made = subprocess.run(
+            [sys.executable, "-m", "gateway.cli.main", "access", "token", "ada", *options],
+            cwd=self.folder / gateway,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **self._variables(gateway)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return made.stdout.strip()
+
     def _spawn(self, service: str) -> None:
         place = self.folder / service
         if not place.exists():

@@ -77,6 +77,17 @@ def test_every_subgraph_that_is_composed_has_two_replicas_that_answer_where_the_
         assert variables.get(f"CONCORD_{name.upper()}_CROSSWALK_URL", identity_urls) == identity_urls
 
 
+def test_what_one_machine_runs_with_the_composition_runs_with_too():
+    """Else the composition confines nobody, or takes a webhook by another secret, and nothing says so."""
+    for name, process in load_settings(ROOT / "schema/concord.toml", environment("gateway-1")).processes.items():
+        for service in {name, f"{name}-1", f"{name}-2"} & SERVICES.keys():
+            variables = environment(service)
+            assert process.environment.keys() <= variables.keys(), service
+            # What refers to no address and no secret means the same everywhere.
+            plain = {key: value for key, value in process.environment.items() if "${" not in value}
+            assert plain.items() <= variables.items(), service
+
+
 def without_volumes(service: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in service.items() if name != "volumes"}
 

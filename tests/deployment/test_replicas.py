@@ -135,6 +135,29 @@ def faults_of(events: list[dict[str, Any]]) -> list[str]:
     return faults
 
 
+async def test_a_tenant_sees_the_customer_it_is(running, http):
+    url = running.url("gateway-1")
+    query = """{ customers(first: 50) { totalCount edges { node { name contracts(first: 1) { edges { node { number } } } } } }
+        contracts(first: 50) { edges { node { customer { name } } } } }"""
+
+    def seen(*options: str) -> Any:
+        """What somebody sees, once the gateway has read the keys that were made for the first token."""
+        headers = {"authorization": f"Bearer {running.token('gateway-1', *scopes, *options)}"}
+        reply = http.post(f"{url}/graphql", json={"query": query}, headers=headers).json()
+        return None if "errors" in reply else reply["data"]
+
+    scopes = ("--scope", "customers:read", "--scope", "contracts:read")
+    everything = await until(seen, "the gateway takes its token")
+    assert everything["customers"]["totalCount"] == 20
+    assert len({edge["node"]["customer"]["name"] for edge in everything["contracts"]["edges"]}) > 1
+    own = await asyncio.to_thread(seen, "--tenant", "CUST-0001")
+    assert own["customers"]["totalCount"] == 1
+    (customer,) = (edge["node"] for edge in own["customers"]["edges"])
+    assert {edge["node"]["customer"]["name"] for edge in own["contracts"]["edges"]} == {customer["name"]}
+    nobody = await asyncio.to_thread(seen, "--tenant", "CUST-9999")
+    assert nobody == {"customers": {"totalCount": 0, "edges": []}, "contracts": {"edges": []}}
+
+
 async def test_what_any_replica_takes_in_reaches_subscribers_of_any_gateway_once(running, http):
     urls = [running.url("gateway-1"), running.url("gateway-2")]
     start = await until(lambda: newest_cursor(http, urls[0]), "identity told of the customers")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from pydantic import SecretStr, ValidationError
@@ -89,6 +90,31 @@ async def test_the_crosswalk_tells_systems_whose_records_are_left(asked):
     assert unsigned.status_code == 401
 
 
+async def test_a_tenant_sees_nobody_where_nothing_says_what_customer_it_is(tmp_path, identity_in, listener, record):
+    tenant = Caller(subject="ada", tenant="CUST-1")
+    confined = {"business_unit": ("SMB",)}
+    for settings, alone, of_a_unit in (
+        ({"dimensions": {"business_unit": "segment"}}, [], []),
+        ({"dimensions": {"business_unit": "segment"}, "tenants_confine": False}, ["1", "2"], ["1"]),
+        ({"dimensions": DIMENSIONS}, ["1"], ["1"]),
+    ):
+        async with identity_in(tmp_path, listener, **settings) as identity:
+            taken = await identity.take(
+                record("crm", "1", reference="CUST-1", name="Alder Works", facets={"segment": "SMB"}),
+                record("crm", "2", reference="CUST-2", name="Cedar Point", facets={"segment": "ENTERPRISE"}),
+            )
+            for caller, expected in ((tenant, alone), (replace(tenant, filters=confined), of_a_unit)):
+                name, value = CallerSigner(SECRET, "identity")(caller)
+                answer = await identity.client.post(
+                    f"{identity.url}/graphql", json={"query": CUSTOMERS}, headers={name: value}
+                )
+                edges = answer.json()["data"]["customers"]["edges"]
+                assert {edge["node"]["id"] for edge in edges} == {taken["customers"][each] for each in expected}
+                claims = {"tenant": caller.tenant, "filters": caller.filters}
+                told = (await identity.post("/confine", {"system": "crm", **claims})).json()
+                assert told == {"externalIds": None if not caller.filters and len(expected) == 2 else expected}
+
+
 async def test_a_customer_that_moves_to_another_unit_is_seen_there(asked, record):
     await asked.identity.take(
         record("crm", "1", reference="CUST-1", name="Alder Works", facets={"segment": "ENTERPRISE"})
@@ -118,6 +144,13 @@ async def test_decisions_about_foreign_customers_find_none(asked):
         "id": first
     }
     assert (await listed(asked, unit("SMB")))[0] == [1]
+
+
+def test_settings_say_one_thing_of_tenants(tmp_path):
+    with pytest.raises(ValidationError, match="tenants_confine"):
+        IdentitySettings(
+            state_dir=tmp_path, signing_secret=SecretStr(SECRET), dimensions=DIMENSIONS, tenants_confine=False
+        )
 
 
 def test_a_region_is_no_dimension_of_customers(tmp_path):
