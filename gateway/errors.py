@@ -135,6 +135,13 @@ REGISTRY: Mapping[str, ErrorCode] = _rows(
     ("NOT_FOUND", 404, _C, False, "There is no such object."),
     ("CONFLICT", 409, _X, False, "The object has changed; read it again and repeat the change."),
     ("SYSTEM_UNAVAILABLE", 502, _U, True, "The system that owns this field can't be reached."),
+    (
+        "SYSTEM_SYNCHRONISING",
+        503,
+        _U,
+        True,
+        "The system's customers are read for the first time; what is there lacks those not read yet. Ask again shortly.",
+    ),
     ("SYSTEM_TIMEOUT", 504, _U, True, "The system that owns this field did not answer in time."),
     ("SYSTEM_CIRCUIT_OPEN", 503, _U, True, "The system that owns this field failed repeatedly and is given a rest."),
     ("SYSTEM_REJECTED", 422, _U, False, "The system that owns this refused it."),

@@ -350,6 +350,8 @@ class SubgraphSettings(Table, frozen=True, kw_only=True):
     """Fixed headers sent with every request."""
     forward_headers: tuple[str, ...] = ()
     """Names of client headers passed on unchanged."""
+    speaks_for: frozenset[str] = frozenset()
+    """Systems, as errors name them, whose failures it may tell of: identity knows whose customers it has not been told."""
     tls_authority: Path | None = None
     """Certificates (PEM) to trust for an https URL, in place of the system's."""
     tls_certificate: Path | None = None

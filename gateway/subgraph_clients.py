@@ -107,7 +107,8 @@ class SubgraphClients:
         profiles = {name: _profile(name, subgraph, ownership) for name, subgraph in settings.subgraphs.items()}
         others = {each.system: each.owner for name, each in profiles.items() if name not in self.own}
         self.profiles: Mapping[str, SubgraphProfile] = {
-            name: replace(each, speaks_for=others) if name in self.own else each for name, each in profiles.items()
+            name: replace(each, speaks_for=_spoken_for(settings.subgraphs[name], others))
+            for name, each in profiles.items()
         }
         """Subgraph → what errors say about it."""
 
@@ -275,6 +276,13 @@ def trust_of(name: str, settings: SubgraphSettings) -> ssl.SSLContext | None:
         return files.context()
     except TlsFilesRefused as error:
         raise SettingsRefused((f"`subgraphs.{name}`: {error}.",)) from error
+
+
+def _spoken_for(subgraph: SubgraphSettings, owners: Mapping[str, str | None]) -> Mapping[str, str | None]:
+    """Return the other systems whose failures a subgraph may tell of, with their owners; what we say ourselves is of any."""
+    if subgraph.in_process is not None:
+        return owners
+    return {system: owner for system, owner in owners.items() if system in subgraph.speaks_for}
 
 
 def _profile(name: str, subgraph: SubgraphSettings, ownership: Ownership | None) -> SubgraphProfile:

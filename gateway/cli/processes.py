@@ -8,10 +8,10 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 READY_WITHIN_S = 60.0
 STOP_WITHIN_S = 8.0
@@ -52,8 +52,11 @@ class Supervisor:
     urls: dict[str, str] = field(default_factory=dict)
     _children: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
 
-    async def run(self, stop: asyncio.Event, all_ready: Callable[[], None]) -> None:
-        """Start everything, then keep it running until `stop` is set. Raises ProcessFailed if a first start fails."""
+    async def run(self, stop: asyncio.Event, all_ready: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Start everything, then keep it running until `stop` is set. Raises ProcessFailed if a first start fails.
+
+        `all_ready` runs beside them once all have answered.
+        """
         self.log_directory.mkdir(parents=True, exist_ok=True)
         try:
             async with asyncio.TaskGroup() as group:
@@ -63,11 +66,11 @@ class Supervisor:
                 if stop.is_set():
                     starting.cancel()
                     return
-                all_ready()
-                keepers = [group.create_task(self._keep(plan)) for plan in self.plans]
+                beside = [group.create_task(self._keep(plan)) for plan in self.plans]
+                beside.append(group.create_task(all_ready()))
                 await stopping
-                for keeper in keepers:
-                    keeper.cancel()
+                for task in beside:
+                    task.cancel()
         except* ProcessFailed as failures:
             first: BaseException = failures
             while isinstance(first, BaseExceptionGroup):

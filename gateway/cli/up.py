@@ -21,6 +21,7 @@ from gateway.cli.options import CONFIG, ConfigOption
 from gateway.cli.processes import ProcessFailed, ProcessPlan, Supervisor
 from gateway.cli.secrets import internal_secret, local_secret
 from gateway.cli.state_directory import claimed
+from gateway.cli.synchronising import until_synchronised
 from gateway.cli.worker_process import worker_environment
 from gateway.settings import Settings, SettingsRefused, load_settings
 from gateway.settings_tables import ProcessSettings
@@ -66,8 +67,19 @@ def _run(settings: Settings, config: Path, sandbox: dict[str, int | None]) -> No
 
     supervisor = Supervisor(plans, directory / "logs", ready, restarted)
 
-    def all_ready() -> None:
+    async def all_ready() -> None:
+        subgraphs = {name: supervisor.urls[name] for name, each in settings.processes.items() if not _is_sandbox(each)}
+        missing = await until_synchronised(
+            subgraphs,
+            lambda waiting: status.update(f"Synchronising {', '.join(waiting)}: {' '.join(waiting.values())}"),
+        )
         status.stop()
+        for name, told in missing.items():
+            console.print(
+                f"[yellow]![/yellow] {name} is not synchronised yet: {told} Answers that may be short of its customers "
+                "say so with SYSTEM_SYNCHRONISING.",
+                highlight=False,
+            )
         console.print(_welcome(supervisor.urls["gateway"], settings))
 
     async def run() -> None:
@@ -101,7 +113,7 @@ def _process_plans(settings: Settings, config: Path, sandbox: dict[str, int | No
         }
         prefix = process_prefix(process)
         environment |= {f"{prefix}PORT": str(process.port), f"{prefix}STATE_DIR": str(directory / name)}
-        if process.module.endswith(".sandbox"):
+        if _is_sandbox(process):
             environment |= {f"{prefix}{key}": str(value) for key, value in sandbox.items() if value is not None}
         yield ProcessPlan(name=name, module=process.module, environment=environment, after=process.after)
     yield ProcessPlan(
@@ -115,6 +127,10 @@ def _process_plans(settings: Settings, config: Path, sandbox: dict[str, int | No
         },
         after=tuple(settings.processes),
     )
+
+
+def _is_sandbox(process: ProcessSettings) -> bool:
+    return process.module.endswith(".sandbox")
 
 
 def _check_order(settings: Settings, config: Path) -> None:

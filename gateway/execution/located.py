@@ -90,20 +90,20 @@ class Failure:
 
 @dataclass(slots=True)
 class ErrorList:
-    """The errors of one answer, each place and code once."""
+    """The errors of one answer, each place, code and system once."""
 
     most: int = 1_000
     """How many are kept; the rest is counted."""
     found: list[tuple[ConcretePath, Failure]] = field(default_factory=list)
     omitted: int = 0
-    _known: set[tuple[ConcretePath, str]] = field(default_factory=set)
+    _known: set[tuple[ConcretePath, str, str]] = field(default_factory=set)
     _paths: set[ConcretePath] = field(default_factory=set)
     _above: set[ConcretePath] = field(default_factory=set)
     """All paths that lead to an error."""
 
     def add(self, path: ConcretePath, failure: Failure) -> None:
         """Note that the field at `path` failed."""
-        key = (path, failure.code)
+        key = (path, failure.code, failure.system)
         if key in self._known:
             return
         if len(self.found) >= self.most:

@@ -36,6 +36,7 @@ from subgraphs.kit.background import background
 from subgraphs.kit.change_feed import ChangeFeed
 from subgraphs.kit.confinement import Confinement
 from subgraphs.kit.crosswalk import Crosswalk
+from subgraphs.kit.first_synchronisation import FirstSynchronisation
 from subgraphs.kit.idempotent_write import IdempotentWrites
 from subgraphs.kit.instance_ids import InstanceIds
 from subgraphs.kit.outbox import Outbox
@@ -59,6 +60,7 @@ _SCHEMAS = (
     renewals.SCHEMA,
     drafts.SCHEMA,
     ChangeFeed.SCHEMA,
+    FirstSynchronisation.SCHEMA,
     IdempotentWrites.SCHEMA,
     Outbox.SCHEMA,
     WebhookInbox.SCHEMA,
@@ -85,10 +87,12 @@ async def start(settings: BillingSettings, *, dialect: StripeDialect = STRIPE) -
     ):
         adaptor = StripeAdaptor(client, dialect)
         queue = DraftQueue(database, outbox, crosswalk)
+        first = FirstSynchronisation(database, crosswalk, "billing")
         feed = BillingFeed(
             database,
             queue,
             crosswalk,
+            first,
             renewal_days_before=settings.renewal_days_before,
             renewal_check_s=settings.renewal_check_s,
             threshold_percents=settings.threshold_percents,
@@ -156,6 +160,7 @@ async def start(settings: BillingSettings, *, dialect: StripeDialect = STRIPE) -
             yield Running(
                 context=lambda: billing_context(shown, writes, agreements, records_of, system),
                 routes=(webhook_route("/webhooks/stripe", signature, inbox, system="billing"),),
+                synchronising=(first.pending,),
             )
         await sync.close()
     await database.close()

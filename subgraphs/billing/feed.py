@@ -22,6 +22,7 @@ from subgraphs.billing.vendors.stripe_events import amendment_rows, event_drafts
 from subgraphs.billing.vendors.stripe_sync import StripeSync
 from subgraphs.kit.crosswalk import Crosswalk, CrosswalkRecord
 from subgraphs.kit.database import Database
+from subgraphs.kit.first_synchronisation import FirstSynchronisation
 from subgraphs.kit.record_loader import readable
 from subgraphs.kit.system_error import FieldError
 from subgraphs.kit.webhook import VendorEvent
@@ -51,6 +52,7 @@ class BillingFeed:
         database: Database,
         drafts: DraftQueue,
         crosswalk: Crosswalk,
+        first: FirstSynchronisation,
         *,
         renewal_days_before: Sequence[int],
         renewal_check_s: float,
@@ -60,6 +62,7 @@ class BillingFeed:
         self._database = database
         self._drafts = drafts
         self._crosswalk = crosswalk
+        self._first = first
         self._days_before = tuple(renewal_days_before)
         self._check_s = renewal_check_s
         self._percents = tuple(threshold_percents)
@@ -99,7 +102,10 @@ class BillingFeed:
             await self._push_all.wait()
             self._push_all.clear()
             try:
-                await self._push(readable(await books.customers(await self.customer_ids())))
+                customers = readable(await books.customers(await self.customer_ids()))
+                self._first.told(len(customers))
+                await self._push(customers)
+                await self._first.complete()
             except BaseException:
                 self._push_all.set()
                 raise

@@ -25,6 +25,7 @@ from subgraphs.kit.change_feed import ChangeFeed
 from subgraphs.kit.confinement import Confinement
 from subgraphs.kit.crosswalk import Crosswalk
 from subgraphs.kit.database import Database
+from subgraphs.kit.first_synchronisation import FirstSynchronisation
 from subgraphs.kit.idempotent_write import IdempotentWrites
 from subgraphs.kit.instance_crosswalk import CustomerRecords, InstanceCrosswalk
 from subgraphs.kit.instance_ids import InstanceIds
@@ -47,6 +48,7 @@ schema = subgraph_schema(
 
 SCHEMAS = (
     Outbox.SCHEMA, WebhookInbox.SCHEMA, ChangeFeed.SCHEMA, IdempotentWrites.SCHEMA, Synchronisation.SCHEMA,
+    FirstSynchronisation.SCHEMA,
 )  # fmt: skip
 
 
@@ -58,6 +60,7 @@ class Joined:
     describe: Callable[[], SystemOfRecord]
     crosswalk: InstanceCrosswalk
     database: Database
+    first: FirstSynchronisation
     loops: Sequence[Loop]
     routes: Sequence[BaseRoute]
 
@@ -81,8 +84,9 @@ async def join(settings: CrmSettings, ids: InstanceIds) -> AsyncIterator[Joined]
         ):
             instance = Instance(ids=ids, port=connected.crm, region=settings.region)
             linked = InstanceCrosswalk(crosswalk, ids)
+            first = FirstSynchronisation(database, crosswalk, system)
             synchronisation = Synchronisation(
-                InstancedCrm([instance]), linked, database, outbox, settings.synchronise_interval_s
+                InstancedCrm([instance]), linked, database, outbox, first, settings.synchronise_interval_s
             )
             feed = connected.feed(database, synchronisation, ids)
             loops = (outbox.deliver_forever, synchronisation.run_forever, *feed.loops)
@@ -103,7 +107,7 @@ async def join(settings: CrmSettings, ids: InstanceIds) -> AsyncIterator[Joined]
                 api_version=connected.api_version,
                 region=settings.region,
             )
-            yield Joined(instance, described, linked, database, loops, feed.routes)
+            yield Joined(instance, described, linked, database, first, loops, feed.routes)
     finally:
         await database.close()
 
@@ -130,6 +134,7 @@ async def start(settings: CrmSettings) -> AsyncIterator[Running]:
         yield Running(
             context=lambda: CrmContext.begin(crm, crosswalk, writes, systems),
             routes=[route for each in joined for route in each.routes],
+            synchronising=[each.first.pending for each in joined],
         )
 
 

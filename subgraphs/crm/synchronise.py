@@ -20,6 +20,7 @@ from subgraphs.kit.adaptor import Adaptor
 from subgraphs.kit.canonical_event import CanonicalEvent
 from subgraphs.kit.crosswalk import CrosswalkRecord
 from subgraphs.kit.database import Database
+from subgraphs.kit.first_synchronisation import FirstSynchronisation
 from subgraphs.kit.global_id import encode_global_id
 from subgraphs.kit.instance_crosswalk import RecordLinks
 from subgraphs.kit.outbox import Outbox
@@ -48,12 +49,14 @@ class Synchronisation:
         crosswalk: RecordLinks,
         database: Database,
         outbox: Outbox,
+        first: FirstSynchronisation,
         interval_s: float,
     ) -> None:
         self._crm = crm
         self._crosswalk = crosswalk
         self._database = database
         self._outbox = outbox
+        self._first = first
         self._interval_s = interval_s
         self._is_complete = False
         # One comparison at a time: two would both see the old copy and tell a change twice.
@@ -73,7 +76,10 @@ class Synchronisation:
 
     async def read_everything(self) -> None:
         """Tell identity every company, and the event log what changed since it was last told. Raises FieldError."""
-        companies = [company async for page in self._crm.all_companies() for company in page]
+        companies: list[Company] = []
+        async for page in self._crm.all_companies():
+            companies += page
+            self._first.told(len(companies))
         deals = [deal async for page in self._crm.all_deals() for deal in page]
         async with self._comparing:
             # The first time, everything is new to us and nothing has just happened.
@@ -81,6 +87,7 @@ class Synchronisation:
             customers = await self._push(companies)
             await self._tell(companies, deals, customers, is_silent=is_first)
             self._is_complete = True
+        await self._first.complete()
 
     async def reread(self, company_ids: Sequence[str], deal_ids: Sequence[str]) -> None:
         """Read records that are said to have changed and tell what did. Raises FieldError: then they are to wait."""

@@ -24,6 +24,7 @@ from subgraphs.kit.change_feed import ChangeFeed
 from subgraphs.kit.confinement import Confinement
 from subgraphs.kit.crosswalk import Crosswalk
 from subgraphs.kit.database import Database
+from subgraphs.kit.first_synchronisation import FirstSynchronisation
 from subgraphs.kit.idempotent_write import IdempotentWrites
 from subgraphs.kit.instance_crosswalk import InstanceCrosswalk
 from subgraphs.kit.instance_ids import InstanceIds
@@ -34,7 +35,9 @@ from subgraphs.kit.subgraph_app import Running, run_subgraph
 from subgraphs.kit.system_of_record import SystemOfRecord, describe
 from subgraphs.kit.vendor_client import VendorClient
 
-SCHEMAS = (Outbox.SCHEMA, ChangeFeed.SCHEMA, IdempotentWrites.SCHEMA, CustomerLinks.SCHEMA, Seen.SCHEMA)
+SCHEMAS = (
+    Outbox.SCHEMA, ChangeFeed.SCHEMA, IdempotentWrites.SCHEMA, CustomerLinks.SCHEMA, Seen.SCHEMA, FirstSynchronisation.SCHEMA,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,7 @@ class Joined:
     crosswalk: Crosswalk
     links: CustomerLinks
     feeds: ErpFeeds
+    first: FirstSynchronisation
     database: Database
     loops: Sequence[Callable[[], Awaitable[None]]]
 
@@ -78,12 +82,14 @@ async def join(settings: ErpSettings, ids: InstanceIds) -> AsyncIterator[Joined]
             linked = InstanceCrosswalk(crosswalk, ids)
             outbox = Outbox(database, events_url=settings.events_url, signing_secret=secret)
             links = CustomerLinks(database, linked)
+            first = FirstSynchronisation(database, crosswalk, system)
             feeds = ErpFeeds(
                 InstancedErp([instance]),
                 database=database,
                 outbox=outbox,
                 crosswalk=linked,
                 links=links,
+                first=first,
                 today=settings.business_day,
                 due_soon_days=settings.due_soon_days,
                 interval_s=settings.poll_interval_s,
@@ -111,6 +117,7 @@ async def join(settings: ErpSettings, ids: InstanceIds) -> AsyncIterator[Joined]
                 crosswalk=crosswalk,
                 links=links,
                 feeds=feeds,
+                first=first,
                 database=database,
                 loops=(outbox.deliver_forever, *feeds.loops()),
             )
@@ -152,7 +159,7 @@ async def start(settings: ErpSettings) -> AsyncIterator[Running]:
             )
 
         await stack.enter_async_context(replica.leading(*(loop for each in joined for loop in each.loops)))
-        yield Running(context=context)
+        yield Running(context=context, synchronising=[each.first.pending for each in joined])
 
 
 def to_route(route: ErpRoute) -> Route:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from subgraphs.identity.awaited import AwaitedSystems
 from subgraphs.identity.bounds import Dimensions
 from subgraphs.identity.context import IdentityContext
 from subgraphs.identity.crosswalk_routes import CrosswalkRoutes
@@ -17,6 +18,8 @@ from subgraphs.kit.outbox import Outbox
 from subgraphs.kit.replica import join_replicas, open_database
 from subgraphs.kit.subgraph_app import Running, run_subgraph
 
+_SCHEMAS = (SCHEMA, AwaitedSystems.SCHEMA, Outbox.SCHEMA, IdempotentWrites.SCHEMA)
+
 
 @asynccontextmanager
 async def start(settings: IdentitySettings) -> AsyncIterator[Running]:
@@ -24,14 +27,16 @@ async def start(settings: IdentitySettings) -> AsyncIterator[Running]:
     secret = settings.signing_secret.get_secret_value()
     dimensions = Dimensions(facets=settings.dimensions, tenants_confine=settings.tenants_confine)
     replica = await join_replicas(settings, "identity")
-    database = await open_database(settings, "crosswalk", (SCHEMA, Outbox.SCHEMA, IdempotentWrites.SCHEMA))
+    database = await open_database(settings, "crosswalk", _SCHEMAS)
     try:
         await database.run(forget_views)
         outbox = Outbox(database, events_url=settings.events_url, signing_secret=secret)
         writes = IdempotentWrites(database, replica)
+        awaited = AwaitedSystems(database, settings.systems)
         crosswalk = CrosswalkRoutes(
             database,
             outbox,
+            awaited,
             signing_secret=secret,
             max_body_bytes=settings.max_body_bytes,
             dimensions=dimensions,
@@ -42,6 +47,7 @@ async def start(settings: IdentitySettings) -> AsyncIterator[Running]:
                     database=database,
                     outbox=outbox,
                     writes=writes,
+                    awaited=awaited,
                     regions=settings.regions,
                     dimensions=dimensions,
                 ),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import strawberry
 from aiodataloader import DataLoader
 
+from subgraphs.identity.awaited import AwaitedSystems
 from subgraphs.identity.bounds import Bounds, Dimensions, bounds_of_caller
 from subgraphs.identity.confined import load_confined, read_confined_history
 from subgraphs.identity.customers import StoredCustomer, find_owners
@@ -31,6 +32,7 @@ class IdentityContext:
     database: Database
     outbox: Outbox
     writes: IdempotentWrites
+    awaited: AwaitedSystems
     regions: Mapping[str, str] = field(default_factory=dict)
     """System → where its data lives."""
     dimensions: Dimensions = field(default_factory=Dimensions)
@@ -55,6 +57,10 @@ class IdentityContext:
         """The systems whose records the caller may not see."""
         return sorted(system for system, region in self.regions.items() if not is_region_visible(region))
 
+    async def pending_systems(self) -> frozenset[str]:
+        """Of the systems that the caller may see, those that have yet to tell their customers."""
+        return (await self.awaited.pending()).difference(self.hidden_systems())
+
     @property
     def bounds(self) -> Bounds:
         """What the caller of the request being served is confined to."""
@@ -64,7 +70,7 @@ class IdentityContext:
     async def _load_customers(self, ids: list[str]) -> list[StoredCustomer | None]:
         bounds, hidden = self.bounds, self.hidden_systems()
         found = await self.database.run(lambda connection: load_confined(connection, ids, hidden, bounds))
-        return [found.get(id_) for id_ in ids]
+        return await self._awaiting([found.get(id_) for id_ in ids])
 
     async def _load_by_records(self, sets: list[RecordSet]) -> list[StoredCustomer | None]:
         hidden = self.hidden_systems()
@@ -81,7 +87,12 @@ class IdentityContext:
         found = await self.database.run(
             lambda connection: load_confined(connection, [id_ for id_ in first if id_ is not None], hidden, bounds)
         )
-        return [None if id_ is None else found.get(id_) for id_ in first]
+        return await self._awaiting([None if id_ is None else found.get(id_) for id_ in first])
+
+    async def _awaiting(self, customers: list[StoredCustomer | None]) -> list[StoredCustomer | None]:
+        """Note what may be missing of customers."""
+        pending = await self.pending_systems()
+        return [replace(each, awaited=pending) if each and pending else each for each in customers]
 
     async def _load_history(self, ids: list[str]) -> list[tuple[IdentityEntry, ...]]:
         hidden = self.hidden_systems()

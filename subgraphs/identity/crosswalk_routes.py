@@ -1,4 +1,4 @@
-"""The crosswalk's HTTP interface for the other subgraphs: `POST /records`, `/resolve` and `/confine`, signed."""
+"""The crosswalk's HTTP interface for the other subgraphs: `POST /records`, `/synchronised`, `/resolve` and `/confine`, signed."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from subgraphs.identity.awaited import AwaitedSystems
 from subgraphs.identity.bounds import Dimensions, bounds_of
 from subgraphs.identity.customer_id import global_customer_id
 from subgraphs.identity.customers import find_owners, records_within
@@ -31,6 +32,7 @@ class CrosswalkRoutes:
         self,
         database: Database,
         outbox: Outbox,
+        awaited: AwaitedSystems,
         *,
         signing_secret: str,
         max_body_bytes: int,
@@ -38,6 +40,7 @@ class CrosswalkRoutes:
     ) -> None:
         self._database = database
         self._outbox = outbox
+        self._awaited = awaited
         self._secret = signing_secret
         self._max_body_bytes = max_body_bytes
         self._dimensions = dimensions
@@ -46,6 +49,7 @@ class CrosswalkRoutes:
         """Return the routes for the process's application."""
         return (
             Route("/records", self._signed(self._take), methods=["POST"]),
+            Route("/synchronised", self._signed(self._synchronised), methods=["POST"]),
             Route("/resolve", self._signed(self._resolve), methods=["POST"]),
             Route("/confine", self._signed(self._confine), methods=["POST"]),
         )
@@ -76,11 +80,16 @@ class CrosswalkRoutes:
         Outbox.insert(connection, taken.events)
         return taken
 
+    async def _synchronised(self, message: Any) -> dict[str, Any]:
+        """`{"system": "crm"}`, told by a system after all its records → `{}`."""
+        await self._awaited.synchronised(_system_of(message))
+        return {}
+
     async def _resolve(self, message: Any) -> dict[str, Any]:
         """`{"system": "crm", "externalIds": ["123"]}` → `{"customers": {"123": global id}}`; unknown ids are left out."""
         ids = _list_of(message, "externalIds")
+        system = _system_of(message)
         try:
-            system = parse_system(message.get("system"))
             wanted = [(system, parse_external_id(id_)) for id_ in ids]
         except RecordRefusedError as error:
             raise RequestRefusedError(400, "BAD_USER_INPUT", str(error)) from error
@@ -90,17 +99,14 @@ class CrosswalkRoutes:
     async def _confine(self, message: Any) -> dict[str, Any]:
         """`{"system": "crm", "tenant": "acme" | null, "filters": {…}}` → `{"externalIds": ["123"]}`; null: nothing confines."""
         match message:
-            case {"system": system, "tenant": str() | None as tenant, "filters": dict() as filters} if all(
+            case {"system": _, "tenant": str() | None as tenant, "filters": dict() as filters} if all(
                 isinstance(values, list) and all(isinstance(each, str) for each in values)
                 for values in filters.values()
             ):
                 pass
             case _:
                 raise RequestRefusedError(400, "BAD_REQUEST", "The body has a system, a tenant and filters.")
-        try:
-            system = parse_system(system)
-        except RecordRefusedError as error:
-            raise RequestRefusedError(400, "BAD_USER_INPUT", str(error)) from error
+        system = _system_of(message)
         bounds = bounds_of(self._dimensions, tenant=tenant, filters=filters)
         if not bounds:
             return {"externalIds": None}
@@ -128,6 +134,13 @@ def _parse(body: bytes) -> dict[str, Any]:
     if not isinstance(message, dict):
         raise RequestRefusedError(400, "BAD_REQUEST", "The body is not a JSON object.")
     return message
+
+
+def _system_of(message: dict[str, Any]) -> str:
+    try:
+        return parse_system(message.get("system"))
+    except RecordRefusedError as error:
+        raise RequestRefusedError(400, "BAD_USER_INPUT", str(error)) from error
 
 
 def _list_of(message: dict[str, Any], name: str) -> list[Any]:

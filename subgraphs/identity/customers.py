@@ -42,6 +42,8 @@ class StoredCustomer:
     records: tuple[StoredRecord, ...]
     mark: str | None = None
     """In place of the version, for a caller who does not see all records."""
+    awaited: frozenset[str] = frozenset()
+    """Systems that have yet to tell their customers, and perhaps a record of this one."""
 
     @property
     def shown_version(self) -> str:

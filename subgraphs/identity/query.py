@@ -11,6 +11,7 @@ from typing import Annotated
 
 import strawberry
 
+from subgraphs.identity.awaited import still_synchronising
 from subgraphs.identity.bounds import Bounds, within
 from subgraphs.identity.confined import load_confined
 from subgraphs.identity.context import IdentityInfo
@@ -22,6 +23,7 @@ from subgraphs.identity.terms import CustomerStatus, Segment
 from subgraphs.identity.types import Customer, find_customer
 from subgraphs.identity.unmatched import UnmatchedRecord
 from subgraphs.kit.connection import Connection, CursorValue, Edge, PageWindow, encode_cursor, page_of, page_window
+from subgraphs.kit.current_request import current_request
 from subgraphs.kit.demand import demand
 from subgraphs.kit.described_enum import described_enum
 from subgraphs.kit.global_id import local_id
@@ -109,6 +111,7 @@ async def resolve_customers(
     query = _directory_query(filter or CustomerFilter(), order, info.context.bounds)
     hidden = info.context.hidden_systems()
     page = await info.context.database.run(lambda connection: _find_customers(connection, query, window, hidden))
+    await _note_awaited(info)
     stored = await info.context.customers.load_many([id_ for id_, _ in page.entries])
     edges = [
         Edge(node=Customer.of(customer), cursor=cursor)
@@ -194,6 +197,16 @@ class Query:
         resolver=resolve_hierarchy_differences,
         description="Customers that systems have in different places of their hierarchies; `Customer.hierarchies` says where.",
     )
+
+
+async def _note_awaited(info: IdentityInfo) -> None:
+    """Tell, beside the list, which systems may yet add to it."""
+    current = current_request()
+    if current is not None:
+        path = info.path.as_list()
+        current.shortcomings += [
+            (path, still_synchronising(each)) for each in sorted(await info.context.pending_systems())
+        ]
 
 
 def _directory_query(wanted: CustomerFilter, order: CustomerOrder, bounds: Bounds) -> DirectoryQuery:

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from subgraphs.identity.record import RecordRefusedError, parse_system
 from subgraphs.kit.settings import SubgraphSettings
 
 
@@ -18,6 +19,9 @@ class IdentitySettings(SubgraphSettings):
 
     port: int = Field(default=4001, ge=0, le=65535)
     state_dir: Path = Path(".concord/identity")
+    systems: tuple[str, ...] = ()
+    """The systems that are to tell their customers, such as `["crm", "billing", "erp"]`. Until each has done so once, answers
+    say of which customers they may be short."""
     regions: Mapping[str, str] = {}
     """System → where its data lives, such as `{"crm/acme": "US"}`. Callers whose claims confine them to other regions don't
     see its records."""
@@ -26,6 +30,16 @@ class IdentitySettings(SubgraphSettings):
     Whoever is confined in a dimension that isn't here sees no customer."""
     tenants_confine: bool = True
     """Whether a caller who acts for a tenant sees only the customer that it is; as `events.tenants_confine` of the gateway."""
+
+    @field_validator("systems")
+    @classmethod
+    def _are_names(cls, systems: tuple[str, ...]) -> tuple[str, ...]:
+        for system in systems:
+            try:
+                parse_system(system)
+            except RecordRefusedError as error:
+                raise ValueError(f"{system!r} is no name of a system, such as crm or crm/acme") from error
+        return systems
 
     @field_validator("dimensions")
     @classmethod
@@ -36,7 +50,7 @@ class IdentitySettings(SubgraphSettings):
 
     @field_validator("tenants_confine")
     @classmethod
-    def _says_what_dimensions_say(cls, tenants_confine: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic's
+    def _says_what_dimensions_say(cls, tenants_confine: bool, info: ValidationInfo) -> bool:
         if not tenants_confine and "tenant" in info.data.get("dimensions", {}):
             raise ValueError("`dimensions` says what customer a tenant is; leave `tenant` out there, or this setting")
         return tenants_confine

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Self
+from typing import Self, cast
 
 import strawberry
 from strawberry.federation.schema_directives import Key
 from strawberry.federation.types import FieldSet
 
+from subgraphs.identity.awaited import kind_of, still_synchronising
 from subgraphs.identity.context import IdentityInfo
 from subgraphs.identity.customer_id import global_customer_id, local_customer_id
 from subgraphs.identity.customers import StoredCustomer, StoredRecord
@@ -215,13 +216,12 @@ class Customer(Node):
     @classmethod
     def of(cls, stored: StoredCustomer) -> Self:
         """Return a customer of the store as a value of the graph."""
-        crm, billing, erp = map(stored.record_set, ("crm", "billing", "erp"))
         return cls(
             id=strawberry.ID(global_customer_id(stored.id)),
             stored=stored,
-            crm_ref=None if crm is None else strawberry.ID(crm),
-            billing_ref=None if billing is None else strawberry.ID(billing),
-            erp_ref=None if erp is None else strawberry.ID(erp),
+            crm_ref=_record_set(stored, "crm"),
+            billing_ref=_record_set(stored, "billing"),
+            erp_ref=_record_set(stored, "erp"),
             identity_version=stored.shown_version,
         )
 
@@ -240,14 +240,29 @@ class Customer(Node):
         for system, joined in (("crm", crm_ref), ("billing", billing_ref), ("erp", erp_ref)):
             if joined is not None:
                 stored = await info.context.by_records.load((system, joined))
+                if stored is None and system in map(kind_of, await info.context.pending_systems()):
+                    raise still_synchronising(system)
                 return None if stored is None else cls.of(stored)
         raise BadUserInputError("The representation has none of the keys of Customer.")
 
 
 async def find_customer(info: IdentityInfo, global_id: str) -> Customer | None:
-    """Return the customer with a global id, or None. Raises BadUserInputError for what is no customer's id."""
+    """Return the customer with a global id, or None.
+
+    Raises BadUserInputError for what is no customer's id, SynchronisingError where a system may yet tell of it.
+    """
     stored = await info.context.customers.load(local_customer_id(global_id))
+    if stored is None and (pending := await info.context.pending_systems()):
+        raise still_synchronising(min(pending))
     return None if stored is None else Customer.of(stored)
+
+
+def _record_set(stored: StoredCustomer, system: str) -> strawberry.ID | None:
+    """Return the customer's records in a system; in place of the value an error, which executing raises, if they may be to come."""
+    found = stored.record_set(system)
+    if found is None and system in map(kind_of, stored.awaited):
+        return cast("strawberry.ID", still_synchronising(system))
+    return None if found is None else strawberry.ID(found)
 
 
 def instant(unix_s: float) -> dt.datetime:

@@ -130,6 +130,10 @@ class Crosswalk:
             current = await self._resolve_now(sorted(self._links))
         return tuple(sorted(key for key, link in current.items() if link == customer))
 
+    async def synchronised(self) -> None:
+        """Tell identity that it now has every customer of this system. Raises VendorError."""
+        await self._ask("/synchronised", {"system": self._system})
+
     async def confine(self, tenant: str | None, filters: Mapping[str, Sequence[str]]) -> frozenset[str] | None:
         """Return the external ids of the customers that claims leave to see; None where they confine nothing. Raises VendorError."""
         wanted = {name: list(values) for name, values in filters.items()}

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from subgraphs.kit.caller import Caller
+from subgraphs.kit.system_error import FieldError
 
 
 @dataclass(slots=True)
@@ -28,6 +29,8 @@ class CurrentRequest:
     """For whom the gateway asks; None where nobody said so, as in a background loop."""
     vendor_requests: Counter[str] = field(default_factory=Counter)
     """Vendor name → requests sent to it for this request."""
+    shortcomings: list[tuple[Sequence[str | int], FieldError]] = field(default_factory=list)
+    """(path, error) of values that are there and not all that they should be: told as errors beside them."""
 
     @property
     def is_background(self) -> bool:

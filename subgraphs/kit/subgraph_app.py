@@ -1,4 +1,7 @@
-"""A subgraph as an HTTP server: POST /graphql, GET /health, the vendor's webhooks, and the loops behind them.
+"""A subgraph as an HTTP server: POST /graphql, GET /health and /ready, the vendor's webhooks, and the loops behind them.
+
+`/health` says that the process serves. `/ready` says that identity has been told all customers of its systems, once; until
+then it is 503 with a SYSTEM_SYNCHRONISING for each that is still read, and answers lack what those have.
 
     @asynccontextmanager
     async def start(settings: CrmSettings) -> AsyncIterator[Running]:
@@ -16,7 +19,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -52,6 +55,8 @@ class Running:
     """Makes the resolvers' context, once per request and on the event loop, so that it can hold DataLoaders."""
     routes: Sequence[BaseRoute] = ()
     """Further routes, such as the vendor's webhooks."""
+    synchronising: Sequence[Callable[[], Awaitable[FieldError | None]]] = ()
+    """Each tells what keeps a system from being complete, or None; see `first_synchronisation.py`."""
 
 
 Start = Callable[[SettingsT], AbstractAsyncContextManager[Running]]
@@ -74,6 +79,18 @@ def create_app(name: str, schema: SubgraphSchema, settings: SettingsT, start: St
     @app.get("/health")
     async def health() -> Response:
         return _json({"status": "ok"})
+
+    @app.get("/ready")
+    async def ready() -> Response:
+        assert running is not None
+        try:
+            pending = [error for look in running.synchronising if (error := await look()) is not None]
+        except FieldError as error:  # the store does not say
+            pending = [error]
+        if not pending:
+            return _json({"status": "ready"})
+        errors = [{"message": error.message, "extensions": {"system": name, **error.extensions}} for error in pending]
+        return _json({"errors": errors}, 503, {"retry-after": "1"})
 
     @app.post("/graphql")
     async def graphql(request: Request) -> Response:
@@ -124,8 +141,11 @@ async def _execute(
     except (CannotGetOperationTypeError, InvalidOperationTypeError):
         return {"errors": [refusal.to_graphql_error(name)]}, 400
     answer: dict[str, Any] = {}
-    if result.errors:
-        answer["errors"] = [_print_error(name, error) for error in result.errors]
+    errors = [_print_error(name, error) for error in result.errors or ()]
+    for path, short in current.shortcomings:
+        errors.append({"message": short.message, "path": path, "extensions": {"system": name, **short.extensions}})
+    if errors:
+        answer["errors"] = errors
     was_executed = result.data is not None or any(error.path for error in result.errors or ())
     if was_executed:
         answer["data"] = result.data

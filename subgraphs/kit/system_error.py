@@ -127,6 +127,13 @@ class VendorUnavailableError(VendorError):
     retryable = True
 
 
+class SynchronisingError(FieldError):
+    """Its customers are read for the first time: what is found by them is short until that is done."""
+
+    code = "SYSTEM_SYNCHRONISING"
+    retryable = True
+
+
 class VendorTimeoutError(VendorError):
     """It did not answer within the deadline."""
 

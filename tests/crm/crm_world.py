@@ -73,7 +73,7 @@ class World:
     async def forget_requests(self) -> None:
         await self.http.delete(f"{self.sandbox.url}/__sandbox/requests")
 
-    async def eventually(self, check: Any, timeout_s: float = 8.0) -> Any:
+    async def eventually(self, check: Any, timeout_s: float = 60.0) -> Any:
         """Return what `check` returns as soon as that is something."""
         async with asyncio.timeout(timeout_s):
             while not (found := await check()):  # noqa: ASYNC110 - other processes have no event for it

@@ -22,6 +22,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import yaml
 from postgres import started_postgres
 
@@ -30,6 +31,7 @@ SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_tex
 OURS = [name for name, service in SERVICES.items() if service["image"] == "concord:local"]
 SECRET = re.compile(r"\$\{(\w+):\?\}")
 ADDRESS = re.compile(r"//([a-z]+(?:-[a-z0-9]+)*):\d+")
+HEALTH = re.compile(r"127\.0\.0\.1:\d+(/\w+)")
 READY_WITHIN_S = 120
 
 
@@ -49,7 +51,7 @@ class Composition:
         return f"http://127.0.0.1:{self.ports[service]}"
 
     def start(self, *services: str) -> None:
-        """Start services beside each other, and return once all have said that they are ready."""
+        """Start services beside each other, and return once all are healthy."""
         for service in services:
             self._spawn(service)
         for service in services:
@@ -120,10 +122,13 @@ class Composition:
     def _wait_until_ready(self, service: str) -> None:
         process = self.processes[service]
         assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("ready "):
-                return
-        raise AssertionError(f"{service} ended with {process.wait()}:\n{self.log(service)}")
+        if not any(line.startswith("ready ") for line in process.stdout):
+            raise AssertionError(f"{service} ended with {process.wait()}:\n{self.log(service)}")
+        (path,) = HEALTH.findall(SERVICES[service]["healthcheck"]["test"][-1])
+        deadline = time.monotonic() + READY_WITHIN_S
+        while httpx2.get(f"{self.url(service)}{path}", trust_env=False, timeout=60).status_code != 200:
+            assert time.monotonic() < deadline, f"{service} is not well:\n{self.log(service)}"
+            time.sleep(0.2)
 
     @staticmethod
     def _volume(service: str) -> str:

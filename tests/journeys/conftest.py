@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[2]
 OWN_SUBGRAPHS = Path(__file__).with_name("own_subgraphs.py")
 CUSTOMERS = 200
 STARTS_WITHIN_S = 120
+SYSTEMS = ("crm", "billing", "erp")
 
 _ACTIVE = """{ contracts(first: 100, filter: { status: [ACTIVE] }) { edges { node {
   id number version mrr { amount } currency items { product { sku } quantity } customer { id creditHold legalName } } } } }"""
@@ -117,8 +118,13 @@ def written_config(folder: Path) -> tuple[Path, dict[str, int]]:
 
 
 @contextmanager
-def started(folder: Path, customers: int, settings: str = "", **environment: str) -> Iterator[Product]:
-    """Start a product with its state in the folder, and stop it at the end. `settings` is added to its configuration."""
+def started(
+    folder: Path, customers: int, settings: str = "", *, ready: Sequence[str] = SYSTEMS, **environment: str
+) -> Iterator[Product]:
+    """Start a product with its state in the folder, and stop it at the end.
+
+    `settings` is added to its configuration. `ready`: the systems whose customers are to be known before it is used.
+    """
     config, ports = written_config(folder)
     config.write_text(f"{config.read_text()}\n{settings}")
     command = [sys.executable, "-m", "gateway.cli.main", "up", "--config", str(config), "--customers", str(customers)]
@@ -128,7 +134,7 @@ def started(folder: Path, customers: int, settings: str = "", **environment: str
         )
     running = Product(config, f"http://127.0.0.1:{ports['server']}", ports, folder / "state", process)
     try:
-        wait_until_up(running, folder / "up.log")
+        wait_until_up(running, folder / "up.log", ready)
         yield running
     finally:
         running.client.close()
@@ -219,20 +225,21 @@ def own_subgraphs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str
         yield found
 
 
-def wait_until_up(running: Product, log: Path) -> None:
+def wait_until_up(running: Product, log: Path, systems: Sequence[str]) -> None:
     deadline = time.monotonic() + STARTS_WITHIN_S
-    synced = "{ customers(first: 1, filter: { overdue: true }) { totalCount } }"
-    while True:
+    waiting = ["server", *systems]
+    while waiting:
         assert running.process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, log.read_text()
+        assert time.monotonic() < deadline, f"not ready: {waiting}\n{log.read_text()}"
         try:
-            answer = running.ask(synced)
+            answer = running.client.get(f"http://127.0.0.1:{running.ports[waiting[0]]}/ready")
         except httpx2.TransportError:
             time.sleep(0.2)
             continue
-        if answer.get("data", {}).get("customers", {}).get("totalCount"):
-            return
-        time.sleep(0.2)
+        if answer.status_code == 200:
+            del waiting[0]
+        else:
+            time.sleep(0.2)
 
 
 @pytest.fixture(scope="session")

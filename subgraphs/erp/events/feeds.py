@@ -21,6 +21,7 @@ from subgraphs.kit.canonical_event import CanonicalEvent
 from subgraphs.kit.change_feed import ChangeFeed, Changes
 from subgraphs.kit.crosswalk import CrosswalkRecord
 from subgraphs.kit.database import Database
+from subgraphs.kit.first_synchronisation import FirstSynchronisation
 from subgraphs.kit.instance_crosswalk import RecordLinks
 from subgraphs.kit.outbox import Outbox
 from subgraphs.kit.system_error import FieldError
@@ -39,6 +40,7 @@ class ErpFeeds:
         outbox: Outbox,
         crosswalk: RecordLinks,
         links: CustomerLinks,
+        first: FirstSynchronisation,
         today: Callable[[], dt.date],
         due_soon_days: int,
         interval_s: float,
@@ -49,6 +51,7 @@ class ErpFeeds:
         self._outbox = outbox
         self._crosswalk = crosswalk
         self._links = links
+        self._first = first
         self._today = today
         self._due_soon = dt.timedelta(days=due_soon_days)
         self._interval_s = interval_s
@@ -179,8 +182,12 @@ class ErpFeeds:
         retry_s = 0.5
         while True:
             try:
+                told = 0
                 for part in parts(await self._erp.changed_customers(None)):
                     await self._push(part)
+                    told += len(part)
+                    self._first.told(told)
+                await self._first.complete()
                 pause_s, retry_s = self._synchronise_interval_s, 0.5
             except FieldError:
                 pause_s, retry_s = retry_s, min(retry_s * 2, 30.0)
