@@ -49,7 +49,7 @@ class Bucket(Protocol):
         ...
 
     async def close_for(self, seconds: float) -> None:
-        """Give nobody a token for so long."""
+        """Give nobody a token for so long; one who asked for a longer silence before is still obeyed."""
         ...
 
 
@@ -78,7 +78,7 @@ class ProcessBucket:
     async def close_for(self, seconds: float) -> None:
         """As Bucket says."""
         held = self._level or Level(0, time.time())
-        self._level = Level(held.tokens, held.at, time.time() + seconds)
+        self._level = Level(held.tokens, held.at, max(held.closed_until, time.time() + seconds))
 
 
 @dataclass(slots=True)
@@ -114,7 +114,8 @@ class SqliteBucket:
         until = time.time() + seconds
         await self.database.run(
             lambda c: c.execute(
-                "insert into api_budget values (?, 0, ?, ?) on conflict (name) do update set closed_until = excluded.closed_until",
+                "insert into api_budget values (?, 0, ?, ?)"
+                " on conflict (name) do update set closed_until = max(closed_until, excluded.closed_until)",
                 (self.name, time.time(), until),
             )
         )
@@ -138,7 +139,9 @@ return tostring(wait)
 """
 _CLOSE = """
 local time = redis.call('TIME')
-redis.call('HSET', KEYS[1], 'closed_until', string.format('%.6f', time[1] + time[2] / 1000000 + tonumber(ARGV[1])))
+local closed = tonumber(redis.call('HGET', KEYS[1], 'closed_until')) or 0
+local wanted = time[1] + time[2] / 1000000 + tonumber(ARGV[1])
+redis.call('HSET', KEYS[1], 'closed_until', string.format('%.6f', math.max(closed, wanted)))
 redis.call('EXPIRE', KEYS[1], math.ceil(tonumber(ARGV[1])) + 86400)
 """
 

@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis.asyncio
@@ -114,6 +115,35 @@ async def test_when_the_vendor_says_stop_every_replica_stops(
         assert dict(request.vendor_requests) == {}, "what was not sent is not counted"
         assert (here.requests_total, there.requests_total) == ({"POST 429": 1}, {"POST not sent": 1})
     assert len(vendor.asked) == 1
+
+
+@pytest.mark.parametrize("is_shared", [True, False])
+async def test_a_later_refusal_does_not_shorten_the_silence_that_an_earlier_one_asked_for(
+    replicas: list[Bucket], vendor: ScriptedVendor, vendor_url: str, is_shared: bool
+) -> None:
+    """Two requests were on their way when the vendor began to refuse, and it asks each to wait differently."""
+
+    async def long(*asgi: Any) -> None:
+        while len(vendor.asked) < 2:  # noqa: ASYNC110 - the other request arrives in its own time
+            await asyncio.sleep(0.01)
+        await Response(b"{}", 429, headers={"retry-after": "120"})(*asgi)
+
+    async def short(*asgi: Any) -> None:
+        await asyncio.sleep(0.5)
+        await Response(b"{}", 429, headers={"retry-after": "1"})(*asgi)
+
+    vendor.script.extend([long, short])
+    budget = ApiBudget(rate=100, burst=100, bucket=replicas[0] if is_shared else ProcessBucket())
+    async with VendorClient(vendor="acme", system="erp", base_url=vendor_url, budget=budget, retries=0) as client:
+
+        async def refused() -> int:
+            with serving(CurrentRequest()), pytest.raises(VendorRateLimitedError) as error:
+                await client.read("GET", "/x")
+            return int(error.value.extensions["retryAfterMs"])
+
+        assert sorted(await asyncio.gather(refused(), refused())) == [1000, 120_000]
+        assert 100_000 < await refused() <= 120_000
+    assert len(vendor.asked) == 2
 
 
 async def test_a_request_waits_for_the_budget_while_its_deadline_allows(
