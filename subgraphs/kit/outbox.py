@@ -1,5 +1,7 @@
 """Events on their way to the event log: kept in SQLite until the log has taken them, in order per subject, at least once.
 
+What breaks its contract the log keeps as a dead letter, so it is forgotten here like any other.
+
 database = await Database.open(path, (Outbox.SCHEMA,))
 outbox = Outbox(database, events_url=…, signing_secret=…)
 await outbox.add([event, …])                        # durable when it returns
@@ -11,9 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-import time
 from collections.abc import Sequence
-from typing import Any
 
 import httpx2
 import orjson
@@ -25,6 +25,8 @@ from subgraphs.kit.database import Database
 _log = logging.getLogger(__name__)
 _BATCH = 200
 _TOO_LARGE = 413
+_LONGEST_VALUE = 1000
+"""Characters that are kept of a changed field's value where the whole event is too large."""
 _MAX_BACKOFF_S = 30.0
 _IDLE_S = 1.0
 """Another replica may have added something, and wakes nobody here."""
@@ -35,9 +37,8 @@ class Outbox:
 
     SCHEMA = """
         create table if not exists outbox (
-            position integer primary key autoincrement, id text not null unique, event blob not null, refused text
+            position integer primary key autoincrement, id text not null unique, event blob not null
         );
-        create index if not exists outbox_waiting on outbox (position) where refused is null;
     """
 
     def __init__(self, database: Database, *, events_url: str, signing_secret: str, timeout_s: float = 10.0) -> None:
@@ -69,9 +70,7 @@ class Outbox:
 
     async def waiting(self) -> int:
         """How many events the log has not taken yet."""
-        row = await self._database.run(
-            lambda c: c.execute("select count(*) from outbox where refused is null").fetchone()
-        )
+        row = await self._database.run(lambda c: c.execute("select count(*) from outbox").fetchone())
         return int(row[0])
 
     async def deliver_forever(self) -> None:
@@ -111,40 +110,43 @@ class Outbox:
             _log.info("The event log can't be reached: %s", type(error).__name__)
             return False
         if reply.status_code == _TOO_LARGE:
-            # Smaller batches pass; an event that is too large alone must not hold up the rest.
+            # Smaller batches pass, and an event that is too large alone passes with less of its values.
             self._most = max(1, len(batch) // 2)
-            if len(batch) > 1:
-                return True
-            answer = {"rejected": [{"id": orjson.loads(batch[0][1])["id"], "code": "PAYLOAD_TOO_LARGE"}]}
+            return len(batch) > 1 or await self._shorten(*batch[0])
         if not isinstance(answer, dict):
             _log.warning("The event log answered %s to %d events.", reply.status_code, len(batch))
             return False
-        refused = {
-            entry["id"]: entry for entry in answer.get("rejected", ()) if isinstance(entry, dict) and "id" in entry
-        }
-        for entry in refused.values():
-            _log.error("The event log refused event %s: %s", entry["id"], entry.get("code"))
-        await self._database.run(lambda connection: _settle(connection, [position for position, _ in batch], refused))
+        for entry in answer.get("rejected", ()):
+            if isinstance(entry, dict):
+                _log.error("The event log has event %s as a dead letter: %s", entry.get("id"), entry.get("code"))
+        await self._database.run(lambda connection: _forget(connection, [position for position, _ in batch]))
         self._most = min(_BATCH, max(self._most, len(batch)) * 2)
         return True
 
+    async def _shorten(self, position: int, event: bytes) -> bool:
+        """Keep the beginnings of an event's values; the records themselves are read from their owners anyway."""
+        envelope = orjson.loads(event)
+        for change in envelope["data"]["changes"]:
+            for side in ("from", "to"):
+                if change[side] is not None and len(change[side]) > _LONGEST_VALUE:
+                    change[side] = change[side][: _LONGEST_VALUE - 1] + "…"
+        short = orjson.dumps(envelope)
+        is_shorter = len(short) < len(event)
+        _log.warning("The event log takes no event of %d bytes: %s", len(event), envelope["id"])
+        if is_shorter:
+            await self._database.run(
+                lambda c: c.execute("update outbox set event = ? where position = ?", (short, position))
+            )
+        return is_shorter
+
 
 def _next_batch(connection: sqlite3.Connection, most: int) -> list[tuple[int, bytes]]:
-    rows = connection.execute(
-        "select position, event from outbox where refused is null order by position limit ?", (most,)
-    )
+    rows = connection.execute("select position, event from outbox order by position limit ?", (most,))
     return [(int(position), bytes(event)) for position, event in rows]
 
 
-def _settle(connection: sqlite3.Connection, positions: Sequence[int], refused: dict[str, Any]) -> None:
-    """Forget what the log took; keep what it refused for good, with its reason, for a person to look at."""
-    connection.executemany(
-        "update outbox set refused = ? where id = ?",
-        [(orjson.dumps({**entry, "at": time.time()}).decode(), event_id) for event_id, entry in refused.items()],
-    )
-    connection.executemany(
-        "delete from outbox where position = ? and refused is null", [(position,) for position in positions]
-    )
+def _forget(connection: sqlite3.Connection, positions: Sequence[int]) -> None:
+    connection.executemany("delete from outbox where position = ?", [(position,) for position in positions])
 
 
 async def _wait(event: asyncio.Event, limit_s: float) -> None:
