@@ -6,7 +6,7 @@ import calendar
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from enum import StrEnum
 
 from subgraphs.billing.records import (
@@ -20,9 +20,9 @@ from subgraphs.billing.records import (
     Product,
     Usage,
 )
+from subgraphs.kit.minor_unit import to_minor_unit
 
 _ONE_DAY = dt.timedelta(days=1)
-_CENT = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,8 +246,8 @@ def billing_dates(contract: Contract) -> tuple[BillingDate, ...]:
     for item in contract.items:
         if item.price.months and item.price.unit_amount is not None and item.price.months >= 1:
             months = int(item.price.months)
-            amount = (item.price.unit_amount * (item.quantity or 0)).quantize(_CENT, ROUND_HALF_UP)
-            cycles[months] = cycles.get(months, Decimal("0.00")) + amount
+            amount = to_minor_unit(item.price.unit_amount * (item.quantity or 0), contract.currency)
+            cycles[months] = cycles.get(months, Decimal(0)) + amount
     last = _last_day(contract)
     if not cycles or last is None or contract.status not in {ContractStatus.ACTIVE, ContractStatus.TRIAL}:
         return ()
@@ -258,7 +258,7 @@ def billing_dates(contract: Contract) -> tuple[BillingDate, ...]:
         while (begins := _month_later(contract.starts_on, step * months)) <= last:
             if begins > start_after:
                 key = (begins, min(last, _month_later(contract.starts_on, (step + 1) * months) - _ONE_DAY))
-                dates[key] = dates.get(key, Decimal("0.00")) + amount
+                dates[key] = dates.get(key, Decimal(0)) + amount
             step += 1
     return tuple(BillingDate(begins, ends, amount) for (begins, ends), amount in sorted(dates.items()))
 
@@ -271,5 +271,5 @@ def cycle_charges(
     for item in contract.items:
         if item.price.months >= 1 and item.price.unit_amount is not None and item.quantity:
             until = min(ends_on, _month_later(starts_on, int(item.price.months)) - _ONE_DAY)
-            found.append((item, until, (item.price.unit_amount * item.quantity).quantize(_CENT, ROUND_HALF_UP)))
+            found.append((item, until, to_minor_unit(item.price.unit_amount * item.quantity, contract.currency)))
     return tuple(found)

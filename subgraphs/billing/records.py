@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from enum import StrEnum
+
+from subgraphs.kit.minor_unit import to_minor_unit
 
 
 class ContractStatus(StrEnum):
@@ -35,7 +37,6 @@ class BillingInterval(StrEnum):
     YEAR = "YEAR"
 
 
-_CENT = Decimal("0.01")
 _MONTHS = {
     BillingInterval.DAY: Decimal(12) / Decimal(365),
     BillingInterval.WEEK: Decimal(84) / Decimal(365),
@@ -167,10 +168,10 @@ class Price:
         return _MONTHS[self.interval] * self.interval_count
 
     def per_month(self, quantity: int) -> Decimal:
-        """What a quantity costs a month, to the cent."""
+        """What a quantity costs a month, to the currency's minor unit."""
         if not self.months or self.unit_amount is None:
-            return Decimal("0.00")
-        return (self.unit_amount * quantity / self.months).quantize(_CENT, ROUND_HALF_UP)
+            return to_minor_unit(Decimal(0), self.currency)
+        return to_minor_unit(self.unit_amount * quantity / self.months, self.currency)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,10 +230,9 @@ class Contract:
 
     @property
     def mrr(self) -> Decimal:
-        """Monthly value of what recurs by quantity, to the cent; 0 unless active or paused."""
-        if self.status not in {ContractStatus.ACTIVE, ContractStatus.PAUSED}:
-            return Decimal("0.00")
-        return monthly_value(self.items)
+        """Monthly value of what recurs by quantity, to the currency's minor unit; 0 unless active or paused."""
+        is_earning = self.status in {ContractStatus.ACTIVE, ContractStatus.PAUSED}
+        return monthly_value(self.items if is_earning else (), self.currency)
 
     @property
     def total_value(self) -> Decimal | None:
@@ -242,19 +242,17 @@ class Contract:
         months = months_between(self.term_starts_on, self.ends_on + dt.timedelta(days=1))
         return sum(
             (
-                (item.price.unit_amount * (item.quantity or 0) * months / item.price.months).quantize(
-                    _CENT, ROUND_HALF_UP
-                )
+                to_minor_unit(item.price.unit_amount * (item.quantity or 0) * months / item.price.months, self.currency)
                 for item in self.items
                 if item.price.months and item.price.unit_amount is not None
             ),
-            Decimal("0.00"),
+            to_minor_unit(Decimal(0), self.currency),
         )
 
 
-def monthly_value(items: tuple[ContractItem, ...]) -> Decimal:
-    """Return the monthly value of items, each to the cent."""
-    return sum((item.price.per_month(item.quantity or 0) for item in items), Decimal("0.00"))
+def monthly_value(items: tuple[ContractItem, ...], currency: str) -> Decimal:
+    """Return the monthly value of items, each to the currency's minor unit."""
+    return sum((item.price.per_month(item.quantity or 0) for item in items), to_minor_unit(Decimal(0), currency))
 
 
 def months_between(start: dt.date, end: dt.date) -> int:

@@ -20,6 +20,7 @@ from subgraphs.crm.product_steps import ProductMutation
 from subgraphs.crm.types import Contract, Customer, Opportunity
 from subgraphs.kit.current_request import current_request
 from subgraphs.kit.global_id import encode_global_id, local_id
+from subgraphs.kit.minor_unit import digits_in_words, is_payable
 from subgraphs.kit.system_error import (
     BadUserInputError,
     NotFoundError,
@@ -80,7 +81,8 @@ class UpdateOpportunityInput:
     )
     stage: terms.OpportunityStage | None = strawberry.field(default=None, description="How far it has come.")
     amount: Decimal | None = strawberry.field(
-        default=None, description="What it is worth, in the deal's own currency; not negative, at most two decimals."
+        default=None,
+        description="What it is worth, in the deal's own currency; not negative, with at most that one's decimals, two of EUR.",
     )
     close_on: dt.date | None = strawberry.field(default=None, description="Day on which it closed or is expected to.")
     owner_id: strawberry.ID | None = strawberry.field(
@@ -176,10 +178,6 @@ class Mutation(ClosingMutation, CompanyMutation, ContractStepMutation, ProductMu
         """Change a deal in the CRM, which owns it."""
         context = info.context
         _check_name(input.name)
-        if input.amount is not None and (input.amount < 0 or input.amount != round(input.amount, 2)):
-            # Rounding it silently would write another amount than the one that was sent.
-            told = "`amount` is not negative and has at most two decimals."
-            raise BadUserInputError(told, outcome=Outcome.NOT_APPLIED)
         deal_id = local_id(input.id, "Opportunity")
         change = DealChange(
             name=input.name,
@@ -189,10 +187,18 @@ class Mutation(ClosingMutation, CompanyMutation, ContractStepMutation, ProductMu
             owner_id=await _owner_id(context, input.owner_id),
         )
 
+        def check(deal: records.Deal) -> None:
+            currency = deal.currency or ""
+            if input.amount is not None and (input.amount < 0 or not is_payable(input.amount, currency)):
+                # Rounding it silently would write another amount than the one that was sent.
+                told = f"`amount` is not negative and has {digits_in_words(currency)}."
+                raise BadUserInputError(told, outcome=Outcome.NOT_APPLIED)
+
         async def write() -> None:
             await context.crm.change_deal(deal_id, change, version=input.version)
 
-        await _write(context, ("updateOpportunity", deal_id), change, input.version, _deal(context, deal_id), write)
+        name, read = ("updateOpportunity", deal_id), _deal(context, deal_id)
+        await _write(context, name, change, input.version, read, write, check)
         context.deals.clear(deal_id)
         with after_write():
             deal = await context.deals.load(deal_id)
@@ -232,6 +238,7 @@ async def _write(
     version: str | None,
     read: Callable[[], Awaitable[RecordT | None]],
     write: Callable[[], Awaitable[None]],
+    check: Callable[[RecordT], None] = lambda _record: None,
 ) -> None:
     """Write once per key, if the record still has the version that was read.
 
@@ -247,6 +254,7 @@ async def _write(
             raise NotFoundError("There is no such object in the CRM.", outcome=Outcome.NOT_APPLIED)
         if version is not None and record.version != version:
             raise stale(record, wanted)
+        check(record)
         try:
             await write()
         except VendorConflictError as error:

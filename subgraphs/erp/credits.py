@@ -5,6 +5,7 @@ The step's idempotency key is also the credit memo's external reference. What un
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -15,9 +16,8 @@ from subgraphs.erp.orders import UndonePayload, mark_of, own_key, read_document,
 from subgraphs.erp.port import CreditLine
 from subgraphs.erp.records import InvoiceLineRecord, InvoiceStatus
 from subgraphs.kit.global_id import encode_global_id, local_id
+from subgraphs.kit.minor_unit import is_payable
 from subgraphs.kit.system_error import BadUserInputError, ConflictError, NotFoundError, Outcome
-
-_CENT = Decimal("0.01")
 
 
 @strawberry.federation.input(inaccessible=True)
@@ -70,7 +70,7 @@ class CreditMutation:
             # Goes on where an earlier try with this reference stopped.
             return await context.erp.issue_credit_memo(
                 invoice,
-                _spread(input.amount, lines),
+                _spread(input.amount, lines, invoice.currency),
                 issued_on=context.today(),
                 reason=input.reason,
                 reference=reference,
@@ -100,7 +100,7 @@ class CreditMutation:
         return await undo_step(context, "undoCreditInvoice", input.undoes, write)
 
 
-def _spread(amount: Decimal, lines: tuple[InvoiceLineRecord, ...] | Any) -> list[CreditLine]:
+def _spread(amount: Decimal, lines: Sequence[InvoiceLineRecord], currency: str) -> list[CreditLine]:
     """Return what to take back of which lines, from the first on. Raises BadUserInputError for too much."""
     found: list[CreditLine] = []
     left = amount
@@ -112,6 +112,7 @@ def _spread(amount: Decimal, lines: tuple[InvoiceLineRecord, ...] | Any) -> list
         else:
             found.append(CreditLine(line_id=line.id, quantity=Decimal(1), unit_price=left))
         left -= min(left, line.amount)
-    if left > 0 or amount <= 0 or amount != amount.quantize(_CENT):
+    is_all = amount == sum((line.amount for line in lines if line.amount > 0), Decimal(0))
+    if left > 0 or amount <= 0 or not (is_all or is_payable(amount, currency)):
         raise BadUserInputError("The invoice has not so much to take back.", outcome=Outcome.NOT_APPLIED)
     return found

@@ -28,6 +28,7 @@ from subgraphs.erp.types.inputs import (
 from subgraphs.erp.types.invoice import CreditMemo, Invoice, Payment
 from subgraphs.kit.current_request import current_request
 from subgraphs.kit.global_id import local_id
+from subgraphs.kit.minor_unit import digits_in_words, exactly, is_payable
 from subgraphs.kit.system_error import (
     BadUserInputError,
     ConflictError,
@@ -38,7 +39,6 @@ from subgraphs.kit.system_error import (
 )
 from subgraphs.kit.write_effects import after_write
 
-_CENT = Decimal("0.01")
 _MAX_TEXT = 200
 
 
@@ -124,14 +124,14 @@ class Mutation(OrderMutation, PartyMutation, ProductMutation, CreditMutation):
     async def record_payment(self, info: Info, input: RecordPaymentInput) -> RecordPaymentPayload | None:  # noqa: A002 - the argument's name
         context = info.context
         invoice_id = local_id(input.invoice_id, "Invoice")
-        if input.amount <= 0 or input.amount != input.amount.quantize(_CENT):
-            raise BadUserInputError("`amount` is positive and has at most two decimals.", outcome=Outcome.NOT_APPLIED)
+        if input.amount <= 0:
+            raise BadUserInputError("`amount` is positive.", outcome=Outcome.NOT_APPLIED)
         received_on = input.received_on or context.today()
         if received_on > context.today():
             raise BadUserInputError("`receivedOn` is in the future.", outcome=Outcome.NOT_APPLIED)
         arguments = {
             "invoiceId": input.invoice_id,
-            "amount": str(input.amount.quantize(_CENT)),
+            "amount": str(exactly(input.amount, 2)),
             "receivedOn": str(input.received_on),
             "method": input.method,
             "reference": input.reference,
@@ -149,6 +149,10 @@ class Mutation(OrderMutation, PartyMutation, ProductMutation, CreditMutation):
                 )
             if invoice.status is not InvoiceStatus.POSTED:
                 raise ConflictError(f"The invoice is {invoice.status}, not POSTED.", outcome=Outcome.NOT_APPLIED)
+            # What is left may be finer than what can be paid, and can be paid off.
+            if input.amount != invoice.balance and not is_payable(input.amount, invoice.currency):
+                told = f"`amount` has {digits_in_words(invoice.currency)} in {invoice.currency}."
+                raise BadUserInputError(told, outcome=Outcome.NOT_APPLIED)
             if input.amount > invoice.balance:
                 raise BadUserInputError(
                     f"`amount` is more than the {invoice.balance} {invoice.currency} left to pay.",
@@ -338,9 +342,10 @@ def _credit_lines(chosen: Sequence[CreditLineInput] | None, lines: Sequence[Invo
         line = by_id.pop(local_id(item.invoice_line_id, "InvoiceLine"), None)
         if line is None:
             raise BadUserInputError("Each of `lines` is another line of this invoice.", outcome=Outcome.NOT_APPLIED)
-        if not 0 < item.amount <= line.amount or item.amount != item.amount.quantize(_CENT):
+        is_whole = item.amount == line.amount
+        if not 0 < item.amount <= line.amount or not (is_whole or is_payable(item.amount, line.currency)):
             raise BadUserInputError(
-                f"`amount` is positive, has at most two decimals and is at most the line's {line.amount}.",
+                f"`amount` is positive, has {digits_in_words(line.currency)} and is at most the line's {line.amount}.",
                 outcome=Outcome.NOT_APPLIED,
             )
         found.append(CreditLine(line_id=line.id, quantity=Decimal(1), unit_price=item.amount))

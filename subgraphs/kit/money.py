@@ -14,10 +14,11 @@ from typing import Any, NewType
 import strawberry
 from graphql import GraphQLError
 
+from subgraphs.kit.minor_unit import exactly, minor_digits
+
 Currency = NewType("Currency", str)
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
-_CENT = Decimal("0.01")
 _MAX_DIGITS = 38
 
 
@@ -117,8 +118,8 @@ class Money:
 
     @classmethod
     def of(cls, amount: Decimal, currency: str) -> Money:
-        """Return the amount rounded to cents, half to even."""
-        return cls(amount=amount.quantize(_CENT), currency=Currency(currency))
+        """Return the amount as its owner has it, with at least the decimals of the currency: 12.5 EUR → `12.50`."""
+        return cls(amount=exactly(amount, minor_digits(currency)), currency=Currency(currency))
 
 
 def sum_money(amounts: Iterable[Money]) -> Money | None:
@@ -126,4 +127,4 @@ def sum_money(amounts: Iterable[Money]) -> Money | None:
     found = list(amounts)
     if not found or len({money.currency for money in found}) > 1:
         return None
-    return Money(amount=sum((money.amount for money in found), Decimal(0)), currency=found[0].currency)
+    return Money.of(sum((money.amount for money in found), Decimal(0)), found[0].currency)

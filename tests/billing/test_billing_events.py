@@ -93,6 +93,36 @@ async def test_a_new_limit_changes_the_entitlement(pair: Pair) -> None:
     assert events[-1]["data"]["changes"] == [{"field": "limit", "from": None, "to": "77"}]
 
 
+async def test_a_contract_in_yen_counts_in_whole_yen_and_one_in_dinars_in_fils(pair: Pair) -> None:
+    """Three at 1000 yen a year are 250 yen a month; three at 10.010 dinars a year are 2.503 dinars a month."""
+    known = await active(pair, skip=3)
+    item = known["items"]["data"][0]
+    query = """query ($f: ContractFilter) { contracts(filter: $f) { edges { node {
+      currency mrr { amount currency } totalValue { amount } items { unitPrice { amount } mrr { amount } } } } } }"""
+    for currency, price, unit, month in (("jpy", "1000", "1000", "250"), ("kwd", "10010", "10.010", "2.503")):
+        number = f"CON-{currency.upper()}-1"
+        made = await stripe(
+            pair, "POST", "/v1/prices",
+            f"product={item['price']['product']}&currency={currency}&unit_amount={price}&recurring[interval]=year",
+        )  # fmt: skip
+        await stripe(
+            pair, "POST", "/v1/subscriptions",
+            f"customer={known['customer']}&items[0][price]={made['id']}&items[0][quantity]=3&metadata[contract_number]={number}",
+        )  # fmt: skip
+
+        async def shown(number: str = number) -> Any:
+            answer = await pair.subgraph.graphql(query, {"f": {"numberContains": number}})
+            return answer["data"]["contracts"]["edges"]
+
+        (edge,) = await until(shown)
+        assert edge["node"] == {
+            "currency": currency.upper(),
+            "mrr": {"amount": month, "currency": currency.upper()},
+            "totalValue": None,
+            "items": [{"unitPrice": {"amount": unit}, "mrr": {"amount": month}}],
+        }
+
+
 async def test_a_contracts_life_is_told_in_order_and_by_contract(pair: Pair) -> None:
     subscription = await active(pair, skip=2)
     price = next(

@@ -88,8 +88,11 @@ async def test_bad_payments_are_refused_before_anything_is_sent(small_world: Any
     left = invoice["balance"]["amount"]
     before = await moves(world)
     for change, expected in (
-        ({"amount": "0"}, ("BAD_USER_INPUT", "NOT_APPLIED", "`amount` is positive and has at most two decimals.")),
-        ({"amount": "1.005"}, ("BAD_USER_INPUT", "NOT_APPLIED", "`amount` is positive and has at most two decimals.")),
+        ({"amount": "0"}, ("BAD_USER_INPUT", "NOT_APPLIED", "`amount` is positive.")),
+        (
+            {"amount": "1.005"},
+            ("BAD_USER_INPUT", "NOT_APPLIED", f"`amount` has at most two decimals in {invoice['currency']}."),
+        ),
         (
             {"amount": "1000000"},
             ("BAD_USER_INPUT", "NOT_APPLIED", f"`amount` is more than the {left} {invoice['currency']} left to pay."),
@@ -117,6 +120,38 @@ async def test_bad_payments_are_refused_before_anything_is_sent(small_world: Any
     assert (code, outcome) == ("SYSTEM_REJECTED", "NOT_APPLIED")
     assert "period" in words
     assert await moves(world) == before
+
+
+async def test_an_invoice_in_dinars_is_read_and_paid_to_the_last_fils(small_world: Any) -> None:
+    world = small_world
+    async with world.tryton() as system:
+        buyer = (await system.erp.changed_invoices(None))[0].customer_id
+        dinar = {"name": "KWD", "code": "KWD", "symbol": "KD", "digits": 3}
+        currency = (await system.rest("POST", "currency.currency", body=dinar, fields=("code",))).json()["id"]
+        line = {"type": "line", "quantity": 1.0, "unit_price": Decimal("12.345"), "description": "Seats"}
+        draft = {
+            "type": "out",
+            "party": int(buyer),
+            "currency": currency,
+            "invoice_date": TODAY,
+            "lines": [["create", [line]]],
+        }
+        created = (await system.rest("POST", "account.invoice", body=draft, fields=("number",))).json()["id"]
+        await system.rest("POST", f"account.invoice/{created}/post", body={})
+    invoice = encode_global_id("Invoice", str(created))
+    query = "query($id: ID!) { invoice(id: $id) { total { amount currency } lines { edges { node { amount { amount } } } } } }"
+    found = (await world.data(query, {"id": invoice}))["invoice"]
+    assert found == {
+        "total": {"amount": "12.345", "currency": "KWD"},
+        "lines": {"edges": [{"node": {"amount": {"amount": "12.345"}}}]},
+    }
+    too_fine = await world.ask(PAY, {"input": {"invoiceId": invoice, "amount": "1.2345"}})
+    assert refusal(too_fine) == ("BAD_USER_INPUT", "NOT_APPLIED", "`amount` has at most three decimals in KWD.")
+    part = (await world.data(PAY, {"input": {"invoiceId": invoice, "amount": "2.005"}}))["recordPayment"]
+    assert (part["payment"]["amount"]["amount"], part["invoice"]["balance"]["amount"]) == ("2.005", "10.340")
+    rest = (await world.data(PAY, {"input": {"invoiceId": invoice, "amount": "10.34"}}))["recordPayment"]
+    assert (rest["payment"]["amount"]["amount"], rest["invoice"]["status"]) == ("10.340", "PAID")
+    assert rest["invoice"]["balance"] == {"amount": "0.000"}
 
 
 async def test_a_credit_memo_takes_back_a_part_then_the_rest(small_world: Any) -> None:

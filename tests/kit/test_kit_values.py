@@ -50,9 +50,30 @@ def test_what_is_not_exact_is_no_decimal(value: object) -> None:
         parse_decimal(value)
 
 
+@pytest.mark.parametrize(
+    ("amount", "currency", "shown"),
+    [
+        ("12.5", "EUR", "12.50"),
+        ("1250.0000", "USD", "1250.00"),
+        ("0.005", "USD", "0.005"),
+        ("0", "USD", "0.00"),
+        ("12.345", "KWD", "12.345"),
+        ("12.3", "KWD", "12.300"),
+        ("500.00", "JPY", "500"),
+        ("1E+3", "JPY", "1000"),
+        ("0.5", "JPY", "0.5"),
+        ("-1.10", "CLF", "-1.1000"),
+        ("12345678901234567890123456789012345.678", "KWD", "12345678901234567890123456789012345.678"),
+    ],
+)
+def test_an_amount_is_shown_as_its_owner_has_it(amount: str, currency: str, shown: str) -> None:
+    """With at least the decimals that its currency has, and with none of its own lost."""
+    assert print_decimal(Money.of(Decimal(amount), currency).amount) == shown
+
+
 def test_money_of_two_currencies_has_no_sum() -> None:
     euro, dollar = Money.of(Decimal("1.005"), "EUR"), Money.of(Decimal(2), "USD")
-    assert sum_money([euro, euro]) == Money.of(Decimal("2.00"), "EUR")
+    assert sum_money([euro, euro]) == Money.of(Decimal("2.01"), "EUR")
     assert sum_money([euro, dollar]) is None
     assert sum_money([]) is None
 

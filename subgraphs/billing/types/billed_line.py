@@ -12,7 +12,6 @@ from subgraphs.billing.types.catalog import Product
 from subgraphs.billing.types.invoice import Invoice
 from subgraphs.billing.types.values import (
     ServicePeriod,
-    money,
 )
 from subgraphs.kit.money import Money
 
@@ -58,7 +57,7 @@ class BilledLine:
     @strawberry.field(description="The charge before tax; negative for a credit.")
     def amount(self) -> Money:
         """What it cost."""
-        return money(self.record.amount, self.record.currency)
+        return Money.of(self.record.amount, self.record.currency)
 
     @strawberry.field
     def period(self) -> ServicePeriod:

@@ -8,7 +8,7 @@ import strawberry
 
 from subgraphs.billing import records
 from subgraphs.billing.context import Info
-from subgraphs.billing.types.values import BillingInterval, UsageKind, money
+from subgraphs.billing.types.values import BillingInterval, UsageKind
 from subgraphs.kit.money import Money
 
 
@@ -34,7 +34,7 @@ class Price:
         """Return the type of a record."""
         return cls(
             reference=record.reference,
-            unit_amount=None if record.unit_amount is None else money(record.unit_amount, record.currency),
+            unit_amount=None if record.unit_amount is None else Money.of(record.unit_amount, record.currency),
             interval=record.interval,
             interval_count=record.interval_count,
             usage=record.usage,

@@ -26,7 +26,6 @@ from subgraphs.billing.types.values import (
     ContractUsage,
     ScheduledBilling,
     ServicePeriod,
-    money,
 )
 from subgraphs.kit.connection import Connection, connection_of, page_window
 from subgraphs.kit.global_id import encode_global_id, local_id
@@ -62,7 +61,7 @@ class ContractItem:
     def unit_price(self) -> Money | None:
         """Agreed price per unit and cycle."""
         price = self.record.price
-        return None if price.unit_amount is None else money(price.unit_amount, price.currency)
+        return None if price.unit_amount is None else Money.of(price.unit_amount, price.currency)
 
     @strawberry.field(description="The agreed price with its cycle: a list price, or one negotiated with the customer.")
     def price(self) -> Price:
@@ -75,7 +74,7 @@ class ContractItem:
     def mrr(self) -> Money:
         """Monthly value."""
         price = self.record.price
-        return money(price.per_month(self.record.quantity or 0), price.currency)
+        return Money.of(price.per_month(self.record.quantity or 0), price.currency)
 
 
 @strawberry.federation.type(
@@ -161,7 +160,7 @@ class Contract(Node):
     )
     def mrr(self) -> Money | None:
         """Monthly recurring revenue."""
-        return money(self.record.mrr, self.record.currency)
+        return Money.of(self.record.mrr, self.record.currency)
 
     @strawberry.field(
         description="Value of the whole current term before tax, of what recurs by quantity; null without an agreed term."
@@ -169,7 +168,7 @@ class Contract(Node):
     def total_value(self) -> Money | None:
         """Value of the whole term."""
         value = self.record.total_value
-        return None if value is None else money(value, self.record.currency)
+        return None if value is None else Money.of(value, self.record.currency)
 
     @strawberry.field(
         description="When the renewal is due and by when to give notice; null where nothing will be renewed: over or not begun, in trial, ending, or without a term."
@@ -190,7 +189,7 @@ class Contract(Node):
             ScheduledBilling(
                 bills_on=date.bills_on,
                 period=ServicePeriod(starts_on=date.bills_on, ends_on=date.ends_on),
-                amount=money(date.amount, self.record.currency),
+                amount=Money.of(date.amount, self.record.currency),
             )
             for date in billing_dates(self.record)
         ]
@@ -243,7 +242,7 @@ class Contract(Node):
                 sku=row.sku,
                 quantity_from=row.quantity_from,
                 quantity_to=row.quantity_to,
-                mrr_change=money(row.mrr_change, row.currency),
+                mrr_change=Money.of(row.mrr_change, row.currency),
                 reason=row.reason,
             )
             for row in await info.context.amendments.load(self.number)

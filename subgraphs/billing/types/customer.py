@@ -21,7 +21,6 @@ from subgraphs.billing.types.entitlement import Entitlement
 from subgraphs.billing.types.values import (
     EntitlementState,
     PaymentMethod,
-    money,
 )
 from subgraphs.kit.connection import Connection, connection_of, page_window
 from subgraphs.kit.money import Money, sum_money
@@ -90,9 +89,9 @@ class Customer:
         contracts = [c for c in await self._contracts(info) if c.granted_feature is None]
         if not contracts:
             own = next((record.currency for record in await self._records(info) if record.currency), None)
-            return None if own is None else money(Decimal("0.00"), own)
+            return None if own is None else Money.of(Decimal("0.00"), own)
         earning = [c for c in contracts if c.mrr] or contracts[:1]
-        return sum_money(money(contract.mrr, contract.currency) for contract in earning)
+        return sum_money(Money.of(contract.mrr, contract.currency) for contract in earning)
 
     @strawberry.field(description="Annual recurring revenue: twelve times `mrr`, and null where that is.")
     async def arr(self, info: Info) -> Money | None:

@@ -10,7 +10,6 @@ import strawberry
 from subgraphs.billing.context import Info
 from subgraphs.billing.types.values import (
     BillingDocumentStatus,
-    money,
 )
 from subgraphs.kit.money import Money
 
@@ -57,10 +56,10 @@ class Invoice:
         return BillingDocument(
             id=found.id,
             status=found.status,
-            subtotal=money(found.subtotal, found.currency),
-            tax=money(found.tax, found.currency),
-            total=money(found.total, found.currency),
-            amount_due=money(found.amount_due, found.currency),
+            subtotal=Money.of(found.subtotal, found.currency),
+            tax=Money.of(found.tax, found.currency),
+            total=Money.of(found.total, found.currency),
+            amount_due=Money.of(found.amount_due, found.currency),
             issued_at=found.issued_at,
             due_on=found.due_on,
         )

@@ -9,7 +9,7 @@ import strawberry
 
 from subgraphs.billing import derivation, records
 from subgraphs.kit.described_enum import described_enum
-from subgraphs.kit.money import Currency, Money
+from subgraphs.kit.money import Money
 
 ContractStatus = records.ContractStatus
 BillingInterval = records.BillingInterval
@@ -88,11 +88,6 @@ described_enum(
     CONTRACT_PAUSED="Every agreement that gives it is paused.",
     CREDIT_HOLD="The ERP has the customer on credit hold, which blocks every feature.",
 )(DecisionReason)
-
-
-def money(amount: Decimal, currency: str) -> Money:
-    """Return an exact amount; unlike `Money.of` it keeps fractions of a cent, which unit prices have."""
-    return Money(amount=amount, currency=Currency(currency))
 
 
 @strawberry.type(description="What billing collects a customer's invoices with.")

@@ -81,7 +81,7 @@ class StripeAmendments:
             for item in after
             if item.quantity
         )
-        return Quote(at=at, items=priced, charges=charges, mrr=monthly_value(after))
+        return Quote(at=at, items=priced, charges=charges, mrr=monthly_value(after, contract.currency))
 
     async def amend(self, contract: Contract, change: Amending, *, key: str) -> Billed:
         """Update the items, unless the metadata says that it was done."""

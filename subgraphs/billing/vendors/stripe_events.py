@@ -203,7 +203,7 @@ def _items(subject: Mapping[str, Any], previous: Mapping[str, Any]) -> list[Mapp
 
 def _value(contract: Contract) -> Any:
     items: tuple[ContractItem, ...] = contract.items
-    return monthly_value(items)
+    return monthly_value(items, contract.currency)
 
 
 def _undone(subject: Mapping[str, Any], previous: Mapping[str, Any]) -> dict[str, Any]:

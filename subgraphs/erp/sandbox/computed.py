@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from subgraphs.erp.sandbox.refusal import ServerError
 from subgraphs.erp.sandbox.tables import Row, Tables
-
-_CENT = Decimal("0.01")
 
 
 def compute(tables: Tables, model: str, field: str, row: Row) -> Any:
@@ -19,6 +17,11 @@ def compute(tables: Tables, model: str, field: str, row: Row) -> Any:
     if found is None:
         raise ServerError(f"'{field}'")
     return found(tables, row)
+
+
+def rounded(tables: Tables, amount: Decimal, currency: int) -> Decimal:
+    """Return an amount with the digits of its currency, half to even."""
+    return amount.quantize(Decimal(1).scaleb(-tables.row("currency.currency", currency)["digits"]), ROUND_HALF_EVEN)
 
 
 def lines_to_pay(tables: Tables, invoice: Row) -> list[Row]:
@@ -76,8 +79,9 @@ def _invoice_payment(tables: Tables, line: Row) -> int | None:
 
 
 def _line_amount(tables: Tables, line: Row) -> str:
-    del tables
-    return str((Decimal(str(line.get("quantity") or 0)) * Decimal(line.get("unit_price") or 0)).quantize(_CENT))
+    amount = Decimal(str(line.get("quantity") or 0)) * Decimal(line.get("unit_price") or 0)
+    currency = line.get("currency") or tables.row("account.invoice", line["invoice"])["currency"]
+    return str(rounded(tables, amount, currency))
 
 
 def _receivable(tables: Tables, party: Row) -> str:

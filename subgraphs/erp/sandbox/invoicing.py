@@ -5,10 +5,10 @@ from __future__ import annotations
 import calendar
 import datetime as dt
 from collections import defaultdict
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 
-from subgraphs.erp.sandbox.computed import amount_to_pay, compute, lines_to_pay, record_name
-from subgraphs.erp.sandbox.ledger import BANK, CENT, DEFERRED, RECEIVABLE, REVENUE, TAX, Ledger, Posting
+from subgraphs.erp.sandbox.computed import amount_to_pay, compute, lines_to_pay, record_name, rounded
+from subgraphs.erp.sandbox.ledger import BANK, DEFERRED, RECEIVABLE, REVENUE, TAX, Ledger, Posting
 from subgraphs.erp.sandbox.models import NAMES
 from subgraphs.erp.sandbox.refusal import UserError
 from subgraphs.erp.sandbox.tables import Row, Tables
@@ -39,13 +39,12 @@ class Invoicing:
         tax_total = Decimal(0)
         for tax, base in bases.items():
             rate = Decimal(tables.row("account.tax", tax)["rate"])
-            amount = (base * rate).quantize(CENT, ROUND_HALF_EVEN)
+            amount = rounded(tables, base * rate, invoice["currency"])
             tax_total += amount
             tables.create("account.invoice.tax", invoice=invoice_id, tax=tax, base=str(base), amount=str(amount))
         total = {"untaxed_amount": net, "tax_amount": tax_total, "total_amount": net + tax_total}
-        tables.write(
-            "account.invoice", invoice_id, **{name: str(value.quantize(CENT)) for name, value in total.items()}
-        )
+        values = {name: str(rounded(tables, value, invoice["currency"])) for name, value in total.items()}
+        tables.write("account.invoice", invoice_id, **values)
 
     def _lines(self, invoice: Row) -> list[Row]:
         return [
@@ -140,7 +139,7 @@ class Invoicing:
         line = tables.row("account.invoice.line", deferral["invoice_line"])
         invoice_day = dt.date.fromisoformat(tables.row("account.invoice", line["invoice"])["invoice_date"])
         starts, ends = (dt.date.fromisoformat(deferral[name]) for name in ("start_date", "end_date"))
-        total = Decimal(deferral["amount"])
+        total, own = Decimal(deferral["amount"]), tables.row("company.company", deferral["company"])["currency"]
         tables.write("account.invoice.deferred", deferral_id, state="running")
         self.defer(deferral, total, day=invoice_day, period=ledger.period(invoice_day))
         rest, day = total, starts.replace(day=1)
@@ -149,7 +148,8 @@ class Invoicing:
             last = day.replace(day=calendar.monthrange(day.year, day.month)[1])
             period = next((p for p in tables.rows("account.period") if p["start_date"] == day.isoformat()), None)
             days = (min(last, ends) - max(day, starts)).days + 1
-            amount = rest if last >= ends else (total / ((ends - starts).days + 1) * days).quantize(CENT)
+            part = rounded(tables, total / ((ends - starts).days + 1) * days, own)
+            amount = rest if last >= ends else part
             if period is not None and period["state"] == "open":
                 self.recognize(deferral, amount, day=day, period=period)
                 is_closed = last >= ends

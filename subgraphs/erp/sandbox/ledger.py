@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from subgraphs.erp.sandbox.computed import rounded
 from subgraphs.erp.sandbox.refusal import UserError
 from subgraphs.erp.sandbox.tables import Row, Tables
 
-CENT = Decimal("0.01")
 BANK, RECEIVABLE, TAX, DEFERRED, REVENUE = "1000", "1200", "2400", "2500", "4000"
 COMPANY = 1
 
@@ -56,8 +56,9 @@ class Ledger:
         return Decimal(rates[-1]["rate"]) if rates else Decimal(1)
 
     def to_company(self, amount: Decimal, currency: int) -> Decimal:
-        """Return an amount in the company's currency, rounded to cents."""
-        return (amount / self.rate(currency)).quantize(CENT)
+        """Return an amount in the company's currency, rounded to its digits."""
+        own = self._tables.row("company.company", COMPANY)["currency"]
+        return rounded(self._tables, amount / self.rate(currency), own)
 
     def post(
         self,

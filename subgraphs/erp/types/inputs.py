@@ -83,7 +83,7 @@ class RecordPaymentInput:
         description="Global id of the invoice; one that is not POSTED is refused with CONFLICT."
     )
     amount: Decimal = strawberry.field(
-        description="In the invoice's currency, above 0 with at most two decimals; more than is left to pay is refused."
+        description="In the invoice's currency, above 0 with at most the decimals of that currency, two of EUR; more than is left to pay is refused."
     )
     received_on: dt.date | None = strawberry.field(
         default=None, description="Day on which the money came in, today by default; a day in the future is refused."
@@ -111,7 +111,7 @@ class CreditLineInput:
         description="Global id of a line of the invoice; each may be named once."
     )
     amount: Decimal = strawberry.field(
-        description="Without tax, in the invoice's currency, above 0 with at most two decimals; at most the line's amount."
+        description="Without tax, in the invoice's currency, above 0 with at most the decimals of that currency, two of EUR; at most the line's amount."
     )
 
 

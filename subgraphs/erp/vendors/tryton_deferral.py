@@ -12,13 +12,14 @@ import calendar
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import chain
 from typing import Any
 
 from subgraphs.erp.records import DeferralRecord, RevenueEntryRecord, RevenueStatus
 from subgraphs.erp.vendors.tryton import Row, Tryton
 from subgraphs.erp.vendors.tryton_mapping import many_to_one, month_of
+from subgraphs.kit.minor_unit import to_minor_unit
 
 DEFERRAL = (
     "state", "amount", "start_date", "end_date", "company.currency.code", "invoice_line.amount",
@@ -27,7 +28,6 @@ DEFERRAL = (
 )  # fmt: skip
 _REVENUE_LINE = ("debit", "credit", "move.date", "move.state")
 
-_CENT = Decimal("0.01")
 _MOVES_PER_CALL = 2000
 
 
@@ -60,14 +60,15 @@ def to_deferral(row: Mapping[str, Any], *, today: dt.date) -> DeferralRecord:
     """Return the schedule; a month is recognised once its move is posted and its day has come."""
     line = row["invoice_line"]
     starts_on, ends_on, total = row["start_date"], row["end_date"], row["amount"]
+    currency, books = line["invoice"]["currency"]["code"], row["company"]["currency"]["code"]
     booked = _booked(row["moves"], total)
     rate = line["amount"] / total if total else Decimal(0)
     entries: list[RevenueEntryRecord] = []
     done = shown = Decimal(0)
-    for month, amount in _months(starts_on, ends_on, total, booked):
+    for month, amount in _months(starts_on, ends_on, total, booked, books):
         found = booked.get(month)
         done += amount
-        foreign = (done * rate).quantize(_CENT)
+        foreign = to_minor_unit(done * rate, currency, ROUND_HALF_EVEN)
         first_day = max(starts_on, dt.date.fromisoformat(f"{month}-01"))
         is_recognized = found is not None and found.is_posted and found.on <= today
         entries.append(
@@ -77,9 +78,9 @@ def to_deferral(row: Mapping[str, Any], *, today: dt.date) -> DeferralRecord:
                 month=month,
                 status=RevenueStatus.RECOGNIZED if is_recognized else RevenueStatus.SCHEDULED,
                 amount=foreign - shown,
-                currency=line["invoice"]["currency"]["code"],
+                currency=currency,
                 booked_amount=amount,
-                booked_currency=row["company"]["currency"]["code"],
+                booked_currency=books,
                 recognized_on=found.on if found else first_day,
                 journal_entry_id=found.move_id if found else None,
             )
@@ -109,7 +110,7 @@ def _booked(moves: list[Mapping[str, Any]], total: Decimal) -> Mapping[str, _Boo
 
 
 def _months(
-    starts_on: dt.date, ends_on: dt.date, total: Decimal, booked: Mapping[str, _Booked]
+    starts_on: dt.date, ends_on: dt.date, total: Decimal, booked: Mapping[str, _Booked], currency: str
 ) -> Iterator[tuple[str, Decimal]]:
     """Yield each month of the service period with its revenue, booked or to come."""
     daily = total / ((ends_on - starts_on).days + 1)
@@ -123,7 +124,8 @@ def _months(
         elif last >= ends_on:
             amount = rest
         else:
-            amount = (daily * ((min(last, ends_on) - max(day, starts_on)).days + 1)).quantize(_CENT)
+            days = (min(last, ends_on) - max(day, starts_on)).days + 1
+            amount = to_minor_unit(daily * days, currency, ROUND_HALF_EVEN)
         rest -= amount
         if amount or month in booked:
             yield month, amount
