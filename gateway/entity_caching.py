@@ -44,7 +44,7 @@ class EntityCaching:
         self._supergraph = supergraph
         self.cache.use(supergraph)
 
-    def around(self, client: SubgraphClient, subgraph: str, *, is_in_process: bool = False) -> SubgraphClient:
+    def around(self, client: SubgraphClient, subgraph: str, *, is_in_process: bool = False) -> CachedEntities:
         """Return a subgraph's client with the cache around it. The gateway's own graph writes through the others."""
         policies = self.policies.get(subgraph, {})
         return CachedEntities(client, self.cache, policies, writes_everywhere=is_in_process)

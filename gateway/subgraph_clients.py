@@ -86,6 +86,7 @@ class SubgraphClients:
         self._breakers: dict[str, CircuitBreaker] = {}
         self._bulkheads: dict[str, Bulkhead] = {}
         self._measured: dict[str, Measured] = {}
+        self._cached: dict[str, CachedEntities] = {}
         self.own = frozenset(name for name, each in settings.subgraphs.items() if each.in_process is not None)
         """Names of the subgraphs in this process."""
         self._supergraph: Supergraph | None = None
@@ -155,13 +156,16 @@ class SubgraphClients:
         """Return what each subgraph's client has done and is doing, for the metrics."""
         found: dict[str, SubgraphState] = {}
         for name, measured in self._measured.items():
-            bulkhead, breaker = self._bulkheads.get(name), self._breakers.get(name)
+            bulkhead, breaker, cached = self._bulkheads.get(name), self._breakers.get(name), self._cached.get(name)
             found[name] = SubgraphState(
                 answered=measured.answered,
                 failed=measured.failed,
                 under_way=0 if bulkhead is None else bulkhead.most - bulkhead.free,
                 waiting=0 if bulkhead is None else len(bulkhead.waiting),
                 is_refused=breaker is not None and breaker.is_open,
+                entities={"cache": cached.kept, "stale": cached.stale, "owner": cached.read}
+                if cached is not None and cached.keeps
+                else {},
             )
         return found
 
@@ -206,7 +210,9 @@ class SubgraphClients:
         breaker = self._breakers[name] = CircuitBreaker(bulkhead)
         retried = Retried(breaker)
         coalesced = Coalesced(IdempotentWrites(retried, self._writes, self._settle))
-        cached = coalesced if self._caching is None else self._caching.around(coalesced, name)
+        cached: SubgraphClient = coalesced
+        if self._caching is not None:
+            cached = self._cached[name] = self._caching.around(coalesced, name)
         headered = Headered(cached, fixed=settings.headers, forwarded=settings.forward_headers)
         if not is_alone or not isinstance(http.transport, LeanTransport):
             return headered

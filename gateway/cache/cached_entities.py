@@ -78,6 +78,8 @@ class CachedEntities:
         self._policies = policies
         self._writes_everywhere = writes_everywhere
         self._has_private = any(each.is_private for each in policies.values())
+        self.kept = self.stale = self.read = 0
+        """Entities that were kept, that stood in for an owner who can't be asked, and that were asked of him to be kept."""
 
     def fetch(self, request: SubgraphRequest, context: RequestContext) -> Coroutine[Any, Any, SubgraphAnswer]:
         """Fetch, or answer with what was kept. Hands the inner client's coroutine on where nothing can be kept."""
@@ -234,6 +236,7 @@ class CachedEntities:
 
     async def _ask(self, read: _Read, wants: list[Want]) -> None:
         request = read.request
+        self.read += sum(want.policy is not None for want in wants)
         is_whole = len(wants) == len(read.wants)
         if not is_whole:
             variables = dict(request.variables)
@@ -334,6 +337,8 @@ class CachedEntities:
     def _note(
         self, request: SubgraphRequest, context: RequestContext, cached: int, read_at: float, *, stale: int = 0
     ) -> None:
+        self.kept += cached
+        self.stale += stale
         told = Reused(subgraph=request.subgraph, fetch_id=request.fetch_id, cached=cached, stale=stale, read_at=read_at)
         context.reused = [*(context.reused or ()), told]
 

@@ -33,6 +33,8 @@ class SubgraphState:
     waiting: int
     is_refused: bool
     """Whether its breaker is open: it is not asked."""
+    entities: Mapping[str, int]
+    """Where entities that may be kept came from, and how many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +119,9 @@ class GatewayMetrics:
         opened = GaugeMetricFamily(
             "concord_breaker_open", "Whether a subgraph is not asked, since it failed too often.", labels=("subgraph",)
         )
+        entities = CounterMetricFamily(
+            "concord_entities", "Entities that may be kept, by where they came from.", labels=("subgraph", "source")
+        )
         for name, each in self._subgraphs().items():
             _add(took, (name,), each.answered)
             for code, count in each.failed.items():
@@ -124,7 +129,9 @@ class GatewayMetrics:
             under_way.add_metric((name,), each.under_way)
             waiting.add_metric((name,), each.waiting)
             opened.add_metric((name,), each.is_refused)
-        yield from (took, failed, under_way, waiting, opened)
+            for source, count in each.entities.items():
+                entities.add_metric((name, source), count)
+        yield from (took, failed, under_way, waiting, opened, entities)
 
     def _fullness(self) -> Iterator[Metric]:
         state = self._state()

@@ -64,6 +64,27 @@ async def test_requests_and_fetches_are_counted_by_kind_and_by_how_they_ended(gr
     assert found["process_resident_memory_bytes",] > 10_000_000
 
 
+async def test_entities_are_counted_by_where_they_came_from(graph):
+    answering(graph)
+    graph.ownership = """
+[systems.people]
+team = "people"
+subgraphs = ["people"]
+[systems.scores]
+team = "scores"
+subgraphs = ["scores"]
+[systems.scores.cache.User]
+ttl_s = 600
+"""
+    with graph.serve() as gateway:
+        for _ in range(4):
+            assert "errors" not in await gateway.ask(QUERY)
+        found = await read(gateway)
+    assert found["concord_entities_total", "owner", "scores"] == 1
+    assert found["concord_entities_total", "cache", "scores"] == 3
+    assert found["concord_fetch_seconds_count", "scores"] == 1
+
+
 async def test_a_subgraph_that_is_gone_is_told_try_by_try_and_its_breaker(graph):
     answering(graph)
     with graph.serve() as gateway:
