@@ -21,6 +21,7 @@ from gateway.federation.ownership import CachePolicy, Ownership
 from gateway.federation.supergraph import Supergraph
 from gateway.graph.global_id import typename_of
 from gateway.settings_tables import EntitiesSettings
+from gateway.upstream.crowd import Crowd
 
 _LOG = logging.getLogger("concord.cache")
 _PAGE = 500
@@ -44,10 +45,15 @@ class EntityCaching:
         self._supergraph = supergraph
         self.cache.use(supergraph)
 
-    def around(self, client: SubgraphClient, subgraph: str, *, is_in_process: bool = False) -> CachedEntities:
-        """Return a subgraph's client with the cache around it. The gateway's own graph writes through the others."""
+    def around(
+        self, client: SubgraphClient, subgraph: str, *, is_in_process: bool = False, crowd: Crowd | None = None
+    ) -> CachedEntities:
+        """Return a subgraph's client with the cache around it. The gateway's own graph writes through the others.
+
+        `crowd` are those who wait for the subgraph.
+        """
         policies = self.policies.get(subgraph, {})
-        return CachedEntities(client, self.cache, policies, writes_everywhere=is_in_process)
+        return CachedEntities(client, self.cache, policies, writes_everywhere=is_in_process, crowd=crowd)
 
     async def follow(self, log: EventLog) -> None:
         """Drop what each event changes, as it reaches the log. Runs until cancelled."""

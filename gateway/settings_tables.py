@@ -119,7 +119,8 @@ class LimitsSettings(Table, frozen=True, kw_only=True):
     hidden: ClassVar[frozenset[str]] = frozenset({"redis_url"})
 
     in_flight: Annotated[int, Meta(ge=1)] = 500
-    """Requests that are worked on at once; what is beyond that is refused with OVERLOADED."""
+    """Requests that are worked on at once; what is beyond that is refused with OVERLOADED. A quarter of them may wait for one
+    subgraph; who comes on top waits for a second at most, so that a slow one leaves room for what doesn't need it."""
     requests_per_s: Annotated[float, Meta(gt=0)] | None = None
     """Requests a second of one caller, on the average; absent: any number."""
     burst: Annotated[int, Meta(ge=1)] = 50

@@ -33,6 +33,7 @@ from gateway.transport.resume import CURSOR_HEADER
 from gateway.upstream.breaker import CircuitBreaker
 from gateway.upstream.bulkhead import Bulkhead
 from gateway.upstream.coalesce import Coalesced
+from gateway.upstream.crowd import Crowd
 from gateway.upstream.deadline import Deadlined
 from gateway.upstream.direct import Direct
 from gateway.upstream.headers import Headered
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
     from gateway.writes.reconciliation.desk import ReconciliationDesk
     from gateway.writes.workflows.desk import WorkflowDesk
 
+_WAITING = 0.25
+"""Part of the requests in flight that may wait for one subgraph as long as their deadlines allow."""
 _SIGHT_S = 10.0
 """How long the owner of customers may take to say whom a caller may see."""
 
@@ -205,14 +208,15 @@ class SubgraphClients:
         http = replicas[0]
         is_alone = len(replicas) == 1
         measured = self._measured[name] = Measured(http if is_alone else Replicas(replicas))
+        crowd = Crowd(most=max(1, int(self._settings.limits.in_flight * _WAITING)))
         deadlined = Deadlined(measured, timeout_s=settings.timeout_s)
-        bulkhead = self._bulkheads[name] = Bulkhead(deadlined, most=settings.max_connections)
-        breaker = self._breakers[name] = CircuitBreaker(bulkhead)
+        bulkhead = self._bulkheads[name] = Bulkhead(deadlined, most=settings.max_connections, crowd=crowd)
+        breaker = self._breakers[name] = CircuitBreaker(bulkhead, opened=bulkhead.turn_away)
         retried = Retried(breaker)
-        coalesced = Coalesced(IdempotentWrites(retried, self._writes, self._settle))
+        coalesced = Coalesced(IdempotentWrites(retried, self._writes, self._settle), crowd=crowd)
         cached: SubgraphClient = coalesced
         if self._caching is not None:
-            cached = self._cached[name] = self._caching.around(coalesced, name)
+            cached = self._cached[name] = self._caching.around(coalesced, name, crowd=crowd)
         headered = Headered(cached, fixed=settings.headers, forwarded=settings.forward_headers)
         if not is_alone or not isinstance(http.transport, LeanTransport):
             return headered

@@ -35,7 +35,8 @@ from gateway.execution.ports import (
 )
 from gateway.federation.ownership import CachePolicy
 from gateway.federation.plan import OperationKind
-from gateway.upstream.coalesce import SLACK_S
+from gateway.upstream.coalesce import SLACK_S, deadline_passed
+from gateway.upstream.crowd import Crowd
 
 _LOG = logging.getLogger("concord.cache")
 _NS = 1_000_000_000
@@ -71,12 +72,17 @@ class CachedEntities:
         policies: Mapping[str, CachePolicy],
         *,
         writes_everywhere: bool = False,
+        crowd: Crowd | None = None,
     ) -> None:
-        """`policies` by entity type. `writes_everywhere`: a mutation of this subgraph may change any other's entities."""
+        """`policies` by entity type. `writes_everywhere`: a mutation of this subgraph may change any other's entities.
+
+        Those who wait for what others read are among `crowd`.
+        """
         self._inner = inner
         self._cache = cache
         self._policies = policies
         self._writes_everywhere = writes_everywhere
+        self._crowd = crowd or Crowd()
         self._has_private = any(each.is_private for each in policies.values())
         self.kept = self.stale = self.read = 0
         """Entities that were kept, that stood in for an owner who can't be asked, and that were asked of him to be kept."""
@@ -295,11 +301,21 @@ class CachedEntities:
 
     async def _follow(self, want: Want, flight: Flight, context: RequestContext) -> None:
         """Wait for whoever reads an entity; leaves the want open where that one was called off."""
+        crowd = self._crowd
         try:
-            async with asyncio.timeout_at(context.deadline):
+            until = crowd.enter(context.deadline)
+        except SubgraphFailure as failed:
+            want.trouble = failed
+            return
+        landed: Landed | None
+        try:
+            async with asyncio.timeout_at(until):
                 landed = (await asyncio.shield(flight.landed)).get(want.key)
+            crowd.was_served()
         except TimeoutError:
-            landed = SubgraphFailure("SYSTEM_TIMEOUT", "the deadline passed", is_sent=True, trips_breaker=False)
+            landed = crowd.in_vain(until, context.deadline) or deadline_passed()
+        finally:
+            crowd.leave()
         match landed:
             case Entry():
                 want.entry = landed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 
 from gateway.execution.ports import (
@@ -45,9 +45,17 @@ class CircuitBreaker:
     counts as nothing; as a probe it decides nothing, and the next fetch is one.
     """
 
-    def __init__(self, inner: SubgraphClient, limits: BreakerLimits | None = None) -> None:
+    def __init__(
+        self,
+        inner: SubgraphClient,
+        limits: BreakerLimits | None = None,
+        *,
+        opened: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """`opened` is told when it opens, for how many milliseconds."""
         self._inner = inner
         self._limits = limits or BreakerLimits()
+        self._opened = opened
         self._last = _Slice(float("-inf"))
         self._ends: deque[_Slice] = deque([self._last])
         """The slices of the window, the last one last."""
@@ -101,7 +109,10 @@ class CircuitBreaker:
     def note(self, now: float, *, is_failure: bool, is_probe: bool = False) -> None:
         """Note how a fetch ended that says something of the subgraph, at a time of the event loop's clock."""
         if is_probe:
-            self.open_until = now + self._limits.open_s if is_failure else None
+            if is_failure:
+                self._open(now)
+            else:
+                self.open_until = None
             return
         self.note_success(now)
         if not is_failure:
@@ -109,9 +120,13 @@ class CircuitBreaker:
         self._last.failures += 1
         fetched, failures = self.fetched, self.failures
         if self.open_until is None and fetched >= self._limits.least and failures >= self._limits.ratio * fetched:
-            self.open_until = now + self._limits.open_s
             self._ends.clear()
             self._begin_slice(now)
+            self._open(now)
+
+    def _open(self, now: float) -> None:
+        self.open_until = now + self._limits.open_s
+        self._opened(int(self._limits.open_s * 1000))
 
     def note_success(self, now: float) -> None:
         """Note that a fetch ended well that was no probe, as nearly all do."""

@@ -1,4 +1,4 @@
-"""Only so many fetches of one subgraph at once: a slow one fills its own compartment and no other."""
+"""Only so many fetches of one subgraph at once, and so many that wait: a slow one fills its own compartment and no other."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from gateway.execution.ports import (
     SubgraphFailure,
     SubgraphRequest,
 )
+from gateway.upstream.crowd import Crowd
 
 
 class Place(Protocol):
@@ -26,32 +27,59 @@ class Place(Protocol):
     def set_result(self, result: None, /) -> None:
         """Take the place."""
 
+    def set_exception(self, failed: SubgraphFailure, /) -> None:
+        """Take that there will be none."""
+
 
 class Bulkhead:
     """Lets `most` fetches run and `most_waiting` wait; refuses the rest at once."""
 
-    def __init__(self, inner: SubgraphClient, *, most: int = 64, most_waiting: int = 1_000) -> None:
+    def __init__(
+        self, inner: SubgraphClient, *, most: int = 64, most_waiting: int = 1_000, crowd: Crowd | None = None
+    ) -> None:
+        """`crowd` says how long they wait, and counts others who wait for the subgraph as well."""
         self._inner = inner
         self.most = most
         self.free = most
         """Places that nobody has."""
         self._most_waiting = most_waiting
+        self.crowd = crowd or Crowd()
         self.waiting: deque[Place] = deque()
         """Whose turn it is when one is given back."""
 
     @property
     def has_room(self) -> bool:
         """Whether another fetch may run, or wait until it may."""
-        return self.free > 0 or len(self.waiting) < self._most_waiting
+        return self.free > 0 or (len(self.waiting) < self._most_waiting and self.crowd.has_room)
 
-    def wait(self, place: Place) -> None:
-        """Set a place's result, None, when it is its turn. Whoever waits for it gives it back, or forgets it before."""
+    def wait(self, place: Place, deadline: float) -> float:
+        """Set a place's result, None, when it is its turn. Whoever waits for it gives it back, or forgets it before.
+
+        Returns until when it may wait, by the event loop's clock. Raises SubgraphFailure with SYSTEM_CIRCUIT_OPEN.
+        """
+        if len(self.waiting) >= self._most_waiting:
+            raise _refused("bulkhead full", 1_000)
+        until = self.crowd.enter(deadline)
         self.waiting.append(place)
+        return until
 
     def forget(self, place: Place) -> None:
         """Let a place wait no more, if it still does."""
         if place in self.waiting:
             self.waiting.remove(place)
+            self.crowd.leave()
+
+    def turn_away(self, retry_after_ms: int) -> None:
+        """Refuse all that wait: the subgraph is to be left alone for so long."""
+        while self.waiting:
+            place = self.waiting.popleft()
+            self.crowd.leave()
+            if not place.done():
+                place.set_exception(_refused("breaker open", retry_after_ms))
+
+    def late(self, until: float, deadline: float) -> SubgraphFailure:
+        """Return the failure of a fetch with this deadline that waited until then."""
+        return self.crowd.in_vain(until, deadline) or _no_place()
 
     async def fetch(self, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
         """Fetch when there is a place; raises SubgraphFailure with SYSTEM_CIRCUIT_OPEN or SYSTEM_TIMEOUT."""
@@ -68,29 +96,27 @@ class Bulkhead:
         """Give a place back: it is whoever's has waited longest."""
         while self.waiting:
             place = self.waiting.popleft()
+            self.crowd.leave()
             if not place.done():
+                self.crowd.was_served()
                 place.set_result(None)
                 return
         self.free += 1
 
     async def _wait(self, context: RequestContext) -> None:
-        if len(self.waiting) >= self._most_waiting:
-            raise SubgraphFailure(
-                "SYSTEM_CIRCUIT_OPEN", "bulkhead full", is_sent=False, trips_breaker=False, retry_after_ms=1000
-            )
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.waiting.append(place)
+        until = self.wait(place, context.deadline)
         try:
-            async with asyncio.timeout_at(context.deadline):
+            async with asyncio.timeout_at(until):
                 await place
         except BaseException as error:
-            if place.done() and not place.cancelled():
+            if not place.done() or place.cancelled():
+                self.forget(place)
+            elif place.exception() is None:
                 # Given a place and called off at once: it is the next one's.
                 self.leave()
-            else:
-                self.forget(place)
             if isinstance(error, TimeoutError):
-                raise no_place() from error
+                raise self.late(until, context.deadline) from error
             raise
 
     def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SourceEvent, None]:
@@ -102,6 +128,11 @@ class Bulkhead:
         await self._inner.aclose()
 
 
-def no_place() -> SubgraphFailure:
-    """Return the failure of a fetch that waited until its request's deadline."""
+def _no_place() -> SubgraphFailure:
     return SubgraphFailure("SYSTEM_TIMEOUT", "no place in the bulkhead in time", is_sent=False, trips_breaker=False)
+
+
+def _refused(reason: str, retry_after_ms: int) -> SubgraphFailure:
+    return SubgraphFailure(
+        "SYSTEM_CIRCUIT_OPEN", reason, is_sent=False, trips_breaker=False, retry_after_ms=retry_after_ms
+    )

@@ -18,9 +18,15 @@ from gateway.execution.ports import (
     SubgraphRequest,
 )
 from gateway.federation.plan import OperationKind
+from gateway.upstream.crowd import Crowd
 
 SLACK_S = 1.0
 """A read may join one that has to end this much earlier; identical requests rarely come at the same instant."""
+
+
+def deadline_passed() -> SubgraphFailure:
+    """Return the failure of a read that waited for another one until its request's deadline."""
+    return SubgraphFailure("SYSTEM_TIMEOUT", "the deadline passed", is_sent=True, trips_breaker=False)
 
 
 class LeaderGone(Exception):  # noqa: N818 - a signal, never seen outside this module
@@ -46,6 +52,8 @@ class Coalesced:
     inner: SubgraphClient
     flights: dict[Key, SharedFlight] = field(default_factory=dict)
     """Reads that are under way."""
+    crowd: Crowd = field(default_factory=Crowd)
+    """Whom those are among who wait for what others read."""
 
     async def fetch(self, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
         """Fetch, or wait for whoever already does."""
@@ -64,16 +72,19 @@ class Coalesced:
         return await self._lead(key, request, context)
 
     async def _follow(self, flight: SharedFlight, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
+        until = self.crowd.enter(context.deadline)
         flight.followers += 1
         if flight.landed is None:
             flight.landed = asyncio.get_running_loop().create_future()
         try:
-            async with asyncio.timeout_at(context.deadline):
+            async with asyncio.timeout_at(until):
                 answer = await asyncio.shield(flight.landed)
         except TimeoutError as error:
-            raise SubgraphFailure("SYSTEM_TIMEOUT", "the deadline passed", is_sent=True, trips_breaker=False) from error
+            raise self.crowd.in_vain(until, context.deadline) or deadline_passed() from error
         finally:
             flight.followers -= 1
+            self.crowd.leave()
+        self.crowd.was_served()
         if answer.body is not None:
             return SubgraphAnswer(request.decode(answer.body), answer.body)
         return SubgraphAnswer(copy_json(answer.value))

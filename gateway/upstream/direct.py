@@ -27,7 +27,7 @@ from gateway.execution.ports import (
 )
 from gateway.federation.plan import OperationKind
 from gateway.upstream.breaker import CircuitBreaker, says_nothing
-from gateway.upstream.bulkhead import Bulkhead, no_place
+from gateway.upstream.bulkhead import Bulkhead
 from gateway.upstream.coalesce import Coalesced, Key, LeaderGone, SharedFlight
 from gateway.upstream.connection import Connection
 from gateway.upstream.deadline import Deadlined
@@ -205,13 +205,13 @@ class Direct:
 
     def fail(self, fetch: _Fetch, failed: SubgraphFailure) -> None:
         """Repeat a fetch that failed, where that helps."""
-        if fetch.has_place:
-            self._measured.failed[failed.code] += 1
-            self._leave(fetch)
         if failed.code == "SYSTEM_TIMEOUT" and not fetch.is_fair:
             failed.trips_breaker = False
         if not says_nothing(failed):
-            self.breaker.note(monotonic(), is_failure=failed.trips_breaker)
+            self.breaker.note(monotonic(), is_failure=failed.trips_breaker)  # first: if it opens, nobody gets the place
+        if fetch.has_place:
+            self._measured.failed[failed.code] += 1
+            self._leave(fetch)
         fetch.task = asyncio.get_running_loop().create_task(self._repeat(fetch, failed))
 
     async def _repeat(self, fetch: _Fetch, failed: SubgraphFailure) -> None:
@@ -262,25 +262,30 @@ class Direct:
 
     def _wait(self, fetch: _Fetch) -> None:
         place = self._queued[fetch] = _Place(self, fetch)
-        self.bulkhead.wait(place)
+        place.until = until = self.bulkhead.wait(place, fetch.deadline)
         if self._late is not None:
-            if self._late.when() <= fetch.deadline:
+            if self._late.when() <= until:
                 return
             self._late.cancel()
-        self._late = asyncio.get_running_loop().call_at(fetch.deadline, self._end_late)
+        self._late = asyncio.get_running_loop().call_at(until, self._end_late)
 
     def give_place(self, fetch: _Fetch) -> None:
         """Start a fetch that has waited."""
         self._queued.pop(fetch, None)
         self._begin(fetch, monotonic())
 
+    def turn_away(self, fetch: _Fetch, failed: SubgraphFailure) -> None:
+        """End a fetch that has waited for nothing."""
+        self._queued.pop(fetch, None)
+        self.fail(fetch, failed)
+
     def _end_late(self) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
-        for fetch in [each for each in self._queued if each.deadline <= now]:
+        for fetch, place in [each for each in self._queued.items() if each[1].until <= now]:
             self.bulkhead.forget(self._queued.pop(fetch))
-            self.fail(fetch, no_place())
-        earliest = min((each.deadline for each in self._queued), default=None)
+            self.fail(fetch, self.bulkhead.late(place.until, fetch.deadline))
+        earliest = min((each.until for each in self._queued.values()), default=None)
         self._late = None if earliest is None else loop.call_at(earliest, self._end_late)
 
 
@@ -358,14 +363,19 @@ class _Fetch(SharedFlight, eq=False):
 class _Place:
     """A place in the bulkhead that a fetch waits for."""
 
-    __slots__ = ("_direct", "_fetch")
+    __slots__ = ("_direct", "_fetch", "until")
 
     def __init__(self, direct: Direct, fetch: _Fetch) -> None:
         self._direct = direct
         self._fetch = fetch
+        self.until = fetch.deadline
+        """How long it may wait, by the event loop's clock."""
 
     def done(self) -> bool:
         return self._fetch.is_done or self._fetch.deadline <= monotonic()  # then `_end_late` is about to end it
 
     def set_result(self, result: None, /) -> None:  # noqa: ARG002 - a future's
         self._direct.give_place(self._fetch)
+
+    def set_exception(self, failed: SubgraphFailure, /) -> None:
+        self._direct.turn_away(self._fetch, failed)

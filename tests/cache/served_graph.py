@@ -8,13 +8,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 from scripted_subgraph import ScriptedSubgraph
 
 from gateway.federation.composition import SubgraphSource, compose
@@ -115,3 +116,12 @@ class Graph:
         for name, subgraph in self.subgraphs.items():
             lines += [f"[subgraphs.{name}]", f'url = "{subgraph.url}"', f'schema = "{self.folder / name}.graphql"']
         return "\n".join(lines) + "\n" + self.settings
+
+
+@pytest.fixture
+async def graph(tmp_path: Path) -> AsyncIterator[Graph]:
+    """A graph of two subgraphs, `people` and `scores`, that say what the test tells them to."""
+    subgraphs = {name: await ScriptedSubgraph().start() for name in ("people", "scores")}
+    yield Graph(tmp_path, subgraphs)
+    for each in subgraphs.values():
+        await each.stop()
