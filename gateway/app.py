@@ -39,8 +39,9 @@ from gateway.events.meter import EventMeter
 from gateway.events.source_watch import SourceWatch
 from gateway.events.webhooks import Webhooks
 from gateway.federation.supergraph import Supergraph
+from gateway.open_subgraph import check_addresses
 from gateway.outgoing import egress_of, feed_readers, read_webhooks
-from gateway.reload import Graphs, ReloadedEngine
+from gateway.reload import Built, Graphs, ReloadedEngine
 from gateway.settings import Settings, SettingsRefused, contracts_of, document_limits, load_ownership
 from gateway.settings_tables import LimitsSettings
 from gateway.subgraph_clients import SubgraphClients
@@ -78,7 +79,7 @@ def create_gateway(settings: Settings, *, internal_secret: str, siblings: Siblin
     `siblings` are the other processes behind its port.
     Raises SettingsRefused if the supergraph can't be served, or nobody could call.
     """
-    engine = ReloadedEngine(settings.supergraph.path, contracts_of(settings))
+    engine = ReloadedEngine(settings.supergraph.path, contracts_of(settings), partial(check_addresses, settings))
     graphs = engine.read()
     ownership = load_ownership(settings)
     contracts = _contracts(settings)
@@ -241,15 +242,16 @@ def _build_engine(
     meter: RequestMeter,
     trusted: TrustedDocuments,
     contracts: Mapping[str, TrustedDocuments],
-) -> Engine:
+) -> Built:
     """Return the engine of a supergraph, with one for each contract over the same clients."""
     opened = clients.open(graphs.whole)
+    subgraphs = opened.clients
     access = settings.access
 
     def engine(graph: Supergraph, limits: EngineLimits, documents: TrustedDocuments, **more: Any) -> Engine:
         return Engine(
             graph,
-            opened,
+            subgraphs,
             profiles=clients.profiles,
             documents=RememberedDocuments(),
             limits=limits,
@@ -279,7 +281,7 @@ def _build_engine(
             explains_documents=limits.explains_documents if each.explain_documents is None else each.explain_documents,
         )
         variants[name] = engine(graphs.variants[name], own, contracts[name])
-    return engine(graphs.whole, limits, trusted, variants=variants)
+    return Built(engine(graphs.whole, limits, trusted, variants=variants), partial(clients.use, opened))
 
 
 def _contract_paths(engine: ReloadedEngine, settings: Settings, door: Callable[..., ASGIApp]) -> dict[str, ASGIApp]:

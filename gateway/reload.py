@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from gateway.access.choice import Contract
 from gateway.access.contract import ContractRefused, variants
@@ -26,6 +27,19 @@ class Graphs:
 
     whole: Supergraph
     variants: Mapping[str, Supergraph]
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """An engine that can serve."""
+
+    engine: Engine
+    begin: Callable[[], None]
+    """Called when it does: what all engines share is its graph's from then on."""
+
+
+Build: TypeAlias = Callable[[Graphs], Built]
+"""Builds the engine of a supergraph; nothing of it shows before it begins. Raises SettingsRefused."""
 
 
 def read_graphs(path: Path, contracts: Mapping[str, Contract]) -> Graphs:
@@ -52,9 +66,13 @@ def read_supergraph(path: Path) -> Supergraph:
 class ReloadedEngine:
     """Call it for the engine that serves a new operation."""
 
-    def __init__(self, path: Path, contracts: Mapping[str, Contract]) -> None:
+    def __init__(
+        self, path: Path, contracts: Mapping[str, Contract], check: Callable[[Supergraph], None] = lambda _: None
+    ) -> None:
+        """`check` raises SettingsRefused for a supergraph that can't be served."""
         self._path = path
         self._contracts = contracts
+        self._check = check
         self._read_at = self._stamp()
         self._engine: Engine | None = None
 
@@ -65,17 +83,21 @@ class ReloadedEngine:
 
     def read(self) -> Graphs:
         """Return what the file says now. Raises SettingsRefused."""
-        return read_graphs(self._path, self._contracts)
+        graphs = read_graphs(self._path, self._contracts)
+        self._check(graphs.whole)
+        return graphs
 
     @asynccontextmanager
     async def serving(
-        self, graphs: Graphs, build: Callable[[Graphs], Engine], plans: WarmPlans, *, interval_s: float
+        self, graphs: Graphs, build: Build, plans: WarmPlans, *, interval_s: float
     ) -> AsyncIterator[None]:
         """Serve a supergraph, and each new one that appears in the file, until the end of the context.
 
         Each is warmed with `plans` before it serves.
         """
-        self._engine = build(graphs)
+        built = build(graphs)
+        built.begin()
+        self._engine = built.engine
         await plans.warm(self._engine)
         reloading = self._reload_when_changed(build, plans, interval_s)
         tasks = (
@@ -91,9 +113,7 @@ class ReloadedEngine:
             plans.remember(self._engine)
             self._engine.close()
 
-    async def _reload_when_changed(
-        self, build: Callable[[Graphs], Engine], plans: WarmPlans, interval_s: float
-    ) -> None:
+    async def _reload_when_changed(self, build: Build, plans: WarmPlans, interval_s: float) -> None:
         while True:
             await asyncio.sleep(interval_s)
             stamp = self._stamp()
@@ -101,20 +121,31 @@ class ReloadedEngine:
                 continue
             self._read_at = stamp
             try:
-                graphs = await asyncio.to_thread(self.read)
-                engine = build(graphs)
+                await self._reload(build, plans)
             except SettingsRefused as refused:
                 _LOG.error("reload_refused", extra={"problems": refused.problems})
-                continue
-            await plans.warm(engine, self._engine)
-            # Subscriptions go over. Requests that began with the old engine end with it: they hold it themselves.
-            if self._engine is not None:
-                await self._engine.hand_over(engine)
-                self._engine.close()
-            self._engine = engine
-            if is_settled():
-                settle_garbage()
-            _LOG.info("reloaded", extra={"subgraphs": list(graphs.whole.subgraphs)})
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with this one, the next one has to be read
+                problem = f"{self._path} can't be served: {type(error).__name__}: {error}"
+                _LOG.exception("reload_refused", extra={"problems": (problem,)})
+
+    async def _reload(self, build: Build, plans: WarmPlans) -> None:
+        graphs = await asyncio.to_thread(self.read)
+        built = build(graphs)
+        engine, before = built.engine, self._engine
+        try:
+            await plans.warm(engine, before)
+        except BaseException:
+            engine.close()
+            raise
+        built.begin()
+        self._engine = engine
+        # Subscriptions go over. Requests that began with the old engine end with it: they hold it themselves.
+        if before is not None:
+            await before.hand_over(engine)
+            before.close()
+        if is_settled():
+            settle_garbage()
+        _LOG.info("reloaded", extra={"subgraphs": list(graphs.whole.subgraphs)})
 
     def _stamp(self) -> tuple[int, int] | None:
         try:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
+from urllib.parse import urlsplit
 
 from msgspec import Meta, field
 
@@ -368,8 +369,7 @@ class SubgraphSettings(Table, frozen=True, kw_only=True):
         if (self.url is None) == (self.in_process is None):
             raise ValueError("needs either `url` or `in_process`, not both")
         for url in self.urls:
-            if not url.startswith(("http://", "https://")):
-                raise ValueError(f"`url` must start with http:// or https://, not {url!r}")
+            _check_address(url)
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -389,6 +389,18 @@ class ProcessSettings(Table, frozen=True, kw_only=True):
     """Processes that must answer first."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """`${secret:NAME}` is a generated secret, `${url:PROCESS}` another process's address."""
+
+
+def _check_address(url: str) -> None:
+    if not url.startswith(("http://", "https://")):
+        raise ValueError(f"`url` must start with http:// or https://, not {url!r}")
+    try:
+        parts = urlsplit(url)
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError as error:
+        raise ValueError(f"`url` {url!r} can't be asked: {error}") from None
+    if not (has_host and url.isascii() and url.isprintable() and " " not in url):
+        raise ValueError(f"`url` must name a host, in ASCII and without spaces, not {url!r}")
 
 
 def _check_amounts(**amounts: Decimal | None) -> None:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gateway.access.classified import ClassifiedNames
-from gateway.access.identity import CallerSigner
 from gateway.access.kept_caller import caller_key, caller_to_json
 from gateway.access.rules import classified_fields
-from gateway.cache.cached_entities import CachedEntities
 from gateway.entity_caching import EntityCaching
 from gateway.errors import REGISTRY
 from gateway.events.dead_letter_desk import DeadLetterDesk
@@ -26,26 +23,14 @@ from gateway.federation.ownership import Ownership
 from gateway.federation.supergraph import Supergraph
 from gateway.graph.entity_lookup import SubgraphEntityLookup
 from gateway.graph.systems import SystemState, SystemStatus
-from gateway.settings import Settings, SettingsRefused
+from gateway.open_subgraph import Opening, OpenSubgraph
+from gateway.settings import Settings
 from gateway.settings_tables import SubgraphSettings
 from gateway.telemetry.gateway_metrics import SubgraphState
 from gateway.transport.resume import CURSOR_HEADER
-from gateway.upstream.breaker import CircuitBreaker
-from gateway.upstream.bulkhead import Bulkhead
-from gateway.upstream.coalesce import Coalesced
-from gateway.upstream.crowd import Crowd
-from gateway.upstream.deadline import Deadlined
-from gateway.upstream.direct import Direct
-from gateway.upstream.headers import Headered
-from gateway.upstream.lean_transport import LeanTransport
 from gateway.upstream.measured import Measured
-from gateway.upstream.remote import remote_subgraph
-from gateway.upstream.replicas import Replicas
-from gateway.upstream.retry import Retried
-from gateway.upstream.tls import TlsFiles, TlsFilesRefused
 from gateway.upstream.turns import Turns
 from gateway.writes.doubt import Doubt
-from gateway.writes.idempotent import IdempotentWrites
 from gateway.writes.store import WriteStore
 
 if TYPE_CHECKING:
@@ -53,10 +38,23 @@ if TYPE_CHECKING:
     from gateway.writes.reconciliation.desk import ReconciliationDesk
     from gateway.writes.workflows.desk import WorkflowDesk
 
-_WAITING = 0.25
-"""Part of the requests in flight that may wait for one subgraph as long as their deadlines allow."""
+_LOOK_S = 1.0
+"""How often a client that was replaced is looked at."""
 _SIGHT_S = 10.0
 """How long the owner of customers may take to say whom a caller may see."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A supergraph with its subgraphs open."""
+
+    supergraph: Supergraph
+    subgraphs: Mapping[str, OpenSubgraph]
+
+    @property
+    def clients(self) -> Mapping[str, SubgraphClient]:
+        """The clients by subgraph."""
+        return {name: each.client for name, each in self.subgraphs.items()}
 
 
 class SubgraphClients:
@@ -76,20 +74,21 @@ class SubgraphClients:
     ) -> None:
         """`internal_secret` signs for whom subgraphs are asked."""
         self._settings = settings
-        self._internal_secret = internal_secret
         self._caching = caching
         self._events = events
         self._desk = desk
         self._webhooks = webhooks
-        self._writes = writes
+        self._opening = Opening(
+            settings=settings,
+            internal_secret=internal_secret,
+            caching=caching,
+            writes=writes,
+            settle=self._settle,
+        )
+        self._open: dict[str, OpenSubgraph] = {}
         self._clients: dict[str, SubgraphClient] = {}
-        self._urls: dict[str, str] = {}
-        """Subgraph → its address in the supergraph, which the configuration may have another for."""
-        self._retired: list[SubgraphClient] = []
-        self._breakers: dict[str, CircuitBreaker] = {}
-        self._bulkheads: dict[str, Bulkhead] = {}
-        self._measured: dict[str, Measured] = {}
-        self._cached: dict[str, CachedEntities] = {}
+        self._retired: dict[OpenSubgraph, asyncio.Task[None]] = {}
+        """What others have replaced, and what closes it once nobody is at it any more."""
         self.own = frozenset(name for name, each in settings.subgraphs.items() if each.in_process is not None)
         """Names of the subgraphs in this process."""
         self._supergraph: Supergraph | None = None
@@ -116,19 +115,41 @@ class SubgraphClients:
         }
         """Subgraph → what errors say about it."""
 
-    def open(self, supergraph: Supergraph) -> Mapping[str, SubgraphClient]:
-        """Return the clients of a supergraph's subgraphs; those known from an earlier one are the same, unless they moved."""
-        self._supergraph = supergraph
-        self.classified = replace(self.classified, fields=classified_fields(supergraph))
-        if self._caching is not None:
-            self._caching.use(supergraph)
+    def open(self, supergraph: Supergraph) -> Opened:
+        """Open a supergraph's subgraphs; those known from an earlier one are the same, unless they moved.
+
+        Nothing is served by them before `use`. Raises SettingsRefused.
+        """
+        subgraphs: dict[str, OpenSubgraph] = {}
         for name, subgraph in supergraph.subgraphs.items():
-            if self._urls.get(name) != subgraph.url:
-                if name in self._clients:
-                    self._retired.append(self._clients[name])  # what is in flight goes on
-                self._clients[name] = self._client(name, subgraph.url)
-                self._urls[name] = subgraph.url
-        return {name: self._clients[name] for name in supergraph.subgraphs}
+            known = self._open.get(name)
+            is_known = known is not None and (known.url == subgraph.url or name in self.own)
+            subgraphs[name] = known if is_known and known is not None else self._opened(name, subgraph.url)
+        return Opened(supergraph, subgraphs)
+
+    def use(self, opened: Opened) -> None:
+        """Serve an opened supergraph from here on."""
+        self._supergraph = opened.supergraph
+        self.classified = replace(self.classified, fields=classified_fields(opened.supergraph))
+        if self._caching is not None:
+            self._caching.use(opened.supergraph)
+        for name, each in opened.subgraphs.items():
+            replaced = self._open.get(name)
+            if replaced is not None and replaced is not each:
+                self._retired[replaced] = asyncio.create_task(self._retire(replaced), name=f"{name} retires")
+            self._open[name] = each
+            self._clients[name] = each.client
+
+    async def _retire(self, replaced: OpenSubgraph) -> None:
+        """Close a client when requests that began with it are over, and whatever else goes on over it."""
+        pause_s = self._settings.request.deadline_s
+        while True:
+            await asyncio.sleep(pause_s)
+            if replaced.is_idle:
+                break
+            pause_s = _LOOK_S
+        await replaced.client.aclose()
+        del self._retired[replaced]
 
     def classified_names(self) -> Collection[str]:
         """Return the names of the fields of the graph whose values only some may read."""
@@ -157,81 +178,36 @@ class SubgraphClients:
 
     def states(self) -> Mapping[str, SubgraphState]:
         """Return what each subgraph's client has done and is doing, for the metrics."""
-        found: dict[str, SubgraphState] = {}
-        for name, measured in self._measured.items():
-            bulkhead, breaker, cached = self._bulkheads.get(name), self._breakers.get(name), self._cached.get(name)
-            found[name] = SubgraphState(
-                answered=measured.answered,
-                failed=measured.failed,
-                under_way=0 if bulkhead is None else bulkhead.most - bulkhead.free,
-                waiting=0 if bulkhead is None else len(bulkhead.waiting),
-                is_refused=breaker is not None and breaker.is_open,
-                entities={"cache": cached.kept, "stale": cached.stale, "owner": cached.read}
-                if cached is not None and cached.keeps
-                else {},
-            )
-        return found
+        return {name: each.state for name, each in self._open.items()}
 
     async def aclose(self) -> None:
         """Close every client."""
-        for client in (*self._clients.values(), *self._retired):
-            await client.aclose()
+        for closing in self._retired.values():
+            closing.cancel()
+        for each in (*self._open.values(), *self._retired):
+            await each.client.aclose()
 
     def _status(self, name: str) -> SystemStatus:
-        breaker = self._breakers.get(name)
+        known = self._open.get(name)
+        if known is None:
+            return SystemStatus.UNKNOWN
+        breaker = known.breaker
         if breaker is None:
-            return SystemStatus.UP if name in self._clients else SystemStatus.UNKNOWN
+            return SystemStatus.UP
         if breaker.is_open or 0 < breaker.fetched == breaker.failures:
             return SystemStatus.DOWN
         if breaker.failures:
             return SystemStatus.DEGRADED
         return SystemStatus.UP if breaker.fetched else SystemStatus.UNKNOWN
 
-    def _client(self, name: str, url: str) -> SubgraphClient:
-        configured = self._settings.subgraphs.get(name)
-        if configured is not None and configured.in_process is not None:
-            from gateway.graph.client import GatewayGraph  # noqa: PLC0415 - loads strawberry
+    def _opened(self, name: str, url: str) -> OpenSubgraph:
+        if name not in self.own:
+            return self._opening.open(name, url)
+        from gateway.graph.client import GatewayGraph  # noqa: PLC0415 - loads strawberry
 
-            own = self._measured[name] = Measured(GatewayGraph(make_context=self._graph_context))
-            return own if self._caching is None else self._caching.around(own, name, is_in_process=True)
-        settings = configured or SubgraphSettings(url=url)
-        # Outermost last: each policy is a client around the one before.
-        replicas = [
-            remote_subgraph(
-                each,
-                max_connections=settings.max_connections,
-                identify=CallerSigner(self._internal_secret, name) if settings.tell_caller else None,
-                trust=trust_of(name, settings),
-            )
-            for each in settings.urls or (url,)
-        ]
-        http = replicas[0]
-        is_alone = len(replicas) == 1
-        measured = self._measured[name] = Measured(http if is_alone else Replicas(replicas))
-        crowd = Crowd(most=max(1, int(self._settings.limits.in_flight * _WAITING)))
-        deadlined = Deadlined(measured, timeout_s=settings.timeout_s)
-        bulkhead = self._bulkheads[name] = Bulkhead(deadlined, most=settings.max_connections, crowd=crowd)
-        breaker = self._breakers[name] = CircuitBreaker(bulkhead, opened=bulkhead.turn_away)
-        retried = Retried(breaker)
-        coalesced = Coalesced(IdempotentWrites(retried, self._writes, self._settle), crowd=crowd)
-        cached: SubgraphClient = coalesced
-        if self._caching is not None:
-            cached = self._cached[name] = self._caching.around(coalesced, name, crowd=crowd)
-        headered = Headered(cached, fixed=settings.headers, forwarded=settings.forward_headers)
-        if not is_alone or not isinstance(http.transport, LeanTransport):
-            return headered
-        return Direct(
-            http,
-            http.transport,
-            measured=measured,
-            deadlined=deadlined,
-            bulkhead=bulkhead,
-            breaker=breaker,
-            retried=retried,
-            coalesced=coalesced,
-            headered=headered,
-            keeps=cached if isinstance(cached, CachedEntities) and cached.keeps else None,
-        )
+        measured = Measured(GatewayGraph(make_context=self._graph_context))
+        client = measured if self._caching is None else self._caching.around(measured, name, is_in_process=True)
+        return OpenSubgraph(client=client, url=url, measured=measured)
 
     async def _visible_customers(self, caller: CallerView, customers: Sequence[str]) -> frozenset[str]:
         """Return which of these customers a caller may see. Raises `GatewayError` with a SYSTEM_* code."""
@@ -275,17 +251,6 @@ class SubgraphClients:
             hidden=self.classified.hidden_from(context.caller),
             resume_after=context.headers.get(CURSOR_HEADER) or None,
         )
-
-
-def trust_of(name: str, settings: SubgraphSettings) -> ssl.SSLContext | None:
-    """Return what connections to a subgraph are made with, where its table names certificates. Raises SettingsRefused."""
-    files = TlsFiles(authority=settings.tls_authority, certificate=settings.tls_certificate, key=settings.tls_key)
-    if files == TlsFiles():
-        return None
-    try:
-        return files.context()
-    except TlsFilesRefused as error:
-        raise SettingsRefused((f"`subgraphs.{name}`: {error}.",)) from error
 
 
 def _spoken_for(subgraph: SubgraphSettings, owners: Mapping[str, str | None]) -> Mapping[str, str | None]:

@@ -12,7 +12,7 @@ import orjson
 from gateway.errors import Outcome
 from gateway.execution.located import FIELD_CODES
 from gateway.execution.ports import CallerView, RequestContext, SubgraphAnswer, SubgraphFailure, SubgraphRequest
-from gateway.upstream.transport import Closes, HttpReply, HttpTransport, NoAnswer, NotSent, TooLarge
+from gateway.upstream.transport import HttpReply, HttpTransport, NoAnswer, NotSent, Streams, TooLarge
 
 ACCEPT = "application/graphql-response+json, application/json;q=0.9"
 
@@ -38,7 +38,7 @@ class HttpSubgraph:
         transport: HttpTransport,
         *,
         subscribe: Subscribe,
-        owned: tuple[Closes, ...] = (),
+        owned: tuple[Streams, ...] = (),
         identify: Identify | None = None,
     ) -> None:
         """`subscribe` carries subscriptions, over whatever protocol the subgraph speaks; `owned` is closed as well."""
@@ -46,6 +46,11 @@ class HttpSubgraph:
         self.transport = transport
         self._owned = owned
         self._subscribe = subscribe
+
+    @property
+    def is_streaming(self) -> bool:
+        """Whether a subscription goes on over connections that this client owns."""
+        return any(each.is_streaming for each in self._owned)
 
     async def fetch(self, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
         """Post the operation and return the decoded answer. Raises SubgraphFailure by the table of the error standard."""

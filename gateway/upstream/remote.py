@@ -54,6 +54,11 @@ class _Streams:
         self._opened = self._opened or self._open()
         return self._opened[0].subscribe(request, context)
 
+    @property
+    def is_streaming(self) -> bool:
+        """Whether a subscription goes on."""
+        return self._opened is not None and self._opened[0].open > 0
+
     def _open(self) -> tuple[RemoteStreams, HttpxTransport]:
         from gateway.upstream.httpx_transport import HttpxTransport  # noqa: PLC0415 - see above
         from gateway.upstream.subscribe import RemoteStreams  # noqa: PLC0415

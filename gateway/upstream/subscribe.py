@@ -30,35 +30,43 @@ class RemoteStreams:
         self._transport = transport
         self._connect_timeout_s = connect_timeout_s
         self._max_bytes = max_bytes
+        self.open = 0
+        """Subscriptions that go on."""
 
     async def subscribe(
         self, request: SubgraphRequest, context: RequestContext
     ) -> AsyncGenerator[SubgraphAnswer, None]:
         """Yield an answer per event. Raises SubgraphFailure when the stream can't start or breaks."""
+        self.open += 1
         try:
-            async with aclosing(
-                stream_by_websocket(
-                    self._url,
-                    request,
-                    context,
-                    connect_timeout_s=self._connect_timeout_s,
-                    max_bytes=self._max_bytes,
-                    trust=self._trust,
-                )
-            ) as answers:
+            try:
+                async with aclosing(self._by_websocket(request, context)) as answers:
+                    async for answer in answers:
+                        yield answer
+                    return
+            except NoWebSocket:
+                pass
+            async with aclosing(self._by_events(request, context)) as answers:
                 async for answer in answers:
                     yield answer
-                return
-        except NoWebSocket:
-            pass
-        async with aclosing(
-            stream_by_events(
-                self._transport,
-                request,
-                context,
-                connect_timeout_s=self._connect_timeout_s,
-                max_bytes=self._max_bytes,
-            )
-        ) as answers:
-            async for answer in answers:
-                yield answer
+        finally:
+            self.open -= 1
+
+    def _by_websocket(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SubgraphAnswer, None]:
+        return stream_by_websocket(
+            self._url,
+            request,
+            context,
+            connect_timeout_s=self._connect_timeout_s,
+            max_bytes=self._max_bytes,
+            trust=self._trust,
+        )
+
+    def _by_events(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SubgraphAnswer, None]:
+        return stream_by_events(
+            self._transport,
+            request,
+            context,
+            connect_timeout_s=self._connect_timeout_s,
+            max_bytes=self._max_bytes,
+        )

@@ -57,8 +57,12 @@ class HttpTransport(Protocol):
         """Close all connections."""
 
 
-class Closes(Protocol):
-    """Holds connections."""
+class Streams(Protocol):
+    """Holds connections of subscriptions."""
+
+    @property
+    def is_streaming(self) -> bool:
+        """Whether one goes on."""
 
     async def aclose(self) -> None:
         """Close all connections."""

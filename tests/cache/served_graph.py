@@ -64,9 +64,13 @@ class Graph:
     """More of the configuration file."""
     ownership: str = ""
 
-    def compose(self, schemas: dict[str, str]) -> None:
-        """Write the supergraph of these schemas, which a running gateway then reloads."""
-        sources = [SubgraphSource(name=name, url=self.subgraphs[name].url, sdl=sdl) for name, sdl in schemas.items()]
+    def compose(self, schemas: dict[str, str], **urls: str) -> None:
+        """Write the supergraph of these schemas, which a running gateway then reloads.
+
+        `urls` are addresses of subgraphs in place of their own. The configuration knows those of its own subgraphs.
+        """
+        at = {name: each.url for name, each in self.subgraphs.items()} | urls
+        sources = [SubgraphSource(name=name, url=at[name], sdl=sdl) for name, sdl in schemas.items()]
         composed = compose(sources)
         assert composed.supergraph_sdl is not None, composed
         draft = self.folder / "supergraph.draft"

@@ -24,6 +24,8 @@ class ScriptedSubgraph:
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.connections = 0
+        self.open = 0
+        """Connections that are open."""
         self.closed_by_peer = asyncio.Event()
         self.asked = asyncio.Event()
         self.news = asyncio.Condition()
@@ -54,6 +56,7 @@ class ScriptedSubgraph:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self.open += 1
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -80,6 +83,7 @@ class ScriptedSubgraph:
         except (asyncio.IncompleteReadError, ConnectionError):
             return
         finally:
+            self.open -= 1
             writer.close()
 
 
