@@ -100,9 +100,9 @@ class Opening:
         http = replicas[0]
         is_alone = len(replicas) == 1
         crowd = Crowd(most=max(1, int(self.settings.limits.in_flight * _WAITING)))
-        measured = Measured(http if is_alone else Replicas(replicas))
-        deadlined = Deadlined(measured, timeout_s=settings.timeout_s)
-        bulkhead = Bulkhead(deadlined, most=settings.max_connections, crowd=crowd)
+        deadlined = [Deadlined(each, timeout_s=settings.timeout_s) for each in replicas]
+        measured = Measured(deadlined[0] if is_alone else Replicas(deadlined))
+        bulkhead = Bulkhead(measured, most=settings.max_connections, crowd=crowd)
         breaker = CircuitBreaker(bulkhead, opened=bulkhead.turn_away)
         retried = Retried(breaker)
         coalesced = Coalesced(IdempotentWrites(retried, self.writes, self.settle), crowd=crowd)
@@ -114,7 +114,7 @@ class Opening:
                 http,
                 http.transport,
                 measured=measured,
-                deadlined=deadlined,
+                deadlined=deadlined[0],
                 bulkhead=bulkhead,
                 breaker=breaker,
                 retried=retried,

@@ -337,7 +337,7 @@ class SubgraphSettings(Table, frozen=True, kw_only=True):
     hidden: ClassVar[frozenset[str]] = frozenset({"headers"})
 
     url: str | None = None
-    """Its address, or those of its replicas with commas between."""
+    """Its address, or those of its replicas with commas between. One that fails rests for 2 s, twice as long each further time."""
     in_process: str | None = None
     """Name of a graph the gateway carries itself, instead of a `url`; `concord` is the only one."""
     schema_path: Path | None = field(name="schema", default=None)

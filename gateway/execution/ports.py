@@ -108,6 +108,8 @@ class SubgraphRequest(Struct, kw_only=True):
     """Representations in `variables`; 0 for a root fetch."""
     deadline: float | None = None
     """When this fetch must have ended, where a policy allows it less than the whole request (event loop's clock)."""
+    connect_s: float | None = None
+    """How long connecting may take, where something else could be asked instead."""
     fetch_id: int = 0
     """The fetch's number in its plan."""
     prefix: bytes = b""

@@ -61,7 +61,7 @@ class HttpSubgraph:
         if self.identify is not None:
             headers.append(self.identify(context.caller))
         try:
-            reply = await self.transport.post(headers, request.body, left_s)
+            reply = await self.transport.post(headers, request.body, left_s, request.connect_s)
         except (NotSent, NoAnswer, TooLarge) as error:
             raise failure_of_transport(error) from error
         return read_reply(reply, request)

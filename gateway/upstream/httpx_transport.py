@@ -38,14 +38,19 @@ class HttpxTransport:
             ),
         )
 
-    async def post(self, headers: HeaderPairs, body: bytes, timeout_s: float) -> HttpReply:
+    async def post(
+        self, headers: HeaderPairs, body: bytes, timeout_s: float, connect_s: float | None = None
+    ) -> HttpReply:
         """Send and return the whole answer. Raises NotSent, NoAnswer or TooLarge."""
+        timeout = httpx2.Timeout(timeout_s)
+        if connect_s is not None and connect_s < timeout_s:
+            timeout = httpx2.Timeout(timeout_s, connect=connect_s, pool=connect_s)
         try:
             # httpx2's own timeouts are for each step; a body that trickles would outlast them.
             async with (
                 asyncio.timeout(timeout_s),
                 self._client.stream(
-                    "POST", self._url, headers=list(headers), content=body, timeout=httpx2.Timeout(timeout_s)
+                    "POST", self._url, headers=list(headers), content=body, timeout=timeout
                 ) as response,
             ):
                 chunks = []

@@ -53,13 +53,17 @@ class LeanTransport:
         self.sweeps_at = float("inf")
         """When it looks next; deadlines after that need no `watch`."""
 
-    async def post(self, headers: HeaderPairs, body: bytes, timeout_s: float) -> HttpReply:
+    async def post(
+        self, headers: HeaderPairs, body: bytes, timeout_s: float, connect_s: float | None = None
+    ) -> HttpReply:
         """Send and return the whole answer. Raises NotSent, NoAnswer or TooLarge."""
         request = self._request(headers, body)
         loop = asyncio.get_running_loop()
         now = monotonic()
         deadline = now + timeout_s
-        connection = self.take_idle(now) or await self.connect(deadline)
+        connection = self.take_idle(now) or await self.connect(
+            deadline if connect_s is None else min(deadline, now + connect_s)
+        )
         connection.deadline = deadline
         self.watch(deadline)
         answer = _Awaited(loop.create_future())

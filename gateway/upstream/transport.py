@@ -47,10 +47,12 @@ class HttpReply(Struct):
 class HttpTransport(Protocol):
     """Posts bodies to one URL over kept connections. Cancelling closes the connection in use, never gives it back."""
 
-    async def post(self, headers: HeaderPairs, body: bytes, timeout_s: float) -> HttpReply:
+    async def post(
+        self, headers: HeaderPairs, body: bytes, timeout_s: float, connect_s: float | None = None
+    ) -> HttpReply:
         """Send and return the whole answer, within `timeout_s` whatever happens. Redirects are not followed.
 
-        Raises NotSent, NoAnswer or TooLarge.
+        `connect_s` is the part of it that may pass until there is a connection; None: all of it. Raises NotSent, NoAnswer or TooLarge.
         """
 
     async def aclose(self) -> None:
