@@ -50,7 +50,7 @@ class HttpxTransport:
             async with (
                 asyncio.timeout(timeout_s),
                 self._client.stream(
-                    "POST", self._url, headers=list(headers), content=body, timeout=timeout
+                    "POST", self._url, headers=_encoded(headers), content=body, timeout=timeout
                 ) as response,
             ):
                 chunks = []
@@ -73,7 +73,7 @@ class HttpxTransport:
         timeout = httpx2.Timeout(connect_timeout_s, read=None)
         try:
             async with self._client.stream(
-                "POST", self._url, headers=list(headers), content=body, timeout=timeout
+                "POST", self._url, headers=_encoded(headers), content=body, timeout=timeout
             ) as response:
                 yield HttpReply(response.status_code, response.headers, b"")
                 async for chunk in response.aiter_bytes():
@@ -84,6 +84,11 @@ class HttpxTransport:
     async def aclose(self) -> None:
         """Close all connections."""
         await self._client.aclose()
+
+
+def _encoded(headers: HeaderPairs) -> list[tuple[bytes, bytes]]:
+    """Return headers as the bytes they came as; of text, httpx2 would take ASCII alone."""
+    return [(name.encode("latin-1", "replace"), value.encode("latin-1", "replace")) for name, value in headers]
 
 
 @cache

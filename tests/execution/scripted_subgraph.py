@@ -23,6 +23,7 @@ class ScriptedSubgraph:
         self.behave: Callable[[asyncio.StreamWriter, dict[str, Any]], Awaitable[None]] | None = None
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self.raw_heads: list[bytes] = []
         self.connections = 0
         self.open = 0
         """Connections that are open."""
@@ -41,6 +42,7 @@ class ScriptedSubgraph:
         self.say, self.behave = (lambda request: {"data": None}), None
         self.requests.clear()
         self.headers.clear()
+        self.raw_heads.clear()
         self.connections = 0
         self.closed_by_peer = asyncio.Event()
         self.asked = asyncio.Event()
@@ -59,10 +61,12 @@ class ScriptedSubgraph:
         self.open += 1
         try:
             while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+                raw_head = await reader.readuntil(b"\r\n\r\n")
+                head = raw_head.decode("latin-1")
                 headers = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
                 body = json.loads(await reader.readexactly(int(headers.get("content-length", "0"))))
                 self.headers.append(headers)
+                self.raw_heads.append(raw_head)
                 self.requests.append(body)
                 self.asked.set()
                 async with self.news:

@@ -8,6 +8,7 @@ from scripted_subgraph import hangs, reply, resets, sends
 
 from gateway.federation.plan import OperationKind, Parallel, Sequence
 from gateway.upstream.deadline import Deadlined
+from gateway.upstream.headers import Headered
 from gateway.upstream.httpx_transport import HttpxTransport
 from gateway.upstream.lean_transport import LeanTransport
 
@@ -166,6 +167,17 @@ async def test_cancelling_a_request_closes_what_is_in_flight(faulty, subgraphs):
     with pytest.raises(asyncio.CancelledError):
         await asking
     await asyncio.wait_for(subgraphs["b"].closed_by_peer.wait(), 30)
+
+
+async def test_a_header_is_passed_on_in_the_bytes_it_came_in(gateway, subgraphs, transport):
+    def wrap(client):
+        return Headered(client, fixed={}, forwarded=["x-tenant"])
+
+    gate = gateway(SDL, root("c", "{count}", "count"), wrap=wrap, transport=transport)
+    say_users_and_count(subgraphs)
+    for name in ("Zürich".encode(), "Zürich".encode("latin-1")):
+        assert await gate.ask("{ count }", x_tenant=name.decode("latin-1")) == {"data": {"count": 3}}
+        assert subgraphs["c"].raw_heads[-1].count(b"x-tenant: " + name + b"\r\n") == 1
 
 
 @pytest.mark.parametrize(
