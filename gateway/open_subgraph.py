@@ -12,9 +12,9 @@ from gateway.entity_caching import EntityCaching
 from gateway.execution.ports import SubgraphClient
 from gateway.federation.supergraph import Supergraph
 from gateway.settings import Settings, SettingsRefused
-from gateway.settings_tables import SubgraphSettings
+from gateway.settings_tables import BreakerSettings, RetrySettings, SubgraphSettings
 from gateway.telemetry.gateway_metrics import SubgraphState
-from gateway.upstream.breaker import CircuitBreaker
+from gateway.upstream.breaker import BreakerLimits, CircuitBreaker
 from gateway.upstream.bulkhead import Bulkhead
 from gateway.upstream.coalesce import Coalesced
 from gateway.upstream.crowd import Crowd
@@ -26,7 +26,7 @@ from gateway.upstream.lean_transport import LeanTransport
 from gateway.upstream.measured import Measured
 from gateway.upstream.remote import remote_subgraph
 from gateway.upstream.replicas import Replicas
-from gateway.upstream.retry import Retried
+from gateway.upstream.retry import Retried, RetryBudget
 from gateway.upstream.tls import TlsFiles, TlsFilesRefused
 from gateway.writes.doubt import Doubt
 from gateway.writes.idempotent import IdempotentWrites
@@ -102,9 +102,9 @@ class Opening:
         crowd = Crowd(most=max(1, int(self.settings.limits.in_flight * _WAITING)))
         deadlined = [Deadlined(each, timeout_s=settings.timeout_s) for each in replicas]
         measured = Measured(deadlined[0] if is_alone else Replicas(deadlined))
-        bulkhead = Bulkhead(measured, most=settings.max_connections, crowd=crowd)
-        breaker = CircuitBreaker(bulkhead, opened=bulkhead.turn_away)
-        retried = Retried(breaker)
+        bulkhead = Bulkhead(measured, most=settings.max_connections, most_waiting=settings.max_waiting, crowd=crowd)
+        breaker = CircuitBreaker(bulkhead, _breaker_limits(settings.breaker), opened=bulkhead.turn_away)
+        retried = _retried(breaker, settings.retry)
         coalesced = Coalesced(IdempotentWrites(retried, self.writes, self.settle), crowd=crowd)
         cached = None if self.caching is None else self.caching.around(coalesced, name, crowd=crowd)
         headered = Headered(cached or coalesced, fixed=settings.headers, forwarded=settings.forward_headers)
@@ -131,6 +131,15 @@ class Opening:
             cached=cached,
             replicas=replicas,
         )
+
+
+def _breaker_limits(settings: BreakerSettings) -> BreakerLimits:
+    return BreakerLimits(ratio=settings.ratio, least=settings.least, window_s=settings.window_s, open_s=settings.open_s)
+
+
+def _retried(client: SubgraphClient, settings: RetrySettings) -> Retried:
+    budget = RetryBudget(ratio=settings.budget, most=settings.saved)
+    return Retried(client, retries=settings.retries, backoff_s=settings.backoff_s, budget=budget)
 
 
 def check_addresses(settings: Settings, supergraph: Supergraph) -> None:

@@ -331,6 +331,31 @@ class ConsoleSettings(Table, frozen=True, kw_only=True):
     """A document that a newcomer finds in the editor."""
 
 
+class BreakerSettings(Table, frozen=True, kw_only=True):
+    """When a subgraph that fails is left alone, and for how long; then one fetch finds out how it is."""
+
+    ratio: Annotated[float, Meta(gt=0, le=1)] = 0.5
+    """Share of failures at which it is."""
+    least: Annotated[int, Meta(ge=1)] = 20
+    """Fetches below which it never is."""
+    window_s: Annotated[float, Meta(gt=0)] = 10.0
+    """Both are counted over the last so many seconds."""
+    open_s: Annotated[float, Meta(gt=0)] = 5.0
+
+
+class RetrySettings(Table, frozen=True, kw_only=True):
+    """How fetches are repeated that failed: reads, writes with an idempotency key, and what was never sent."""
+
+    retries: Annotated[int, Meta(ge=0)] = 2
+    """Times that one fetch is repeated; 0 never repeats any."""
+    backoff_s: Annotated[float, Meta(ge=0)] = 0.05
+    """Pause before the first time, more or less; it doubles with each further one. A Retry-After goes before it."""
+    budget: Annotated[float, Meta(ge=0, le=1)] = 0.2
+    """Share of the fetches that may be repeated, so that a subgraph which is down isn't asked several times as often …"""
+    saved: Annotated[int, Meta(ge=1)] = 10
+    """… with so many repetitions in reserve."""
+
+
 class SubgraphSettings(Table, frozen=True, kw_only=True):
     """One subgraph: who it is, where it answers, how it may be called."""
 
@@ -347,7 +372,13 @@ class SubgraphSettings(Table, frozen=True, kw_only=True):
     owner: str | None = None
     """Handle of the team to turn to, named in errors; the team of the ownership table if absent."""
     timeout_s: Annotated[float, Meta(gt=0)] = 10.0
+    """How long one try of a fetch may take."""
     max_connections: Annotated[int, Meta(ge=1)] = 64
+    """Fetches, and so connections, at once."""
+    max_waiting: Annotated[int, Meta(ge=0)] = 1_000
+    """Fetches that may wait for one of them; what is beyond that is refused. See `limits.in_flight` as well."""
+    breaker: BreakerSettings = BreakerSettings()
+    retry: RetrySettings = RetrySettings()
     headers: Mapping[str, str] = field(default_factory=dict)
     """Fixed headers sent with every request."""
     forward_headers: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, asynccontextmanager
 
 import httpx2
 import pytest
+from scripted_subgraph import reply, sends
 from served_graph import Graph, Served
 
 SCHEMAS = {
@@ -83,3 +84,27 @@ async def test_who_waits_is_turned_away_when_the_breaker_opens(compartments: Gra
     codes = [each["errors"][0]["extensions"]["code"] for each in answers]
     assert set(codes) == {"SYSTEM_TIMEOUT", "SYSTEM_CIRCUIT_OPEN"}
     assert codes.count("SYSTEM_CIRCUIT_OPEN") >= 25
+
+
+async def test_what_a_subgraph_is_allowed_is_configured(graph: Graph) -> None:
+    graph.compose(SCHEMAS)
+    people, scores = graph.subgraphs["people"], graph.subgraphs["scores"]
+    people.behave = sends(reply(b"", "500 Oops"))
+    scores.behave = lambda writer, request: asyncio.Event().wait()
+    given = {
+        "PEOPLE__BREAKER__LEAST": "3",
+        "PEOPLE__BREAKER__OPEN_S": "600",
+        "PEOPLE__RETRY__RETRIES": "1",
+        "SCORES__MAX_CONNECTIONS": "1",
+        "SCORES__MAX_WAITING": "0",
+    }
+    with graph.serve(**{f"CONCORD_SUBGRAPHS__{name}": value for name, value in given.items()}) as gateway:
+        answers = [await gateway.ask("{ name }") for _ in range(3)]
+        codes = [each["errors"][0]["extensions"]["code"] for each in answers]
+        assert codes == ["SYSTEM_ERROR", "SYSTEM_CIRCUIT_OPEN", "SYSTEM_CIRCUIT_OPEN"]
+        assert len(people.requests) == 3
+        assert answers[-1]["errors"][0]["extensions"]["retryAfterMs"] > 500_000
+        async with asking(gateway, ["{ score(of: 1) }"]):
+            await scores.got(1)
+            answer = await gateway.ask("{ score(of: 2) }")
+            assert answer["errors"][0]["extensions"]["code"] == "SYSTEM_CIRCUIT_OPEN"
