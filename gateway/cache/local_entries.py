@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-from cachetools import TLRUCache
+from msgspec import Struct
 
 _OVERHEAD_BYTES = 300
 """What an entry takes beside its value, roughly."""
@@ -15,9 +14,8 @@ _MOST_OF_THE_CACHE = 8
 """An entry may fill this part of the cache at most: one over 8 is not worth all that it would drive out."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """What a subgraph said of an entity. Times but `read_at` are nanoseconds of the monotonic clock."""
+class Entry(Struct, frozen=True, kw_only=True, gc=False, eq=False):
+    """What a subgraph said of an entity. Times but `read_at` are nanoseconds of the monotonic clock. It is made in C."""
 
     value: bytes
     """JSON, `null` where there is no such entity."""
@@ -35,33 +33,31 @@ class LocalEntries:
 
     def __init__(self, *, max_bytes: int, most_tags: int = 50_000) -> None:
         """`max_bytes` of entries are kept, and the moments at which `most_tags` tags were dropped."""
+        self._max_bytes = max_bytes
         self._largest = max_bytes // _MOST_OF_THE_CACHE
-        self._entries: TLRUCache[bytes, Entry] = TLRUCache(
-            max_bytes, ttu=_end_of_use, timer=time.monotonic_ns, getsizeof=_size
-        )
+        self._entries: OrderedDict[bytes, Entry] = OrderedDict()
+        """Those used last last. What is over its time is driven out in its turn: nobody uses it any more."""
         self._most_tags = most_tags
         self._dropped: OrderedDict[str, int] = OrderedDict()
         self._floor = 0
         """Entries born up to this moment are of no use: whether their tags were dropped is not known any more."""
         self.changes = 0
         """How often anything was dropped, or took the place of something older."""
-
-    @property
-    def bytes_kept(self) -> int:
+        self.bytes_kept = 0
         """Roughly what the entries take."""
-        return int(self._entries.currsize)
 
     def newest(self, tags: Iterable[str]) -> int:
         """Return the last moment at which one of these tags was dropped; an entry has to be born later."""
         dropped = self._dropped
-        return max((dropped.get(tag, 0) for tag in tags), default=0)
+        return max((dropped.get(tag, 0) for tag in tags), default=0) if dropped else 0
 
     def find(self, key: bytes, newest: int) -> Entry | None:
-        """Return the entry, fresh or stale, if it was born after `newest`."""
-        entry: Entry | None = self._entries.get(key)
-        if entry is None:
+        """Return the entry, fresh or stale or over, if it was born after `newest`."""
+        entry = self._entries.get(key)
+        if entry is None or entry.born <= newest or entry.born <= self._floor:
             return None
-        return entry if entry.born > newest and entry.born > self._floor else None
+        self._entries.move_to_end(key)
+        return entry
 
     def is_kept(self, key: bytes, entry: Entry) -> bool:
         """Tell whether this very entry is still kept."""
@@ -73,11 +69,19 @@ class LocalEntries:
 
     def keep(self, key: bytes, entry: Entry) -> None:
         """Keep an entry in place of an older one."""
-        self.changes += key in self._entries
-        if _size(entry) > self._largest:
-            self._entries.pop(key, None)
+        entries = self._entries
+        older = entries.pop(key, None)
+        if older is not None:
+            self.changes += 1
+            self.bytes_kept -= _size(older)
+        size = _size(entry)
+        if size > self._largest:
             return
-        self._entries[key] = entry
+        entries[key] = entry
+        self.bytes_kept += size
+        while self.bytes_kept > self._max_bytes:
+            _, driven_out = entries.popitem(last=False)
+            self.bytes_kept -= _size(driven_out)
 
     def drop(self, tags: Iterable[str]) -> None:
         """Make all entries useless that depend on one of these tags and were born before."""
@@ -96,11 +100,8 @@ class LocalEntries:
         self.changes += 1
         self._dropped.clear()
         self._entries.clear()
+        self.bytes_kept = 0
 
 
 def _size(entry: Entry) -> int:
     return len(entry.value) + _OVERHEAD_BYTES
-
-
-def _end_of_use(_key: bytes, entry: Entry, _now: float) -> float:
-    return entry.keep_until
