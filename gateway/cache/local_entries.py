@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable
 
+from cachetools import LRUCache
 from msgspec import Struct
 
 _OVERHEAD_BYTES = 300
@@ -33,18 +34,20 @@ class LocalEntries:
 
     def __init__(self, *, max_bytes: int, most_tags: int = 50_000) -> None:
         """`max_bytes` of entries are kept, and the moments at which `most_tags` tags were dropped."""
-        self._max_bytes = max_bytes
         self._largest = max_bytes // _MOST_OF_THE_CACHE
-        self._entries: OrderedDict[bytes, Entry] = OrderedDict()
-        """Those used last last. What is over its time is driven out in its turn: nobody uses it any more."""
+        self._entries: LRUCache[bytes, Entry] = LRUCache(max_bytes, getsizeof=_size)
+        """What is over its time is driven out in its turn: looking for it each time would cost several times what keeping does."""
         self._most_tags = most_tags
         self._dropped: OrderedDict[str, int] = OrderedDict()
         self._floor = 0
         """Entries born up to this moment are of no use: whether their tags were dropped is not known any more."""
         self.changes = 0
         """How often anything was dropped, or took the place of something older."""
-        self.bytes_kept = 0
+
+    @property
+    def bytes_kept(self) -> int:
         """Roughly what the entries take."""
+        return int(self._entries.currsize)
 
     def newest(self, tags: Iterable[str]) -> int:
         """Return the last moment at which one of these tags was dropped; an entry has to be born later."""
@@ -53,11 +56,8 @@ class LocalEntries:
 
     def find(self, key: bytes, newest: int) -> Entry | None:
         """Return the entry, fresh or stale or over, if it was born after `newest`."""
-        entry = self._entries.get(key)
-        if entry is None or entry.born <= newest or entry.born <= self._floor:
-            return None
-        self._entries.move_to_end(key)
-        return entry
+        entry: Entry | None = self._entries.get(key)
+        return None if entry is None or entry.born <= newest or entry.born <= self._floor else entry
 
     def is_kept(self, key: bytes, entry: Entry) -> bool:
         """Tell whether this very entry is still kept."""
@@ -69,19 +69,11 @@ class LocalEntries:
 
     def keep(self, key: bytes, entry: Entry) -> None:
         """Keep an entry in place of an older one."""
-        entries = self._entries
-        older = entries.pop(key, None)
-        if older is not None:
-            self.changes += 1
-            self.bytes_kept -= _size(older)
-        size = _size(entry)
-        if size > self._largest:
+        self.changes += key in self._entries
+        if _size(entry) > self._largest:
+            self._entries.pop(key, None)
             return
-        entries[key] = entry
-        self.bytes_kept += size
-        while self.bytes_kept > self._max_bytes:
-            _, driven_out = entries.popitem(last=False)
-            self.bytes_kept -= _size(driven_out)
+        self._entries[key] = entry
 
     def drop(self, tags: Iterable[str]) -> None:
         """Make all entries useless that depend on one of these tags and were born before."""
@@ -100,7 +92,6 @@ class LocalEntries:
         self.changes += 1
         self._dropped.clear()
         self._entries.clear()
-        self.bytes_kept = 0
 
 
 def _size(entry: Entry) -> int:
