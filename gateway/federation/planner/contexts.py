@@ -57,6 +57,10 @@ def _ancestors(path: Path, depth: int) -> Iterator[tuple[int, Path]]:
 def _fitting(finder: PathFinder, type_name: str, selections: tuple[Selection, ...]) -> Iterator[Selection]:
     """Yield what a selection asks of this type: `... on User { locale } ... on Guest { language }` names one for each."""
     for selection in selections:
-        condition = None if isinstance(selection, FieldSelection) else selection.type_condition
-        if condition is None or not finder.graph.types_of(condition).isdisjoint(finder.graph.types_of(type_name)):
+        if isinstance(selection, FieldSelection):
+            yield selection
+        elif selection.type_condition is None or finder.graph.is_possible(type_name, selection.type_condition):
+            # Without the condition: where it always holds, nobody fetches the objects' type.
+            yield from _fitting(finder, type_name, selection.selections)
+        elif not finder.graph.types_of(selection.type_condition).isdisjoint(finder.graph.types_of(type_name)):
             yield selection
