@@ -89,8 +89,7 @@ def _enter_alike(kept: Step, gone: Step) -> bool:
         return False
     if any(other.contexts.get(key, value) != value for key, value in one.contexts.items()):
         return False
-    ours, theirs = one.representation.sources(), other.representation.sources()
-    return all(theirs.get(name, source) == source for name, source in ours.items())
+    return not one.representation.contradicts(other.representation)
 
 
 def _merge(kept: Step, gone: Step) -> None:

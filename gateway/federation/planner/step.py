@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from gateway.federation.plan import Path, RepresentationField, RepresentationFragment
 from gateway.federation.planner.path import Around, Position
@@ -140,9 +142,30 @@ class Representation:
         """Whether both send the same of an object."""
         return self.freeze() == other.freeze()
 
-    def sources(self) -> dict[str, str]:
-        """Return name → source of the fields sent, to see whether two representations can be one."""
-        return {name: entry.source for name, (entry, _) in self.fields.items()}
+    def contradicts(self, other: Representation) -> bool:
+        """Whether an object would have to send two values under one name, here or further down."""
+        theirs: dict[str, list[_Sent]] = {}
+        for sent in other._sent(None):
+            theirs.setdefault(sent[1].name, []).append(sent)
+        return any(
+            _overlap(types, their_types) and (entry.source != their.source or below.contradicts(their_below))
+            for types, entry, below in self._sent(None)
+            for their_types, their, their_below in theirs.get(entry.name, ())
+        )
+
+    def _sent(self, types: frozenset[str] | None) -> Iterator[_Sent]:
+        """Yield the fields sent of objects of some types, or of all for None; those under type conditions with theirs."""
+        for entry, below in self.fields.values():
+            yield types, entry, below
+        for own, inner in self.fragments.values():
+            yield from inner._sent(own if types is None else own & types)  # noqa: SLF001
+
+
+_Sent: TypeAlias = tuple[frozenset[str] | None, RepresentationField, Representation]
+
+
+def _overlap(one: frozenset[str] | None, other: frozenset[str] | None) -> bool:
+    return one is None or other is None or not one.isdisjoint(other)
 
 
 @dataclass(frozen=True, slots=True)
