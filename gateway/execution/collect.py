@@ -287,7 +287,7 @@ def _build_object(value: dict[str, Any], selection: RepresentationSelection) -> 
                     part = _build_object(value, inner)
                     if part is SKIP:
                         return SKIP
-                    built.update(part)
+                    _join(built, part)
             case RepresentationField(name, source, inner, is_nullable):
                 item = value.get(source, MISSING)
                 if item is MISSING or (item is None and not is_nullable):
@@ -296,8 +296,26 @@ def _build_object(value: dict[str, Any], selection: RepresentationSelection) -> 
                     item = build_value(item, inner)
                     if item is SKIP:
                         return SKIP
-                built[name] = item
+                built[name] = _joined(built[name], item) if name in built else item
     return built or SKIP
+
+
+def _join(built: dict[str, Any], part: dict[str, Any]) -> None:
+    """Add what another selection of the same object holds: a field may be selected with and without a type condition."""
+    for name, item in part.items():
+        built[name] = _joined(built[name], item) if name in built else item
+
+
+def _joined(one: Any, other: Any) -> Any:
+    """Return one value of what two selections hold of it."""
+    if one is other:
+        return one
+    if one.__class__ is dict and other.__class__ is dict:
+        _join(one, other)
+        return one
+    if one.__class__ is list and other.__class__ is list:
+        return [_joined(*both) for both in zip(one, other, strict=True)]
+    return other
 
 
 def build_value(value: Any, selection: RepresentationSelection) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -41,7 +41,11 @@ def fields_of(spot: Spot, representation: RepresentationSelection) -> list[Repre
             case RepresentationFragment(_, possible_types, selection):
                 if spot.type_name in possible_types:
                     found.extend(fields_of(spot, selection))
-    return found
+    joined: dict[str, RepresentationField] = {}
+    for field in found:
+        known = joined.get(field.name)
+        joined[field.name] = field if known is None else replace(known, selection=known.selection + field.selection)
+    return list(joined.values())
 
 
 @dataclass(frozen=True, slots=True)
