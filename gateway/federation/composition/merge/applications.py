@@ -38,9 +38,12 @@ def merge_applications(
 def merge_uses(merge: Merge, name: str, uses: Sequence[_Applied]) -> tuple[Directive, ...]:
     """The applications of one directive to one element, merged."""
     carried = merge.carried.by_name.get(name)
+    if carried is not None and carried.specification.name == "context":
+        # Each subgraph's contexts are its own, whatever others call theirs.
+        uses = [(index, _in_supergraph(merge, index, application)) for index, application in uses]
     distinct = distinct_uses(merge, name, uses)
     if is_repeatable(merge, name):
-        return tuple(_in_supergraph(merge, carried, index, application) for index, application, _ in distinct)
+        return tuple(Directive(name, application.arguments) for _, application, _ in distinct)
     if len(distinct) == 1:
         return (Directive(name, distinct[0][1].arguments),)
     if carried and carried.specification.arguments and carried.specification.arguments[0].strategy:
@@ -82,12 +85,9 @@ def is_repeatable(merge: Merge, name: str) -> bool:
     return definition is not None and definition.is_repeatable
 
 
-def _in_supergraph(merge: Merge, carried: CarriedDirective | None, index: int, application: Directive) -> Directive:
-    if carried is not None and carried.specification.name == "context":
-        return Directive(
-            application.name, {"name": to_node(f"{merge.subgraphs[index].name}__{application.text('name')}")}
-        )
-    return Directive(application.name, application.arguments)
+def _in_supergraph(merge: Merge, index: int, context: Directive) -> Directive:
+    name = f"{merge.subgraphs[index].name}__{context.text('name')}"
+    return Directive(context.name, {"name": to_node(name)})
 
 
 def _merge_arguments(carried: CarriedDirective, applications: Sequence[Directive]) -> Directive:
