@@ -97,7 +97,7 @@ class OperationDraw:
         each = on.fields[name]
         called = name + self._arguments(each)
         alias = self._response_name(on, name, called, each)
-        text = (called if alias == name else f"{alias}: {called}") + self._condition()
+        text = (called if alias == name else f"{alias}: {called}") + self._directives()
         target = get_named_type(each.type)
         return f"{text} {{ {self._selection(target, depth - 1)} }}" if is_composite_type(target) else text
 
@@ -132,7 +132,7 @@ class OperationDraw:
 
     def _fragment(self, on: GraphQLNamedType, depth: int) -> str:
         dice = self.dice
-        condition = self._condition()
+        condition = self._directives()
         if dice.chance(10):
             return f"...{condition} {{ {self._selection(on, depth)} }}"
         here = self._possible(on)
@@ -154,6 +154,17 @@ class OperationDraw:
 
     def _possible(self, on: GraphQLNamedType) -> set[str]:
         return {each.name for each in self.schema.get_possible_types(on)} if is_abstract_type(on) else {on.name}
+
+    def _directives(self) -> str:
+        return self._condition() + self._mark()
+
+    def _mark(self) -> str:
+        """Return a directive of the graph's own, or nothing: subgraphs are to get it, and answer as without it."""
+        if self.schema.get_directive("mark") is None or not self.dice.chance(12):
+            return ""
+        same = [name for name, known in self.declared.items() if known.rstrip("!") == "Int"]
+        at = f"${self.dice.pick(same)}" if same and self.dice.chance(50) else str(self.dice.count(0, 2))
+        return f" @mark(at: {at})"
 
     def _condition(self) -> str:
         dice = self.dice

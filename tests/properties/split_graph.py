@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 
 from graphql import FieldNode, InlineFragmentNode, OperationDefinitionNode, SelectionSetNode, parse
 
+_MARK = "directive @mark(at: Int) repeatable on FIELD | FRAGMENT_SPREAD | INLINE_FRAGMENT"
+"""A directive that clients may use, and every subgraph knows."""
 _HEADER = (
     'extend schema @link(url: "https://specs.apollo.dev/federation/v2.11", import: ["@key", "@external", "@requires", '
-    '"@shareable", "@provides", "@override", "@interfaceObject", "@inaccessible"])'
+    f'"@shareable", "@provides", "@override", "@interfaceObject", "@inaccessible"]) {_MARK}'
 )
 
 Tree = dict[str, "Tree"]
@@ -168,7 +170,7 @@ class SplitGraph:
 
     def unsplit_sdl(self) -> str:
         """Return the whole graph as its clients see it."""
-        lines: list[str] = []
+        lines: list[str] = [_MARK]
         for made in self.types.values():
             interfaces = [e for e in self.abstracts.values() if e.is_interface and made.name in e.members]
             shown = [each for each in made.fields.values() if not each.is_inaccessible]
