@@ -20,6 +20,7 @@ from gateway.federation.plan import OperationKind, SubscriptionPlan
 from gateway.upstream.http import HttpSubgraph
 from gateway.upstream.httpx_transport import HttpxTransport
 from gateway.upstream.in_process import InProcessSubgraph
+from gateway.upstream.remote import remote_subgraph
 from gateway.upstream.sse_stream import server_events
 from gateway.upstream.subscribe import RemoteStreams
 
@@ -132,6 +133,17 @@ async def closed() -> None:
 
 def joined(number: int) -> dict[str, Any]:
     return {"data": {"joined": {"name": f"user {number}", "id": str(number)}}}
+
+
+async def test_a_client_knows_whether_a_subscription_goes_on_over_it(engine_over, strawberry_url):
+    client = remote_subgraph(strawberry_url)
+    engine = engine_over(client)
+    assert not client.is_streaming
+    stream = await engine.subscribe(GraphQLRequest(query=QUERY, variables={"n": 1000}))
+    async with aclosing(stream) as events:
+        await anext(events)
+        assert client.is_streaming
+    assert not client.is_streaming
 
 
 @pytest.mark.parametrize("kind", ["websocket", "in process"])
