@@ -1,23 +1,22 @@
-"""uvicorn's HTTP protocol, with the limits that only the one who reads the socket can keep."""
+"""uvicorn's HTTP protocol, with limits on what arrives, and a short way for common requests."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
-from time import monotonic  # event loops' clock
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from uvicorn.server import ServerState
 
 from gateway.errors import GatewayError
 from gateway.execution.correlation import correlation_id
 from gateway.execution.message import GraphQLResponse, refusal
-from gateway.transport.asgi import Message, write_headers
+from gateway.transport.asgi import Message
 from gateway.transport.fast_cycle import FastCycle
 from gateway.transport.fast_post import CommonHead, CommonHeads, FastPosts
+from gateway.transport.kept_connection import KeptConnection
 from gateway.transport.respond import Rendered
 from gateway.transport.settings import TransportSettings
 from gateway.transport.unsent import LARGE_BYTES
@@ -25,14 +24,11 @@ from gateway.transport.unsent import LARGE_BYTES
 _FAST_BYTES = 64 << 10
 """Larger bodies are the application's, which reads them bit by bit."""
 
-_LINGER_S = 0.5
-"""How long a connection without a request is kept when the process stops: one may be on its way, and is answered."""
-
 _JOINED_BYTES = 4 << 10
 """Smaller answers are joined with their head; of larger ones the system takes the pieces as they lie."""
 
 
-def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) -> type[asyncio.Protocol]:
+def http_protocol(given: TransportSettings, fast: Mapping[bytes, FastPosts]) -> type[asyncio.Protocol]:
     """Return the protocol class for `uvicorn.Config(http=…)` with limits on the head of a request.
 
     Common requests to the paths in `fast` are answered without an ASGI cycle. A head that is too large
@@ -41,7 +37,9 @@ def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) 
     """
     common = CommonHeads()
 
-    class HttpProtocol(HttpToolsProtocol):
+    class HttpProtocol(KeptConnection):
+        settings = given
+
         def __init__(
             self,
             config: Config,
@@ -50,9 +48,7 @@ def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) 
             _loop: asyncio.AbstractEventLoop | None = None,
         ) -> None:
             super().__init__(config, server_state, app_state, _loop)
-            self._head_bytes = 0
             self._is_head_open = True
-            self._head_timer: asyncio.TimerHandle | None = None
             self._fast: FastPosts | None = None
             """Whom the request that comes is for, while it may be a common one."""
             self._fast_body = b""
@@ -60,55 +56,18 @@ def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) 
             """The common request that is being answered."""
             self._data = b""
             """What came at once, from the start of a request on."""
-            self._idle_since: float | None = None
-            self._running: RequestResponseCycle | None = None
-            """The request that the application answers, or answered last; others may wait behind it."""
-            self._unread_timer: asyncio.TimerHandle | None = None
-            self._is_stopping = False
-            self._tell_lost: Callable[[], None] | None = None
-
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-            super().connection_made(transport)
-            self._start_head_timer()
 
         def connection_lost(self, exc: Exception | None) -> None:
-            self._stop_head_timer()
-            self._stop_unread_timer()
             super().connection_lost(exc)
-            super()._unset_keepalive_if_required()
-            running = self._running
-            if running is not None and not running.response_complete:  # uvicorn only tells the one that came last
-                running.disconnected = True
-                running.message_event.set()
             if self._fast_cycle is not None:
                 self._fast_cycle.set()
                 self._fast_cycle = None
-            if self._tell_lost is not None:
-                self._tell_lost()
-
-        def write_part(self, part: bytes) -> bool:
-            """Write a part of the body that the application has begun, as `outlet.Connection` says."""
-            if self.flow.write_paused:
-                return False
-            if not self.transport.is_closing():
-                self.transport.write(b"%x\r\n%b\r\n" % (len(part), part))
-            return True
-
-        def on_lost(self, tell: Callable[[], None] | None) -> None:
-            """Name who is told that the client has left, soon if it has already."""
-            self._tell_lost = tell
-            if tell is not None and self._running is not None and self._running.disconnected:
-                self.loop.call_soon(tell)
 
         def data_received(self, data: bytes) -> None:
             if self._is_head_open:
                 if not self._head_bytes:
                     cycle: Any = self.cycle  # as in `_is_free`, which would be a call for each request
-                    if (
-                        self._fast_cycle is None
-                        and (cycle is None or cycle.response_complete)
-                        and not self.flow.write_paused
-                    ):
+                    if (cycle is None or cycle.response_complete) and not self.flow.write_paused:
                         found = common.find(data)
                         if found is not None and self._begin_fast(*found):
                             return
@@ -119,18 +78,13 @@ def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) 
             if self._fast is not None:
                 self._leave_fast()  # a body that comes bit by bit has limits that the application keeps
             if self._is_head_open and self._head_bytes and not self.transport.is_closing():
-                if self._head_bytes > settings.max_header_bytes:
+                if self._head_bytes > given.max_header_bytes:
                     self._refuse(GatewayError("HEADERS_TOO_LARGE"))
                 elif self._head_timer is None:
                     self._start_head_timer()
 
-        def on_message_begin(self) -> None:
-            super().on_message_begin()
-            extensions: dict[str, Any] = {"concord.abort": self.transport.abort, "concord.connection": self}
-            self.scope["extensions"] = extensions
-
         def on_header(self, name: bytes, value: bytes) -> None:
-            if len(self.headers) > settings.max_headers:
+            if len(self.headers) > given.max_headers:
                 return  # the application refuses it; until then nothing more is kept
             super().on_header(name, value)
 
@@ -152,15 +106,6 @@ def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) 
                     self._watch_reader()
                 self._begin_cycle()
 
-        def _begin_cycle(self) -> None:
-            super().on_headers_complete()
-            if self._is_stopping and not self.parser.should_upgrade():
-                self.cycle.keep_alive = False
-
-        def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-            self._running = cycle
-            super()._start_asgi_task(cycle, app)
-
         def on_body(self, body: bytes) -> None:
             if self._fast is not None and len(self._fast_body) + len(body) <= _FAST_BYTES:
                 self._fast_body += body
@@ -181,11 +126,6 @@ def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) 
                     return
                 self._leave_fast()
             super().on_message_complete()
-
-        def _is_free(self) -> bool:
-            """Tell whether no request is being answered."""
-            cycle: Any = self.cycle  # uvicorn's type forgets that there may be none yet
-            return self._fast_cycle is None and (cycle is None or cycle.response_complete)
 
         def _begin_fast(self, head: CommonHead, authorization: str | None, body: bytes) -> bool:
             """Begin a common request; False where it is left to the application."""
@@ -282,113 +222,6 @@ def http_protocol(settings: TransportSettings, fast: Mapping[bytes, FastPosts]) 
             if not cycle.keep_alive:
                 self.transport.close()
             self.on_response_complete()
-
-        def on_response_complete(self) -> None:
-            """As uvicorn does, but with one timer that looks when the last request ended, not one for each request."""
-            self.server_state.total_requests += 1
-            if self.transport.is_closing():
-                return
-            if self.flow.read_paused:
-                self.flow.resume_reading()
-            if self.pipeline:
-                cycle, app = self.pipeline.pop()
-                self._start_asgi_task(cycle, app)
-                return
-            self._idle_since = monotonic()
-            if self.timeout_keep_alive_task is None:
-                self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self._look_whether_idle)
-
-        def _unset_keepalive_if_required(self) -> None:
-            self._idle_since = None
-
-        def _look_whether_idle(self) -> None:
-            self.timeout_keep_alive_task = None
-            if self._idle_since is None:
-                return
-            left_s = self._idle_since + self.timeout_keep_alive - monotonic()
-            if left_s > 0:
-                self.timeout_keep_alive_task = self.loop.call_later(left_s, self._look_whether_idle)
-            else:
-                self.timeout_keep_alive_handler()
-
-        def _watch_reader(self) -> None:
-            """Give the client up that asks for more and takes nothing of what it has asked for."""
-            if self._unread_timer is None:
-                unread = self.transport.get_write_buffer_size()
-                wait_s = settings.stream.send_timeout_s
-                self._unread_timer = self.loop.call_later(wait_s, self._look_whether_read, unread)
-
-        def _look_whether_read(self, unread_before: int) -> None:
-            self._unread_timer = None
-            if self.transport.get_protocol() is not self:
-                return  # it is a WebSocket by now
-            if self.transport.get_write_buffer_size() >= unread_before:
-                self.transport.abort()
-            else:
-                self._watch_reader()
-
-        def _stop_unread_timer(self) -> None:
-            if self._unread_timer is not None:
-                self._unread_timer.cancel()
-                self._unread_timer = None
-
-        def resume_writing(self) -> None:
-            self._stop_unread_timer()
-            super().resume_writing()
-
-        def shutdown(self) -> None:
-            """Answer what is in flight or on its way, and close the connection after it."""
-            self._is_stopping = True
-            if self._is_free():
-                self.loop.call_later(_LINGER_S, self._end_linger)
-            else:
-                super().shutdown()
-
-        def _end_linger(self) -> None:
-            # What has begun to arrive is answered, or refused by the timer that watches heads.
-            if self._is_free() and not self._head_bytes and not self.transport.is_closing():
-                self.transport.close()
-
-        def timeout_keep_alive_handler(self) -> None:
-            if self.transport.get_write_buffer_size():
-                self.transport.abort()  # closing would wait for a client that doesn't read what it asked for
-            else:
-                super().timeout_keep_alive_handler()
-
-        def send_400_response(self, msg: str) -> None:
-            self._refuse(GatewayError("BAD_REQUEST", msg))
-
-        def _start_head_timer(self) -> None:
-            self._head_timer = self.loop.call_later(settings.receive_timeout_s, self._head_is_late)
-
-        def _stop_head_timer(self) -> None:
-            if self._head_timer is not None:
-                self._head_timer.cancel()
-                self._head_timer = None
-
-        def _head_is_late(self) -> None:
-            if not self.transport.is_closing():
-                self._refuse(GatewayError("REQUEST_TIMEOUT"))
-
-        def _refuse(self, error: GatewayError) -> None:
-            cycle = getattr(self, "cycle", None)  # uvicorn's type forgets that there may be none yet
-            if cycle is not None and not cycle.response_complete:
-                if cycle.response_started or self.pipeline:
-                    self.transport.close()  # an answer is under way: nothing can be put before or into it
-                    return
-                cycle.disconnected = True  # the application learns that there is nobody left to answer
-                cycle.message_event.set()
-            response = refusal(error, correlation_id(None))
-            body = response.body()
-            headers = {
-                **response.headers,
-                "Content-Type": "application/json; charset=utf-8",
-                "Content-Length": str(len(body)),
-                "Connection": "close",
-            }
-            head = b"".join(b"%b: %b\r\n" % header for header in write_headers(headers))
-            self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[response.http_status], head, body))
-            self.transport.close()
 
     return HttpProtocol
 
