@@ -27,6 +27,7 @@ from gateway.upstream.measured import Measured
 from gateway.upstream.remote import remote_subgraph
 from gateway.upstream.replicas import Replicas
 from gateway.upstream.retry import Retried, RetryBudget
+from gateway.upstream.stream_limits import StreamLimits
 from gateway.upstream.tls import TlsFiles, TlsFilesRefused
 from gateway.writes.doubt import Doubt
 from gateway.writes.idempotent import IdempotentWrites
@@ -94,6 +95,7 @@ class Opening:
                 max_connections=settings.max_connections,
                 identify=CallerSigner(self.internal_secret, name) if settings.tell_caller else None,
                 trust=trust_of(name, settings),
+                limits=StreamLimits(head_timeout_s=settings.timeout_s, silence_s=settings.stream_silence_s),
             )
             for each in settings.urls
         )

@@ -372,7 +372,10 @@ class SubgraphSettings(Table, frozen=True, kw_only=True):
     owner: str | None = None
     """Handle of the team to turn to, named in errors; the team of the ownership table if absent."""
     timeout_s: Annotated[float, Meta(gt=0)] = 10.0
-    """How long one try of a fetch may take."""
+    """How long one try of a fetch may take, and how long it may take to begin the answer to a subscription over server-sent events."""
+    stream_silence_s: Annotated[float, Meta(gt=0)] = 300.0
+    """How long a subscription over server-sent events may be silent; subgraphs send comments in between. Then it ends
+    with SYSTEM_UNAVAILABLE. WebSockets are pinged."""
     max_connections: Annotated[int, Meta(ge=1)] = 64
     """Fetches, and so connections, at once."""
     max_waiting: Annotated[int, Meta(ge=0)] = 1_000

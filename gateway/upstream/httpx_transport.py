@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
 from functools import cache
 
 import httpx2
@@ -67,17 +68,22 @@ class HttpxTransport:
             raise _translated(error) from error
 
     async def stream(
-        self, headers: HeaderPairs, body: bytes, connect_timeout_s: float
+        self, headers: HeaderPairs, body: bytes, *, head_timeout_s: float, silence_s: float
     ) -> AsyncGenerator[HttpReply, None]:
         """Send and yield the answer piece by piece. Raises NotSent or NoAnswer."""
-        timeout = httpx2.Timeout(connect_timeout_s, read=None)
+        timeout = httpx2.Timeout(head_timeout_s, read=silence_s)
+        opening = self._client.stream("POST", self._url, headers=_encoded(headers), content=body, timeout=timeout)
         try:
-            async with self._client.stream(
-                "POST", self._url, headers=_encoded(headers), content=body, timeout=timeout
-            ) as response:
+            async with AsyncExitStack() as opened:
+                async with asyncio.timeout(head_timeout_s):
+                    response = await opened.enter_async_context(opening)
                 yield HttpReply(response.status_code, response.headers, b"")
                 async for chunk in response.aiter_bytes():
                     yield HttpReply(response.status_code, response.headers, chunk)
+        except TimeoutError as error:
+            raise NoAnswer("no head in time", is_timeout=True) from error
+        except httpx2.ReadTimeout as error:
+            raise NoAnswer(f"silent for {silence_s:g} s") from error
         except httpx2.HTTPError as error:
             raise _translated(error) from error
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gateway.execution.ports import RequestContext, SubgraphAnswer, SubgraphRequest
 from gateway.upstream.http import HttpSubgraph, Identify
 from gateway.upstream.lean_transport import LeanTransport
+from gateway.upstream.stream_limits import StreamLimits
 from gateway.upstream.transport import HttpTransport
 
 if TYPE_CHECKING:
@@ -25,10 +26,12 @@ def remote_subgraph(
     max_connections: int = 64,
     identify: Identify | None = None,
     trust: ssl.SSLContext | None = None,
+    limits: StreamLimits | None = None,
 ) -> HttpSubgraph:
     """Return a client for the subgraph at an http or https URL; policies go around it.
 
     `identify` makes the header that names the caller. `trust` says whose certificates are accepted, and which is shown.
+    `limits` are those of subscriptions.
     """
     transport: HttpTransport
     if url.startswith("http://"):
@@ -37,16 +40,17 @@ def remote_subgraph(
         from gateway.upstream.httpx_transport import HttpxTransport  # noqa: PLC0415 - plain HTTP does without
 
         transport = HttpxTransport(url, max_connections=max_connections, trust=trust)
-    streams = _Streams(url, trust)
+    streams = _Streams(url, trust, limits)
     return HttpSubgraph(transport, subscribe=streams.subscribe, owned=(streams,), identify=identify)
 
 
 class _Streams:
     """Subscriptions at one URL. Most subgraphs have none, and what carries them is not loaded before the first."""
 
-    def __init__(self, url: str, trust: ssl.SSLContext | None) -> None:
+    def __init__(self, url: str, trust: ssl.SSLContext | None, limits: StreamLimits | None) -> None:
         self._url = url
         self._trust = trust
+        self._limits = limits
         self._opened: tuple[RemoteStreams, HttpxTransport] | None = None
 
     def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SubgraphAnswer, None]:
@@ -64,7 +68,7 @@ class _Streams:
         from gateway.upstream.subscribe import RemoteStreams  # noqa: PLC0415
 
         transport = HttpxTransport(self._url, max_connections=MAX_STREAMS, trust=self._trust)
-        return RemoteStreams(self._url, transport, trust=self._trust), transport
+        return RemoteStreams(self._url, transport, limits=self._limits, trust=self._trust), transport
 
     async def aclose(self) -> None:
         """Close all connections."""

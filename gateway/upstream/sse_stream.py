@@ -5,6 +5,7 @@ https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import orjson
 
 from gateway.execution.ports import RequestContext, SubgraphAnswer, SubgraphFailure, SubgraphRequest
 from gateway.upstream.http import failure_of_status, failure_of_transport, read_reply, wire_headers
+from gateway.upstream.stream_limits import StreamLimits
 from gateway.upstream.transport import HttpReply, NoAnswer, NotSent, StreamTransport
 
 
@@ -28,22 +30,28 @@ async def stream_by_events(
     transport: StreamTransport,
     request: SubgraphRequest,
     context: RequestContext,
-    *,
-    connect_timeout_s: float,
-    max_bytes: int,
+    limits: StreamLimits,
 ) -> AsyncGenerator[SubgraphAnswer, None]:
     """Yield an answer per event. Raises SubgraphFailure when the stream can't start or breaks."""
     headers = [(name, value) for name, value in wire_headers(request, context, None) if name != "accept"]
     headers.append(("accept", "text/event-stream, application/graphql-response+json;q=0.9, application/json;q=0.8"))
     try:
-        async with aclosing(transport.stream(headers, request.body, connect_timeout_s)) as pieces:
+        answering = transport.stream(
+            headers, request.body, head_timeout_s=limits.head_timeout_s, silence_s=limits.silence_s
+        )
+        async with aclosing(answering) as pieces:
             first = await anext(pieces)
             if "text/event-stream" not in first.headers.get("content-type", ""):
-                yield await _plain_answer(first, pieces, request, max_bytes)
+                try:
+                    async with asyncio.timeout(limits.head_timeout_s):
+                        answer = await _plain_answer(first, pieces, request, limits.max_bytes)
+                except TimeoutError as error:
+                    raise SubgraphFailure("SYSTEM_TIMEOUT", "no whole answer in time", is_sent=True) from error
+                yield answer
                 return
             if first.status != 200:
                 raise failure_of_status(first.status, first.headers)
-            async with aclosing(server_events(_bodies(pieces), max_bytes)) as events:
+            async with aclosing(server_events(_bodies(pieces), limits.max_bytes)) as events:
                 async for event in events:
                     if event.name == "complete":
                         return

@@ -8,6 +8,7 @@ from contextlib import aclosing
 
 from gateway.execution.ports import RequestContext, SubgraphAnswer, SubgraphRequest
 from gateway.upstream.sse_stream import stream_by_events
+from gateway.upstream.stream_limits import StreamLimits
 from gateway.upstream.transport import StreamTransport
 from gateway.upstream.websocket_stream import NoWebSocket, stream_by_websocket
 
@@ -20,16 +21,14 @@ class RemoteStreams:
         url: str,
         transport: StreamTransport,
         *,
-        connect_timeout_s: float = 5.0,
-        max_bytes: int = 8 << 20,
+        limits: StreamLimits | None = None,
         trust: ssl.SSLContext | None = None,
     ) -> None:
-        """`max_bytes` limits one event, `trust` is for WebSockets what it is for the transport."""
+        """`trust` is for WebSockets what it is for the transport."""
         self._trust = trust
         self._url = url
         self._transport = transport
-        self._connect_timeout_s = connect_timeout_s
-        self._max_bytes = max_bytes
+        self._limits = limits or StreamLimits()
         self.open = 0
         """Subscriptions that go on."""
 
@@ -46,7 +45,7 @@ class RemoteStreams:
                     return
             except NoWebSocket:
                 pass
-            async with aclosing(self._by_events(request, context)) as answers:
+            async with aclosing(stream_by_events(self._transport, request, context, self._limits)) as answers:
                 async for answer in answers:
                     yield answer
         finally:
@@ -57,16 +56,7 @@ class RemoteStreams:
             self._url,
             request,
             context,
-            connect_timeout_s=self._connect_timeout_s,
-            max_bytes=self._max_bytes,
+            connect_timeout_s=self._limits.connect_timeout_s,
+            max_bytes=self._limits.max_bytes,
             trust=self._trust,
-        )
-
-    def _by_events(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SubgraphAnswer, None]:
-        return stream_by_events(
-            self._transport,
-            request,
-            context,
-            connect_timeout_s=self._connect_timeout_s,
-            max_bytes=self._max_bytes,
         )

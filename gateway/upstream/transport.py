@@ -73,9 +73,12 @@ class Streams(Protocol):
 class StreamTransport(Protocol):
     """Posts bodies to one URL and reads the answers as they come."""
 
-    def stream(self, headers: HeaderPairs, body: bytes, connect_timeout_s: float) -> AsyncGenerator[HttpReply, None]:
+    def stream(
+        self, headers: HeaderPairs, body: bytes, *, head_timeout_s: float, silence_s: float
+    ) -> AsyncGenerator[HttpReply, None]:
         """Send and yield the answer piece by piece: each a reply with the bytes that came since the last one.
 
+        Its head must have come within `head_timeout_s`, and each piece within `silence_s` after the one before.
         Raises NotSent or NoAnswer.
         """
 

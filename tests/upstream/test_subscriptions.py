@@ -22,6 +22,7 @@ from gateway.upstream.httpx_transport import HttpxTransport
 from gateway.upstream.in_process import InProcessSubgraph
 from gateway.upstream.remote import remote_subgraph
 from gateway.upstream.sse_stream import server_events
+from gateway.upstream.stream_limits import StreamLimits
 from gateway.upstream.subscribe import RemoteStreams
 
 OPEN = {"streams": 0}
@@ -110,7 +111,9 @@ async def engine_over(subgraphs):
 
 def remote(url: str) -> HttpSubgraph:
     transport = HttpxTransport(url)
-    return HttpSubgraph(transport, subscribe=RemoteStreams(url, transport, connect_timeout_s=2).subscribe)
+    return HttpSubgraph(
+        transport, subscribe=RemoteStreams(url, transport, limits=StreamLimits(connect_timeout_s=2)).subscribe
+    )
 
 
 async def answers_of(engine: Engine, most: int | None = None, **variables: Any) -> list[GraphQLResponse]:
@@ -197,6 +200,45 @@ async def test_a_stream_that_can_not_start_answers_with_its_error(engine_over, s
     subgraphs["a"].behave = sends(reply(b'{"errors":[{"message":"m","extensions":{"code":"FORBIDDEN"}}]}'))
     (forbidden,) = await answers_of(engine_over(remote(subgraphs["a"].url)), n=1)
     assert forbidden.errors[0]["extensions"]["code"] == "FORBIDDEN"
+
+
+async def test_a_subgraph_that_goes_silent_ends_the_subscription(engine_over, subgraphs):
+    def over(**limits: float) -> HttpSubgraph:
+        transport = HttpxTransport(subgraphs["a"].url)
+        return HttpSubgraph(
+            transport, subscribe=RemoteStreams(subgraphs["a"].url, transport, limits=StreamLimits(**limits)).subscribe
+        )
+
+    def silent_after(text: bytes) -> Any:
+        async def behave(writer: asyncio.StreamWriter, _: Any) -> None:
+            writer.write(text)
+            await asyncio.sleep(600)
+
+        return behave
+
+    # It knows no WebSocket, and hangs before it answers …
+    subgraphs["a"].behave = silent_after(b"")
+    (refused,) = await answers_of(engine_over(over(head_timeout_s=1)), n=1)
+    assert (refused.http_status, refused.errors[0]["extensions"]["code"]) == (504, "SYSTEM_TIMEOUT")
+    # … in an answer that is no stream …
+    subgraphs["a"].behave = silent_after(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{")
+    (refused,) = await answers_of(engine_over(over(head_timeout_s=1)), n=1)
+    assert refused.errors[0]["extensions"]["code"] == "SYSTEM_TIMEOUT"
+    # … or after an event. Comments are no silence.
+    event = b'event: next\ndata: {"data":{"joined":{"__typename":"User","id":"0"}}}\n\n'
+
+    async def beats(writer: asyncio.StreamWriter, _: Any) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n")
+        for _ in range(6):
+            writer.write(b":\n\n")
+            await asyncio.sleep(0.5)
+        writer.write(event)
+        await asyncio.sleep(600)
+
+    subgraphs["a"].behave = beats
+    told, last = await answers_of(engine_over(over(silence_s=2)), n=1)
+    assert told.payload() == joined(0)
+    assert last.errors[0]["extensions"]["code"] == "SYSTEM_UNAVAILABLE"
 
 
 async def test_other_operations_have_one_answer_and_refusals_too(engine_over, strawberry_url):
