@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.access.identity import CallerSigner
 from gateway.cache.cached_entities import CachedEntities
@@ -27,6 +27,7 @@ from gateway.upstream.measured import Measured
 from gateway.upstream.remote import remote_subgraph
 from gateway.upstream.replicas import Replicas
 from gateway.upstream.retry import Retried, RetryBudget
+from gateway.upstream.shared_streams import SharedStreams
 from gateway.upstream.stream_limits import StreamLimits
 from gateway.upstream.tls import TlsFiles, TlsFilesRefused
 from gateway.writes.doubt import Doubt
@@ -88,6 +89,9 @@ class Opening:
     def open(self, name: str, url: str) -> OpenSubgraph:
         """Open a subgraph's client; `url` is its address in the supergraph. Raises SettingsRefused."""
         settings = settings_of(self.settings, name, url)
+        limits = StreamLimits(head_timeout_s=settings.timeout_s, silence_s=settings.stream_silence_s)
+        if not settings.share_subscriptions:
+            limits = replace(limits, operations_per_socket=1)
         # Outermost last: each policy is a client around the one before.
         replicas = tuple(
             remote_subgraph(
@@ -95,7 +99,7 @@ class Opening:
                 max_connections=settings.max_connections,
                 identify=CallerSigner(self.internal_secret, name) if settings.tell_caller else None,
                 trust=trust_of(name, settings),
-                limits=StreamLimits(head_timeout_s=settings.timeout_s, silence_s=settings.stream_silence_s),
+                limits=limits,
             )
             for each in settings.urls
         )
@@ -107,7 +111,11 @@ class Opening:
         bulkhead = Bulkhead(measured, most=settings.max_connections, most_waiting=settings.max_waiting, crowd=crowd)
         breaker = CircuitBreaker(bulkhead, _breaker_limits(settings.breaker), opened=bulkhead.turn_away)
         retried = _retried(breaker, settings.retry)
-        coalesced = Coalesced(IdempotentWrites(retried, self.writes, self.settle), crowd=crowd)
+        coalesced = Coalesced(
+            IdempotentWrites(retried, self.writes, self.settle),
+            crowd=crowd,
+            streams=SharedStreams() if settings.share_subscriptions else None,
+        )
         cached = None if self.caching is None else self.caching.around(coalesced, name, crowd=crowd)
         headered = Headered(cached or coalesced, fixed=settings.headers, forwarded=settings.forward_headers)
         client: SubgraphClient = headered

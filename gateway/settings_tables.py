@@ -376,6 +376,10 @@ class SubgraphSettings(Table, frozen=True, kw_only=True):
     stream_silence_s: Annotated[float, Meta(gt=0)] = 300.0
     """How long a subscription over server-sent events may be silent; subgraphs send comments in between. Then it ends
     with SYSTEM_UNAVAILABLE. WebSockets are pinged."""
+    share_subscriptions: bool = True
+    """Whether equal subscriptions of callers with equal rights are one at the subgraph, and those that only have their
+    headers in common go over one WebSocket. Who joins one that is open gets what comes from then on: a subgraph whose
+    first event tells how things stand needs `false`."""
     max_connections: Annotated[int, Meta(ge=1)] = 64
     """Fetches, and so connections, at once."""
     max_waiting: Annotated[int, Meta(ge=0)] = 1_000

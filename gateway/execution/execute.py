@@ -7,13 +7,13 @@ from collections.abc import AsyncGenerator, Collection, Mapping
 from collections.abc import Sequence as Seq
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias, assert_never
+from typing import TypeAlias, assert_never
 
 from gateway.execution.early import PATIENCE, Ancestors, ancestors_of, needless_waits
 from gateway.execution.entity_fetch import CompiledEntity, PreparedEntity, compile_entity
 from gateway.execution.fetch import load_entity, load_prepared, load_root
 from gateway.execution.located import SubgraphProfile
-from gateway.execution.ports import Announced, SourceEvent, SubgraphAnswer, SubgraphClient
+from gateway.execution.ports import Announced, SourceEvent, SubgraphAnswer, SubgraphClient, cursor_of
 from gateway.execution.root_fetch import CompiledRoot, compile_root
 from gateway.execution.run import Run
 from gateway.execution.sharing import Mentions, Place, mentions_of, shared_places
@@ -277,7 +277,7 @@ async def execute_event(compiled: CompiledPlan, event: SourceEvent, run: Run) ->
     assert isinstance(root, CompiledSubscription)
     match event:
         case SubgraphAnswer(value):
-            run.cursor = _cursor(value)
+            run.cursor = cursor_of(value)
         case Announced(_, cursor, answer):
             run.cursor = cursor
             value = (await answer(root.primary.prepare(run))).value
@@ -286,12 +286,3 @@ async def execute_event(compiled: CompiledPlan, event: SourceEvent, run: Run) ->
     root.primary.merge(run, value)
     if root.rest is not None:
         await _execute(root.rest, run)
-
-
-def _cursor(value: Any) -> str | None:
-    """Return `extensions.concord.cursor` of an answer, with which a client can go on after it."""
-    match value:
-        case {"extensions": {"concord": {"cursor": str(cursor)}}}:
-            return cursor
-        case _:
-            return None

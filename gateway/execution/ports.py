@@ -148,13 +148,22 @@ class Announced:
 
     key: Hashable | None
     """Equal where two streams of the same operation announce the same; None where it is this stream's alone."""
-    cursor: str
-    """A place from which the client can go on after this event."""
+    cursor: str | None
+    """A place from which the client can go on after this event; None where there is none."""
     answer: Callable[[SubgraphRequest], Awaitable[SubgraphAnswer]]
     """Answers by the selection of a request, whichever the stream was begun with."""
 
 
 SourceEvent: TypeAlias = SubgraphAnswer | Announced
+
+
+def cursor_of(value: Any) -> str | None:
+    """Return `extensions.concord.cursor` of a subgraph's answer, with which a client can go on after it."""
+    match value:
+        case {"extensions": {"concord": {"cursor": str(cursor)}}}:
+            return cursor
+        case _:
+            return None
 
 
 class SubgraphFailure(Exception):  # noqa: N818 - reads as what it is

@@ -1,10 +1,14 @@
-"""Identical reads in flight are sent once. Only callers with the same rights share an answer, and each owns a copy."""
+"""Identical reads in flight, and subscriptions that are open, are sent once.
+
+Only callers with the same rights share an answer, and each owns a copy.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
+from functools import partial
 
 from msgspec import Struct
 
@@ -19,6 +23,7 @@ from gateway.execution.ports import (
 )
 from gateway.federation.plan import OperationKind
 from gateway.upstream.crowd import Crowd
+from gateway.upstream.shared_streams import SharedStreams
 
 SLACK_S = 1.0
 """A read may join one that has to end this much earlier; identical requests rarely come at the same instant."""
@@ -54,6 +59,8 @@ class Coalesced:
     """Reads that are under way."""
     crowd: Crowd = field(default_factory=Crowd)
     """Whom those are among who wait for what others read."""
+    streams: SharedStreams | None = None
+    """Subscriptions that are open; None where each subscriber has its own."""
 
     async def fetch(self, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
         """Fetch, or wait for whoever already does."""
@@ -115,9 +122,14 @@ class Coalesced:
             flight.landed.set_result(SubgraphAnswer(copy_json(outcome.value)))
 
     def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SourceEvent, None]:
-        """Streams are never shared."""
-        return self.inner.subscribe(request, context)
+        """Subscribe, or join whoever has already."""
+        if self.streams is None:
+            return self.inner.subscribe(request, context)
+        key = (request.body, request.headers, context.caller.rights)
+        return self.streams.subscribe(key, partial(self.inner.subscribe, request, context))
 
     async def aclose(self) -> None:
-        """Close the client inside."""
+        """End what is shared, and close the client inside."""
+        if self.streams is not None:
+            await self.streams.aclose()
         await self.inner.aclose()

@@ -56,7 +56,7 @@ async def stream_by_events(
                     if event.name == "complete":
                         return
                     if event.name in ("next", "message"):
-                        yield SubgraphAnswer(_decoded(event.data))
+                        yield SubgraphAnswer(_decoded(event.data), event.data.encode())
     except (NotSent, NoAnswer) as error:
         raise failure_of_transport(error) from error
     raise SubgraphFailure("SYSTEM_UNAVAILABLE", "the stream ended without `complete`", is_sent=True)

@@ -17,3 +17,5 @@ class StreamLimits:
     """How long server-sent events may be silent, without even a comment. A WebSocket is pinged instead."""
     max_bytes: int = 8 << 20
     """Of one event."""
+    operations_per_socket: int = 100
+    """Subscriptions that go over one WebSocket together: many servers take no more."""

@@ -9,8 +9,9 @@ from contextlib import aclosing
 from gateway.execution.ports import RequestContext, SubgraphAnswer, SubgraphRequest
 from gateway.upstream.sse_stream import stream_by_events
 from gateway.upstream.stream_limits import StreamLimits
+from gateway.upstream.subgraph_sockets import SubgraphSockets
 from gateway.upstream.transport import StreamTransport
-from gateway.upstream.websocket_stream import NoWebSocket, stream_by_websocket
+from gateway.upstream.websocket_stream import Dial, NoWebSocket
 
 
 class RemoteStreams:
@@ -25,10 +26,9 @@ class RemoteStreams:
         trust: ssl.SSLContext | None = None,
     ) -> None:
         """`trust` is for WebSockets what it is for the transport."""
-        self._trust = trust
-        self._url = url
-        self._transport = transport
         self._limits = limits or StreamLimits()
+        self._sockets = SubgraphSockets(Dial(url=url, limits=self._limits, trust=trust))
+        self._transport = transport
         self.open = 0
         """Subscriptions that go on."""
 
@@ -39,7 +39,7 @@ class RemoteStreams:
         self.open += 1
         try:
             try:
-                async with aclosing(self._by_websocket(request, context)) as answers:
+                async with aclosing(self._sockets.subscribe(request, context)) as answers:
                     async for answer in answers:
                         yield answer
                     return
@@ -50,13 +50,3 @@ class RemoteStreams:
                     yield answer
         finally:
             self.open -= 1
-
-    def _by_websocket(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SubgraphAnswer, None]:
-        return stream_by_websocket(
-            self._url,
-            request,
-            context,
-            connect_timeout_s=self._limits.connect_timeout_s,
-            max_bytes=self._limits.max_bytes,
-            trust=self._trust,
-        )

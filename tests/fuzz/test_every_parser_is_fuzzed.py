@@ -32,6 +32,7 @@ OWN = {
     "gateway/access/settings.py": "URLs of the configuration: `gateway/settings.py` reads it",
     "gateway/upstream/lean_transport.py": "as above",
     "subgraphs/identity/": "rows of our own database; what comes in is read by `crosswalk_routes.py`",
+    "gateway/upstream/shared_streams.py": "events that `websocket_stream.py` and `sse_stream.py` have read",
     "gateway/events/redis_": "rows of our own Redis, written by `event.py`",
     "gateway/events/sqlite_log.py": "rows of our own database",
     "gateway/events/replay_job.py": "as above",

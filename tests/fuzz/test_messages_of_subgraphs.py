@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from contextlib import aclosing
 
 from fuzz_inputs import fuzzed, warped_text
 from hypothesis import given
@@ -15,7 +15,9 @@ from websockets.exceptions import ConnectionClosed
 from gateway.access.caller import ANONYMOUS
 from gateway.execution.ports import RequestContext, SubgraphAnswer, SubgraphFailure, SubgraphRequest
 from gateway.federation.plan import OperationKind
-from gateway.upstream.websocket_stream import NoWebSocket, stream_by_websocket
+from gateway.upstream.stream_limits import StreamLimits
+from gateway.upstream.subgraph_sockets import SubgraphSockets
+from gateway.upstream.websocket_stream import Dial, NoWebSocket
 
 MESSAGES = [
     {"type": "connection_ack", "payload": {}},
@@ -50,11 +52,11 @@ async def listened(said: list[bytes], *, is_binary: bool) -> None:
             subgraph="s", kind=OperationKind.SUBSCRIPTION, document="subscription { a }", variables={}
         )
         context = RequestContext(correlation_id="c", deadline=asyncio.get_running_loop().time() + 60, caller=ANONYMOUS)
-        stream: Any = stream_by_websocket(
-            f"http://127.0.0.1:{port}/", request, context, connect_timeout_s=60, max_bytes=1 << 20
-        )
+        limits = StreamLimits(connect_timeout_s=60, max_bytes=1 << 20)
+        sockets = SubgraphSockets(Dial(url=f"http://127.0.0.1:{port}/", limits=limits))
         try:
-            async for answer in stream:
-                assert isinstance(answer, SubgraphAnswer)
+            async with aclosing(sockets.subscribe(request, context)) as stream:
+                async for answer in stream:
+                    assert isinstance(answer, SubgraphAnswer)
         except (SubgraphFailure, NoWebSocket):
             pass
