@@ -42,7 +42,7 @@ from gateway.federation.supergraph import Supergraph
 from gateway.open_subgraph import check_addresses
 from gateway.outgoing import egress_of, feed_readers, read_webhooks
 from gateway.reload import Built, Graphs, ReloadedEngine
-from gateway.settings import Settings, SettingsRefused, contracts_of, document_limits, load_ownership
+from gateway.settings import Settings, SettingsRefused, contracts_of, document_limits, load_ownership, overrides_of
 from gateway.settings_tables import LimitsSettings
 from gateway.subgraph_clients import SubgraphClients
 from gateway.telemetry.gateway_metrics import GatewayMetrics, GatewayState
@@ -247,6 +247,10 @@ def _build_engine(
     opened = clients.open(graphs.whole)
     subgraphs = opened.clients
     access = settings.access
+    overrides = overrides_of(settings)
+    if undecided := overrides.undecided(graphs.whole.override_labels):
+        meaning = "these labels of @override are never active; say in [overrides] for whom they are"
+        _LOG.warning("override_labels_undecided", extra={"labels": sorted(undecided), "meaning": meaning})
 
     def engine(graph: Supergraph, limits: EngineLimits, documents: TrustedDocuments, **more: Any) -> Engine:
         return Engine(
@@ -254,6 +258,7 @@ def _build_engine(
             subgraphs,
             profiles=clients.profiles,
             documents=RememberedDocuments(),
+            choose_labels=overrides,
             limits=limits,
             turns=clients.turns,
             meter=meter,

@@ -18,7 +18,7 @@ from graphql import GraphQLObjectType
 from gateway.access.caller import ANONYMOUS, Caller
 from gateway.access.cost import actual_cost
 from gateway.access.demand import NO_DEMANDS
-from gateway.access.override import ChooseLabels, active_by_percent
+from gateway.access.override import ChooseLabels, Overrides
 from gateway.access.persisted import PersistedDocuments, resolve_document
 from gateway.access.policies import PolicyPort
 from gateway.access.rules import AccessRules
@@ -73,7 +73,7 @@ class Engine:
         planner: PlansOperations | None = None,
         profiles: Mapping[str, SubgraphProfile] | None = None,
         documents: PersistedDocuments | None = None,
-        choose_labels: ChooseLabels = active_by_percent,
+        choose_labels: ChooseLabels | None = None,
         limits: EngineLimits | None = None,
         turns: Turns | None = None,
         meter: RequestMeter | None = None,
@@ -89,7 +89,8 @@ class Engine:
         `profiles` name subgraphs to clients; a subgraph without one is its own system. `turns` decide when a request may
         start; without them it does at once. `meter` counts what was answered. `policies` and `classes` (classification → roles) decide, with the caller,
         what of the schema's demands is met. `varies_by` names request headers that subgraphs are told, in lower
-        case. `trusted` are the documents of a manifest, and what becomes of others.
+        case. `trusted` are the documents of a manifest, and what becomes of others. `choose_labels` decides of progressive
+        overrides; without it percentages do.
         `announcing` subgraphs answer an event by whatever selection they are asked for.
         """
         self.supergraph = supergraph
@@ -98,7 +99,7 @@ class Engine:
         self.open_streams = OpenStreams(self, announcing)
         """Subscriptions that this engine answers."""
         self._documents = documents
-        self._choose_labels = choose_labels
+        self._choose_labels = choose_labels or Overrides()
         self._limits = limits = limits or EngineLimits()
         self._turns = turns
         self._meter = meter = meter or RequestMeter()
@@ -267,7 +268,7 @@ class Engine:
         unmet = self._unmet.known(caller)
         if unmet is None:
             unmet = await self._unmet.find(caller)
-        key = (text, request.operation_name, self._choose_labels(labels) if labels else labels, unmet)
+        key = (text, request.operation_name, self._choose_labels(labels, caller) if labels else labels, unmet)
         compiled = self._operations.get(key)
         if compiled is None:
             try:

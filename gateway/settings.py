@@ -16,6 +16,7 @@ from msgspec import Meta, field
 
 from gateway.access.choice import Contract
 from gateway.access.limits import Limits
+from gateway.access.override import LabelRule, Overrides
 from gateway.access.settings import AccessSettings
 from gateway.federation.ownership import Ownership, OwnershipInvalidError, parse_ownership
 from gateway.settings_tables import (
@@ -26,6 +27,7 @@ from gateway.settings_tables import (
     EventsSettings,
     LimitsSettings,
     MetricsSettings,
+    OverrideSettings,
     PlansSettings,
     ProcessSettings,
     ReconciliationSettings,
@@ -72,6 +74,7 @@ class Settings(Table, frozen=True, kw_only=True):
     contracts: Mapping[Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,63}$")], ContractSettings] = field(
         default_factory=dict
     )
+    overrides: Mapping[str, OverrideSettings] = field(default_factory=dict)
     console: ConsoleSettings = ConsoleSettings()
     metrics: MetricsSettings = MetricsSettings()
     access: AccessSettings = AccessSettings()
@@ -119,6 +122,16 @@ def document_limits(settings: Settings, contract: str | None = None) -> Limits:
         introspection = introspection if own.introspection is None else own.introspection
         given |= own.limits.given()
     return Limits(introspection=settings.access.by_policy(introspection), **given)
+
+
+def overrides_of(settings: Settings) -> Overrides:
+    """Return what is decided of labels of progressive overrides."""
+    return Overrides(
+        {
+            label: LabelRule(is_active=each.active, roles=frozenset(each.roles), share=each.share)
+            for label, each in settings.overrides.items()
+        }
+    )
 
 
 def load_ownership(settings: Settings) -> Ownership | None:

@@ -140,6 +140,17 @@ class DocumentsSettings(Table, frozen=True, kw_only=True):
     """What `concord documents publish` wrote."""
 
 
+class OverrideSettings(Table, frozen=True, kw_only=True):
+    """For whom a label of `@override(from:, label:)` is active, that is whose fields come from the new subgraph."""
+
+    active: bool = False
+    """Everybody's."""
+    roles: tuple[str, ...] = ()
+    """Those of callers who have one of these roles."""
+    share: Annotated[float, Meta(ge=0, le=100)] = 0.0
+    """Those of so many percent of callers, the same ones each time; of anonymous ones, of so many of their requests."""
+
+
 class PlansSettings(Table, frozen=True, kw_only=True):
     """How many plans are kept, and which are made before anybody asks for them, at the start and at a reload."""
 

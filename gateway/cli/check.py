@@ -17,7 +17,8 @@ from gateway.cli.options import CONFIG, ConfigOption, JsonOption
 from gateway.events.contract_changes import contract_changes
 from gateway.federation.composition import Change, ChangeLevel
 from gateway.federation.composition import check as compare
-from gateway.settings import SettingsRefused, load_settings
+from gateway.federation.supergraph import parse_supergraph
+from gateway.settings import SettingsRefused, load_settings, overrides_of
 
 _MARKS = {
     ChangeLevel.BREAKING: "[red]✗ breaking [/red]",
@@ -60,8 +61,23 @@ def check(
         counts = {level: sum(change.level is level for change in changes) for level in ChangeLevel}
         summary = ", ".join(f"{count} {level.lower()}" for level, count in counts.items())
         console.print(summary if changes else "No changes.", highlight=False)
+    _warn_of_labels(after, config, is_configured=new is None)
     if any(change.level is ChangeLevel.BREAKING for change in changes):
         raise typer.Exit(1)
+
+
+def _warn_of_labels(supergraph: str, config: Path, *, is_configured: bool) -> None:
+    """Say which labels of `@override` can never become active under the configuration, where there is one."""
+    try:
+        overrides = overrides_of(load_settings(config))
+    except SettingsRefused:
+        if is_configured:
+            raise
+        return
+    console = Console(stderr=True)
+    for label in sorted(overrides.undecided(parse_supergraph(supergraph).override_labels)):
+        told = f"The label `{label}` of @override is never active; say in [overrides] for whom it is."
+        console.print(f"[yellow]![/yellow] {escape(told)}", highlight=False, soft_wrap=True)
 
 
 def _contract_changes(old: Path | None, config: Path) -> tuple[Change, ...]:

@@ -10,7 +10,7 @@ import time
 import pytest
 from planned_gateway import OnePlan, entity, root
 
-from gateway.access.override import active_by_percent
+from gateway.access.override import Overrides
 from gateway.engine import ABSENT, Caller, GraphQLRequest
 from gateway.execution.located import SubgraphProfile
 from gateway.federation.plan import Sequence
@@ -186,6 +186,7 @@ async def test_callers_see_their_own_only(gateway, subgraphs):
 
 def test_percentages_of_progressive_overrides_are_rolled_and_other_labels_stay_inactive():
     labels = frozenset({"percent(100)", "percent(0)", "percent(x)", "beta"})
-    assert {active_by_percent(labels) for _ in range(50)} == {frozenset({"percent(100)"})}
-    half = [bool(active_by_percent(frozenset({"percent(50.5)"}))) for _ in range(500)]
+    overrides = Overrides()
+    assert {overrides(labels, Caller()) for _ in range(50)} == {frozenset({"percent(100)"})}
+    half = [bool(overrides(frozenset({"percent(50.5)"}), Caller(subject="a"))) for _ in range(500)]
     assert 150 < sum(half) < 350
