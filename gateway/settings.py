@@ -95,7 +95,7 @@ def load_settings(path: Path = DEFAULT_PATH, environment: Mapping[str, str] | No
         raise SettingsRefused((f"There is no configuration file {path}; name one with --config.",)) from error
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsRefused((f"{path} can't be read: {error}",)) from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise SettingsRefused((f"{path} is not TOML: {error}",)) from error
     for keys, value in _overrides(environment):
         _lay_over(document, keys, value)

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from gateway.cli.composed import compose_configured
+from gateway.cli.files import read_text
 from gateway.cli.options import CONFIG, ConfigOption, JsonOption
 from gateway.events.contract_changes import contract_changes
 from gateway.federation.composition import Change, ChangeLevel
@@ -45,11 +46,11 @@ def check(
 
     Example: `git archive main schema | tar -x -C old && concord check old/schema/supergraph.graphql --old-events old/schema/events`
     """
-    before = _read(old)
-    after = _read(new) if new is not None else _composed(config)
+    before = read_text(old)
+    after = read_text(new) if new is not None else _composed(config)
     try:
         changes = [*compare(before, after), *_contract_changes(old_events, config)]
-    except (GraphQLError, ValueError, TypeError) as error:
+    except (GraphQLError, ValueError) as error:
         raise SettingsRefused((f"These are not two supergraphs: {error}",)) from error
     if as_json:
         sys.stdout.write(json.dumps([change.to_json() for change in changes], indent=2) + "\n")
@@ -90,13 +91,6 @@ def _contract_changes(old: Path | None, config: Path) -> tuple[Change, ...]:
         return contract_changes(old, new)
     except (OSError, ValueError) as error:
         raise SettingsRefused((f"The event contracts can't be compared: {error}",)) from error
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsRefused((f"{path} can't be read: {error}",)) from error
 
 
 def _composed(config: Path) -> str:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from gateway.cli.composed import Composed, compose_configured
+from gateway.cli.files import read_text, write_text
 from gateway.cli.options import CONFIG, ConfigOption, JsonOption
 from gateway.federation.composition import CompositionError, CompositionHint
 from gateway.graph.print_schema import print_schema as print_concord_schema
@@ -69,24 +70,14 @@ def _printed_subgraphs(settings: Settings) -> Iterator[tuple[Path, str]]:
 
 
 def _write(path: Path, text: str, *, check: bool, console: Console) -> None:
-    try:
-        before = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        before = None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsRefused((f"{path} can't be read: {error}",)) from error
-    if before == text:
+    if path.exists() and read_text(path) == text:
         return
     if check:
         console.print(
             f"[red]✗[/red] {escape(str(path))} is not what the code prints; run `concord compose`.", highlight=False
         )
         raise typer.Exit(1)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise SettingsRefused((f"{path} can't be written: {error.strerror}.",)) from error
+    write_text(path, text)
     console.print(f"[green]✓[/green] wrote {escape(str(path))}", highlight=False)
 
 

@@ -64,5 +64,5 @@ def _sdl(name: str, subgraph: SubgraphSettings) -> str:
         return told_schema(name, subgraph)
     try:
         return subgraph.schema_path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise SettingsRefused((f"subgraph `{name}`: {subgraph.schema_path} can't be read: {error}",)) from error

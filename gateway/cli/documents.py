@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from gateway.access.trusted import print_manifest
+from gateway.cli.files import read_text, write_text
 from gateway.cli.options import CONFIG, ConfigOption
 from gateway.compile import check_document
 from gateway.errors import GatewayError, RequestRefused
@@ -53,11 +54,11 @@ def check(folder: FolderArgument = None, config: ConfigOption = CONFIG) -> None:
         problems = [
             (path, "the manifest is not what these documents make; run `concord documents publish`.")
             for path, text in _manifests(settings, found, graphs)
-            if not path.exists() or path.read_text(encoding="utf-8") != text
+            if not path.is_file() or read_text(path) != text
         ]
     console = Console(stderr=True)
     for path, problem in problems:
-        console.print(f"[red]✗[/red] {path}: {escape(problem)}", highlight=False, soft_wrap=True)
+        console.print(f"[red]✗[/red] {escape(f'{path}: {problem}')}", highlight=False, soft_wrap=True)
     if problems:
         raise typer.Exit(1)
     sys.stdout.write(f"{len(found)} documents fit the schema.\n")
@@ -87,10 +88,7 @@ def publish(
             (_folder(settings, None) / "manifest.json", _manifest(found))
         ]
     for target, text in manifests:
-        try:
-            target.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise SettingsRefused((f"{target} can't be written: {error.strerror}.",)) from error
+        write_text(target, text)
         sys.stdout.write(f"wrote {target}\n")
 
 
@@ -116,12 +114,7 @@ def _folder(settings: Settings, folder: Path | None) -> Path:
 
 
 def _read(settings: Settings, folder: Path | None) -> list[tuple[Path, str]]:
-    try:
-        return [
-            (path, path.read_text(encoding="utf-8")) for path in sorted(_folder(settings, folder).glob("*.graphql"))
-        ]
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsRefused((f"A document can't be read: {error}",)) from error
+    return [(path, read_text(path)) for path in sorted(_folder(settings, folder).glob("*.graphql"))]
 
 
 def _problems(

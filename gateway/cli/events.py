@@ -160,7 +160,7 @@ def replay(
         console = Console()
         console.print(f"[green]✓[/green] {replayed} replayed", highlight=False)
         for each in refused:
-            console.print(f"[red]✗[/red] {each['id']} {escape(each['message'])}", highlight=False, soft_wrap=True)
+            console.print(f"[red]✗[/red] {escape(each['id'] + ' ' + each['message'])}", highlight=False, soft_wrap=True)
     if refused:
         raise typer.Exit(1)
 
@@ -259,4 +259,4 @@ def _event_line(event: dict[str, Any]) -> str:
     changes = [f"{each['field']}: {each['from']} → {each['to']}" for each in event["changes"]]
     flag = "[yellow]replay[/yellow] " if event["replayOf"] else ""
     details = escape("  ".join([*about, *changes]))
-    return f"[dim]{event['time']}[/dim] {flag}[bold]{name:<32}[/bold] #{event['sequence']} {details}"
+    return f"[dim]{event['time']}[/dim] {flag}[bold]{escape(f'{name:<32}')}[/bold] #{event['sequence']} {details}"

@@ -56,7 +56,9 @@ class GraphClient:
         if url is None:
             server = load_settings(config).server
             host = "127.0.0.1" if server.host in ("0.0.0.0", "::") else server.host  # noqa: S104 - compared, not bound
-            url = f"http://{host}:{server.port}"
+            url = f"http://[{host}]:{server.port}" if ":" in host else f"http://{host}:{server.port}"
+        if token is not None and not (token.isascii() and token.isprintable()):
+            raise SettingsRefused(("A token has letters, digits and punctuation of ASCII only.",))
         self._url = f"{url.rstrip('/')}/graphql"
         headers = {} if token is None else {"authorization": f"Bearer {token}"}
         self._http = httpx2.Client(timeout=_TIMEOUT_S, trust_env=False, headers=headers)
@@ -74,9 +76,9 @@ class GraphClient:
         try:
             reply = self._http.post(self._url, json={"query": document, "variables": dict(variables or {})})
             answer = orjson.loads(reply.content)
-        except (httpx2.HTTPError, orjson.JSONDecodeError) as error:
+            return _data(answer)
+        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
             raise SettingsRefused((f"No gateway answers at {self._url}: {error}",)) from error
-        return _data(answer)
 
     def watch(self, document: str, variables: Mapping[str, Any], cursor: str | None) -> Iterator[dict[str, Any]]:
         """Yield the data of each event of a subscription, for ever; a lost connection is resumed where it broke.
@@ -89,8 +91,9 @@ class GraphClient:
             headers = {"accept": "text/event-stream"} | ({} if cursor is None else {"last-event-id": cursor})
             try:
                 with self._http.stream("POST", self._url, json=body, headers=headers, timeout=_SILENCE_S) as reply:
-                    if reply.is_error:
+                    if reply.is_error or "text/event-stream" not in reply.headers.get("content-type", ""):
                         _data(orjson.loads(reply.read()))
+                        raise ValueError("it does not stream")
                     was_connected = True
                     for event in _read_events(reply.iter_lines()):
                         cursor = event.get("id") or cursor
@@ -98,17 +101,22 @@ class GraphClient:
                             return
                         if event.get("data"):
                             yield _data(orjson.loads(event["data"]))
-            except (httpx2.HTTPError, orjson.JSONDecodeError) as error:
+            except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
                 if not was_connected:
                     raise SettingsRefused((f"No gateway answers at {self._url}: {error}",)) from error
             time.sleep(_RETRY_S)
 
 
 def _data(answer: Any) -> dict[str, Any]:
-    if errors := answer.get("errors"):
-        raise GraphRefused(errors[0].get("extensions", {}).get("code", "UNKNOWN"), errors[0]["message"])
-    data: dict[str, Any] = answer["data"]
-    return data
+    """Return an answer's data. Raises GraphRefused for its first error, ValueError where it is no answer of GraphQL."""
+    match answer:
+        case {"errors": [{"message": str(message), **more}, *_]}:
+            extensions = more.get("extensions")
+            raise GraphRefused((extensions if isinstance(extensions, dict) else {}).get("code", "UNKNOWN"), message)
+        case {"data": dict(data)} if data:
+            return data
+        case _:
+            raise ValueError("what it says is no answer of GraphQL")
 
 
 def _read_events(lines: Iterator[str]) -> Iterator[dict[str, str]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import orjson
 from joserfc import jws
+from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 from gateway.access.settings import IssuerSettings
@@ -37,6 +38,8 @@ def make_keys(issuer: IssuerSettings) -> ECKey:
         _write(issuer.jwks, json.dumps({"keys": [key.as_dict(private=False)]}), mode=0o644)
     except OSError as error:
         raise unwritable(kept.parent, error) from error
+    except (ValueError, TypeError, KeyError, JoseError) as error:
+        raise SettingsRefused((f"{kept} is no private key; delete it, and another one is made.",)) from error
     return key
 
 

@@ -12,6 +12,7 @@ from graphql import GraphQLError
 from rich.console import Console
 from rich.markup import escape
 
+from gateway.cli.files import read_text, write_text
 from gateway.cli.options import CONFIG, ConfigOption, JsonOption
 from gateway.errors import GatewayError, RequestRefused
 from gateway.federation.operation import prepare, print_operation
@@ -43,10 +44,10 @@ def plan(
         raise typer.BadParameter("Choose one of --json, --draw and --stages.")
     path = supergraph or load_settings(config).supergraph.path
     try:
-        graph = parse_supergraph(_read(path))
-    except (GraphQLError, ValueError, TypeError) as error:
+        graph = parse_supergraph(read_text(path))
+    except (GraphQLError, ValueError) as error:
         raise SettingsRefused((f"{path} is not a supergraph: {error}",)) from error
-    text = sys.stdin.read() if str(file) == "-" else _read(file)
+    text = _read_input() if str(file) == "-" else read_text(file)
     trace = Trace()
     try:
         prepared = prepare(graph.api_schema, text, operation)
@@ -62,10 +63,7 @@ def plan(
             )
         raise typer.Exit(1) from None
     if svg is not None:
-        try:
-            svg.write_text(draw_svg(planned), encoding="utf-8")
-        except OSError as error:
-            raise SettingsRefused((str(error),)) from error
+        write_text(svg, draw_svg(planned))
     for stage, told in trace.stages:
         _print_stage(stage, told)
     if as_json:
@@ -82,10 +80,8 @@ def _print_stage(name: str, text: str) -> None:
     sys.stdout.write(f"── {name}\n{text}\n")
 
 
-def _read(path: Path) -> str:
+def _read_input() -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise SettingsRefused((f"{path} can't be read: {error.strerror}.",)) from error
+        return sys.stdin.buffer.read().decode()
     except UnicodeDecodeError as error:
-        raise SettingsRefused((f"{path} is not text in UTF-8.",)) from error
+        raise SettingsRefused(("Standard input is not text in UTF-8.",)) from error

@@ -8,7 +8,7 @@ import secrets
 from pathlib import Path
 
 from gateway.cli.state_directory import unwritable
-from gateway.settings import Settings
+from gateway.settings import Settings, SettingsRefused
 
 
 def local_secret(directory: Path, name: str) -> str:
@@ -20,6 +20,9 @@ def local_secret(directory: Path, name: str) -> str:
         return _kept_secret(directory, name)
     except OSError as error:
         raise unwritable(directory, error) from error
+    except (ValueError, TypeError) as error:
+        told = f"{directory / 'secrets.json'} holds no secrets; delete it, and others are made."
+        raise SettingsRefused((told,)) from error
 
 
 def _kept_secret(directory: Path, name: str) -> str:

@@ -73,13 +73,13 @@ def _kinds(client: httpx2.Client, sandboxes: Mapping[str, str]) -> Mapping[str, 
     for system, url in sandboxes.items():
         address = f"{url}/__sandbox/changes"
         try:
-            answer = client.get(address).raise_for_status().json()
-        except httpx2.HTTPError as error:
+            rows = client.get(address).raise_for_status().json()["kinds"]
+            found = {row["kind"]: {"system": system, "url": address, "sentence": row["sentence"]} for row in rows}
+        except (httpx2.HTTPError, ValueError, KeyError, TypeError) as error:
             raise SettingsRefused(
                 (f"The {system} sandbox does not answer at {url}; is `concord up` running?",)
             ) from error
-        for row in answer["kinds"]:
-            kinds[row["kind"]] = {"system": system, "url": address, "sentence": row["sentence"]}
+        kinds |= found
     return kinds
 
 
@@ -113,5 +113,5 @@ def _print_kinds(kinds: Mapping[str, Mapping[str, Any]], console: Console, *, as
         return
     table = Table("kind", "system", "what happens")
     for kind, row in sorted(kinds.items()):
-        table.add_row(kind, row["system"], row["sentence"])
+        table.add_row(*(escape(str(each)) for each in (kind, row["system"], row["sentence"])))
     console.print(table)

@@ -48,7 +48,7 @@ def webhooks(
             state = "disabled" if hook["disabledAt"] else "failing" if hook["failingSince"] else "works"
             told = f"{state}: {hook['reason']}" if hook["reason"] else state
             counts = (str(hook.get(each, "-")) for each in ("delivered", "waiting", "missed"))
-            table.add_row(hook["name"], escape(hook["url"]), *counts, str(len(hook["parked"])), escape(told))
+            table.add_row(escape(hook["name"]), escape(hook["url"]), *counts, str(len(hook["parked"])), escape(told))
         console.print(table)
         return
     table = Table("at", "event", "attempt", "status", "error", "ms")

@@ -276,7 +276,7 @@ def _cells(workflow: dict[str, Any]) -> tuple[str, ...]:
         workflow["kind"],
         _coloured(workflow["status"]),
         f"{done}/{len(steps)} {at}".rstrip(),
-        workflow["contract"]["number"] if workflow["contract"] else "",
+        escape(workflow["contract"]["number"]) if workflow["contract"] else "",
         workflow["startedAt"][:19],
         workflow["error"]["code"] if workflow["error"] else "",
     )

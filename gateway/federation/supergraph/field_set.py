@@ -31,15 +31,19 @@ class FieldSet:
 def parse_field_set(text: str) -> FieldSet:
     """Parse a field set, with or without braces around it.
 
-    Raises GraphQLSyntaxError where the text is not a selection set.
+    Raises GraphQLSyntaxError where the text is not a selection set, ValueError where it is something else as well.
     """
     try:
         document = parse(f"{{{text}}}", no_location=True)
     except GraphQLSyntaxError:
         document = parse(text, no_location=True)
     definition = document.definitions[0]
-    assert isinstance(definition, ast.OperationDefinitionNode)
-    selections = SelectionReader().read(definition.selection_set)
+    if not isinstance(definition, ast.OperationDefinitionNode):
+        raise ValueError(f"`{text}` is no field set")  # noqa: TRY004 - what a text says, no type
+    try:
+        selections = SelectionReader().read(definition.selection_set)
+    except KeyError as error:
+        raise ValueError(f"the field set `{text}` spreads a fragment, which there is none of") from error
     return FieldSet(print_selections(selections), selections)
 
 

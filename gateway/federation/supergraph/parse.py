@@ -54,7 +54,11 @@ def parse_supergraph(sdl: str) -> Supergraph:
 
     Raises GraphQLSyntaxError where the text is not GraphQL, and ValueError where it is no supergraph.
     """
-    return read_supergraph(parse(sdl, no_location=True), sdl)
+    try:
+        document = parse(sdl, no_location=True)
+    except RecursionError as error:
+        raise ValueError("the SDL is nested too deeply") from error
+    return read_supergraph(document, sdl)
 
 
 def read_supergraph(document: ast.DocumentNode, sdl: str) -> Supergraph:
@@ -62,6 +66,14 @@ def read_supergraph(document: ast.DocumentNode, sdl: str) -> Supergraph:
 
     Raises ValueError where it is no supergraph.
     """
+    try:
+        return _read_supergraph(document, sdl)
+    except (AttributeError, IndexError, KeyError, TypeError) as error:
+        told = "the SDL is no supergraph, or an argument in it is of the wrong kind"
+        raise ValueError(f"{told}: {error}") from error
+
+
+def _read_supergraph(document: ast.DocumentNode, sdl: str) -> Supergraph:
     links = read_links(document)
     reader = _Reader(document, links)
     return Supergraph(
@@ -77,10 +89,24 @@ def read_supergraph(document: ast.DocumentNode, sdl: str) -> Supergraph:
     )
 
 
+class _Arguments(dict[str, Any]):
+    """What one application of a directive was given; asked for what it lacks, it says so."""
+
+    def __init__(self, where: str, values: Iterable[tuple[str, Any]]) -> None:
+        super().__init__(values)
+        self._where = where
+
+    def __missing__(self, name: str) -> Any:
+        raise ValueError(f"the SDL is no supergraph: {self._where} lacks its `{name}`")
+
+
 def _applied(node: Any, name: str) -> list[Applied]:
     """Return the arguments of each application of a directive."""
     return [
-        {argument.name.value: value_from_ast_untyped(argument.value) for argument in directive.arguments or ()}
+        _Arguments(
+            f"@{name} on `{node.name.value}`",
+            ((argument.name.value, value_from_ast_untyped(argument.value)) for argument in directive.arguments or ()),
+        )
         for directive in node.directives or ()
         if directive.name.value == name
     ]
