@@ -243,7 +243,7 @@ class KeysAtUrl:
                         raise KeysUnavailable(f"more than {_MAX_BYTES} bytes")
         except TimeoutError as error:
             raise KeysUnavailable("no whole answer in time") from error
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise KeysUnavailable(f"{type(error).__name__}: {error}") from error
         return bytes(received)
 

@@ -58,7 +58,7 @@ class Revocations:
         self._path = path
         self._interval_s = interval_s
         self._stamp = self._look()
-        self._revoked = _Revoked() if path is None else _parse(path)
+        self._revoked = _Revoked() if path is None or self._stamp is None else _parse(path)
         self._changed = asyncio.Event()
         self.version = 0
         """Rises with every change."""
@@ -97,7 +97,7 @@ class Revocations:
             try:
                 self._revoked = await asyncio.to_thread(_parse, self._path)
             except RevocationsUnreadable as error:
-                # What was revoked stays so: a slip of the pen must let nobody in again.
+                # What was revoked stays so: a slip of the pen, or a file that is gone, must let nobody in again.
                 _LOG.error("revocations_refused", extra={"reason": str(error)})
                 continue
             self.version += 1
@@ -133,8 +133,6 @@ class RevocableLease:
 def _parse(path: Path) -> _Revoked:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return _Revoked()
     except (OSError, UnicodeDecodeError) as error:
         raise RevocationsUnreadable(f"{path} can't be read: {error}") from error
     tokens: set[str] = set()

@@ -70,6 +70,8 @@ class IssuerSettings(Table, frozen=True, kw_only=True):
             raise ValueError("needs either `jwks_url` or `jwks`, not both")
         if self.jwks_url is not None:
             parts = urlsplit(self.jwks_url)
+            if not parts.hostname or parts.port == 0:  # reading the port raises ValueError where it is none
+                raise ValueError(f"`jwks_url` names no server: {self.jwks_url!r}")
             if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
                 raise ValueError(f"`jwks_url` must start with https://, not {self.jwks_url!r}")
 
@@ -106,7 +108,8 @@ class AccessSettings(Table, frozen=True, kw_only=True):
     """Attempts with bad credentials that one address, or one beginning of a service key, may make; then it has to wait. Leave
     it to the proxy where one hides whom requests come from: all would be one."""
     revoked: Path | None = None
-    """A file of credentials taken back before they expire, followed as it changes."""
+    """A file of credentials taken back before they expire, followed as it changes. It may be missing at the start; one that
+    disappears later lets nobody in again, an empty one does."""
 
     @property
     def lets_somebody_in(self) -> bool:

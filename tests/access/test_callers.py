@@ -457,6 +457,17 @@ async def test_revocation_ends_what_is_open_and_refuses_what_comes(issuer, tmp_p
         revoked.write_text("sbject ada\n")
         await asyncio.sleep(0.2)
         assert (await gate.post("{ who }", token)).status_code == 401
+        # Nor does a file that somebody moved away; only one that says so.
+        revoked.unlink()
+        await asyncio.sleep(0.2)
+        assert (await gate.post("{ who }", token)).status_code == 401
+        revoked.write_text("# nobody\n")
+        for _ in range(1_000):
+            response = await gate.post("{ who }", token)
+            if response.status_code == 200:
+                break
+            await asyncio.sleep(0.05)
+        assert response.status_code == 200
 
 
 async def test_a_single_connection_belongs_to_whoever_reserved_it(gate, issuer):

@@ -79,6 +79,18 @@ def test_the_environment_overrides_the_file_and_reaches_names_with_dashes(tmp_pa
                 "`access.issuers.a.algorithms[0]`: Invalid enum value 'HS256'; known here: `ES256`, ",
             ],
         ),
+        *(
+            (
+                f"[access.issuers.a]\nissuer = 'i'\naudience = ['a']\nalgorithms = ['ES256']\njwks_url = '{url}'",
+                {},
+                [says],
+            )
+            for url, says in (
+                ("https:///keys", "`access.issuers.a`: `jwks_url` names no server: 'https:///keys'."),
+                ("https://login.example:x/", "`access.issuers.a`: Port could not be cast to integer value as 'x'."),
+                ("http://login.example/", "`access.issuers.a`: `jwks_url` must start with https://"),
+            )
+        ),
         ("server = 3", {"CONCORD_SERVER__PORT": "1"}, ["CONCORD_SERVER__PORT steps into `server`, which is a value"]),
         ("[subgraphs.crm]\nschema = 'x'", {}, ["`subgraphs.crm`: needs either `url` or `in_process`, not both."]),
         ("[subgraphs.crm]\nschema = 'x'\nurl = 'ftp://x'", {}, ["`url` must start with http:// or https://"]),
