@@ -122,7 +122,7 @@ async def test_every_event_is_delivered_signed_in_order_and_seen_in_the_graph(de
         assert [identity for identity, _ in receiver.taken] == [activated(n)["id"] for n in range(5)]
         event = receiver.taken[0][1]
         assert event.pop("recordedtime")
-        assert event == activated(0) | {"sequence": "1"}
+        assert event == activated(0) | {"sequence": "1", "dataschema": "urn:concord:event:contract.activated:1.1"}
         assert receiver.attempts == 8
         async with asyncio.timeout(60):
             while (state := await ask(door, STATE))["eventConsumers"][0]["waiting"]:  # noqa: ASYNC110

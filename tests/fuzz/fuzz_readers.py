@@ -249,11 +249,11 @@ reader("manifest of trusted documents", "gateway/access/trusted.py",
 # ── Ids and cursors ─────────────────────────────────────────────────────────────────────────────────────────────
 
 BOUNDS = LogBounds(log_id="log", trimmed=5, head=90)
-CURSORS = [print_cursor("log", 7), print_cursor("other", 7), print_place(1.5, "a"), dead_letter_id(7),
+CURSORS = [print_cursor("log", 7), print_cursor("other", 7), print_place("drift", 1.5, "a"), dead_letter_id(7),
            "bGV0dGVyLjc", "bmFuIHg", "aW5mIHg", "Q3VzdG9tZXI6MDE5MmY"]  # fmt: skip
 for name, module, read, refusals in (
     ("cursor of events", "gateway/events/cursor.py", lambda text: parse_cursor(text, BOUNDS), (GatewayError,)),
-    ("cursor of a list", "gateway/graph/place_cursor.py", parse_place, (GraphQLError,)),
+    ("cursor of a list", "gateway/graph/place_cursor.py", lambda text: parse_place("drift", text), (GraphQLError,)),
     ("cursor of dead letters", "gateway/graph/dead_letter_connection.py", _parse_cursor, (GraphQLError,)),
     ("id of a dead letter", "gateway/events/dead_letter_desk.py", dead_letter_number, ()),
     ("global id", "gateway/graph/global_id.py", typename_of, (GraphQLError,)),

@@ -20,6 +20,7 @@ from subgraphs.billing.vendors.stripe_wire import StripeSignature
 from subgraphs.crm.vendors.hubspot_mapping import HubSpotMapping
 from subgraphs.crm.vendors.hubspot_webhook import HubSpotWebhooks, changed_ids
 from subgraphs.crm.vendors.salesforce_mapping import SalesforceMapping
+from subgraphs.erp.port import InvoiceOrder
 from subgraphs.erp.vendors.tryton_drift import TrytonDrift
 from subgraphs.erp.vendors.tryton_json import decode, from_parameter
 from subgraphs.identity.crosswalk_routes import _parse as read_crosswalk
@@ -178,3 +179,5 @@ STRIPE_RECORDS = {
 for kind, read in STRIPE_RECORDS.items():
     reader(f"Stripe's {kind}", "subgraphs/billing/vendors/stripe_mapping.py", documents("stripe", kind), read,
            VendorBadResponseError)  # fmt: skip
+reader("place in a list of invoices", "subgraphs/erp/port.py", bent_text(["2026-01-31", "20260131", "2026-W05-6", "INV-1"]),
+       InvoiceOrder().is_value)  # fmt: skip

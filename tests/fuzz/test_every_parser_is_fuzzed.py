@@ -30,8 +30,10 @@ ELSEWHERE = {
 
 OWN = {
     "gateway/access/settings.py": "URLs of the configuration: `gateway/settings.py` reads it",
+    "gateway/settings_tables.py": "as above",
     "gateway/upstream/lean_transport.py": "as above",
     "subgraphs/identity/": "rows of our own database; what comes in is read by `crosswalk_routes.py`",
+    "gateway/telemetry/siblings.py": "what another process of this gateway counts",
     "gateway/upstream/shared_streams.py": "events that `websocket_stream.py` and `sse_stream.py` have read",
     "gateway/events/redis_": "rows of our own Redis, written by `event.py`",
     "gateway/events/sqlite_log.py": "rows of our own database",
