@@ -39,7 +39,7 @@ from gateway.events.meter import EventMeter
 from gateway.events.source_watch import SourceWatch
 from gateway.events.webhooks import Webhooks
 from gateway.federation.supergraph import Supergraph
-from gateway.open_subgraph import check_addresses
+from gateway.open_subgraph import check_ways
 from gateway.outgoing import egress_of, feed_readers, read_webhooks
 from gateway.reload import Built, Graphs, ReloadedEngine
 from gateway.settings import Settings, SettingsRefused, contracts_of, document_limits, load_ownership, overrides_of
@@ -79,7 +79,7 @@ def create_gateway(settings: Settings, *, internal_secret: str, siblings: Siblin
     `siblings` are the other processes behind its port.
     Raises SettingsRefused if the supergraph can't be served, or nobody could call.
     """
-    engine = ReloadedEngine(settings.supergraph.path, contracts_of(settings), partial(check_addresses, settings))
+    engine = ReloadedEngine(settings.supergraph.path, contracts_of(settings), partial(check_ways, settings))
     graphs = engine.read()
     ownership = load_ownership(settings)
     contracts = _contracts(settings)

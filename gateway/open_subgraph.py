@@ -152,12 +152,12 @@ def _retried(client: SubgraphClient, settings: RetrySettings) -> Retried:
     return Retried(client, retries=settings.retries, backoff_s=settings.backoff_s, budget=budget)
 
 
-def check_addresses(settings: Settings, supergraph: Supergraph) -> None:
-    """Raise SettingsRefused, with all that is wrong, where a subgraph has no address that it can be asked at."""
+def check_ways(settings: Settings, supergraph: Supergraph) -> None:
+    """Raise SettingsRefused, with all that is wrong, where a subgraph has no address, or no certificates, to be asked with."""
     problems: list[str] = []
     for name, subgraph in supergraph.subgraphs.items():
         try:
-            settings_of(settings, name, subgraph.url)
+            trust_of(name, settings_of(settings, name, subgraph.url))
         except SettingsRefused as refused:
             problems += refused.problems
     if problems:

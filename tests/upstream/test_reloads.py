@@ -45,15 +45,26 @@ async def test_a_supergraph_with_an_address_that_is_none_is_refused_and_the_next
         assert await gateway.ask("{ nick }") == {"data": {"nick": "A"}}
 
 
-def test_a_gateway_does_not_start_over_an_address_that_is_none(people: Graph) -> None:
-    people.compose(OTHERS, erp=next(iter(BAD)))
+def refused(people: Graph) -> str:
+    """What a gateway says that does not start."""
     config = people.folder / "concord.toml"
     config.write_text(people.configuration())
     command = [sys.executable, "-m", "gateway.cli.main", "serve", "--config", str(config)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert run.returncode == 2
-    assert "✗ The supergraph's address of `erp`: " in run.stderr
     assert "Traceback" not in run.stderr
+    return run.stderr
+
+
+def test_a_gateway_does_not_start_over_an_address_that_is_none(people: Graph) -> None:
+    people.compose(OTHERS, erp=next(iter(BAD)))
+    assert "✗ The supergraph's address of `erp`: " in refused(people)
+
+
+def test_a_gateway_does_not_start_without_the_certificates_that_it_is_to_use(people: Graph) -> None:
+    people.settings = 'tls_authority = "nowhere.pem"\n'  # in the last table, the subgraph's
+    assert "✗ `subgraphs.people`: " in (told := refused(people))
+    assert "nowhere.pem holds no certificates: No such file or directory." in " ".join(told.split())
 
 
 async def test_the_client_of_a_subgraph_that_moved_is_closed_once_nobody_is_at_it(graph: Graph) -> None:
