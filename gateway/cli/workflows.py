@@ -21,7 +21,7 @@ app = typer.Typer()
 WorkflowArgument = Annotated[str, typer.Argument(help="The workflow's id, as the list and the graph show it.")]
 NoteOption = Annotated[str, typer.Option("--note", help="What was done, or why: kept with the workflow.")]
 
-_WORKFLOW = """id kind status owner note requestedBy approvedBy startedAt finishedAt error { code message system }
+_WORKFLOW = """id kind status owner note requestedBy approvedBy startedAt effectiveOn finishedAt error { code message system }
   customer { id } contract { number } steps { name system status attempts compensated error { code message } }"""
 _LIST = f"""query ($filter: WorkflowFilter, $first: Int!) {{
   workflows(filter: $filter, first: $first) {{ edges {{ node {{ {_WORKFLOW} }} }} totalCount }} }}"""
@@ -284,9 +284,10 @@ def _cells(workflow: dict[str, Any]) -> tuple[str, ...]:
 
 def _line(workflow: dict[str, Any]) -> str:
     number = f" · contract {workflow['contract']['number']}" if workflow["contract"] else ""
+    day = f" · on {workflow['effectiveOn']}" if workflow["effectiveOn"] else ""
     owner = f" · waits for {workflow['owner']}" if workflow["owner"] else ""
     error = f" · {workflow['error']['code']}: {workflow['error']['message']}" if workflow["error"] else ""
-    return f"{workflow['kind']} {_coloured(workflow['status'])}{escape(number + owner + error)}"
+    return f"{workflow['kind']} {_coloured(workflow['status'])}{escape(number + day + owner + error)}"
 
 
 def _coloured(status: str) -> str:

@@ -16,6 +16,7 @@ from gateway.graph.refusal import refusal
 from gateway.graph.workflow_asking import KEY, DryRun, WaitMs, WorkflowPayload, result_of
 
 _MAX_ITEMS = 20
+_MOST_DAYS_AHEAD = 366
 
 
 @strawberry.enum(description="How often a price is charged.")
@@ -43,9 +44,12 @@ class CloseOpportunityInput:
 
     opportunity_id: strawberry.ID = strawberry.field(description="The opportunity to be won.")
     version: str = strawberry.field(description="The opportunity's `version` as it was read.")
-    items: list[SoldItemInput] = strawberry.field(description="What the contract consists of, at list prices.")
+    items: list[SoldItemInput] = strawberry.field(
+        description="What the contract consists of, at list prices; each product once."
+    )
     starts_on: dt.date | None = strawberry.field(
-        default=None, description="First day of the contract; today by default."
+        default=None,
+        description="First day of the contract, in UTC, on which all of it is carried out: at once if left out, or today; until a later one the workflow is SCHEDULED. A day that is past, or more than a year ahead, is refused.",
     )
     term_months: int = strawberry.field(default=12, description="Length of the first term, in months.")
     notice_days: int = strawberry.field(default=30, description="Days of notice before the term ends.")
@@ -68,7 +72,9 @@ class CloseOpportunityPayload(WorkflowPayload):
         result = result_of(self.workflow)
         return None if result is None else Contract(known_number=result["contract"])
 
-    @strawberry.field(description="The posted invoice; an error SAGA_… says why there is none.")
+    @strawberry.field(
+        description="The posted invoice; null where nothing was charged. An error SAGA_… says why there is none yet."
+    )
     def invoice(self) -> Invoice | None:
         """Return what the ERP posted."""
         result = result_of(self.workflow)
@@ -108,6 +114,12 @@ class CloseOpportunityMutation:
 def _closing(given: CloseOpportunityInput) -> dict[str, Any]:
     if not 0 < len(given.items) <= _MAX_ITEMS or any(not 0 < item.quantity <= 1_000_000 for item in given.items):
         raise refusal("BAD_USER_INPUT", f"A contract has 1 to {_MAX_ITEMS} items, each of a quantity above 0.")
+    if len({item.sku for item in given.items}) < len(given.items):
+        raise refusal("BAD_USER_INPUT", "A contract names each product once.")
+    today, day = dt.datetime.now(dt.UTC).date(), given.starts_on
+    if day is not None and not 0 <= (day - today).days <= _MOST_DAYS_AHEAD:
+        told = "A contract starts today, or within a year. For one that has begun already, leave `startsOn` out, and have billing charge what was delivered before."
+        raise refusal("BAD_USER_INPUT", told)
     if not 0 < given.term_months <= 120:
         raise refusal("BAD_USER_INPUT", "A term has 1 to 120 months.")
     if not 0 <= given.notice_days <= 365 or not 0 < given.days_until_due <= 365:
@@ -123,7 +135,7 @@ def _closing(given: CloseOpportunityInput) -> dict[str, Any]:
             }
             for item in given.items
         ],
-        "startsOn": (given.starts_on or dt.datetime.now(dt.UTC).date()).isoformat(),
+        "startsOn": None if day is None else day.isoformat(),
         "termMonths": given.term_months,
         "noticeDays": given.notice_days,
         "daysUntilDue": given.days_until_due,

@@ -22,7 +22,7 @@ CONSUMERS: Mapping[str, str] = {
         " Subscription.entitlementChanges Subscription.workflowUpdates Query.workflow Mutation.closeOpportunity"
         " Mutation.amendContract Mutation.renewContract Mutation.creditContract CloseOpportunityPayload AmendContractPayload"
         " RenewContractPayload CreditContractPayload PlannedWrite PlannedChange Workflow.id Workflow.kind Workflow.status Workflow.steps"
-        " Workflow.error Workflow.customer Workflow.contract Workflow.startedAt Workflow.finishedAt WorkflowStep WorkflowError"
+        " Workflow.error Workflow.customer Workflow.contract Workflow.startedAt Workflow.effectiveOn Workflow.finishedAt WorkflowStep WorkflowError"
     ),
     "support": f"{_OBJECTS} {_EVENTS} Subscription.entitlementChanges",
     "analytics": _OBJECTS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 
 import strawberry
@@ -116,6 +116,11 @@ def _error(self: Workflow, info: GraphInfo) -> WorkflowFailure | None:
     return WorkflowFailure.of(self.record.error, info, self.record.input)
 
 
+def _effective_on(self: Workflow, info: GraphInfo) -> date | None:
+    due_at = None if info.context.workflows is None else info.context.workflows.due_at(self.record)
+    return None if due_at is None else datetime.fromtimestamp(due_at, UTC).date()
+
+
 def _note(self: Workflow, info: GraphInfo) -> str | None:
     note = self.record.note
     return None if note is None else info.context.hidden.sentence(note, self.record.input)
@@ -161,6 +166,10 @@ class Workflow(Node):
     customer: Customer | None = strawberry.field(description="The customer it is about, once that is known.")
     contract: Contract | None = strawberry.field(description="The contract it made or changes, once there is one.")
     started_at: datetime = strawberry.field(description="When it was asked for.")
+    effective_on: date | None = strawberry.field(
+        resolver=_effective_on,
+        description="The day, in UTC, on which it is carried out; null where it was asked for at once.",
+    )
     finished_at: datetime | None = strawberry.field(
         description="When it was completed, undone or settled; null before."
     )

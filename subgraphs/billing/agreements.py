@@ -56,6 +56,8 @@ class ContractItemInput:
     sku: str
     quantity: int
     interval: str | None = None
+    price_ref: str | None = None
+    """The list price that was agreed on, by the vendor's id; another one by now is refused."""
 
 
 @strawberry.federation.input(inaccessible=True)
@@ -240,6 +242,7 @@ def items_of(given: list[ContractItemInput]) -> tuple[NewItem, ...]:
                 sku=item.sku,
                 quantity=item.quantity,
                 interval=None if item.interval is None else BillingInterval(item.interval),
+                price=item.price_ref,
             )
             for item in given
         )

@@ -17,6 +17,7 @@ from subgraphs.billing.records import (
     Entitlement,
     EntitlementState,
     Feature,
+    Price,
     Product,
     Usage,
 )
@@ -271,5 +272,10 @@ def cycle_charges(
     for item in contract.items:
         if item.price.months >= 1 and item.price.unit_amount is not None and item.quantity:
             until = min(ends_on, _month_later(starts_on, int(item.price.months)) - _ONE_DAY)
-            found.append((item, until, to_minor_unit(item.price.unit_amount * item.quantity, contract.currency)))
+            found.append((item, until, cycle_amount(item.price, item.quantity)))
     return tuple(found)
+
+
+def cycle_amount(price: Price, quantity: int) -> Decimal:
+    """Return what a cycle is charged with, in the currency's minor unit; 0 for tiered prices."""
+    return to_minor_unit((price.unit_amount or Decimal(0)) * quantity, price.currency)

@@ -189,6 +189,8 @@ class NewItem:
     quantity: int
     interval: BillingInterval | None = None
     """None: the product's monthly price, or the only one there is."""
+    price: str | None = None
+    """The list price that was agreed on, by the vendor's id; None: what it is at the moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +220,10 @@ class Billed:
 class Agreements(Protocol):
     """What workflows write: each call can be repeated, and finds what an earlier one did. Raises VendorError."""
 
+    async def list_prices(self, items: Sequence[NewItem], currency: str) -> tuple[Price, ...]:
+        """Return the price of each item that `activate` would take. Raises BadUserInputError where there is none."""
+        ...
+
     async def ensure_customer(self, customer: NewCustomer, *, key: str) -> tuple[str, bool]:
         """Return the id of the customer with that reference, and whether it was made here, now or earlier."""
         ...
@@ -236,7 +242,7 @@ class Agreements(Protocol):
         ...
 
     async def activate(self, contract: NewContract, *, key: str) -> Billed:
-        """Create the contract, active, and bill its first period."""
+        """Create the contract, active, and bill its first period. Raises ConflictError for another price than was agreed on."""
         ...
 
     async def withdraw(self, customer: str, number: str, *, key: str) -> None:

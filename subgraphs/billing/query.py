@@ -8,6 +8,7 @@ import strawberry
 
 from subgraphs.billing.amendments import AmendmentQuery
 from subgraphs.billing.context import Info
+from subgraphs.billing.contract_quotes import ContractQuoteQuery
 from subgraphs.billing.terms import TermQuery
 from subgraphs.billing.types.catalog import Product
 from subgraphs.billing.types.contract import Contract
@@ -19,7 +20,7 @@ from subgraphs.kit.system_of_record import SystemOfRecord
 
 
 @strawberry.type
-class Query(AmendmentQuery, TermQuery):
+class Query(AmendmentQuery, ContractQuoteQuery, TermQuery):
     """Billing's root query fields."""
 
     @strawberry.field(description="The billing system behind the graph: what its adaptor can do.")

@@ -240,14 +240,19 @@ class Contract:
         if self.ends_on is None:
             return None
         months = months_between(self.term_starts_on, self.ends_on + dt.timedelta(days=1))
-        return sum(
-            (
-                to_minor_unit(item.price.unit_amount * (item.quantity or 0) * months / item.price.months, self.currency)
-                for item in self.items
-                if item.price.months and item.price.unit_amount is not None
-            ),
-            to_minor_unit(Decimal(0), self.currency),
-        )
+        return term_value(self.items, months, self.currency)
+
+
+def term_value(items: tuple[ContractItem, ...], months: int, currency: str) -> Decimal:
+    """Return the value over a term of what recurs by quantity, each item to the currency's minor unit."""
+    return sum(
+        (
+            to_minor_unit(item.price.unit_amount * (item.quantity or 0) * months / item.price.months, currency)
+            for item in items
+            if item.price.months and item.price.unit_amount is not None
+        ),
+        to_minor_unit(Decimal(0), currency),
+    )
 
 
 def monthly_value(items: tuple[ContractItem, ...], currency: str) -> Decimal:

@@ -29,6 +29,9 @@ SYSTEMS = ("crm", "billing", "erp")
 _ACTIVE = """{ contracts(first: 100, filter: { status: [ACTIVE] }) { edges { node {
   id number version mrr { amount } currency items { product { sku } quantity } customer { id creditHold legalName } } } } }"""
 """Contracts to be changed."""
+_OPEN = """{ opportunities(first: 100, filter: { stage: [QUALIFICATION, DISCOVERY, PROPOSAL, NEGOTIATION] }) { edges { node {
+  id version stage amount { amount currency } contract { number } customer { id creditHold } } } } }"""
+"""Deals to be closed."""
 
 
 @dataclass
@@ -223,6 +226,18 @@ def own_subgraphs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str
             stack.callback(served.stop)
             found[name] = f"{served.url}/graphql"
         yield found
+
+
+@pytest.fixture(scope="session")
+def deals(agreeing: Product) -> list[dict[str, Any]]:
+    """Open opportunities without a contract, each to be used by one test; the smallest is the last."""
+    found = [edge["node"] for edge in agreeing.data(_OPEN)["opportunities"]["edges"]]
+    fit = [
+        each
+        for each in found
+        if each["contract"] is None and each["customer"] and each["customer"]["creditHold"] is False and each["amount"]
+    ]
+    return sorted(fit, key=lambda each: float(each["amount"]["amount"]), reverse=True)
 
 
 def wait_until_up(running: Product, log: Path, systems: Sequence[str]) -> None:

@@ -34,6 +34,7 @@ from gateway.writes.workflows.definition import (
     RetryPolicy,
     Step,
     StepContext,
+    beginning_of_day,
     refuse,
 )
 from gateway.writes.workflows.financial_effect import BILLED, effect_result, effect_steps, planned_effect
@@ -50,8 +51,7 @@ _PRICED = RetryPolicy(
 
 def due_at(given: Mapping[str, Any]) -> float | None:
     """Return the beginning of the day, in UTC, on which an amendment takes effect; None for one that does at once."""
-    day = given.get("effectiveOn")
-    return None if day is None else dt.datetime.combine(dt.date.fromisoformat(day), dt.time(), dt.UTC).timestamp()
+    return beginning_of_day(given.get("effectiveOn"))
 
 
 async def _check(context: StepContext) -> Json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -22,6 +23,11 @@ class CallFailed(Exception):  # noqa: N818 - reads as what it is
 def refuse(code: str, message: str, system: str = "gateway") -> CallFailed:
     """Return the failure of a step that finds, before it writes, that it must not."""
     return CallFailed(StepError(code=code, message=message, system=system))
+
+
+def beginning_of_day(day: str | None) -> float | None:
+    """Return when a day begins in UTC, in seconds since 1970; None for none."""
+    return None if day is None else dt.datetime.combine(dt.date.fromisoformat(day), dt.time(), dt.UTC).timestamp()
 
 
 class Calls(Protocol):

@@ -87,14 +87,15 @@ class WorkflowDesk:
         workflow = _workflow_id(asking)
         fingerprint = hashlib.sha256(f"{kind}\n{dumps(given)}".encode()).hexdigest()
         known = await self.find(workflow)
-        if known is None and (asking.caller.filters or asking.caller.tenant is not None):
-            # The systems show a confined caller his own only; the workflow, which outlives him, sees all of them.
+        now, due_at = wall_clock(), definition.due_at(given)
+        is_early = due_at is not None and due_at > now
+        if known is None and (is_early or asking.caller.filters or asking.caller.tenant is not None):
+            # What can't be done today is not worth waiting for. And the systems show a confined caller his own only; the
+            # workflow, which outlives him, sees all of them.
             await self._asked(definition.plan, given, workflow, asking)
         waits, agreed = (
             await self._needs_approval(definition, given, workflow, asking) if known is None else (False, [])
         )
-        now, due_at = wall_clock(), definition.due_at(given)
-        is_early = due_at is not None and due_at > now
         starts = WorkflowStatus.SCHEDULED if is_early else WorkflowStatus.RUNNING
         asked = WorkflowRecord(
             id=workflow,
@@ -145,6 +146,11 @@ class WorkflowDesk:
     async def find(self, workflow: str) -> WorkflowRecord | None:
         """Return a workflow."""
         return await self._stored(self._store.find, workflow)
+
+    def due_at(self, record: WorkflowRecord) -> float | None:
+        """Return when a workflow is to be carried out, in seconds since 1970; None for one that was begun at once."""
+        definition = self._definitions.get(record.kind)
+        return None if definition is None else definition.due_at(record.input)
 
     async def asked(self, workflows: Sequence[str]) -> Mapping[str, Asked]:
         """Return workflow → what is kept of its request."""

@@ -12,7 +12,7 @@ Where billing gave back more than it charged, the order is posted as a credit me
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -23,10 +23,17 @@ BILLED = "contractId number status currency document lines{ref sku description q
 """The selection of what billing answers a change of a contract with."""
 ORDER = "invoiceId erpId status number net tax total"
 """The selection of an order."""
+_CENT = Decimal("0.01")
 
 
-def effect_steps(billing_step: str) -> tuple[Step, ...]:
-    """Return the steps. `billing_step` has returned BILLED; the step `check` has returned `customer.erpRef`."""
+def _checked_customer(outputs: Mapping[str, Json]) -> str:
+    return str(outputs["check"]["customer"]["erpRef"])
+
+
+def effect_steps(
+    billing_step: str, erp_ref: Callable[[Mapping[str, Json]], str] = _checked_customer
+) -> tuple[Step, ...]:
+    """Return the steps. `billing_step` has returned BILLED; `erp_ref` finds the customer in what steps have returned."""
 
     async def order(context: StepContext) -> Json:
         billed = context.outputs[billing_step]
@@ -34,7 +41,7 @@ def effect_steps(billing_step: str) -> tuple[Step, ...]:
             return None
         lines = [order_line(line) for line in billed["lines"] if Decimal(line["amount"])]
         wanted = {
-            "erpRef": context.outputs["check"]["customer"]["erpRef"],
+            "erpRef": erp_ref(context.outputs),
             "contractNumber": billed["number"],
             "currency": billed["currency"],
             "lines": lines,
@@ -79,30 +86,40 @@ def effect_steps(billing_step: str) -> tuple[Step, ...]:
 
 
 def order_line(line: Mapping[str, Any]) -> Json:
-    """Return an order's line for a billed one: its whole amount, so that no fraction of a unit price is lost."""
-    amount = Decimal(line["amount"])
+    """Return an order's line for a billed one: by its quantity where a unit's price has no fraction of a cent, else whole.
+
+    {"quantity": 3, "amount": "10.02"} → 3 x 3.34        {"quantity": 3, "amount": "10.01"} → 1 x 10.01
+    """
+    amount, quantity = Decimal(line["amount"]), max(1, int(line["quantity"] or 1))
+    each = (abs(amount) / quantity).quantize(_CENT)
+    if each * quantity != abs(amount):
+        each, quantity = abs(amount), 1
     return {
         "sku": line["sku"],
         "description": line["description"],
-        "quantity": "1" if amount > 0 else "-1",
-        "unitPrice": str(abs(amount)),
+        "quantity": str(quantity if amount > 0 else -quantity),
+        "unitPrice": str(each),
         "billedLine": line["ref"],
         "serviceFrom": line["startsOn"],
         "serviceUntil": line["endsOn"],
     }
 
 
-def planned_effect(contract: str, due: Decimal) -> tuple[PlannedWrite, ...]:
-    """Return what a dry run tells of these steps, for an amount to be charged or below 0 given back."""
-    if not due:
+def planned_effect(contract: str, due: Decimal | None) -> tuple[PlannedWrite, ...]:
+    """Return what a dry run tells of these steps, for an amount to be charged or below 0 given back; None: not known before."""
+    if due is not None and not due:
         return ()
-    kind = "credit memo" if due < 0 else "invoice"
+    kind = "credit memo" if due is not None and due < 0 else "invoice"
     return (
         PlannedWrite(
             step="order",
             system="erp",
             action="placeOrder",
-            changes=(("contract", None, contract), ("kind", None, kind), ("net", None, str(due))),
+            changes=(
+                ("contract", None, contract),
+                ("kind", None, kind),
+                ("net", None, None if due is None else str(due)),
+            ),
         ),
         PlannedWrite(step="invoice", system="erp", action="postOrder", changes=(("status", "DRAFT", "POSTED"),)),
         PlannedWrite(step="document", system="billing", action="nameDocument"),

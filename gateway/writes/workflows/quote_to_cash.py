@@ -6,14 +6,15 @@
 | win | crm | the stage it had |
 | customer in the ERP, customer in billing | erp, billing | retired, if made here and still without documents |
 | contract | billing | withdrawn, its bill void |
-| order | erp | cancelled; once posted, by the opposite entry |
-| invoice | erp | with the order |
-| document | billing | the number taken out |
-| revenue | erp | the opposite of each entry |
+| order, invoice, document, revenue | erp, billing | as `financial_effect.py` says |
 | tell | crm | the number taken out, the status it had |
 
 A refusal undoes everything; a system that is down is waited for until the deadline. A person decides where our own
-credential is refused, where an undoing is refused (a bill that was paid meanwhile), and above the approval limit.
+credential is refused, where an undoing is refused (a bill that was paid meanwhile), and above the approval limit: what the
+deal is worth, or what the items come to over the term, or are billed at once, at list prices, if that is more. What was approved
+is carried out at the list prices that were approved; where billing has others by then, it is refused with CONFLICT.
+
+The contract begins on the day on which it is carried out: with a first day that is to come it is SCHEDULED until then.
 """
 
 from __future__ import annotations
@@ -30,7 +31,16 @@ from gateway.writes.workflows.customer_record import (
     read_company,
     refuse_credit_hold,
 )
-from gateway.writes.workflows.definition import Definition, PlannedWrite, Step, StepContext, refuse
+from gateway.writes.workflows.definition import (
+    Answered,
+    Definition,
+    PlannedWrite,
+    Step,
+    StepContext,
+    beginning_of_day,
+    refuse,
+)
+from gateway.writes.workflows.financial_effect import BILLED, effect_result, effect_steps, planned_effect
 from gateway.writes.workflows.model import Json
 from gateway.writes.workflows.months import last_day_of_term
 
@@ -38,7 +48,18 @@ _OPPORTUNITY = (
     "query($r:[_Any!]!){_entities(representations:$r){...on Opportunity{id name stage version amount{amount currency}"
     f" contract{{number}} customer{{{COMPANY}}}}}}}}}"
 )
-_ORDER = "invoiceId erpId status number net tax total"
+_QUOTED = "contractQuote"
+_QUOTE = (
+    f"query($input:ContractQuoteInput!){{{_QUOTED}(input:$input)"
+    "{currency mrr due totalValue items{sku quantity priceRef unitPrice interval intervalCount}}}"
+)
+_UNKNOWN = Decimal("Infinity")
+"""What prices by tiers come to is known to nobody in advance: somebody has to agree to that."""
+
+
+def due_at(given: Mapping[str, Any]) -> float | None:
+    """Return the beginning of the contract's first day, in UTC; None for one that begins at once."""
+    return beginning_of_day(given["startsOn"])
 
 
 async def _check(context: StepContext) -> Json:
@@ -62,11 +83,23 @@ async def _check(context: StepContext) -> Json:
     amount = deal["amount"] or {}
     return {
         "stage": deal["stage"],
+        "amount": amount.get("amount"),
+        # Billing begins when it is told to, and so does the term.
+        "startsOn": dt.datetime.now(dt.UTC).date().isoformat(),
         "currency": given.get("currency") or amount.get("currency") or "EUR",
         "company": company.to_json(),
         "customer": identity,
         "hierarchy": [each.name for each in above],
     }
+
+
+async def _quoted(context: StepContext, checked: Json) -> Json:
+    """Return what billing would charge for the items at its list prices, noted for the evidence."""
+    given = context.input
+    question = {"currency": checked["currency"], "termMonths": given["termMonths"], "items": given["items"]}
+    quote = await context.read("billing", _QUOTE, {"input": question})
+    context.exchanges.append(Answered(system="billing", action=_QUOTED, question=question, answer=quote))
+    return quote
 
 
 async def _win(context: StepContext) -> Json:
@@ -125,82 +158,38 @@ def contract_number(workflow: str, starts_on: str) -> str:
     return f"CON-{starts_on[:4]}-{workflow[-8:].upper()}"
 
 
+def _starts_on(context: StepContext) -> str:
+    # One that was begun before an upgrade may have it in its input only.
+    return str(context.outputs["check"].get("startsOn") or context.input["startsOn"])
+
+
 async def _contract(context: StepContext) -> Json:
-    given = context.input
-    starts_on = dt.date.fromisoformat(given["startsOn"])
+    given, starts_on = context.input, _starts_on(context)
+    approved = context.agreed.get(_QUOTED)
+    prices = [None] * len(given["items"]) if approved is None else [item["priceRef"] for item in approved["items"]]
     wanted = {
         "billingRef": context.outputs["customer in billing"]["billingRef"],
-        "number": contract_number(context.workflow, given["startsOn"]),
+        "number": contract_number(context.workflow, starts_on),
         "currency": context.outputs["check"]["currency"],
-        "items": given["items"],
-        "startsOn": given["startsOn"],
-        "endsOn": last_day_of_term(starts_on, given["termMonths"]).isoformat(),
+        "items": [{**item, "priceRef": price} for item, price in zip(given["items"], prices, strict=True)],
+        "startsOn": starts_on,
+        "endsOn": last_day_of_term(dt.date.fromisoformat(starts_on), given["termMonths"]).isoformat(),
         "noticeDays": given["noticeDays"],
         "daysUntilDue": given["daysUntilDue"],
     }
-    selection = "contractId number status currency document lines{ref sku description quantity amount startsOn endsOn}"
-    return await context.write("billing", "activateContract", selection, wanted)
+    return await context.write("billing", "activateContract", BILLED, wanted)
 
 
 async def _undo_contract(context: StepContext) -> Json:
     wanted = {
         "billingRef": context.outputs["customer in billing"]["billingRef"],
-        "number": contract_number(context.workflow, context.input["startsOn"]),
+        "number": contract_number(context.workflow, _starts_on(context)),
     }
     return await context.undo("billing", "undoContract", "isUndone", wanted)
 
 
-async def _order(context: StepContext) -> Json:
-    contract = context.outputs["contract"]
-    lines = [
-        {
-            "sku": line["sku"],
-            "description": line["description"],
-            "quantity": str(line["quantity"]),
-            "unitPrice": str(Decimal(line["amount"]) / line["quantity"]),
-            "billedLine": line["ref"],
-            "serviceFrom": line["startsOn"],
-            "serviceUntil": line["endsOn"],
-        }
-        for line in contract["lines"]
-    ]
-    wanted = {
-        "erpRef": context.outputs["customer in the ERP"]["erpRef"],
-        "contractNumber": contract["number"],
-        "currency": contract["currency"],
-        "lines": lines,
-    }
-    return await context.write("erp", "placeOrder", _ORDER, wanted)
-
-
-async def _undo_order(context: StepContext) -> Json:
-    return await context.undo("erp", "undoOrder", "isUndone", {"order": f"{context.workflow}:order"})
-
-
-async def _invoice(context: StepContext) -> Json:
-    return await context.write("erp", "postOrder", _ORDER, {"erpId": context.outputs["order"]["erpId"]})
-
-
-async def _document(context: StepContext) -> Json:
-    document, number = context.outputs["contract"]["document"], context.outputs["invoice"]["number"]
-    if document is None:
-        return None
-    return await context.write("billing", "nameDocument", "document", {"document": document, "number": number})
-
-
-async def _undo_document(context: StepContext) -> Json:
-    document = context.outputs["contract"]["document"]
-    if document is None:
-        return None
-    return await context.undo("billing", "undoNameDocument", "isUndone", {"document": document})
-
-
-async def _revenue(context: StepContext) -> Json:
-    return await context.write("erp", "scheduleRevenue", "deferrals", {"erpId": context.outputs["order"]["erpId"]})
-
-
-async def _undo_revenue(context: StepContext) -> Json:
-    return await context.undo("erp", "undoRevenue", "isUndone", {"order": f"{context.workflow}:order"})
+def _erp_ref(outputs: Mapping[str, Json]) -> str:
+    return str(outputs["customer in the ERP"]["erpRef"])
 
 
 async def _tell(context: StepContext) -> Json:
@@ -218,7 +207,7 @@ async def _undo_tell(context: StepContext) -> Json:
     company = _company(context)
     wanted = {
         "id": context.input["opportunityId"],
-        "contractNumber": contract_number(context.workflow, context.input["startsOn"]),
+        "contractNumber": contract_number(context.workflow, _starts_on(context)),
         "crmRef": company.crm_ref,
         "status": company.status,
     }
@@ -227,9 +216,11 @@ async def _undo_tell(context: StepContext) -> Json:
 
 async def _plan(context: StepContext) -> tuple[PlannedWrite, ...]:
     found = await _check(context)
+    quote = await _quoted(context, found)
     company, given = Company.from_json(found["company"]), context.input
     known = {identity["system"] for identity in found["customer"]["identities"]} if found["customer"] else set()
-    number = contract_number(context.workflow, given["startsOn"])
+    starts_on = given["startsOn"] or found["startsOn"]
+    number = contract_number(context.workflow, starts_on)
     items = ", ".join(f"{item['quantity']} x {item['sku']}" for item in given["items"])
 
     def reference_in(system: str) -> tuple[tuple[str, str | None, str | None], ...]:
@@ -251,14 +242,14 @@ async def _plan(context: StepContext) -> tuple[PlannedWrite, ...]:
             changes=(
                 ("number", None, number),
                 ("items", None, items),
-                ("startsOn", None, given["startsOn"]),
+                *((f"items.{item['sku']}.unitPrice", None, item["unitPrice"]) for item in quote["items"]),
+                ("startsOn", None, starts_on),
                 ("currency", None, found["currency"]),
+                ("mrr", None, quote["mrr"]),
+                ("bill.net", None, quote["due"]),
             ),
         ),
-        PlannedWrite(step="order", system="erp", action="placeOrder", changes=(("contract", None, number),)),
-        PlannedWrite(step="invoice", system="erp", action="postOrder", changes=(("status", "DRAFT", "POSTED"),)),
-        PlannedWrite(step="document", system="billing", action="nameDocument"),
-        PlannedWrite(step="revenue", system="erp", action="scheduleRevenue"),
+        *planned_effect(number, None if quote["due"] is None else Decimal(quote["due"])),
         PlannedWrite(step="tell", system="crm", action="tellContract", changes=(("contract", None, number),)),
     ]
     return tuple(write for write in planned if not (write.step == "win" and found["stage"] == "WON"))
@@ -270,17 +261,15 @@ def _subject(outputs: Mapping[str, Any]) -> tuple[str | None, str | None]:
 
 
 def _result(outputs: Mapping[str, Any]) -> Json:
-    return {
-        "contract": outputs["contract"]["number"],
-        "invoice": outputs["invoice"]["number"],
-        "total": outputs["invoice"]["total"],
-    }
+    return {"contract": outputs["contract"]["number"], **effect_result(outputs)}
 
 
 async def _amount(context: StepContext) -> Decimal | None:
-    representation = {"__typename": "Opportunity", "id": context.input["opportunityId"]}
-    (deal,) = await context.read("crm", _OPPORTUNITY, {"r": [representation]})
-    return Decimal(deal["amount"]["amount"]) if deal is not None and deal["amount"] is not None else None
+    checked = await _check(context)
+    quote = await _quoted(context, checked)
+    if quote["totalValue"] is None or quote["due"] is None:
+        return _UNKNOWN
+    return max(Decimal(known) for known in (checked["amount"] or 0, quote["totalValue"], quote["due"]))
 
 
 QUOTE_TO_CASH = Definition(
@@ -291,14 +280,12 @@ QUOTE_TO_CASH = Definition(
         Step(name="customer in the ERP", system="erp", run=_erp_customer, undo=_undo_erp_customer),
         Step(name="customer in billing", system="billing", run=_billing_customer, undo=_undo_billing_customer),
         Step(name="contract", system="billing", run=_contract, undo=_undo_contract),
-        Step(name="order", system="erp", run=_order, undo=_undo_order),
-        Step(name="invoice", system="erp", run=_invoice, undo=_undo_order),
-        Step(name="document", system="billing", run=_document, undo=_undo_document),
-        Step(name="revenue", system="erp", run=_revenue, undo=_undo_revenue),
+        *effect_steps("contract", _erp_ref),
         Step(name="tell", system="crm", run=_tell, undo=_undo_tell),
     ),
     plan=_plan,
     amount=_amount,
     subject=_subject,
     result=_result,
+    due_at=due_at,
 )

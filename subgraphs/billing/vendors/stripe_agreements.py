@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from subgraphs.billing.port import Billed, Books, Catalog, NewContract, NewCustomer, NewItem
@@ -104,18 +104,26 @@ class StripeAgreements:
         if values:
             await self._keep(await self._adaptor.post(f"/v1/customers/{customer}", values, key=vendor_key(key)))
 
+    async def list_prices(self, items: Sequence[NewItem], currency: str) -> tuple[Price, ...]:
+        """Look them up in the catalogue."""
+        catalog = await self._books.catalog()
+        return tuple(list_price(catalog, item, currency) for item in items)
+
     async def activate(self, contract: NewContract, *, key: str) -> Billed:
         """Subscribe the customer, to be billed by invoice at once."""
         found = await self._subscription(contract.customer, contract.number)
         if found is not None and found["status"] == "canceled":
             raise ConflictError("The contract was withdrawn.", outcome=Outcome.NOT_APPLIED, retryable=False)
         if found is None:
-            catalog = await self._books.catalog()
+            prices = await self.list_prices(contract.items, contract.currency)
+            if any(item.price not in (None, price.id) for item, price in zip(contract.items, prices, strict=True)):
+                told = "The price is another one than was approved; ask for the contract again."
+                raise ConflictError(told, outcome=Outcome.NOT_APPLIED, retryable=False)
             values: dict[str, FormValue] = {
                 "customer": contract.customer,
                 "items": [
-                    {"price": list_price(catalog, item, contract.currency).id, "quantity": item.quantity}
-                    for item in contract.items
+                    {"price": price.id, "quantity": item.quantity}
+                    for item, price in zip(contract.items, prices, strict=True)
                 ],
                 "collection_method": "send_invoice",
                 "days_until_due": contract.days_until_due,
