@@ -17,6 +17,7 @@ credential is refused, and above the approval limit: the amount, before tax.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import aclosing
 from decimal import Decimal
 from typing import Any
 
@@ -24,23 +25,34 @@ from gateway.writes.workflows.contract_record import read_deal, read_owner, read
 from gateway.writes.workflows.definition import Definition, PlannedWrite, Step, StepContext, refuse
 from gateway.writes.workflows.model import Json
 
+_PAGE = "pageInfo{hasNextPage endCursor}"
+_MEMO_PAGE = f"{{edges{{node{{net{{amount}}}}}}{_PAGE}}}"
 _INVOICE = (
     "id number status version currency contract{number} net{amount} total{amount}"
-    " creditMemos(first:100){edges{node{net{amount}}}}"
+    f" creditMemos(first:100){_MEMO_PAGE}"
 )
 _BY_ID = f"query($r:[_Any!]!){{_entities(representations:$r){{...on Invoice{{{_INVOICE}}}}}}}"
 _OF_CONTRACT = (
-    "query($number:String!){invoices(first:100,filter:{contractNumber:$number,status:[POSTED,PAID]})"
-    f"{{edges{{node{{{_INVOICE}}}}}}}}}"
+    "query($number:String!,$after:String)"
+    "{invoices(first:100,after:$after,filter:{contractNumber:$number,status:[POSTED,PAID]})"
+    f"{{edges{{node{{{_INVOICE}}}}}{_PAGE}}}}}"
+)
+_MORE_MEMOS = (
+    "query($r:[_Any!]!,$after:String){_entities(representations:$r)"
+    f"{{...on Invoice{{creditMemos(first:100,after:$after){_MEMO_PAGE}}}}}}}"
 )
 _COPY = "query($r:[_Any!]!){_entities(representations:$r){...on Invoice{billingDocument{total{amount}}}}}"
 _ANY_STATUS = ("ACTIVE", "PAUSED", "TRIAL", "CANCELLED", "EXPIRED")
 
 
-def _left(invoice: Json) -> Decimal:
+async def _left(context: StepContext, invoice: Json) -> Decimal:
     """Return what of an invoice was not credited yet, before tax."""
-    taken = sum((abs(Decimal(e["node"]["net"]["amount"])) for e in invoice["creditMemos"]["edges"]), Decimal(0))
-    return Decimal(invoice["net"]["amount"]) - taken
+    known = invoice["creditMemos"]
+    memos = [edge["node"] for edge in known["edges"]]
+    if known["pageInfo"]["hasNextPage"]:
+        wanted = {"r": [{"__typename": "Invoice", "id": invoice["id"]}]}
+        memos += [memo async for memo in context.pages("erp", _MORE_MEMOS, wanted, known["pageInfo"]["endCursor"])]
+    return Decimal(invoice["net"]["amount"]) - sum((abs(Decimal(memo["net"]["amount"])) for memo in memos), Decimal(0))
 
 
 async def _check(context: StepContext) -> Json:
@@ -49,8 +61,7 @@ async def _check(context: StepContext) -> Json:
     amount = None if given["amount"] is None else Decimal(given["amount"])
     terms = await read_terms(context, given["number"], None, allowed=_ANY_STATUS)
     customer = await read_owner(context, terms)
-    invoice = await _find_invoice(context, amount)
-    left = _left(invoice)
+    invoice, left = await _find_invoice(context, amount)
     wanted = left if amount is None else amount
     if wanted > left or wanted <= 0:
         told = f"Of invoice {invoice['number']}, {left} {invoice['currency']} before tax are left to be credited."
@@ -70,7 +81,8 @@ async def _check(context: StepContext) -> Json:
     }
 
 
-async def _find_invoice(context: StepContext, amount: Decimal | None) -> Json:
+async def _find_invoice(context: StepContext, amount: Decimal | None) -> tuple[Json, Decimal]:
+    """Return an invoice, and what of it is left to be credited."""
     given = context.input
     if given["invoiceId"] is not None:
         (invoice,) = await context.read("erp", _BY_ID, {"r": [{"__typename": "Invoice", "id": given["invoiceId"]}]})
@@ -82,11 +94,11 @@ async def _find_invoice(context: StepContext, amount: Decimal | None) -> Json:
             raise refuse("CONFLICT", f"The invoice has changed: its version is {invoice['version']}.", "erp")
         if invoice["status"] not in ("POSTED", "PAID"):
             raise refuse("CONFLICT", f"The invoice is {invoice['status']}, not POSTED or PAID.", "erp")
-        return invoice
-    found = await context.read("erp", _OF_CONTRACT, {"number": given["number"]})
-    for edge in found["edges"]:
-        if amount is not None and _left(edge["node"]) >= amount:
-            return edge["node"]
+        return invoice, await _left(context, invoice)
+    async with aclosing(context.pages("erp", _OF_CONTRACT, {"number": given["number"]})) as invoices:
+        async for invoice in invoices:
+            if amount is not None and (left := await _left(context, invoice)) >= amount:
+                return invoice, left
     raise refuse("CONFLICT", "No invoice of the contract has so much left to be credited.", "erp")
 
 

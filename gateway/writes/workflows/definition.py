@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
@@ -75,6 +75,23 @@ class StepContext:
     async def read(self, system: str, document: str, variables: Mapping[str, Json]) -> Json:
         """Return the only root field's data of a query."""
         return await self.calls(system, document, variables, None)
+
+    async def pages(
+        self, system: str, document: str, variables: Mapping[str, Json], after: str | None = None
+    ) -> AsyncGenerator[Json]:
+        """Yield the nodes of the connection that is a query's only root field, or the only field of its only entity.
+
+        The document takes `$after`, and asks for `edges{node}` and `pageInfo{hasNextPage endCursor}`.
+        """
+        while True:
+            found = await self.read(system, document, {**variables, "after": after})
+            if isinstance(found, list):
+                (found,) = found[0].values()
+            for edge in found["edges"]:
+                yield edge["node"]
+            if not found["pageInfo"]["hasNextPage"]:
+                return
+            after = found["pageInfo"]["endCursor"]
 
     async def write(self, system: str, action: str, selection: str, variables: Mapping[str, Json]) -> Json:
         """Send the mutation `action` under this step's key, and return its payload."""
