@@ -69,12 +69,14 @@ class BillingFeed:
         self._usage_refresh_s = usage_refresh_s
         self._told = RenewalsTold(database)
         self._push_all = asyncio.Event()
+        # One push at a time, from reading to telling: else identity takes last what was read first.
+        self._pushing = asyncio.Lock()
 
     async def work(self, sync: StripeSync, books: StripeBooks, events: Sequence[VendorEvent]) -> None:
         """Bring the mirror up to date, then tell what happened. Repeatable: the same events give the same ids."""
         changed = await sync.project(events)
         if changed:
-            await self._push(readable(await books.customers(sorted(changed))))
+            await self._push(books, sorted(changed))
         skus = {product.id: product.sku for product in (await books.catalog()).products.values()}
         rows, drafts = [], []
         for event in events:
@@ -102,9 +104,9 @@ class BillingFeed:
             await self._push_all.wait()
             self._push_all.clear()
             try:
-                customers = readable(await books.customers(await self.customer_ids()))
-                self._first.told(len(customers))
-                await self._push(customers)
+                ids = await self.customer_ids()
+                self._first.told(len(ids))
+                await self._push(books, ids)
                 await self._first.complete()
             except BaseException:
                 self._push_all.set()
@@ -116,8 +118,10 @@ class BillingFeed:
         customers = await self._database.run(mirror.CUSTOMERS.all)
         return [str(doc["id"]) for doc in customers]
 
-    async def _push(self, customers: Mapping[str, BillingCustomer]) -> None:
-        await self._crosswalk.push(_crosswalk_record(customer) for customer in customers.values())
+    async def _push(self, books: StripeBooks, ids: Sequence[str]) -> None:
+        async with self._pushing:
+            customers = readable(await books.customers(ids))
+            await self._crosswalk.push(_crosswalk_record(customer) for customer in customers.values())
 
     async def watch_renewals(self, books: StripeBooks) -> None:
         """Tell renewals and notice deadlines as their marks are reached: at start, hourly, and when the day turns."""

@@ -59,7 +59,8 @@ class Synchronisation:
         self._first = first
         self._interval_s = interval_s
         self._is_complete = False
-        # One comparison at a time: two would both see the old copy and tell a change twice.
+        # One comparison at a time: two would both see the old copy and tell a change twice, and identity would take last
+        # what was read first.
         self._comparing = asyncio.Lock()
 
     async def run_forever(self) -> None:
@@ -118,7 +119,8 @@ class Synchronisation:
             if deleted:
                 await self._database.run(forget)
 
-    async def _push(self, companies: Sequence[Company]) -> Mapping[str, str]:
+    async def _push(self, found: Sequence[Company]) -> Mapping[str, str]:
+        companies = await self._not_outdated(found)
         if not companies:
             return {}
         owner_ids = sorted({company.owner_id for company in companies if company.owner_id})
@@ -129,6 +131,11 @@ class Synchronisation:
         return await self._crosswalk.push(
             _crosswalk_record(company, names, parents.get(company.id, "")) for company in companies
         )
+
+    async def _not_outdated(self, companies: Sequence[Company]) -> Sequence[Company]:
+        """Return the companies of which nothing newer was told: reading all takes minutes, and a webhook comes meanwhile."""
+        told = await self._database.run(lambda c: COMPANIES.versions(c, [each.id for each in companies]))
+        return [each for each in companies if _order(each.version) >= told.get(each.id, 0)]
 
     async def _tell(
         self, companies: Sequence[Company], deals: Sequence[Deal], customers: Mapping[str, str], *, is_silent: bool

@@ -71,6 +71,14 @@ class Projection:
         )
         return {record_id: orjson.loads(record) for record_id, record in rows}
 
+    def versions(self, connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, int]:
+        """Return the version of each record that is, or was, there."""
+        rows = connection.execute(
+            f"select id, version from {self.name} where id in (select value from json_each(?))",  # noqa: S608 - our own identifier
+            (orjson.dumps(list(ids)).decode(),),
+        )
+        return {record_id: int(version) for record_id, version in rows}
+
     def find(self, connection: sqlite3.Connection, index: str, keys: Sequence[str]) -> dict[str, list[Record]]:
         """Return key → its records, ordered by id; a key without any is left out."""
         rows = connection.execute(

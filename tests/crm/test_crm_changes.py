@@ -12,9 +12,11 @@ from typing import Any
 import httpx2
 import orjson
 import pytest
-from crm_world import TOKEN, WEBHOOK_SECRET, World, crm_settings, sandbox_settings
+from crm_world import SECRET, TOKEN, WEBHOOK_SECRET, World, crm_settings, running_world, sandbox_settings
 from served_process import serve_module
 
+from gateway.access.caller import Caller
+from gateway.access.identity import CallerSigner
 from subgraphs.kit.company.model import Company, Source
 from subgraphs.kit.global_id import encode_global_id
 
@@ -311,6 +313,51 @@ async def test_a_webhook_that_hubspot_did_not_sign_now_is_refused(
 async def test_a_signed_body_that_is_not_hubspots_is_refused(world: World, body: bytes) -> None:
     answer = await world.http.post(f"{world.crm.url}/webhooks/hubspot", content=body, headers=signed(world, body))
     assert (answer.status_code, answer.json()["errors"][0]["extensions"]["code"]) == (400, "BAD_REQUEST")
+
+
+async def test_a_full_reading_brings_nothing_back_that_changed_meanwhile(tmp_path: Path, company: Company) -> None:
+    """It read a company as SMB and goes on with a slow list; a webhook tells that the company is ENTERPRISE now."""
+    crm_id, row = next(
+        (str(9_100_001 + at), row)
+        for at, row in enumerate(row for row in company.customers if Source.CRM not in row.missing_in)
+        if row.segment == "SMB" and not row.names
+    )
+    dimensions = {"CONCORD_IDENTITY_DIMENSIONS": '{"business_unit": "segment"}'}
+    slow = {"CONCORD_CRM_SYNCHRONISE_INTERVAL_S": 4, "CONCORD_CRM_VENDOR_TIMEOUT_S": 600}
+    query = """query($name: String) { customers(filter: { nameContains: $name }) { totalCount }
+        smb: customers(filter: { nameContains: $name, segment: [SMB] }) { totalCount }
+        enterprise: customers(filter: { nameContains: $name, segment: [ENTERPRISE] }) { totalCount } }"""
+
+    async with running_world(tmp_path, identity=dimensions, **slow) as world:
+
+        async def found(*units: str) -> tuple[int, ...]:
+            """Of all, of SMB and of ENTERPRISE, as a caller confined to business units sees it."""
+            caller = Caller(subject="ada", filters={"business_unit": units} if units else {})
+            headers = dict([CallerSigner(SECRET, "identity")(caller)])
+            body = {"query": query, "variables": {"name": row.name}}
+            answer = await world.http.post(f"{world.identity.url}/graphql", json=body, headers=headers)
+            return tuple(int(each["totalCount"]) for each in answer.json()["data"].values())
+
+        async def readings(kind: str) -> int:
+            return (await world.vendor_requests()).get(f"GET /crm/v3/objects/{kind}", 0)
+
+        async def deals_are_read() -> bool:
+            return await readings("deals") > 0
+
+        async def is_enterprise() -> bool:
+            return await found() == (1, 0, 1)
+
+        assert (await found(), await found("SMB")) == ((1, 1, 0), (1, 1, 0))
+        await world.forget_requests()
+        async with world.fault(latencyMs=4000, paths="^/crm/v3/objects/deals$"):
+            await world.eventually(deals_are_read)
+            companies_read = await readings("companies")
+            enterprise = {"properties": {"customer_segment": "enterprise"}}
+            await world.hubspot("PATCH", f"/crm/v3/objects/companies/{crm_id}", enterprise)
+            await world.eventually(is_enterprise)
+        while await readings("companies") == companies_read:  # until the reading after the slow one begins
+            assert (await found(), await found("SMB")) == ((1, 0, 1), (0, 0, 0))
+            await asyncio.sleep(0.05)
 
 
 async def test_copies_and_late_webhooks_change_nothing(world: World, company: Company) -> None:

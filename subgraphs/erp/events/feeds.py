@@ -56,6 +56,8 @@ class ErpFeeds:
         self._due_soon = dt.timedelta(days=due_soon_days)
         self._interval_s = interval_s
         self._synchronise_interval_s = synchronise_interval_s
+        # One push at a time, from reading to telling: else identity takes last what was read first.
+        self._pushing = asyncio.Lock()
         self.customers = ChangeFeed(
             database, "customers", self._poll_customers, self._apply_customers, interval_s=interval_s
         )
@@ -93,7 +95,7 @@ class ErpFeeds:
             news = [record for record in part if seen.get(record.id) is not record.credit_hold]
             is_first_look = await self.customers.mark() is None
             # Pushed before the events are made, so that a customer new to identity has its canonical id.
-            customers = {} if is_first_look else await self._push(part)
+            customers = {} if is_first_look else await self._push(ids)
             known = [record for record in news if record.id in customers or record.id not in seen]
             events = [differences.credit_hold_changed(seen[r.id], r, customers) for r in known if r.id in seen]
             holds = {record.id: record.credit_hold for record in known}
@@ -114,7 +116,7 @@ class ErpFeeds:
             events = [] if is_first_look else await self._invoice_events(news, seen)
             await self._store(events, partial(Seen.put_invoices, records=news, told_until=told_until))
             if news and not is_first_look:
-                await self._push_ids({record.customer_id for record in news})
+                await self._push(record.customer_id for record in news)
 
     async def _invoice_events(self, news: Sequence[InvoiceRecord], seen: Mapping[str, Any]) -> Sequence[CanonicalEvent]:
         paying = [r.id for r in news if set(r.payment_ids) - (seen[r.id].payment_ids if r.id in seen else frozenset())]
@@ -160,7 +162,7 @@ class ErpFeeds:
             ]
             ids = [seen.id for seen in overdue], [seen.id for seen in soon]
             await self._store(events, partial(Seen.tell, overdue=ids[0], due_soon=ids[1]))
-            await self._push_ids({seen.customer_id for seen in overdue})
+            await self._push(seen.customer_id for seen in overdue)
         await self._ledger.tell_revenue()
 
     async def _store(
@@ -184,7 +186,7 @@ class ErpFeeds:
             try:
                 told = 0
                 for part in parts(await self._erp.changed_customers(None)):
-                    await self._push(part)
+                    await self._push(record.id for record in part)
                     told += len(part)
                     self._first.told(told)
                 await self._first.complete()
@@ -198,15 +200,16 @@ class ErpFeeds:
         wanted = sorted(set(ids))
         known = dict(await self._crosswalk.resolve(wanted)) if wanted else {}
         missing = [customer for customer in wanted if customer not in known]
-        return {**known, **await self._push_ids(missing)} if missing else known
+        return {**known, **await self._push(missing)} if missing else known
 
-    async def _push_ids(self, ids: Iterable[str]) -> Mapping[str, str]:
-        wanted = sorted(ids)
-        return await self._push(list((await passing(self._erp.customers.read, wanted)).values()))
-
-    async def _push(self, records: Sequence[CustomerRecord]) -> Mapping[str, str]:
+    async def _push(self, ids: Iterable[str]) -> Mapping[str, str]:
         """Tell identity the customers as they are; returns their global ids. Raises FieldError."""
-        records = [record for record in records if record.reference]
+        wanted = sorted(set(ids))
+        async with self._pushing:
+            found = await passing(self._erp.customers.read, wanted)
+            return await self._push_records([record for record in found.values() if record.reference])
+
+    async def _push_records(self, records: Sequence[CustomerRecord]) -> Mapping[str, str]:
         if not records:
             return {}
         documents = await self._erp.open_documents_of_customers.read([record.id for record in records])
