@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 
 from subgraphs.kit.current_request import current_request
 from subgraphs.kit.database import Database
+from subgraphs.kit.redis_answer import answered
 from subgraphs.kit.settings import SubgraphSettings
 from subgraphs.kit.system_error import VendorRateLimitedError
 
@@ -157,7 +158,7 @@ class RedisBucket:
     async def take(self, *, rate: float, burst: float, reserve: float) -> float:
         """As Bucket says."""
         try:
-            wait = await self.client.eval(_TAKE, 1, f"concord:budget:{self.name}", rate, burst, reserve)
+            wait = await answered(self.client.eval(_TAKE, 1, f"concord:budget:{self.name}", rate, burst, reserve))
         except (RedisError, OSError) as error:
             _log.warning("The shared budget of %s can't be asked: %s", self.name, type(error).__name__)
             return await self._own.take(rate=rate, burst=burst, reserve=reserve)
@@ -167,7 +168,7 @@ class RedisBucket:
         """As Bucket says."""
         await self._own.close_for(seconds)
         try:
-            await self.client.eval(_CLOSE, 1, f"concord:budget:{self.name}", seconds)
+            await answered(self.client.eval(_CLOSE, 1, f"concord:budget:{self.name}", seconds))
         except (RedisError, OSError) as error:
             _log.warning("The shared budget of %s can't be told: %s", self.name, type(error).__name__)
 

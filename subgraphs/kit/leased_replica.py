@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from subgraphs.kit.background import background
+from subgraphs.kit.redis_answer import answered
 
 _log = logging.getLogger(__name__)
 _MOST = 64
@@ -71,7 +72,7 @@ class LeasedReplica:
     async def is_alive(self, number: int) -> bool:
         """Say whether a process has this number; where Redis does not tell, that it has."""
         try:
-            return number == self.number or bool(await self._redis.exists(self._key(str(number))))
+            return number == self.number or bool(await answered(self._redis.exists(self._key(str(number)))))
         except (RedisError, OSError):
             return True
 
@@ -98,7 +99,7 @@ class LeasedReplica:
 
     async def _take_number(self) -> None:
         for number in range(_MOST):
-            if await self._redis.set(self._key(str(number)), self._token, nx=True, px=round(_LEASE_S * 1000)):
+            if await self._set(str(number)):
                 self.number = number
                 return
         raise OSError(f"More than {_MOST} processes share {self._name}.")
@@ -116,9 +117,14 @@ class LeasedReplica:
 
     async def _take(self, lease: str) -> bool:
         try:
-            return bool(await self._redis.set(self._key(lease), self._token, nx=True, px=round(_LEASE_S * 1000)))
+            return await self._set(lease)
         except (RedisError, OSError):
             return False
+
+    async def _set(self, lease: str) -> bool:
+        """Take a lease if it is nobody's."""
+        taken = self._redis.set(self._key(lease), self._token, nx=True, px=round(_LEASE_S * 1000))
+        return bool(await answered(taken))
 
     async def _hold(self, lease: str) -> None:
         """Renew a lease; return once it is another's, or may be soon."""
@@ -128,7 +134,7 @@ class LeasedReplica:
             await asyncio.sleep(_RENEW_S)
             asked_at = loop.time()
             try:
-                if not await self._renew([self._key(lease)], [self._token, round(_LEASE_S * 1000)]):
+                if not await answered(self._renew([self._key(lease)], [self._token, round(_LEASE_S * 1000)])):
                     return
                 until = asked_at + _LEASE_S
             except (RedisError, OSError):
@@ -137,7 +143,7 @@ class LeasedReplica:
 
     async def _give_back(self, key: str) -> None:
         try:
-            await self._release([key], [self._token])
+            await answered(self._release([key], [self._token]))
         except (RedisError, OSError):
             _log.info("A lease could not be given back; it ends by itself.")
 

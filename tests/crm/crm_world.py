@@ -6,7 +6,7 @@ import asyncio
 import datetime as dt
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -166,37 +166,32 @@ async def running_world(
         ingest = EventIngest(events.log, events.dead_letters, contracts, secret=SECRET)
         async with served(Starlette(routes=[events_route(ingest)])) as log_url:
             port = free_port()
-            sandbox = serve_module(
-                "subgraphs.crm.sandbox",
-                folder,
-                sandbox_settings(folder, f"http://127.0.0.1:{port}/webhooks/hubspot", vendor),
-            )
-            identity = serve_module(
-                "subgraphs.identity.app",
-                folder,
-                {
-                    "CONCORD_IDENTITY_PORT": 0,
-                    "CONCORD_IDENTITY_STATE_DIR": folder / "identity",
-                    "CONCORD_IDENTITY_SIGNING_SECRET": SECRET,
-                    "CONCORD_IDENTITY_EVENTS_URL": f"{log_url}/events",
-                    **of_identity,
-                },
-            )
-            crm = serve_module(
-                "subgraphs.crm.app",
-                folder,
-                {**crm_settings(folder, port, sandbox.url, identity.url, f"{log_url}/events", vendor), **settings},
-            )
-            world = World(sandbox, crm, identity, events, http, log_url)
-            try:
-                await world.eventually(lambda: customer_count(world), timeout_s=30)
+            with ExitStack() as stack:  # one that doesn't start must not leave those before it behind
+
+                def serve(module: str, environment: dict[str, object]) -> ServedProcess:
+                    process = serve_module(module, folder, environment)
+                    stack.callback(process.stop)
+                    return process
+
+                webhooks = f"http://127.0.0.1:{port}/webhooks/hubspot"
+                sandbox = serve("subgraphs.crm.sandbox", sandbox_settings(folder, webhooks, vendor))
+                identity = serve(
+                    "subgraphs.identity.app",
+                    {
+                        "CONCORD_IDENTITY_PORT": 0,
+                        "CONCORD_IDENTITY_STATE_DIR": folder / "identity",
+                        "CONCORD_IDENTITY_SIGNING_SECRET": SECRET,
+                        "CONCORD_IDENTITY_EVENTS_URL": f"{log_url}/events",
+                        **of_identity,
+                    },
+                )
+                of_crm = crm_settings(folder, port, sandbox.url, identity.url, f"{log_url}/events", vendor)
+                crm = serve("subgraphs.crm.app", {**of_crm, **settings})
+                world = World(sandbox, crm, identity, events, http, log_url)
+                await world.eventually(lambda: is_ready(world))
                 yield world
-            finally:
-                for process in (crm, identity, sandbox):
-                    process.stop()
 
 
-async def customer_count(world: World) -> int:
-    """How many customers identity knows; 0 until the CRM has told it."""
-    answer = await world.http.post(f"{world.identity.url}/graphql", json={"query": "{ customers { totalCount } }"})
-    return int(answer.json()["data"]["customers"]["totalCount"] or 0)
+async def is_ready(world: World) -> bool:
+    """Whether the CRM has told identity its customers."""
+    return bool((await world.http.get(f"{world.crm.url}/ready")).status_code == 200)

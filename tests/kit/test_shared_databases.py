@@ -192,6 +192,47 @@ async def test_a_killed_leader_s_changes_are_there_and_another_leads(tmp_path: P
             each.stdout.close()
 
 
+STOPPED = """
+import asyncio, random, sys
+import uvloop
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from subgraphs.kit.redis_answer import answered
+
+async def ask(url):
+    async with Redis.from_url(url, socket_timeout=5) as redis:
+        script = redis.register_script("return redis.call('GET', KEYS[1])")
+        while True:
+            try:
+                await answered(script(["k"], []))
+            except (RedisError, OSError):
+                await asyncio.sleep(0)
+
+async def main(url):
+    for _ in range(200):
+        asking = asyncio.create_task(ask(url))
+        await asyncio.sleep(0.01 + random.random() * 0.004)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)  # or never
+    print("all stopped")
+
+uvloop.run(main(sys.argv[1]))
+"""
+
+
+async def test_whoever_asks_redis_can_be_stopped_at_any_moment(url: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", textwrap.dedent(STOPPED), url, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(120):
+            told, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    assert told == b"all stopped\n"
+
+
 async def test_a_replica_that_can_t_reach_redis_stops_leading_before_another_may_begin(
     tmp_path: Path, port: int
 ) -> None:
