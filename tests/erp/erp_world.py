@@ -161,7 +161,7 @@ class World:
         page = await self.events.log.read(0, EventFilter(), 10_000)
         return [entry for entry in page.events if entry.event.type in {f"concord.{name}.v1" for name in types}]
 
-    async def eventually(self, check: Callable[[], Any], timeout_s: float = 10.0) -> Any:
+    async def eventually(self, check: Callable[[], Any], timeout_s: float = 60.0) -> Any:
         """Return what `check` returns as soon as that is something."""
         async with asyncio.timeout(timeout_s):
             while not (found := await check()):  # noqa: ASYNC110 - the process outside has no event for it

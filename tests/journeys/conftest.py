@@ -71,6 +71,14 @@ class Product:
         """Return one of the operations that ship with the product."""
         return (ROOT / "schema/documents" / f"{name}.graphql").read_text()
 
+    def newest_cursor(self) -> str:
+        """Where the event log ends, once there is anything in it: who subscribes with it misses nothing of what is done next."""
+        deadline = time.monotonic() + 60
+        while not (edges := self.data("{ events(last: 1) { edges { cursor } } }")["events"]["edges"]):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        return str(edges[0]["cursor"])
+
     def sandbox(self, system: str, path: str) -> str:
         return f"http://127.0.0.1:{self.ports[f'{system}-sandbox']}/__sandbox/{path}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import json
 import uuid
 from typing import Any
@@ -47,11 +48,10 @@ async def next_change(stream: Any, field: str) -> dict[str, Any]:
 async def test_a_new_name_in_the_crm_is_pushed_over_a_websocket(product, hubspot, company, overdue_customer):
     name = f"{overdue_customer['name'].split(' (')[0]} ({uuid.uuid4().hex[:4]})"
     query = gql(CUSTOMER_EVENTS)
-    query.variable_values = {"filter": {"customers": [overdue_customer["id"]]}}
+    query.variable_values = {"filter": {"customers": [overdue_customer["id"]]}, "cursor": product.newest_cursor()}
     async with Client(transport=WebsocketsTransport(url=product.websocket)) as session:
         stream = session.subscribe(query)
         waiting = asyncio.create_task(next_change(stream, "name"))
-        await asyncio.sleep(0.5)
         changed = await asyncio.to_thread(
             hubspot.patch, f"/crm/v3/objects/companies/{company}", json={"properties": {"name": name}}
         )
@@ -73,11 +73,11 @@ async def test_what_happened_while_nobody_listened_comes_from_the_cursor_over_ss
     marks = [f"Industry {uuid.uuid4().hex[:6]}" for _ in range(3)]
     body = {"query": CUSTOMER_EVENTS, "variables": {"filter": {"customers": [overdue_customer["id"]]}}}
     seen: list[str] = []
-    last_id: str | None = None
+    last_id: str = product.newest_cursor()
 
     async def read(client: httpx2.AsyncClient, until: str) -> None:
         nonlocal last_id
-        headers = {"accept": "text/event-stream"} | ({"last-event-id": last_id} if last_id else {})
+        headers = {"accept": "text/event-stream", "last-event-id": last_id}
         async with asyncio.timeout(60), client.stream("POST", product.graphql, json=body, headers=headers) as response:
             assert response.status_code == 200
             async for line in response.aiter_lines():
@@ -96,11 +96,11 @@ async def test_what_happened_while_nobody_listened_comes_from_the_cursor_over_ss
         assert reply.status_code == 200
 
     async with httpx2.AsyncClient(trust_env=False, timeout=None) as client:
+        start = last_id
         first = asyncio.create_task(read(client, marks[0]))
-        await asyncio.sleep(0.5)
         await set_industry(marks[0])
         await first
-        assert last_id
+        assert last_id != start
         # Nobody is connected while these two happen.
         await set_industry(marks[1])
         await product.eventually(
@@ -119,11 +119,21 @@ async def test_what_happened_while_nobody_listened_comes_from_the_cursor_over_ss
 
 async def test_renewals_that_fall_due_are_announced_once_each(product):
     query = """{ events(first: 200, filter: { types: ["concord.renewal.due.v1"] }) { totalCount edges { node {
-        id type contract { number status renewal { dueOn } } customer { name } } } } }"""
+        id type time changes { field to } contract { number status renewal { dueOn } } customer { name } } } } }"""
     found = await product.eventually(lambda: product.data(query)["events"]["edges"])
     events = [edge["node"] for edge in found]
     assert len({event["id"] for event in events}) == len(events)
-    assert all(event["contract"]["renewal"]["dueOn"] for event in events if event["contract"]["status"] == "ACTIVE")
+    for event in events:
+        told = {change["field"]: change["to"] for change in event["changes"]}
+        due_on = dt.date.fromisoformat(told["renewal.dueOn"])
+        assert dt.datetime.fromisoformat(event["time"]).date() == due_on - dt.timedelta(days=int(told["daysBefore"]))
+        if event["contract"]["renewal"] is not None and event["contract"]["status"] == "ACTIVE":
+            # It may have been cancelled or renewed since by another journey, never moved closer.
+            assert dt.date.fromisoformat(event["contract"]["renewal"]["dueOn"]) >= due_on
+    current = [event for event in events if event["contract"]["renewal"]]
+    assert any(
+        {"field": "renewal.dueOn", "to": event["contract"]["renewal"]["dueOn"]} in event["changes"] for event in current
+    )
 
 
 async def test_a_renewal_that_moves_reaches_the_front_end(product):
@@ -133,7 +143,7 @@ async def test_a_renewal_that_moves_reaches_the_front_end(product):
     contract = contracts["contracts"]["edges"][0]["node"]
     stage = "COMMITTED" if contract["renewalStage"] != "COMMITTED" else "IN_REVIEW"
     query = gql(product.document("renewal_updates"))
-    query.variable_values = {"filter": {"contracts": [contract["number"]]}}
+    query.variable_values = {"filter": {"contracts": [contract["number"]]}, "cursor": product.newest_cursor()}
     async with Client(transport=WebsocketsTransport(url=product.websocket)) as session:
         stream = session.subscribe(query)
 
@@ -144,7 +154,6 @@ async def test_a_renewal_that_moves_reaches_the_front_end(product):
             raise AssertionError("the stream ended")
 
         waiting = asyncio.create_task(first())
-        await asyncio.sleep(0.5)
         mutation = (
             "mutation($input: SetRenewalStageInput!) { setRenewalStage(input: $input) { contract { renewalStage } } }"
         )

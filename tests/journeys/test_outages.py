@@ -34,9 +34,10 @@ FAULTS = {
 
 
 @pytest.fixture(params=["crm", "billing", "erp"])
-def system(request, product):
+def system(request, product, overdue_customer):
     yield request.param
     product.set_faults(request.param)
+    healed(product, {"id": overdue_customer["id"]})
 
 
 def healed(product, variables):

@@ -67,6 +67,13 @@ class Pair:
                 return
         raise AssertionError("neither gateway takes events")
 
+    def newest_cursor(self, contract: dict[str, Any]) -> str:
+        """Where the event log ends: who subscribes with it misses nothing of what is published next."""
+        self.publish(0, paused(contract, f"billing:{uuid.uuid4().hex}:contract.paused"))
+        query = {"query": "{ events(last: 1) { edges { cursor } } }"}
+        reply = httpx2.post(f"{self.urls[0]}/graphql", json=query, trust_env=False, timeout=30).json()
+        return str(reply["data"]["events"]["edges"][0]["cursor"])
+
     def publish(self, gateway: int, *events: dict[str, Any]) -> dict[str, Any]:
         body = json.dumps(events).encode()
         moment = int(time.time())
@@ -187,8 +194,7 @@ async def test_a_subscriber_on_one_gateway_sees_what_the_other_took_in_and_resum
                     await stream.aclose()
                     return
 
-    watching = asyncio.create_task(watch(1, 2, None))
-    await asyncio.sleep(1)
+    watching = asyncio.create_task(watch(1, 2, await asyncio.to_thread(pair.newest_cursor, contract)))
     accepted = await asyncio.to_thread(pair.publish, 0, paused(contract, names[0]), paused(contract, names[1]))
     assert accepted == {"accepted": 2, "duplicates": 0, "rejected": []}
     await watching
@@ -222,7 +228,7 @@ def test_a_write_repeated_at_the_other_gateway_gets_the_first_answer(pair, contr
 async def test_a_subscriber_of_a_killed_gateway_goes_on_at_the_other_with_nothing_missed_or_doubled(pair, contract):
     names = [f"billing:{uuid.uuid4().hex}:contract.paused" for _ in range(20)]
     seen: list[str] = []
-    cursor: str | None = None
+    cursor = await asyncio.to_thread(pair.newest_cursor, contract)
 
     async def follow() -> None:
         nonlocal cursor
@@ -243,7 +249,6 @@ async def test_a_subscriber_of_a_killed_gateway_goes_on_at_the_other_with_nothin
             gateway = 1
 
     following = asyncio.create_task(follow())
-    await asyncio.sleep(1)
     for number, name in enumerate(names):
         await asyncio.to_thread(pair.publish, 1, paused(contract, name))
         if number == 8:
@@ -279,11 +284,7 @@ async def test_clients_of_gateways_that_are_restarted_one_after_the_other_miss_n
                 await asyncio.sleep(0.1)
             gateway = 1 - gateway
 
-    first = f"billing:{uuid.uuid4().hex}:contract.paused"
-    await asyncio.to_thread(pair.publish, 0, paused(contract, first))
-    query = {"query": "{ events(last: 1) { edges { cursor } } }"}
-    reply = httpx2.post(f"{pair.urls[0]}/graphql", json=query, trust_env=False, timeout=30).json()
-    start = reply["data"]["events"]["edges"][0]["cursor"]
+    start = await asyncio.to_thread(pair.newest_cursor, contract)
     async with asyncio.timeout(120), asyncio.TaskGroup() as group:
         for client in seen:
             group.create_task(follow(client))

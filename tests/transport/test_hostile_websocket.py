@@ -242,10 +242,16 @@ def test_a_client_that_never_reads_is_dropped(door: Any) -> None:
     query = "subscription { ticks(count: 100000, size: 50000) { number padding } }"
     client.socket.sendall(INIT + subscribe({"query": query}))
     time.sleep(5)  # the server gives a reader three seconds
-    with pytest.raises((EOFError, ConnectionResetError, AssertionError)):
-        for _ in range(10_000):
+    for _ in range(10_000):  # what had been sent before is still there
+        try:
             opcode, _ = client.read()
-            assert opcode != CLOSE
+        except (EOFError, ConnectionResetError):
+            break
+        if opcode == CLOSE:
+            break
+        assert opcode == TEXT
+    else:
+        pytest.fail("the server goes on")
     client.socket.close()
     assert door.memory_bytes() - before < 50 << 20
     assert is_alive(door.port)

@@ -63,19 +63,19 @@ async def test_what_can_not_help_is_not_repeated(gateway, subgraphs):
 
 
 async def test_a_breaker_opens_refuses_and_heals(gateway, subgraphs):
-    limits = BreakerLimits(least=4, open_s=1.0)
+    limits = BreakerLimits(least=4, open_s=10.0)
     gate = gateway(SDL, PLAN, wrap=lambda client: CircuitBreaker(client, limits))
     subgraphs["a"].behave, subgraphs["a"].say = DOWN, good
     for _ in range(4):
         assert await gate.ask(QUERY) == fails("SYSTEM_ERROR")
     refused = await gate.ask(QUERY)
-    assert 0 < refused["errors"][0].pop("retryAfterMs") <= 1000
+    assert 0 < refused["errors"][0].pop("retryAfterMs") <= 10_000
     assert refused == fails("SYSTEM_CIRCUIT_OPEN")
     assert len(subgraphs["a"].requests) == 4
-    await asyncio.sleep(1.1)
+    await asyncio.sleep(10.1)
     assert (await gate.ask(QUERY))["errors"][0]["code"] == "SYSTEM_ERROR"  # the probe
     assert (await gate.ask(QUERY))["errors"][0]["code"] == "SYSTEM_CIRCUIT_OPEN"
-    await asyncio.sleep(1.1)
+    await asyncio.sleep(10.1)
     subgraphs["a"].behave = None
     for _ in range(2):
         assert await gate.ask(QUERY) == {"data": {"users": [{"id": "1"}]}}
