@@ -193,8 +193,26 @@ def _revive(connection: sqlite3.Connection, customer_id: str, leaving: frozenset
     ).fetchall():
         if moved_records(connection, alias, customer_id) == leaving:
             connection.execute("update customers set merged_into = null where id = ?", (alias,))
+            _give_back_aliases(connection, customer_id, str(alias))
             return str(alias)
     return None
+
+
+def _give_back_aliases(connection: sqlite3.Connection, customer_id: str, revived: str) -> None:
+    """Let aliases that had come to a customer by way of another one, which is itself again, lead to that one."""
+    into = dict(
+        connection.execute(
+            "select h.customer_id, h.other_customer_id from history h join customers c on c.id = h.customer_id"
+            " where c.merged_into = ? and h.kind = ? order by h.number",
+            (customer_id, ChangeKind.MERGED_AWAY),
+        ).fetchall()
+    )
+    for alias in into:
+        step = alias
+        while step in into:
+            step = into[step]
+        if step == revived:
+            connection.execute("update customers set merged_into = ? where id = ?", (revived, alias))
 
 
 def _write(

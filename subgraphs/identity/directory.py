@@ -83,14 +83,11 @@ def find_customers(
         f"select id, {column} from {source} where {where} order by {column} {direction}, id {direction} limit ?",  # noqa: S608
         [*of_source, *parameters, window.size + 1],
     ).fetchall()
-    has_more = len(rows) > window.size
-    rows = rows[: window.size]
-    if window.backward:
-        rows.reverse()
+    shown, has_next, has_previous = window.cut(rows)
     return DirectoryPage(
-        entries=tuple((id_, encode_cursor(query.order.name, value, id_)) for id_, value in rows),
-        has_next=window.before is not None if window.backward else has_more,
-        has_previous=has_more if window.backward else window.after is not None,
+        entries=tuple((id_, encode_cursor(query.order.name, value, id_)) for id_, value in shown),
+        has_next=has_next,
+        has_previous=has_previous,
         total=total,
     )
 
@@ -100,7 +97,7 @@ def refresh_directory(connection: sqlite3.Connection, customer_ids: Iterable[str
     views = [(row[0], frozenset(json.loads(row[0]))) for row in connection.execute("select view from directory_views")]
     for customer_id in sorted(set(customer_ids)):
         records = _records(connection, customer_id)
-        write_facets(connection, customer_id, _facets(records).items())
+        write_facets(connection, customer_id, _bounding(records))
         connection.execute(
             "update customers set name = ?, all_names = ?, segment = ?, owner_id = ?, owner_name = ?, status = ?,"
             " overdue = ? where id = ?",
@@ -138,19 +135,32 @@ def _records(connection: sqlite3.Connection, customer_id: str) -> list[_Record]:
     return [_Record(system, name, key, json.loads(facets), at) for system, name, key, facets, at in rows]
 
 
-def _facets(records: Sequence[_Record]) -> Mapping[str, str]:
-    """Return what customers are confined by: the facets, and the business key, as their owners say."""
-    ranked = sorted(records, key=lambda record: _rank(record.kind, _OWNERS), reverse=True)
-    facets = {name: value for record in ranked for name, value in record.facets.items()}
-    references = [record.reference for record in reversed(ranked) if record.reference]
-    return {**facets, "reference": references[0]} if references else facets
+def _ranked(records: Sequence[_Record]) -> Sequence[_Record]:
+    """Return records with those of the system that owns most first, and of one system the one linked first."""
+    return sorted(records, key=lambda record: _rank(record.kind, _OWNERS))
+
+
+def _facets(ranked: Sequence[_Record]) -> Mapping[str, str]:
+    """Return the facets as their owners say, the first of several records before the others."""
+    return {name: value for record in reversed(ranked) for name, value in record.facets.items()}
+
+
+def _bounding(records: Sequence[_Record]) -> Sequence[tuple[str, str]]:
+    """Return what customers are confined by: the facets, and the business keys that their owner has given them.
+
+    Customers that a person merged have several keys, and a tenant may go on with either.
+    """
+    ranked = _ranked(records)
+    owner = next((record.kind for record in ranked if record.reference), None)
+    keys = {record.reference for record in ranked if record.kind == owner and record.reference}
+    return [*_facets(ranked).items(), *(("reference", key) for key in sorted(keys))]
 
 
 def _entry(records: Sequence[_Record]) -> tuple[CursorValue, ...]:
     """Return name, all names, segment, owner id, owner name, status and overdue amount."""
-    ranked = sorted(records, key=lambda record: _rank(record.kind, _OWNERS))
+    ranked = _ranked(records)
     names = [record.name for record in ranked if record.name]
-    facets = {name: value for record in reversed(ranked) for name, value in record.facets.items()}
+    facets = _facets(ranked)
     return (
         names[0].casefold() if names else "",
         "\n".join(name.casefold() for name in names),

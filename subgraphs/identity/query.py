@@ -138,17 +138,12 @@ async def resolve_unmatched_records(
     records, total = await info.context.database.run(
         lambda connection: _find_held(connection, system, window, hidden, bounds)
     )
-    shown, goes_on = records[: window.size], len(records) > window.size
+    shown, has_next, has_previous = window.cut(records)
     edges = [
         Edge(node=UnmatchedRecord.of(record), cursor=encode_cursor(record.system, record.external_id))
-        for record in (reversed(shown) if window.backward else shown)
+        for record in shown
     ]
-    return page_of(
-        edges,
-        has_next=window.before is not None if window.backward else goes_on,
-        has_previous=goes_on if window.backward else window.after is not None,
-        total_count=total,
-    )
+    return page_of(edges, has_next=has_next, has_previous=has_previous, total_count=total)
 
 
 async def resolve_hierarchy_differences(
@@ -167,14 +162,10 @@ async def resolve_hierarchy_differences(
             connection, hidden, bounds, after=lower or "", before=upper, size=window.size + 1, backward=window.backward
         )
     )
-    shown, goes_on = ids[: window.size], len(ids) > window.size
-    stored = await info.context.customers.load_many(list(reversed(shown)) if window.backward else shown)
-    return page_of(
-        [Edge(node=Customer.of(each), cursor=encode_cursor(each.id)) for each in stored if each is not None],
-        has_next=window.before is not None if window.backward else goes_on,
-        has_previous=goes_on if window.backward else window.after is not None,
-        total_count=total,
-    )
+    shown, has_next, has_previous = window.cut(ids)
+    stored = await info.context.customers.load_many(shown)
+    edges = [Edge(node=Customer.of(each), cursor=encode_cursor(each.id)) for each in stored if each is not None]
+    return page_of(edges, has_next=has_next, has_previous=has_previous, total_count=total)
 
 
 @strawberry.type

@@ -22,6 +22,7 @@ import strawberry
 
 from subgraphs.kit.system_error import BadUserInputError
 
+FoundT = TypeVar("FoundT")
 NodeT = TypeVar("NodeT")
 
 DEFAULT_PAGE_SIZE = 50
@@ -79,6 +80,16 @@ class PageWindow:
     after: tuple[CursorValue, ...] | None = None
     """Values of the decoded cursor, as `encode_cursor` got them."""
     before: tuple[CursorValue, ...] | None = None
+
+    def cut(self, found: Sequence[FoundT]) -> tuple[list[FoundT], bool, bool]:
+        """Return the page in the list's order, and whether the list goes on after it and before it.
+
+        `found`: what lies between the cursors from the window's own end on, one more than its size if there are more.
+        """
+        shown, goes_on = list(found[: self.size]), len(found) > self.size
+        if self.backward:
+            return shown[::-1], self.before is not None, goes_on
+        return shown, goes_on, self.after is not None
 
 
 def page_window(

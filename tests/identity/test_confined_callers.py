@@ -146,6 +146,21 @@ async def test_decisions_about_foreign_customers_find_none(asked):
     assert (await listed(asked, unit("SMB")))[0] == [1]
 
 
+async def test_a_merged_customer_is_of_the_unit_that_it_is_listed_in_and_of_either_tenant(asked):
+    first, _, third = asked.ids
+    merge = """mutation($id: ID!, $other: ID!) { mergeCustomers(input: { customerId: $id, version: "1", duplicateIds: [$other] }) {
+      customer { id } } }"""
+    in_segment = "query($in: [Segment!]) { customers(filter: { segment: $in }) { edges { node { id } } } }"
+    everybody = Caller(subject="ada")
+    assert "errors" not in await asked(merge, everybody, id=first, other=third)
+    for segment, expected in (("SMB", [1, 2]), ("ENTERPRISE", [])):
+        edges = (await asked(in_segment, everybody, **{"in": [segment]}))["data"]["customers"]["edges"]
+        assert sorted(asked.ids.index(edge["node"]["id"]) + 1 for edge in edges) == expected
+        assert (await listed(asked, unit(segment)))[0] == expected
+    for tenant, expected in (("CUST-1", [1]), ("CUST-2", [2]), ("CUST-3", [1])):
+        assert (await listed(asked, Caller(subject="ada", tenant=tenant)))[0] == expected
+
+
 def test_settings_say_one_thing_of_tenants(tmp_path):
     with pytest.raises(ValidationError, match="tenants_confine"):
         IdentitySettings(

@@ -87,6 +87,23 @@ async def test_a_split_undoes_a_merge_and_gives_the_id_back(identity, two, recor
     assert sorted(records((await identity.data(CUSTOMER, id=other))["customer"])) == ["billing:cus_2", "crm:2"]
 
 
+async def test_ids_merged_into_a_customer_that_is_split_off_again_go_with_it(identity, two, record):
+    """Third into second, second into first; then second is taken out of first again."""
+    one, other = two
+    taken = await identity.take(record("crm", "3", reference="CUST-3", name="Zephyr Quarries"))
+    third = taken["customers"]["3"]
+    await identity.data(MERGE, input={"customerId": other, "version": "2", "duplicateIds": [third]})
+    merged = await identity.data(MERGE, input={"customerId": one, "version": "2", "duplicateIds": [other]})
+    version = merged["mergeCustomers"]["customer"]["identityVersion"]
+    assert (await identity.data(CUSTOMER, id=third))["customer"]["id"] == one
+    leaving = [("crm", "2"), ("crm", "3"), ("billing", "cus_2")]
+    input_ = {"customerId": one, "version": version, "records": [{"system": s, "externalId": e} for s, e in leaving]}
+    payload = (await identity.data(SPLIT, input=input_))["splitCustomer"]
+    assert payload["newCustomer"]["id"] == other
+    assert (await identity.data(CUSTOMER, id=third))["customer"]["id"] == other
+    assert sorted(records(payload["newCustomer"])) == ["billing:cus_2", "crm:2", "crm:3"]
+
+
 async def test_a_split_makes_a_new_customer_that_rules_do_not_join_again(identity, two, record):
     one, _ = two
     leaving = [{"system": "billing", "externalId": "cus_1"}]
