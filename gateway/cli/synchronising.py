@@ -42,7 +42,7 @@ async def _told(http: httpx2.AsyncClient, url: str) -> str | None:
     """Return why a process is not ready; None where it is, or where it is none that says so."""
     try:
         reply = await http.get(f"{url}/ready")
-    except httpx2.TransportError:
+    except httpx2.HTTPError:
         return "It does not answer."
     if reply.status_code != 503:
         return None

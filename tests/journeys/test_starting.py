@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
+from served_process import free_port
+
+from gateway.cli.synchronising import until_synchronised
 
 ROOT = Path(__file__).parents[2]
 
@@ -100,3 +109,42 @@ def answers(port: int) -> bool:
         return httpx2.get(f"http://127.0.0.1:{port}/health", trust_env=False).status_code == 200
     except httpx2.TransportError:
         return False
+
+
+async def test_what_is_not_read_in_time_is_named_and_what_cannot_say_is_not_waited_for():
+    """`concord up` waits for subgraphs that are read for the first time, and not for ever."""
+    told = {"errors": [{"message": "The customers of crm are read for the first time: 300 so far."}]}
+    answers = {"crm": (503, told), "billing": (200, {"status": "ready"}), "own": (404, {}), "odd": (503, {"errors": 1})}
+
+    def answering(status: int, body: Any) -> Any:
+        class Answering(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                assert self.path == "/ready"
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(json.dumps(body).encode())
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        return Answering
+
+    with ExitStack() as stack:
+        urls = {"gone": f"http://127.0.0.1:{free_port()}"}
+        for name, answer in answers.items():
+            server = ThreadingHTTPServer(("127.0.0.1", 0), answering(*answer))
+            serving = threading.Thread(target=server.serve_forever)
+            serving.start()
+            stack.callback(server.server_close)
+            stack.callback(serving.join)
+            stack.callback(server.shutdown)
+            urls[name] = f"http://127.0.0.1:{server.server_port}"
+        shown: list[Mapping[str, str]] = []
+        missing = await until_synchronised(urls, shown.append, within_s=2)
+        assert missing == {
+            "gone": "It does not answer.",
+            "crm": "The customers of crm are read for the first time: 300 so far.",
+            "odd": "It is not ready.",
+        }
+        assert shown == [missing]
+        assert await until_synchronised({"billing": urls["billing"], "own": urls["own"]}, shown.append) == {}
