@@ -42,11 +42,13 @@ async def _linked_customer(self: UnmatchedRecord, info: IdentityInfo) -> Custome
 async def _candidates(self: UnmatchedRecord, info: IdentityInfo) -> list[MatchCandidate]:
     suggestions: tuple[Suggestion, ...] = self.record.suggestions
     found = await info.context.customers.load_many([suggestion.customer_id for suggestion in suggestions])
-    return [
-        MatchCandidate(customer=Customer.of(stored), rule=suggestion.rule, score=suggestion.score)
-        for suggestion, stored in zip(suggestions, found, strict=True)
-        if stored is not None
-    ]
+    candidates: dict[str, MatchCandidate] = {}
+    for suggestion, stored in zip(suggestions, found, strict=True):
+        # Two of them may have been merged since; the likelier one comes first.
+        if stored is not None and stored.id not in candidates:
+            shown = MatchCandidate(customer=Customer.of(stored), rule=suggestion.rule, score=suggestion.score)
+            candidates[stored.id] = shown
+    return list(candidates.values())
 
 
 @strawberry.type(description="A record that waits for a person to say whose it is; `linkIdentity` does.")

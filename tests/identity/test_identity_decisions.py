@@ -135,6 +135,26 @@ async def test_a_record_on_hold_is_linked_by_hand_and_stays(identity, two, recor
     assert history[-1] == {"kind": "UNLINKED", "externalId": "7", "otherCustomerId": other, "reason": "called them"}
 
 
+async def test_a_record_that_fits_two_customers_fits_one_once_they_are_merged(identity, record):
+    crm = await identity.take(
+        record("crm", "1", reference="CUST-1", taxId="DE 111 111", name="Acme"),
+        record("crm", "2", reference="CUST-2", taxId="DE 111 111", name="Acme Works"),
+    )
+    one, other = crm["customers"]["1"], crm["customers"]["2"]
+    held = record("erp", "7", taxId="DE111111", name="Acme")
+    assert (await identity.take(held))["unmatched"] == [{"externalId": "7", "reason": "AMBIGUOUS"}]
+    query = '{ unmatchedRecords(system: "erp") { edges { node { candidates { customer { id } } } } } }'
+
+    async def candidates():
+        (edge,) = (await identity.data(query))["unmatchedRecords"]["edges"]
+        return [each["customer"]["id"] for each in edge["node"]["candidates"]]
+
+    assert sorted(await candidates()) == sorted([one, other])
+    await identity.data(MERGE, input={"customerId": one, "version": "1", "duplicateIds": [other]})
+    assert await candidates() == [one]
+    assert (await identity.take(held))["customers"] == {"7": one}
+
+
 async def test_decisions_on_stale_or_absent_things_are_refused_and_change_nothing(identity, two):
     one, other = two
     link = {"customerId": one, "version": "2", "system": "billing", "externalId": "cus_2"}
