@@ -11,6 +11,7 @@ from pydantic import SecretStr, ValidationError
 from gateway.access.caller import Caller
 from gateway.access.identity import CallerSigner
 from subgraphs.identity.settings import IdentitySettings
+from subgraphs.kit.global_id import encode_global_id
 
 SECRET = "between ourselves"
 DIMENSIONS = {"business_unit": "segment", "tenant": "reference"}
@@ -113,6 +114,33 @@ async def test_a_tenant_sees_nobody_where_nothing_says_what_customer_it_is(tmp_p
                 claims = {"tenant": caller.tenant, "filters": caller.filters}
                 told = (await identity.post("/confine", {"system": "crm", **claims})).json()
                 assert told == {"externalIds": None if not caller.filters and len(expected) == 2 else expected}
+
+
+async def test_a_confined_caller_is_told_what_is_missing_and_of_foreign_customers_nothing(
+    tmp_path, identity_in, listener, record
+):
+    """A foreign customer and one that nobody told of yet look alike: neither is there."""
+    query = """query($ids: [_Any!]!) { customers { totalCount } _entities(representations: $ids) { ... on Customer { id } } }"""
+    async with identity_in(tmp_path, listener, dimensions=DIMENSIONS, systems=("crm", "erp")) as identity:
+        taken = await identity.take(record("crm", "1", reference="CUST-1", name="Alder", facets={"segment": "SMB"}))
+        foreign, absent = taken["customers"]["1"], encode_global_id("Customer", "cust_absent")
+        (await identity.post("/synchronised", {"system": "crm"})).raise_for_status()
+        asked_for = [{"__typename": "Customer", "id": foreign}, {"__typename": "Customer", "id": absent}]
+        for caller, entities, short in (
+            (unit("ENTERPRISE"), [None, None], [["customers"]]),
+            (Caller(subject="ada"), [{"id": foreign}, None], [["_entities", 1], ["customers"]]),
+        ):
+            name, value = CallerSigner(SECRET, "identity")(caller)
+            body = {"query": query, "variables": {"ids": asked_for}}
+            answer = (await identity.client.post(f"{identity.url}/graphql", json=body, headers={name: value})).json()
+            assert answer["data"]["_entities"] == entities
+            assert sorted(error["path"] for error in answer["errors"]) == short
+            assert {(e["extensions"]["code"], e["extensions"]["system"]) for e in answer["errors"]} == {
+                ("SYSTEM_SYNCHRONISING", "erp")
+            }
+        for wrong in ({"system": "CRM"}, {}):
+            refused = await identity.post("/synchronised", wrong)
+            assert (refused.status_code, refused.json()["errors"][0]["extensions"]["code"]) == (400, "BAD_USER_INPUT")
 
 
 async def test_a_customer_that_moves_to_another_unit_is_seen_there(asked, record):

@@ -13,6 +13,7 @@ _PASSING = frozenset(
         "SYSTEM_CIRCUIT_OPEN",
         "SYSTEM_ERROR",
         "SYSTEM_RATE_LIMITED",
+        "SYSTEM_SYNCHRONISING",
         "SYSTEM_TIMEOUT",
         "SYSTEM_UNAVAILABLE",
     }

@@ -134,6 +134,7 @@ class RetryPolicy:
 
     codes: frozenset[str] = frozenset(
         {
+            "SYSTEM_SYNCHRONISING",
             "SYSTEM_UNAVAILABLE",
             "SYSTEM_TIMEOUT",
             "SYSTEM_CIRCUIT_OPEN",
