@@ -107,11 +107,11 @@ class BillingFeed:
                 ids = await self.customer_ids()
                 self._first.told(len(ids))
                 await self._push(books, ids)
+                self._drafts.customers_are_known()
                 await self._first.complete()
             except BaseException:
                 self._push_all.set()
                 raise
-            self._drafts.customers_are_known()
 
     async def customer_ids(self) -> list[str]:
         """Return the vendor's ids of all customers."""

@@ -67,6 +67,12 @@ class Peers:
             self.links[record["externalId"]] = base64.urlsafe_b64encode(name.encode()).rstrip(b"=").decode()
         return JSONResponse({"customers": self.links, "unmatched": []})
 
+    async def synchronised(self, request: Request) -> JSONResponse:
+        body = await request.body()
+        verify(SECRET, body, request.headers.get(HEADER))
+        assert orjson.loads(body) == {"system": "billing"}
+        return JSONResponse({})
+
     async def resolve(self, request: Request) -> JSONResponse:
         wanted = orjson.loads(await request.body())["externalIds"]
         return JSONResponse({"customers": {key: self.links[key] for key in wanted if key in self.links}})
@@ -161,6 +167,7 @@ async def listening() -> AsyncIterator[Peers]:
     app = Starlette(
         routes=[
             Route("/records", found.take_records, methods=["POST"]),
+            Route("/synchronised", found.synchronised, methods=["POST"]),
             Route("/resolve", found.resolve, methods=["POST"]),
             Route("/events", found.take_events, methods=["POST"]),
         ]
