@@ -167,8 +167,11 @@ async def test_arguments_that_hubspot_would_refuse_are_refused_at_the_field(worl
 
 async def test_an_amount_with_parts_of_a_cent_is_refused_instead_of_rounded(world: World, company: Company) -> None:
     deal_id, _ = deals_with_contract(company)[1]
+    opportunity = encode_global_id("Opportunity", deal_id)
+    read = "query($i: ID!) { opportunity(id: $i) { version } }"
+    version = (await world.ask(read, {"i": opportunity}))["data"]["opportunity"]["version"]
     for amount in ("1234.567", "-1"):
-        update = {"id": encode_global_id("Opportunity", deal_id), "version": "any", "amount": amount}
+        update = {"id": opportunity, "version": version, "amount": amount}
         error = (await world.ask(DEAL, {"input": update}))["errors"][0]
         assert error["message"] == "`amount` is not negative and has at most two decimals."
         assert (error["extensions"]["code"], error["extensions"]["outcome"]) == ("BAD_USER_INPUT", "NOT_APPLIED")
