@@ -84,8 +84,7 @@ async def _check(context: StepContext) -> Json:
     return {
         "stage": deal["stage"],
         "amount": amount.get("amount"),
-        # Billing begins when it is told to, and so does the term.
-        "startsOn": dt.datetime.now(dt.UTC).date().isoformat(),
+        "number": contract_number(context.workflow, _today().isoformat()),
         "currency": given.get("currency") or amount.get("currency") or "EUR",
         "company": company.to_json(),
         "customer": identity,
@@ -158,22 +157,27 @@ def contract_number(workflow: str, starts_on: str) -> str:
     return f"CON-{starts_on[:4]}-{workflow[-8:].upper()}"
 
 
-def _starts_on(context: StepContext) -> str:
-    # One that was begun before an upgrade may have it in its input only.
-    return str(context.outputs["check"].get("startsOn") or context.input["startsOn"])
+def _number(context: StepContext) -> str:
+    # One that was begun before an upgrade has only its input to make it of.
+    return context.outputs["check"].get("number") or contract_number(context.workflow, context.input["startsOn"])
+
+
+def _today() -> dt.date:
+    return dt.datetime.now(dt.UTC).date()
 
 
 async def _contract(context: StepContext) -> Json:
-    given, starts_on = context.input, _starts_on(context)
+    # Billing begins when it is told to, and so does the term: some days after the check, where a person had to look first.
+    given, starts_on = context.input, _today()
     approved = context.agreed.get(_QUOTED)
     prices = [None] * len(given["items"]) if approved is None else [item["priceRef"] for item in approved["items"]]
     wanted = {
         "billingRef": context.outputs["customer in billing"]["billingRef"],
-        "number": contract_number(context.workflow, starts_on),
+        "number": _number(context),
         "currency": context.outputs["check"]["currency"],
         "items": [{**item, "priceRef": price} for item, price in zip(given["items"], prices, strict=True)],
-        "startsOn": starts_on,
-        "endsOn": last_day_of_term(dt.date.fromisoformat(starts_on), given["termMonths"]).isoformat(),
+        "startsOn": starts_on.isoformat(),
+        "endsOn": last_day_of_term(starts_on, given["termMonths"]).isoformat(),
         "noticeDays": given["noticeDays"],
         "daysUntilDue": given["daysUntilDue"],
     }
@@ -183,7 +187,7 @@ async def _contract(context: StepContext) -> Json:
 async def _undo_contract(context: StepContext) -> Json:
     wanted = {
         "billingRef": context.outputs["customer in billing"]["billingRef"],
-        "number": contract_number(context.workflow, _starts_on(context)),
+        "number": _number(context),
     }
     return await context.undo("billing", "undoContract", "isUndone", wanted)
 
@@ -207,7 +211,7 @@ async def _undo_tell(context: StepContext) -> Json:
     company = _company(context)
     wanted = {
         "id": context.input["opportunityId"],
-        "contractNumber": contract_number(context.workflow, _starts_on(context)),
+        "contractNumber": _number(context),
         "crmRef": company.crm_ref,
         "status": company.status,
     }
@@ -219,7 +223,7 @@ async def _plan(context: StepContext) -> tuple[PlannedWrite, ...]:
     quote = await _quoted(context, found)
     company, given = Company.from_json(found["company"]), context.input
     known = {identity["system"] for identity in found["customer"]["identities"]} if found["customer"] else set()
-    starts_on = given["startsOn"] or found["startsOn"]
+    starts_on = given["startsOn"] or _today().isoformat()
     number = contract_number(context.workflow, starts_on)
     items = ", ".join(f"{item['quantity']} x {item['sku']}" for item in given["items"])
 
