@@ -11,7 +11,8 @@ The ERP tells `credit_memo.issued`, once. Where billing has no copy of the invoi
 deal names the contract there is nowhere to note it.
 
 A refusal undoes everything; a system that is down is waited for until the deadline. A person decides where our own
-credential is refused, and above the approval limit: the amount, before tax.
+credential is refused, and above the approval limit: the amount, before tax. Where another amount is left by then, or another
+invoice would be credited, than was approved, it is refused with CONFLICT.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from decimal import Decimal
 from typing import Any
 
 from gateway.writes.workflows.contract_record import read_deal, read_owner, read_terms
-from gateway.writes.workflows.definition import Definition, PlannedWrite, Step, StepContext, refuse
+from gateway.writes.workflows.definition import Answered, Definition, PlannedWrite, Step, StepContext, refuse
 from gateway.writes.workflows.model import Json
 
 _PAGE = "pageInfo{hasNextPage endCursor}"
@@ -42,6 +43,7 @@ _MORE_MEMOS = (
     f"{{...on Invoice{{creditMemos(first:100,after:$after){_MEMO_PAGE}}}}}}}"
 )
 _COPY = "query($r:[_Any!]!){_entities(representations:$r){...on Invoice{billingDocument{total{amount}}}}}"
+_FOUND = "creditableInvoice"
 _ANY_STATUS = ("ACTIVE", "PAUSED", "TRIAL", "CANCELLED", "EXPIRED")
 
 
@@ -65,6 +67,10 @@ async def _check(context: StepContext) -> Json:
     wanted = left if amount is None else amount
     if wanted > left or wanted <= 0:
         told = f"Of invoice {invoice['number']}, {left} {invoice['currency']} before tax are left to be credited."
+        raise refuse("CONFLICT", told, "erp")
+    approved = context.agreed.get(_FOUND)
+    if approved is not None and (approved["invoice"], approved["amount"]) != (invoice["number"], str(wanted)):
+        told = "It would credit another amount, or another invoice, than was approved; ask for the credit again."
         raise refuse("CONFLICT", told, "erp")
     (copy,) = await context.read("billing", _COPY, {"r": [{"__typename": "Invoice", "number": invoice["number"]}]})
     document = None if copy is None else copy["billingDocument"]
@@ -164,7 +170,10 @@ async def _plan(context: StepContext) -> tuple[PlannedWrite, ...]:
 
 
 async def _amount(context: StepContext) -> Decimal | None:
-    return Decimal((await _check(context))["amount"])
+    checked = await _check(context)
+    answer = {"invoice": checked["invoice"]["number"], "amount": checked["amount"]}
+    context.exchanges.append(Answered(system="erp", action=_FOUND, question=dict(context.input), answer=answer))
+    return Decimal(checked["amount"])
 
 
 def _subject(outputs: Mapping[str, Any]) -> tuple[str | None, str | None]:
