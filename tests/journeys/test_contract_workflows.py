@@ -232,6 +232,15 @@ async def test_somebody_else_has_to_approve_what_is_worth_much(agreeing, contrac
     assert (again["workflow"]["id"], again["invoice"]["status"]) == (waiting["id"], "POSTED")
 
 
+def test_an_amendment_that_would_leave_nothing_is_refused(agreeing, contracts):
+    contract = next(each for each in contracts if all(item["quantity"] for item in each["items"]))
+    gone = [{"sku": item["product"]["sku"], "quantity": 0} for item in contract["items"]]
+    asked = {**amending(contract), "items": gone}
+    refused = agreeing.ask(AMEND, {"input": asked, "dryRun": True})
+    assert [error["extensions"]["code"] for error in refused["errors"]] == ["BAD_USER_INPUT"]
+    assert "scheduleCancellation" in refused["errors"][0]["message"]
+
+
 async def test_an_amendment_waits_for_the_day_on_which_it_takes_effect(agreeing, contracts):
     contract = taken(contracts, "CORE-SEAT")
     before, today = seen(agreeing, contract), dt.datetime.now(dt.UTC).date()

@@ -62,6 +62,10 @@ async def _check(context: StepContext) -> Json:
     changes = [item for item in given["items"] if held.get(item["sku"], 0) != item["quantity"]]
     if not changes:
         raise refuse("BAD_USER_INPUT", "The amendment changes nothing.", "billing")
+    has_use = any(item["quantity"] is None for item in terms["items"])
+    if not has_use and not any({**held, **{item["sku"]: item["quantity"] for item in changes}}.values()):
+        told = "The amendment leaves nothing of the contract; scheduleCancellation ends one."
+        raise refuse("BAD_USER_INPUT", told, "billing")
     customer = await read_owner(context, terms)
     if any(item["quantity"] > held.get(item["sku"], 0) for item in changes):
         await refuse_held(context, customer)
