@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from gateway.upstream.remote import remote_subgraph
 from gateway.writes.workflows.catalogue import definitions
 from gateway.writes.workflows.database import open_database
 from gateway.writes.workflows.desk import Asking, WorkflowDesk
+from gateway.writes.workflows.model import WorkflowStatus
 from gateway.writes.workflows.pricing import Pricing
 from gateway.writes.workflows.store import WorkflowStore
 from gateway.writes.workflows.subgraph_calls import SubgraphCalls
@@ -52,24 +55,61 @@ def invoices(landscape: Landscape, number: str) -> list[dict[str, Any]]:
     return [edge["node"] for edge in landscape.ask("erp", INVOICES, {"n": number})["invoices"]["edges"]]
 
 
-async def planned(landscape: Landscape, folder: Path, **given: Any) -> dict[str, str | None]:
-    """What the credit memo of a credit would be."""
+@asynccontextmanager
+async def an_office(
+    landscape: Landscape, folder: Path, approval_above: Decimal | None = None
+) -> AsyncIterator[WorkflowDesk]:
+    """Workflows over the running subgraphs."""
     database = open_database(folder / "w.sqlite", None)
     clients = {name: remote_subgraph(url) for name, url in landscape.urls.items()}
     profiles = {name: SubgraphProfile(name=name, system=name, shown_codes=SHOWN) for name in clients}
-    calls, kinds = SubgraphCalls(lambda: clients, profiles, Caller(subject="ada")), definitions(Pricing())
+    calls, kinds = SubgraphCalls(lambda: clients, profiles, Caller(subject="concord")), definitions(Pricing())
     store = WorkflowStore(database)
     worker = Worker(WorkerSettings(engine_url=f"sqlite:///{folder / 'e.sqlite'}"), store, kinds, calls, {})
-    desk = WorkflowDesk(store, worker, kinds, calls, approval_above=None)
-    asking = Asking(caller=Caller(subject="ada"), correlation_id="c", field="creditContract", key=None)
+    serving = asyncio.create_task(worker.serve_forever())
     try:
-        whole = {"invoiceId": None, "invoiceVersion": None, "amount": None, "reason": "Goodwill", **given}
-        (memo, *_) = await desk.plan("credit", whole, asking)
+        yield WorkflowDesk(store, worker, kinds, calls, approval_above=approval_above)
     finally:
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+        await worker.aclose()
         for client in clients.values():
             await client.aclose()
         database.close()
+
+
+ASKING = Asking(caller=Caller(subject="ada"), correlation_id="c", field="creditContract", key=None)
+
+
+def crediting(**given: Any) -> dict[str, Any]:
+    return {"invoiceId": None, "invoiceVersion": None, "amount": None, "reason": "Goodwill", **given}
+
+
+async def planned(landscape: Landscape, folder: Path, **given: Any) -> dict[str, str | None]:
+    """What the credit memo of a credit would be."""
+    async with an_office(landscape, folder) as desk:
+        (memo, *_) = await desk.plan("credit", crediting(**given), ASKING)
     return {name: value for name, _, value in memo.changes}
+
+
+async def test_another_amount_than_was_approved_is_not_credited(landscape, tmp_path):
+    number, invoice = next(
+        (each["number"], one)
+        for each in known_contracts(landscape, 3)
+        for one in invoices(landscape, each["number"])
+        if not one["creditMemos"]["edges"]
+    )
+    async with an_office(landscape, tmp_path, Decimal(1)) as desk:
+        waiting = await desk.begin("credit", crediting(number=number, invoiceId=invoice["id"]), ASKING)
+        assert waiting.status is WorkflowStatus.WAITING_APPROVAL
+        write(landscape, "creditInvoice", "number", {"invoiceId": invoice["id"], "amount": "0.01", "reason": "Trifle"})
+        await desk.approve(waiting.id, Caller(subject="bob"))
+        ended = await desk.wait(waiting.id, 60)
+        assert ended.error is not None
+        assert (ended.status, ended.error.code) == (WorkflowStatus.COMPENSATED, "CONFLICT")
+        again = await desk.begin("credit", crediting(number=number, invoiceId=invoice["id"]), ASKING)
+        await desk.approve(again.id, Caller(subject="bob"))
+        assert (await desk.wait(again.id, 60)).status is WorkflowStatus.COMPLETED
 
 
 async def test_the_one_invoice_that_fits_is_found_behind_a_hundred_others(landscape, tmp_path):
