@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import time
-
 import pytest
-from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
-from redis.exceptions import ConnectionError as NoRedis
+from redis_process import redis_process
 
 from gateway.access.caller import Caller
 from gateway.access.rate import CallerRates, Rate
@@ -17,24 +12,9 @@ from gateway.errors import GatewayError
 
 
 @pytest.fixture
-def redis_server():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    options = ["redis-server", "--port", str(port), "--save", "", "--appendonly", "no", "--bind", "127.0.0.1"]
-    process = subprocess.Popen(options, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 20
-    with BlockingRedis(port=port) as client:
-        while True:
-            try:
-                client.ping()
-                break
-            except NoRedis:
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-    yield f"redis://127.0.0.1:{port}/0", process
-    process.kill()
-    process.wait(10)
+def redis_server(tmp_path):
+    with redis_process(tmp_path) as server:
+        yield server
 
 
 async def taken(rates: CallerRates, caller: Caller, count: int) -> int:
@@ -53,13 +33,12 @@ async def taken(rates: CallerRates, caller: Caller, count: int) -> int:
 
 
 async def test_two_gateways_count_together_and_each_alone_once_redis_is_gone(redis_server):
-    url, process = redis_server
+    url = redis_server.url
     ada, bob = Caller(subject="ada", issuer="login"), Caller(subject="bob", issuer="login")
     gateways = [CallerRates(Rate(per_s=0.001, burst=6), Redis.from_url(url)) for _ in range(2)]
     assert await taken(gateways[0], ada, 4) + await taken(gateways[1], ada, 4) == 6
     assert await taken(gateways[1], bob, 1) == 1
-    process.kill()
-    process.wait(10)
+    redis_server.kill()
     # Nobody is let in without end, and nobody shut out, for want of it.
     assert [await taken(each, ada, 8) for each in gateways] == [6, 6]
     for each in gateways:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
-import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +16,12 @@ import httpx2
 import orjson
 import pytest
 import uvicorn
+from served_process import free_port
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+from waiting import until
 
 from subgraphs.kit.signature import HEADER, verify
 
@@ -29,24 +30,6 @@ SECRET = "between ourselves"
 KEY = "sk_test_billing"
 WEBHOOK_SECRET = "whsec_billing"
 CUSTOMERS = 12
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-async def until(is_true: Callable[[], Any], limit_s: float = 60.0) -> Any:
-    """Wait for what another process brings about."""
-    async with asyncio.timeout(limit_s):
-        while True:
-            found = is_true()
-            if asyncio.iscoroutine(found):
-                found = await found
-            if found:
-                return found
-            await asyncio.sleep(0.02)
 
 
 @dataclass

@@ -13,8 +13,9 @@ from typing import Any
 
 import orjson
 import pytest
-from billing_processes import WEBHOOK_SECRET, Pair, Peers, listening, sandbox_process, subgraph_process, until
+from billing_processes import WEBHOOK_SECRET, Pair, Peers, listening, sandbox_process, subgraph_process
 from jsonschema import Draft202012Validator
+from waiting import until
 
 CONTRACTS = Path(__file__).parents[2] / "schema" / "events"
 TODAY = dt.datetime.now(dt.UTC).date()
@@ -397,7 +398,7 @@ async def test_a_vendor_that_limits_its_rate_is_read_at_its_pace(tmp_path: Path,
         await sandbox.faults(rateLimitPerS=15)
         async with subgraph_process(tmp_path / "subgraph", sandbox.url, peers, POLL_INTERVAL_S=5) as subgraph:
             pair = Pair(subgraph, sandbox, peers)
-            await until(lambda: _answers(pair), limit_s=30)
+            await until(lambda: _answers(pair), within_s=30)
             routes = (await sandbox.requests())["byRoute"]
     assert routes["GET /v1/invoices"] < 15
 

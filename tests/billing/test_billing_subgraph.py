@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from billing_processes import CUSTOMERS, Pair, Peers, sandbox_process, subgraph_process, until
+from billing_processes import CUSTOMERS, Pair, Peers, sandbox_process, subgraph_process
+from waiting import until
 
 from subgraphs.billing.app import schema
 from subgraphs.kit.company.generate import generate

@@ -9,7 +9,8 @@ from typing import Any
 
 import orjson
 import pytest
-from billing_processes import Pair, until
+from billing_processes import Pair
+from waiting import until
 
 from subgraphs.kit.global_id import encode_global_id
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import orjson
 import pytest
-from billing_processes import Peers, sandbox_process, subgraph_process, until
+from billing_processes import Peers, sandbox_process, subgraph_process
 from golden_mapping import check_golden
+from waiting import until
 
 from subgraphs.billing.vendors import stripe_mapping as mapping
 from subgraphs.billing.vendors.stripe_drift import report

@@ -14,11 +14,13 @@ import httpx2
 import orjson
 import pytest
 import uvicorn
-from billing_processes import KEY, WEBHOOK_SECRET, Process, free_port, sandbox_process, until
+from billing_processes import KEY, WEBHOOK_SECRET, Process, sandbox_process
+from served_process import free_port
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from waiting import until
 
 SHAPES = orjson.loads((Path(__file__).parent / "stripe_shapes.json").read_bytes())
 

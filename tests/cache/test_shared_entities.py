@@ -2,45 +2,14 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
 import pytest
 from credit_holds import OWNERSHIP, QUERY, Erp, global_id, hold, hold_changed, publish, soon
+from redis_process import redis_process
 from scripted_subgraph import resets
 from served_graph import Served
+from served_process import free_port
 
 from gateway.federation.composition import OwnershipInvalidError, parse_ownership
-
-
-@contextmanager
-def redis(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
-    process = subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 20
-        while not listens(port):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        yield process
-    finally:
-        process.kill()
-        process.wait(10)
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def unused_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 async def tell(gateway: Served, customer: str) -> None:
@@ -49,14 +18,14 @@ async def tell(gateway: Served, customer: str) -> None:
 
 async def test_two_gateways_share_what_they_read_and_neither_hides_a_write_or_an_event(graph, tmp_path):
     erp = Erp(graph)
-    port = unused_port()
+    port = free_port()
     address = {
         "CONCORD_ENTITIES__REDIS_URL": f"redis://127.0.0.1:{port}/0",
         "CONCORD_EVENTS__REDIS_URL": f"redis://127.0.0.1:{port}/1",
     }
     customers = [global_id(number) for number in range(30)]
     with (
-        redis(tmp_path, port) as server,
+        redis_process(tmp_path, port=port) as server,
         graph.serve("a", **address) as a,
         graph.serve("b", **address) as b,
     ):
@@ -99,7 +68,6 @@ async def test_two_gateways_share_what_they_read_and_neither_hides_a_write_or_an
                 await soon(is_told)
         # Without Redis nothing is kept, since drops would go unheard, and everything is answered.
         server.kill()
-        server.wait(10)
         for gateway in (a, b):
 
             async def is_live(gateway: Served = gateway) -> bool:
@@ -114,7 +82,7 @@ async def test_two_gateways_share_what_they_read_and_neither_hides_a_write_or_an
         answer = await a.ask("mutation($id: ID!) { setHold(id: $id) { creditHold } }", {"id": customers[21]})
         assert answer == {"data": {"setHold": {"creditHold": True}}}
         # A new, empty one in its place: all as before.
-        with redis(tmp_path, port):
+        with redis_process(tmp_path, port=port):
             await soon(is_kept, 30)
             assert [await hold(a, customers[21]), await hold(b, customers[21])] == [True, True]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ import httpx2
 import pytest
 from postgres import started_postgres
 from prometheus_client.parser import text_string_to_metric_families
+from redis_process import redis_process
 from scripted_subgraph import ScriptedSubgraph
 from served_graph import ROOT, SECRET
 
@@ -26,6 +26,12 @@ SCORES = 'type Mutation { count: Int } type User @key(fields: "id") { id: ID! sc
 def postgres_url():
     with started_postgres() as url:
         yield url
+
+
+@pytest.fixture
+def redis_url(tmp_path):
+    with redis_process(tmp_path) as server:
+        yield server.url
 
 
 def started(command: list[str], environment: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
@@ -59,16 +65,13 @@ def children_of(pid: int) -> list[int]:
     return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-async def test_several_workers_answer_behind_one_port_and_a_dead_one_is_replaced(graph, tmp_path, postgres_url):
+async def test_several_workers_answer_behind_one_port_and_a_dead_one_is_replaced(graph, redis_url, postgres_url):
     graph.compose({"people": PEOPLE, "scores": SCORES})
     people: ScriptedSubgraph = graph.subgraphs["people"]
     people.say = lambda request: {"data": {"user": {"__typename": "User", "id": "1", "name": "Ada"}}}
     graph.subgraphs["scores"].say = lambda request: {"data": {"count": 1}}
     with graph.serve():
         pass  # writes the configuration
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     command = [sys.executable, "-m", "gateway.cli.main", "serve", "--config", str(graph.folder / "concord.toml")]
     command += ["--workers", "2"]
     refused = await asyncio.to_thread(
@@ -79,17 +82,15 @@ async def test_several_workers_answer_behind_one_port_and_a_dead_one_is_replaced
         refused.stderr.split()
     )
     assert "`--workers 2` needs `writes.postgres_url`" in " ".join(refused.stderr.split())
-    options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(tmp_path), "--save", ""]
     environment = {
         **os.environ,
         "CONCORD_METRICS__KEY": SECRET,
         "CONCORD_SECRETS__INTERNAL": SECRET,
         "CONCORD_STATE__DIRECTORY": str(graph.folder / "workers"),
-        "CONCORD_EVENTS__REDIS_URL": f"redis://127.0.0.1:{port}/0",
-        "CONCORD_ENTITIES__REDIS_URL": f"redis://127.0.0.1:{port}/0",
+        "CONCORD_EVENTS__REDIS_URL": redis_url,
+        "CONCORD_ENTITIES__REDIS_URL": redis_url,
         "CONCORD_WRITES__POSTGRES_URL": postgres_url,
     }
-    redis = started(["redis-server", *options])
     process = started(command, environment)
     try:
         assert process.stdout is not None
@@ -125,5 +126,3 @@ async def test_several_workers_answer_behind_one_port_and_a_dead_one_is_replaced
         process.kill()
         process.wait(10)
         process.stdout.close()
-        redis.terminate()
-        redis.communicate(timeout=10)

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import random
 import signal
-import time
 
 from campaign import Campaign, a_store
 from contract_books import known_deals
 from crash_worker import Place, fork_worker
 from landscape import started_landscape
 from scenarios import Closing
+from waiting import wait_until
 
 WITHIN_S = 90.0
-
-
-def eventually(look):
-    until = time.monotonic() + WITHIN_S
-    while not (found := look()):
-        assert time.monotonic() < until, look
-        time.sleep(0.05)
-    return found
 
 
 def test_what_a_stopped_worker_does_late_has_no_effect(tmp_path):
@@ -30,8 +22,8 @@ def test_what_a_stopped_worker_does_late_has_no_effect(tmp_path):
         scenario = Closing(landscape, known_deals(landscape, 1)[0], "CORE-SEAT")
         given = {"kind": scenario.kind, "field": scenario.mutation, "input": scenario.given(), "key": "stale"}
         stale = fork_worker(place, [("order", "before")], [], by=signal.SIGSTOP)
-        begun = eventually(lambda: stale.ask(do="begin", **given))["id"]
-        eventually(stale.is_stopped)
+        begun = wait_until(lambda: stale.ask(do="begin", **given), WITHIN_S)["id"]
+        wait_until(stale.is_stopped, WITHIN_S)
         # Another worker takes over once the lease has run out, and carries the workflow to its end, and back.
         completed = campaign.settle([begun], kill=False)
         assert completed[begun][0] == "COMPLETED"
@@ -43,8 +35,8 @@ def test_what_a_stopped_worker_does_late_has_no_effect(tmp_path):
         # The first goes on where it stood, and sends the order that was undone meanwhile: the owner refuses it.
         stale.go_on()
         late = {"key": f"{begun}:order", "refused": "CONFLICT"}
-        eventually(lambda: stale.ask(do="heard") == late)
-        assert eventually(lambda: stale.ask(do="look"))[begun][0] == "COMPENSATED"
+        wait_until(lambda: stale.ask(do="heard") == late, WITHIN_S)
+        assert wait_until(lambda: stale.ask(do="look"), WITHIN_S)[begun][0] == "COMPENSATED"
         campaign.check({begun: scenario}, campaign.ask(kill=False, do="look"))
         stale.kill()
         campaign.end()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
-import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -13,9 +11,10 @@ from typing import Any
 
 import httpx2
 import pytest
-import uvicorn
+from served_app import served
 from served_process import ROOT, ServedProcess, free_port, serve_module
 from starlette.applications import Starlette
+from waiting import until
 
 from gateway.events.contracts import EventContracts
 from gateway.events.embedded import Events, embedded_events
@@ -73,34 +72,15 @@ class World:
     async def forget_requests(self) -> None:
         await self.http.delete(f"{self.sandbox.url}/__sandbox/requests")
 
-    async def eventually(self, check: Any, timeout_s: float = 60.0) -> Any:
+    async def eventually(self, check: Any, within_s: float = 60.0) -> Any:
         """Return what `check` returns as soon as that is something."""
-        async with asyncio.timeout(timeout_s):
-            while not (found := await check()):  # noqa: ASYNC110 - other processes have no event for it
-                await asyncio.sleep(0.03)
-            return found
+        return await until(check, within_s)
 
     async def told(self, *names: str, subject: str | None = None) -> list[Any]:
         """Return the events of these types in the log, oldest first."""
         wanted = EventFilter(types=frozenset(f"concord.{name}.v1" for name in names))
         page = await self.events.log.read(0, wanted, 1000)
         return [entry.event for entry in page.events if subject in {None, entry.event.subject}]
-
-
-@asynccontextmanager
-async def served(app: Any) -> AsyncIterator[str]:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(128)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-            await asyncio.sleep(0.01)
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            await serving
 
 
 @pytest.fixture(scope="session")

@@ -80,7 +80,7 @@ async def joined(tmp_path_factory: pytest.TempPathFactory, company: Company) -> 
             identity={"CONCORD_IDENTITY_REGIONS": json.dumps({"crm": "EU", "crm/acme": "US"})},
         ) as world:
             found = Joined(world, acquired)
-            await world.eventually(lambda: found.customer_with(record_id("001", 1)), timeout_s=30)
+            await world.eventually(lambda: found.customer_with(record_id("001", 1)), within_s=30)
             yield found
     finally:
         await asyncio.to_thread(acquired.stop)
@@ -122,7 +122,7 @@ async def test_both_hierarchies_stand_side_by_side_and_only_ones_own_region_is_s
                 return found
         return None
 
-    both = await joined.world.eventually(beside, timeout_s=30)
+    both = await joined.world.eventually(beside, within_s=30)
     assert set(both) == {"9100003", child}
     assert (both["9100003"]["system"], both["9100003"]["difference"]) == ("crm", None)
     bought = both[child]
@@ -143,9 +143,9 @@ async def test_what_rules_can_place_is_linked_and_what_they_cannot_waits_for_a_p
     )
     new = await joined.salesforce("POST", "/sobjects/Account", {"Name": "Quuxly Zeppelin Tours"})
     alike = await joined.salesforce("POST", "/sobjects/Account", {"Name": rows[41].name[:-2]})
-    linked = await joined.world.eventually(lambda: joined.customer_with(by_domain["id"]), timeout_s=20)
+    linked = await joined.world.eventually(lambda: joined.customer_with(by_domain["id"]), within_s=20)
     assert [each["linkedBy"] for each in linked["identities"]] == ["FOUNDING", "DOMAIN"]
-    fresh = await joined.world.eventually(lambda: joined.customer_with(new["id"]), timeout_s=20)
+    fresh = await joined.world.eventually(lambda: joined.customer_with(new["id"]), within_s=20)
     assert fresh["crmRef"] == f"acme:{new['id']}"
     query = "{ unmatchedRecords(first: 50) { edges { node { system externalId reason candidates { score } } } } }"
 
@@ -153,7 +153,7 @@ async def test_what_rules_can_place_is_linked_and_what_they_cannot_waits_for_a_p
         edges = (await joined.identity(query))["unmatchedRecords"]["edges"]
         return next((e["node"] for e in edges if e["node"]["externalId"] == alike["id"]), None)
 
-    held = await joined.world.eventually(waiting, timeout_s=20)
+    held = await joined.world.eventually(waiting, within_s=20)
     assert (held["system"], held["reason"]) == ("crm/acme", "NEEDS_REVIEW")
     assert 0.8 <= held["candidates"][0]["score"] < 1
 

@@ -255,19 +255,19 @@ async def test_what_changes_while_the_subgraph_is_down_is_told_once_and_in_order
             serve_module, "subgraphs.crm.app", tmp_path, {**settings, "CONCORD_CRM_POLL_INTERVAL_S": 0.2}
         )
         try:
-            await world.eventually(lambda: customer_of(world, "While You Slept Ltd"), timeout_s=60)
+            await world.eventually(lambda: customer_of(world, "While You Slept Ltd"), within_s=60)
             deals = dict(zip(people.deals, company.opportunities, strict=False))
             wanted = {encode_global_id("Opportunity", deal) for deal, row in deals.items() if row.stage != "WON"}
 
             async def all_told() -> bool:
                 return {event.subject for event in await world.told("opportunity.won")} >= wanted
 
-            await world.eventually(all_told, timeout_s=60)
-            await world.eventually(lambda: industries(world, customer), timeout_s=60)
+            await world.eventually(all_told, within_s=60)
+            await world.eventually(lambda: industries(world, customer), within_s=60)
             if vendor == "hubspot":
                 await world.http.post(f"{world.sandbox.url}/__sandbox/redeliver", json={"last": 40})
             await people.set_industry(people.changed, "RETAIL")
-            await world.eventually(lambda: industries(world, customer, "RETAIL"), timeout_s=60)
+            await world.eventually(lambda: industries(world, customer, "RETAIL"), within_s=60)
             won = [event.subject for event in await world.told("opportunity.won")]
             assert sorted(won) == sorted(wanted), "each change once, and nothing that did not happen"
             told = await world.told("customer.updated", subject=customer)

@@ -11,7 +11,6 @@ import re
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +24,8 @@ from typing import Any
 import httpx2
 import yaml
 from postgres import started_postgres
+from redis_process import redis_process
+from served_process import free_ports
 
 ROOT = Path(__file__).parents[2]
 SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
@@ -164,20 +165,9 @@ class Composition:
 def composed(folder: Path, **environment: str) -> Iterator[Composition]:
     """Start everything, each service after those that it waits for, and stop it at the end."""
     names = [*OURS, "redis"]
-    sockets = [socket.socket() for _ in names]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = dict(zip(names, (each.getsockname()[1] for each in sockets), strict=True))
-    for each in sockets:
-        each.close()
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
     with ExitStack() as stack:
-        redis = subprocess.Popen(
-            [*SERVICES["redis"]["command"], "--port", str(ports["redis"]), "--bind", "127.0.0.1", "--save", ""],
-            cwd=folder,
-            stdout=subprocess.DEVNULL,
-        )
-        stack.callback(redis.wait)
-        stack.callback(redis.terminate)
+        stack.enter_context(redis_process(folder, *SERVICES["redis"]["command"][1:], port=ports["redis"]))
         postgres_url = stack.enter_context(started_postgres())
         composition = Composition(folder, ports, environment, postgres_url)
         stack.callback(composition.stop)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,10 +11,11 @@ from typing import Any
 
 import httpx2
 import pytest
-import uvicorn
+from served_app import served
 from served_process import ROOT, ServedProcess, serve_module
 from starlette.applications import Starlette
 from tryton import LOGIN, PASSWORD, serve_tryton
+from waiting import until
 
 from gateway.events.contracts import EventContracts
 from gateway.events.embedded import Events, embedded_events
@@ -161,12 +160,9 @@ class World:
         page = await self.events.log.read(0, EventFilter(), 10_000)
         return [entry for entry in page.events if entry.event.type in {f"concord.{name}.v1" for name in types}]
 
-    async def eventually(self, check: Callable[[], Any], timeout_s: float = 60.0) -> Any:
+    async def eventually(self, check: Callable[[], Any], within_s: float = 60.0) -> Any:
         """Return what `check` returns as soon as that is something."""
-        async with asyncio.timeout(timeout_s):
-            while not (found := await check()):  # noqa: ASYNC110 - the process outside has no event for it
-                await asyncio.sleep(0.05)
-            return found
+        return await until(check, within_s)
 
     def start_subgraph(self, **settings: object) -> None:
         """Start the subgraph (again), on the state it left."""
@@ -187,22 +183,6 @@ class World:
             **settings,
         }
         self.erp = serve_module("subgraphs.erp.app", self.folder, {prefix + name: value for name, value in own.items()})
-
-
-@asynccontextmanager
-async def served(app: Any) -> AsyncIterator[str]:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(128)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-            await asyncio.sleep(0.01)
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            await serving
 
 
 @asynccontextmanager

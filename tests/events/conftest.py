@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import hmac
-import socket
-import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +14,10 @@ from typing import Any
 import httpx2
 import orjson
 import pytest
-import uvicorn
 from redis.asyncio import Redis
+from redis_process import DURABLE, redis_process
 from running_gateway import Door, running_door
+from served_app import served
 from starlette.applications import Starlette
 
 from gateway.events.contracts import EventContracts
@@ -77,22 +74,6 @@ class Ingest:
         return await self.client.post(self.url, content=body, headers=defaults | headers)
 
 
-@asynccontextmanager
-async def serve(app: Any, lifespan: Any = "off") -> AsyncIterator[str]:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(128)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan=lifespan))
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-            await asyncio.sleep(0.01)
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            await serving
-
-
 @pytest.fixture(scope="session", name="gid")
 def gid_fixture() -> Any:
     return gid
@@ -110,7 +91,7 @@ def sign_fixture() -> Any:
 
 @pytest.fixture(scope="session", name="serve")
 def serve_fixture() -> Any:
-    return serve
+    return served
 
 
 @pytest.fixture(scope="session")
@@ -126,23 +107,8 @@ def contracts() -> EventContracts:
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Redis that keeps what it acknowledges, started for the tests alone."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    folder = tmp_path_factory.mktemp("redis")
-    options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
-    options += ["--appendonly", "yes", "--appendfsync", "always"]
-    server = subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL)
-    try:
-        for _ in range(200):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.02)
-        yield f"redis://127.0.0.1:{port}/0"
-    finally:
-        server.terminate()
-        server.wait(10)
+    with redis_process(tmp_path_factory.mktemp("redis"), *DURABLE) as server:
+        yield server.url
 
 
 @pytest.fixture(params=["embedded", "shared"])
@@ -162,13 +128,13 @@ async def events(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 @pytest.fixture
 async def ingest(events: Events, contracts: EventContracts) -> AsyncIterator[Ingest]:
     app = Starlette(routes=[events_route(EventIngest(events.log, events.dead_letters, contracts, secret=SECRET))])
-    async with serve(app) as url, httpx2.AsyncClient(trust_env=False) as client:
+    async with served(app) as url, httpx2.AsyncClient(trust_env=False) as client:
         yield Ingest(f"{url}/events", events, client)
 
 
 @pytest.fixture
 async def door(tmp_path: Path, schemas: Path) -> AsyncIterator[Door]:
-    async with running_door(tmp_path, schemas, serve) as running:
+    async with running_door(tmp_path, schemas, served) as running:
         yield running
 
 

@@ -25,6 +25,10 @@ from crash_publisher import SUBJECTS, event, is_poison
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+sys.path.append(str(ROOT / "tests" / "systems"))
+
+from served_process import free_ports  # noqa: E402 - found by that path where this runs as a script
+
 SECRET = "between ourselves"
 PUBLISHERS = 2
 SUBSCRIBERS = 4
@@ -118,16 +122,6 @@ def within(seconds: float, look: Callable[[], bool], what: str) -> None:
 def answers(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def run(engine: str, events: int, folder: Path, *, kills: int, seed: int, most_per_connection: int) -> Tally:

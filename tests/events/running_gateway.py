@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 
 import httpx2
 from pydantic import SecretStr
+from served_process import free_port
 from starlette.responses import PlainTextResponse
 from websockets.asyncio.client import connect
 
@@ -78,12 +78,6 @@ def compose_at(identity_url: str, others: Mapping[str, str] = MappingProxyType({
     )
     assert composition.supergraph_sdl is not None, composition.errors
     return composition.supergraph_sdl
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @asynccontextmanager

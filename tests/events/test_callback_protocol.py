@@ -6,10 +6,12 @@ import asyncio
 from dataclasses import dataclass, field
 
 import pytest
-from running_gateway import free_port, head_cursor, running_door
+from running_gateway import head_cursor, running_door
+from served_process import free_port
 from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
+from waiting import until
 
 QUERY = """subscription ($cursor: String) { contractEvents(cursor: $cursor) { id cursor contract { number } } }"""
 ACCEPT = {"accept": "application/json;callbackSpec=1.0, application/json"}
@@ -37,10 +39,7 @@ class Router:
         return Response(status_code=204, headers={"subscription-protocol": "callback"})
 
     async def until(self, found):
-        async with asyncio.timeout(60):
-            while not (result := found(self.messages)):  # noqa: ASYNC110 - the router has no event for it
-                await asyncio.sleep(0.02)
-        return result
+        return await until(lambda: found(self.messages))
 
     def of(self, action):
         return [message for message in self.messages if message["action"] == action]

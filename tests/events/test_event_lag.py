@@ -10,7 +10,8 @@ import httpx2
 import orjson
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
-from running_gateway import free_port, head_cursor, running_door, subscribed
+from running_gateway import head_cursor, running_door, subscribed
+from served_process import free_port
 
 from gateway.settings_tables import WebhookSettings
 

@@ -14,7 +14,8 @@ import httpx2
 import pytest
 import strawberry
 from pydantic import SecretStr
-from running_gateway import SDL, SECRET, free_port, gateway_on
+from running_gateway import SDL, SECRET, gateway_on
+from served_process import free_port
 from standardwebhooks import Webhook as Verifier
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, Response

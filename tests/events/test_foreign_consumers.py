@@ -8,7 +8,8 @@ import json
 from pathlib import Path
 
 import orjson
-from running_gateway import free_port, running_door
+from running_gateway import running_door
+from served_process import free_port
 
 from gateway.settings_tables import WebhookSettings
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 import strawberry
-import uvicorn
 from running_gateway import SDL, read_sse, subscribed
+from served_app import served
 from strawberry.asgi import GraphQL
 from strawberry.federation import Schema
 
@@ -69,17 +68,6 @@ def schema_of(warehouse: Warehouse) -> Schema:
                 warehouse.listeners.remove(mine)
 
     return Schema(query=Query, subscription=Subscription, types=[Shipment])
-
-
-@asynccontextmanager
-async def served(app: Any) -> AsyncIterator[str]:
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", ws="websockets-sansio"))
-    serving = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn has no event to wait for
-        await asyncio.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = server.force_exit = True
-    await serving
 
 
 async def serves(door: Any, query: str) -> None:

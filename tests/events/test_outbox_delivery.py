@@ -8,7 +8,8 @@ import datetime as dt
 from contextlib import asynccontextmanager
 
 import pytest
-from running_gateway import SECRET, free_port
+from running_gateway import SECRET
+from served_process import free_port
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route

@@ -17,6 +17,7 @@ from standardwebhooks import Webhook as Verifier
 from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
+from waiting import until
 
 from gateway.settings import SettingsRefused
 from gateway.settings_tables import WebhookSettings
@@ -55,9 +56,7 @@ class Receiver:
         return Response(status_code=204)
 
     async def until(self, count):
-        async with asyncio.timeout(60):
-            while len(self.taken) < count:  # noqa: ASYNC110 - the receiver has no event for it
-                await asyncio.sleep(0.02)
+        await until(lambda: len(self.taken) >= count)
 
 
 @pytest.fixture

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 from planned_gateway import Planned, planned
 from scripted_subgraph import ScriptedSubgraph
+from served_process import free_port
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +44,4 @@ async def gateway(subgraphs: dict[str, ScriptedSubgraph]) -> AsyncIterator[Calla
 @pytest.fixture
 def unused_tcp_port() -> int:
     """A port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return free_port()

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 import strawberry
-import uvicorn
 from planned_gateway import told
+from served_app import served
 from strawberry.asgi import GraphQL
 
 from gateway.engine import Engine, GraphQLRequest
@@ -99,21 +97,10 @@ MEMBERS = strawberry.federation.Schema(query=Members, mutation=Rename, federatio
 DEBTS = strawberry.federation.Schema(query=Debts, types=[Invoice, Credit], federation_version="2.11")
 
 
-@asynccontextmanager
-async def served(schema: strawberry.Schema) -> AsyncIterator[str]:
-    server = uvicorn.Server(uvicorn.Config(GraphQL(schema), port=0, log_level="critical", ws="none"))
-    serving = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn has no event to wait for
-        await asyncio.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/graphql"
-    server.should_exit = True
-    await serving
-
-
 @pytest.fixture(scope="module")
 async def urls() -> AsyncIterator[dict[str, str]]:
-    async with served(MEMBERS) as members, served(DEBTS) as debts:
-        yield {"members": members, "debts": debts}
+    async with served(GraphQL(MEMBERS), ws="none") as members, served(GraphQL(DEBTS), ws="none") as debts:
+        yield {"members": f"{members}/graphql", "debts": f"{debts}/graphql"}
 
 
 async def nothing(context: RequestContext) -> None:

@@ -20,6 +20,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+from waiting import until
 
 from gateway.access.caller import Caller
 from gateway.access.identity import CallerSigner
@@ -48,9 +49,7 @@ class Listener:
         return JSONResponse({"accepted": len(batch), "duplicates": 0, "rejected": []})
 
     async def until(self, count: int) -> list[dict[str, Any]]:
-        async with asyncio.timeout(60):
-            while len(self.events) < count:  # noqa: ASYNC110 - the process outside has no event for it
-                await asyncio.sleep(0.01)
+        await until(lambda: len(self.events) >= count)
         return self.events
 
 

@@ -18,7 +18,8 @@ from typing import Any
 
 import httpx2
 import pytest
-from served_process import free_port, serve_module, serve_program
+from served_process import free_port, free_ports, serve_module, serve_program
+from waiting import until
 
 ROOT = Path(__file__).parents[2]
 OWN_SUBGRAPHS = Path(__file__).with_name("own_subgraphs.py")
@@ -99,19 +100,7 @@ class Product:
 
     async def eventually(self, look: Callable[[], Any], within_s: float = 60.0) -> Any:
         """Return what `look` finds, as soon as it is true."""
-        deadline = time.monotonic() + within_s
-        while not (found := await asyncio.to_thread(look)):
-            assert time.monotonic() < deadline, f"not within {within_s} s: {look}"
-            await asyncio.sleep(0.1)
-        return found
-
-
-def free_ports(count: int) -> list[int]:
-    """Return as many ports that nobody listens on."""
-    found: set[int] = set()
-    while len(found) < count:
-        found.add(free_port())
-    return list(found)
+        return await until(lambda: asyncio.to_thread(look), within_s)
 
 
 def written_config(folder: Path) -> tuple[Path, dict[str, int]]:

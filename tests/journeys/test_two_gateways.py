@@ -8,7 +8,6 @@ import hmac
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,8 @@ import pytest
 from gql import Client, gql
 from gql.transport.websockets import WebsocketsTransport
 from postgres import started_postgres
+from redis_process import DURABLE, redis_process
+from served_process import free_ports
 
 ROOT = Path(__file__).parents[2]
 WATCH = """
@@ -90,16 +91,10 @@ class Pair:
 @pytest.fixture(scope="module")
 def pair(product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     folder = tmp_path_factory.mktemp("pair")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
-    options += ["--appendonly", "yes", "--appendfsync", "always"]
-    redis = subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL)
     secret = json.loads((product.state / "secrets.json").read_text())["internal"]
     processes: list[subprocess.Popen[str]] = []
     try:
-        with started_postgres() as postgres_url:
+        with started_postgres() as postgres_url, redis_process(folder, *DURABLE) as redis:
             ports = free_ports(2)
 
             def start(number: int) -> subprocess.Popen[str]:
@@ -108,8 +103,8 @@ def pair(product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
                     "CONCORD_SERVER__PORT": str(ports[number]),
                     "CONCORD_STATE__DIRECTORY": str(folder / f"gateway-{number}"),
                     "CONCORD_SECRETS__INTERNAL": secret,
-                    "CONCORD_EVENTS__REDIS_URL": f"redis://127.0.0.1:{port}/0",
-                    "CONCORD_ENTITIES__REDIS_URL": f"redis://127.0.0.1:{port}/0",
+                    "CONCORD_EVENTS__REDIS_URL": redis.url,
+                    "CONCORD_ENTITIES__REDIS_URL": redis.url,
                     "CONCORD_WRITES__POSTGRES_URL": postgres_url,
                 }
                 command = [sys.executable, "-m", "gateway.cli.main", "serve", "--config", str(product.config)]
@@ -128,19 +123,6 @@ def pair(product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
                 process.kill()
             if process.stdout is not None:
                 process.stdout.close()
-        redis.terminate()
-        redis.wait(10)
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
 def ready_url(process: subprocess.Popen[str]) -> str:

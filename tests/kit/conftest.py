@@ -3,7 +3,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from kit_server import ScriptedVendor, served
+from kit_server import ScriptedVendor
+from served_app import served
 
 
 @pytest.fixture(scope="session")

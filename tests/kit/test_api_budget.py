@@ -1,7 +1,6 @@
 """A vendor's budget of requests: shared by replicas, people before background work, a code instead of a ban."""
 
 import asyncio
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import pytest
 import redis.asyncio
 from kit_server import ScriptedVendor
-from served_process import free_port
+from redis_process import redis_process
 from starlette.responses import Response
 
 from subgraphs.kit.api_budget import (
@@ -35,12 +34,8 @@ SLOW = 0.001
 
 @pytest.fixture(scope="module")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    port = free_port()
-    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path_factory.mktemp("redis"))]
-    server = subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL)
-    yield f"redis://127.0.0.1:{port}"
-    server.terminate()
-    server.wait(10)
+    with redis_process(tmp_path_factory.mktemp("redis")) as server:
+        yield server.url
 
 
 async def answering(client: redis.asyncio.Redis) -> None:

@@ -9,8 +9,10 @@ from typing import Any
 
 import orjson
 import pytest
-from kit_server import ScriptedVendor, hang_up, served
+from kit_server import ScriptedVendor, hang_up
+from served_app import served
 from starlette.responses import JSONResponse, Response
+from waiting import until
 
 from subgraphs.kit import signature
 from subgraphs.kit.background import background
@@ -57,12 +59,6 @@ def event(number: int) -> CanonicalEvent:
         version=str(number),
         changes=(FieldChange("status", "POSTED", "PAID"),),
     )
-
-
-async def until(check: Any) -> None:
-    async with asyncio.timeout(30):
-        while not await check():  # noqa: ASYNC110 - a file has no event
-            await asyncio.sleep(0.02)
 
 
 async def test_events_wait_for_the_log_and_arrive_in_order_over_a_restart(

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import sqlite3
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from redis import Redis
+from redis_process import DURABLE, redis_process
+from served_process import free_port
 
 from subgraphs.kit.leased_replica import LeasedReplica
 from subgraphs.kit.shared_database import SharedDatabase, StoreUnavailableError
@@ -51,32 +50,14 @@ asyncio.run(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3]))
 """
 
 
-@contextmanager
-def served(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
-    server = subprocess.Popen(["redis-server", *options, "--appendonly", "yes"], stdout=subprocess.DEVNULL)
-    try:
-        for _ in range(500):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.02)
-        yield server
-    finally:
-        server.kill()
-        server.wait(10)
-
-
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture
 def url(tmp_path: Path, port: int) -> Iterator[str]:
-    with served(tmp_path, port):
+    with redis_process(tmp_path, *DURABLE, port=port):
         yield f"redis://127.0.0.1:{port}/0"
 
 
@@ -143,13 +124,13 @@ async def test_a_redis_that_is_gone_refuses_and_one_that_is_empty_is_given_what_
     tmp_path: Path, port: int
 ) -> None:
     url = f"redis://127.0.0.1:{port}/0"
-    with served(tmp_path, port):
+    with redis_process(tmp_path, *DURABLE, port=port):
         first, second = await opened(tmp_path / "1", url), await opened(tmp_path / "2", url)
         assert [await first.run(increase), await second.run(increase), await first.run(increase)] == [1, 2, 3]
     with pytest.raises(StoreUnavailableError) as refused:
         await first.run(increase)
     assert (refused.value.code, refused.value.retryable) == ("STORE_UNAVAILABLE", True)
-    with served(tmp_path, port):  # it kept what it acknowledged
+    with redis_process(tmp_path, *DURABLE, port=port):  # it kept what it acknowledged
         assert await second.run(increase) == 4
         with Redis.from_url(url) as redis:
             redis.flushall()
@@ -247,16 +228,15 @@ async def test_a_replica_that_can_t_reach_redis_stops_leading_before_another_may
         finally:
             stopped.set()
 
-    with served(tmp_path, port) as server:
+    with redis_process(tmp_path, *DURABLE, port=port) as server:
         replica = await LeasedReplica.join(url, "kit")
         async with replica.leading(lead), asyncio.timeout(60):
             await leads.wait()
             server.kill()
-            server.wait()
             await stopped.wait()
             while replica.is_leader:  # noqa: ASYNC110 - it ends a moment later than its loops
                 await asyncio.sleep(0.01)
             leads.clear()
-            with served(tmp_path, port):
+            with redis_process(tmp_path, *DURABLE, port=port):
                 await leads.wait()
         await replica.leave()

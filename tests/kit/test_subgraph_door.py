@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx2
 import pytest
 import strawberry
-from kit_server import served
+from served_app import served
 
 from subgraphs.kit.settings import SubgraphSettings
 from subgraphs.kit.subgraph_app import Running, create_app

@@ -59,6 +59,14 @@ def free_port() -> int:
             return port
 
 
+def free_ports(count: int) -> list[int]:
+    """Return as many different ones."""
+    found: set[int] = set()
+    while len(found) < count:
+        found.add(free_port())
+    return list(found)
+
+
 def serve_module(module: str, folder: Path, settings: Mapping[str, object], timeout_s: float = 20.0) -> ServedProcess:
     """Run `python -m module` of this repository and wait for its `ready http://…` line."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,16 +1,15 @@
 """A write with a key takes effect once: replayed, refused, waited for, and remembered over a restart."""
 
 import asyncio
-import subprocess
-import time
 import uuid
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 import psycopg
 import pytest
 import redis
 from planned_gateway import entity, root
 from postgres import started_postgres
+from redis_process import DURABLE, redis_process
 from scripted_subgraph import hangs, reply, resets
 from served_process import free_port
 
@@ -51,34 +50,11 @@ def postgres():
         yield url
 
 
-@contextmanager
-def started_redis(port, folder):
-    """A Redis that keeps what it acknowledges."""
-    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-    durable = ["--appendonly", "yes", "--appendfsync", "always"]
-    server = subprocess.Popen(["redis-server", *options, *durable], stdout=subprocess.DEVNULL)
-    try:
-        until = time.monotonic() + 30
-        while True:
-            assert time.monotonic() < until
-            try:
-                with closing(redis.Redis(port=port)) as client:
-                    client.ping()
-                    break
-            except redis.exceptions.ConnectionError:
-                time.sleep(0.05)
-        yield server
-    finally:
-        server.terminate()
-        server.wait(20)
-
-
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory):
     """A Redis of the tests' own."""
-    port = free_port()
-    with started_redis(port, tmp_path_factory.mktemp("redis")):
-        yield f"redis://127.0.0.1:{port}"
+    with redis_process(tmp_path_factory.mktemp("redis"), *DURABLE) as server:
+        yield server.url
 
 
 @pytest.fixture(params=["sqlite", "postgres", "redis"])
@@ -330,7 +306,7 @@ async def test_a_redis_that_goes_away_refuses_writes_loses_none_and_heals(gatewa
     url = f"redis://127.0.0.1:{port}"
     with pytest.raises(StoreFailed):
         await RedisWriteStore.open(url)
-    with started_redis(port, tmp_path):
+    with redis_process(tmp_path, *DURABLE, port=port):
         store = await RedisWriteStore.open(url)
         gate = gateway(SDL, PLAN, wrap=lambda client: IdempotentWrites(client, store))
         subgraphs["a"].say = lambda request: {"data": {"rename": None}}
@@ -353,7 +329,7 @@ async def test_a_redis_that_goes_away_refuses_writes_loses_none_and_heals(gatewa
     (error,) = (await gate.ask(QUERY, idempotency_key="new"))["errors"]
     assert (error["code"], error["outcome"], error["retryable"]) == ("STORE_UNAVAILABLE", "NOT_APPLIED", True)
     assert sent(subgraphs) == ["kept:rename", "under way:rename"]
-    with started_redis(port, tmp_path):
+    with redis_process(tmp_path, *DURABLE, port=port):
         for key in ("kept", "new", "new"):
             assert await gate.ask(QUERY, idempotency_key=key) == {"data": {"rename": None}}
         assert sent(subgraphs) == ["kept:rename", "under way:rename", "new:rename"]
