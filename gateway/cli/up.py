@@ -6,9 +6,11 @@ import asyncio
 import os
 import re
 import signal
+import sys
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from shutil import which
 from typing import Annotated
 
 import typer
@@ -172,6 +174,11 @@ def _forget(directory: Path) -> None:
             path.unlink()
 
 
+def _as_typed() -> str:
+    """Return how the command is called in the shell that this was started from: by its path, where its name finds nothing."""
+    return "concord" if which("concord") else sys.argv[0]
+
+
 def _welcome(url: str, settings: Settings) -> Table:
     table = Table(title="Concord is up", show_header=False, title_justify="left")
     table.add_row("Query page", f"{url}/")
@@ -179,6 +186,6 @@ def _welcome(url: str, settings: Settings) -> Table:
     table.add_row("Logs", str(settings.state.directory / "logs"))
     if settings.access.policy is AccessPolicy.DEVELOPMENT:
         table.add_row("Access", "development policy: without credentials, everything is allowed")
-    table.add_row("Make something happen", "concord simulate")
+    table.add_row("Make something happen", f"{_as_typed()} simulate")
     table.add_row("Stop", "Ctrl-C")
     return table

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from gateway.cli.graph_client import GraphClient, TokenOption, UrlOption, refusals_told
+from gateway.cli.graph_client import GraphClient, GraphRefused, TokenOption, UrlOption, refusals_told
 from gateway.cli.options import CONFIG, ConfigOption, JsonOption
 
 _WEBHOOKS = """query ($first: Int!) { webhooks { name url delivered failingSince failures disabledAt reason
@@ -36,6 +36,8 @@ def webhooks(
     """
     with refusals_told(), GraphClient(config, url, token) as graph:
         data = graph.ask(_WEBHOOKS, {"first": limit})
+        if name is not None and all(hook["name"] != name for hook in data["webhooks"]):
+            raise GraphRefused("NOT_FOUND", f"There is no webhook {name}.")
     lags = {each["name"]: each for each in data["eventConsumers"]}
     hooks = [{**hook, **lags.get(hook["name"], {})} for hook in data["webhooks"] if name in (None, hook["name"])]
     if as_json:
@@ -49,14 +51,14 @@ def webhooks(
             told = f"{state}: {hook['reason']}" if hook["reason"] else state
             counts = (str(hook.get(each, "-")) for each in ("delivered", "waiting", "missed"))
             table.add_row(escape(hook["name"]), escape(hook["url"]), *counts, str(len(hook["parked"])), escape(told))
-        console.print(table)
+        console.print(table if hooks else "No webhooks.")
         return
     table = Table("at", "event", "attempt", "status", "error", "ms")
     for hook in hooks:
         for each in hook["deliveries"]:
             cells = (each["at"], each["eventId"], each["attempt"], each["status"], each["error"], each["durationMs"])
             table.add_row(*("-" if cell is None else escape(str(cell)) for cell in cells))
-    console.print(table)
+    console.print(table if table.row_count else "No deliveries.")
 
 
 def enable_webhook(

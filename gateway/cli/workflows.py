@@ -97,7 +97,8 @@ def workflows(
         elif as_json:
             sys.stdout.write(json.dumps(found(), indent=2) + "\n")
         else:
-            Console().print(_table(found()))
+            listed = found()
+            Console().print(_table(listed) if listed else "No workflows.")
 
 
 @app.command()

@@ -156,3 +156,11 @@ async def test_a_killed_subgraph_is_started_again_and_answers_as_before(product,
     answer = product.ask(query, {"id": overdue_customer["id"]})
     assert answer["data"]["customer"]["legalName"] == before["customer"]["legalName"]
     await product.eventually(lambda: product.ask(query, {"id": overdue_customer["id"]}) == {"data": before}, 40)
+
+
+def test_what_is_not_there_is_said_in_words_and_no_empty_table(product):
+    assert product.run("workflows", "--contract", "CON-0000-0000").stdout == "No workflows.\n"
+    assert product.run("events", "webhooks").stdout == "No webhooks.\n"
+    unknown = product.run("events", "webhooks", "analytics")
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert "NOT_FOUND: There is no webhook analytics." in unknown.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import shlex
@@ -35,6 +36,36 @@ def shape(value: Any) -> Any:
 def test_the_first_query_gets_an_answer_of_the_shape_shown(product):
     answer = product.ask(blocks("graphql")[0])
     assert shape(answer) == shape(json.loads(blocks("json")[0]))
+
+
+async def test_the_subscription_shown_tells_what_the_simulation_shown_brings_about(changing_product):
+    (script,) = (block for block in blocks("sh") if "simulate" in block)
+    curl, simulate, _ = (shlex.split(line, comments=True) for line in script.replace("\\\n", " ").splitlines())
+    headers = dict(curl[place + 1].split(": ") for place, word in enumerate(curl) if word == "-H")
+    url = f"http://{curl[2]}".replace("127.0.0.1:4000", changing_product.url.removeprefix("http://"))
+    async with (
+        asyncio.timeout(120),
+        httpx2.AsyncClient(trust_env=False, timeout=120) as client,
+        client.stream("POST", url, content=curl[curl.index("-d") + 1], headers=headers) as response,
+    ):
+        assert simulate[0] == ".venv/bin/concord"
+        simulated = await asyncio.to_thread(changing_product.run, *simulate[1:])
+        assert simulated.returncode == 0, simulated.stderr
+        told = (line async for line in response.aiter_lines() if line.startswith("data: {"))
+        event = json.loads((await anext(told)).removeprefix("data: "))["data"]["lifecycleEvents"]
+        assert event["type"].startswith("concord.")
+        assert set(event) == {"type", "time", "cursor", "customer"}
+
+
+def test_the_write_shown_takes_variables_of_the_shape_shown(changing_product):
+    mutation = blocks("graphql")[1]
+    (shown,) = re.findall(r"`(\{\"input\".*?\}\})`", README)
+    read = "{ customers(first: 20, filter: { overdue: true }) { edges { node { id erpVersion creditHold } } } }"
+    found = [edge["node"] for edge in changing_product.data(read)["customers"]["edges"]]
+    customer = next(each for each in found if each["creditHold"] is False)
+    variables = json.loads(shown)
+    variables["input"] |= {"customerId": customer["id"], "version": customer["erpVersion"]}
+    assert changing_product.data(mutation, variables)["setCreditHold"]["customer"]["creditHold"] is True
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "schema/documents").glob("*.graphql")), ids=lambda path: path.stem)
