@@ -16,7 +16,7 @@ _spec.loader.exec_module(plans)
 
 def test_no_plan_is_larger_than_the_best_of_others() -> None:
     found = plans.compare(plans.asked())
-    assert len(found) > 200
+    assert f"planners on {len(found)} operations" in (Path(__file__).parents[2] / "README.md").read_text()
     assert sum(each.apollo.error is None for each in found) > 190
     assert sum(each.hive.error is None for each in found) > 190
     assert [each for each in found if each.is_worse] == []
