@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from subgraphs.billing.amendment_port import Amendments
 from subgraphs.billing.port import Agreements, Books
 from subgraphs.billing.term_port import Terms
-from subgraphs.kit.current_request import current_request
 from subgraphs.kit.idempotent_write import IdempotentWrites
-from subgraphs.kit.system_error import BadUserInputError, Outcome, VendorRejectedError
+from subgraphs.kit.system_error import Outcome, VendorRejectedError
+from subgraphs.kit.workflow_step import own_key
 
 
 class AgreementWrites:
@@ -58,16 +57,3 @@ class AgreementWrites:
             return True
 
         await self._answers.run(key, {"mutation": name, "undoes": undoes}, work, undoes=undoes)
-
-
-def own_key() -> str:
-    """Return the request's idempotency key. Raises BadUserInputError without one."""
-    request = current_request()
-    if request is None or not request.idempotency_key:
-        raise BadUserInputError("A step needs an idempotency key.", outcome=Outcome.NOT_APPLIED)
-    return request.idempotency_key
-
-
-def mark_of(key: str) -> str:
-    """Return what an object that a step made is marked with."""
-    return f"concord-{hashlib.sha256(key.encode()).hexdigest()[:24]}"

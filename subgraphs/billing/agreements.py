@@ -11,12 +11,12 @@ from typing import Any
 
 import strawberry
 
-from subgraphs.billing.agreement_writes import mark_of
 from subgraphs.billing.context import BillingContext, Info
 from subgraphs.billing.port import Billed, NewContract, NewCustomer, NewItem
 from subgraphs.billing.records import BillingInterval
 from subgraphs.kit.global_id import encode_global_id
 from subgraphs.kit.system_error import BadUserInputError, Outcome
+from subgraphs.kit.workflow_step import mark_of
 
 _MAX_ITEMS = 20
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import strawberry
 
-from subgraphs.billing.agreement_writes import mark_of
 from subgraphs.billing.agreements import BilledPayload, UndoneInBillingPayload, billed_json, payload_of
 from subgraphs.billing.amendment_port import Amending, Charge, HeldItem, Restoring, WantedItem
 from subgraphs.billing.context import Info
 from subgraphs.billing.records import BillingInterval, Contract
 from subgraphs.kit.system_error import BadUserInputError, NotFoundError, Outcome
+from subgraphs.kit.workflow_step import mark_of
 
 _MAX_ITEMS = 20
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import strawberry
 
-from subgraphs.billing.agreement_writes import mark_of
 from subgraphs.billing.agreements import UndoneInBillingPayload
 from subgraphs.billing.amendments import ContractTerms, contract_now, terms_of
 from subgraphs.billing.context import Info
@@ -19,6 +18,7 @@ from subgraphs.billing.derivation import cycle_charges
 from subgraphs.billing.records import Contract
 from subgraphs.billing.term_port import Credit, Term
 from subgraphs.kit.system_error import BadUserInputError, Outcome
+from subgraphs.kit.workflow_step import mark_of
 
 
 @strawberry.federation.input(inaccessible=True)

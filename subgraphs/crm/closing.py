@@ -13,9 +13,9 @@ import strawberry
 from subgraphs.crm import records, terms
 from subgraphs.crm.context import CrmContext, Info
 from subgraphs.crm.port import CompanyChange, DealChange
-from subgraphs.kit.current_request import current_request
 from subgraphs.kit.global_id import local_id
-from subgraphs.kit.system_error import BadUserInputError, ConflictError, NotFoundError, Outcome, StaleVersionError
+from subgraphs.kit.system_error import ConflictError, NotFoundError, Outcome, StaleVersionError
+from subgraphs.kit.workflow_step import own_key
 
 Work = Callable[[], Awaitable[Any]]
 
@@ -145,14 +145,6 @@ class ClosingMutation:
 
         await undo_step(context, "undoTellContract", deal_id, input.undoes, write)
         return closing_payload(input.id, await deal_now(context, deal_id))
-
-
-def own_key() -> str:
-    """Return the request's idempotency key. Raises BadUserInputError without one."""
-    request = current_request()
-    if request is None or not request.idempotency_key:
-        raise BadUserInputError("A step needs an idempotency key.", outcome=Outcome.NOT_APPLIED)
-    return request.idempotency_key
 
 
 async def undo_step(context: CrmContext, name: str, deal_id: str, undoes: str, write: Work) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import strawberry
 
 from subgraphs.crm import terms
-from subgraphs.crm.closing import own_key
 from subgraphs.crm.context import Info
 from subgraphs.crm.port import NewCompany
 from subgraphs.kit.system_error import BadUserInputError, Outcome
+from subgraphs.kit.workflow_step import own_key
 
 
 @strawberry.federation.input(inaccessible=True)

@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from typing import TypeVar
 
 from subgraphs.crm.instances import InstancedCrm, in_order
-from subgraphs.crm.port import CompanyChange, DealChange, DealPage, DealQuery, NewCompany, ProductCopy
+from subgraphs.crm.port import CompanyChange, DealChange, DealPage, DealQuery, NewCompany
 from subgraphs.crm.records import CatalogueProduct, Company, CompanyLinks, Deal, Owner, Person
 from subgraphs.kit.adaptor import Adaptor
 from subgraphs.kit.confinement import Confined, Confinement
+from subgraphs.kit.product_copy import ProductCopy
 from subgraphs.kit.system_error import FieldError, NotFoundError, Outcome
 
 RecordT = TypeVar("RecordT")

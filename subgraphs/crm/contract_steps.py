@@ -10,11 +10,12 @@ import hashlib
 import strawberry
 
 from subgraphs.crm import terms
-from subgraphs.crm.closing import ClosingPayload, closing_payload, deal_now, own_key, undo_step
+from subgraphs.crm.closing import ClosingPayload, closing_payload, deal_now, undo_step
 from subgraphs.crm.context import Info
 from subgraphs.crm.port import DealChange
 from subgraphs.kit.global_id import local_id
 from subgraphs.kit.system_error import BadUserInputError, ConflictError, Outcome
+from subgraphs.kit.workflow_step import own_key
 
 _MAX_NOTE = 500
 

@@ -12,11 +12,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from subgraphs.crm.port import CompanyChange, Crm, DealChange, DealPage, DealQuery, NewCompany, ProductCopy
+from subgraphs.crm.port import CompanyChange, Crm, DealChange, DealPage, DealQuery, NewCompany
 from subgraphs.crm.records import CatalogueProduct, Company, CompanyLinks, Deal, Owner, Person
 from subgraphs.crm.terms import DealOrder
 from subgraphs.kit.instance_ids import InstanceIds
 from subgraphs.kit.instances import Instance, InstancedRecords, by_instance, everywhere, instance_of, visible
+from subgraphs.kit.product_copy import ProductCopy
 from subgraphs.kit.system_error import NotFoundError, Outcome
 
 RecordT = TypeVar("RecordT")

@@ -12,6 +12,7 @@ from typing import Protocol
 from subgraphs.crm.records import CatalogueProduct, Company, CompanyLinks, Deal, Owner, Person
 from subgraphs.crm.terms import CustomerStatus, DealOrder, OpportunityStage, RenewalRisk, RenewalStage, Segment
 from subgraphs.kit.adaptor import Adaptor
+from subgraphs.kit.product_copy import ProductCopy
 
 _WORD = re.compile(r"[^\W_]+")
 
@@ -100,19 +101,6 @@ class DealChange:
     """Empty takes it out."""
     description: str | None = None
     """Empty takes it out."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProductCopy:
-    """What the CRM is to say of a product that billing owns."""
-
-    sku: str
-    before: Mapping[str, str | None] | None
-    """Field → what the CRM said when the change was decided on: `name`, `price.<currency>`; None for a product that it did
-    not have."""
-    after: Mapping[str, str | None]
-    mark: str
-    """Our external reference, by which it is known that it was made here."""
 
 
 class ProductCopies(Protocol):

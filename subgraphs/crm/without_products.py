@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from subgraphs.crm.port import ProductCopy
 from subgraphs.crm.records import CatalogueProduct
+from subgraphs.kit.product_copy import ProductCopy
 from subgraphs.kit.system_error import NotFoundError, Outcome
 
 

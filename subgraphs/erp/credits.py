@@ -12,12 +12,13 @@ from typing import Any
 import strawberry
 
 from subgraphs.erp.context import Info
-from subgraphs.erp.orders import UndonePayload, mark_of, own_key, read_document, undo_step
+from subgraphs.erp.orders import UndonePayload, read_document, undo_step
 from subgraphs.erp.port import CreditLine
 from subgraphs.erp.records import InvoiceLineRecord, InvoiceStatus
 from subgraphs.kit.global_id import encode_global_id, local_id
 from subgraphs.kit.minor_unit import is_payable
 from subgraphs.kit.system_error import BadUserInputError, ConflictError, NotFoundError, Outcome
+from subgraphs.kit.workflow_step import mark_of, own_key
 
 
 @strawberry.federation.input(inaccessible=True)

@@ -14,9 +14,10 @@ from decimal import Decimal
 
 from subgraphs.erp.instance_records import restore
 from subgraphs.erp.instances import InstancedReads
-from subgraphs.erp.port import CreditLine, Erp, NewOrder, NewParty, ProductCopy
+from subgraphs.erp.port import CreditLine, Erp, NewOrder, NewParty
 from subgraphs.erp.records import CustomerRecord, InvoiceRecord
 from subgraphs.kit.instances import Instance, instance_of, visible
+from subgraphs.kit.product_copy import ProductCopy
 from subgraphs.kit.system_error import FieldError, ForbiddenError, NotFoundError, Outcome
 
 

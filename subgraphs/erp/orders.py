@@ -6,7 +6,6 @@ A step's idempotency key is also its external reference in the ERP. The mutation
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
@@ -16,9 +15,9 @@ import strawberry
 from subgraphs.erp.context import ErpContext, Info
 from subgraphs.erp.port import NewOrder, NewParty, OrderLine
 from subgraphs.erp.records import InvoiceRecord
-from subgraphs.kit.current_request import current_request
 from subgraphs.kit.global_id import encode_global_id
 from subgraphs.kit.system_error import BadUserInputError, ConflictError, Outcome
+from subgraphs.kit.workflow_step import mark_of, own_key
 
 Work = Callable[[], Awaitable[Any]]
 
@@ -250,19 +249,6 @@ class OrderMutation:
             return True
 
         return await undo_step(context, "undoOrder", input.undoes, write)
-
-
-def mark_of(key: str) -> str:
-    """Return a step's external reference: short, and without what the ERP's searches give a meaning to."""
-    return f"concord-{hashlib.sha256(key.encode()).hexdigest()[:24]}"
-
-
-def own_key() -> str:
-    """Return the request's idempotency key. Raises BadUserInputError without one."""
-    request = current_request()
-    if request is None or not request.idempotency_key:
-        raise BadUserInputError("A step needs an idempotency key.", outcome=Outcome.NOT_APPLIED)
-    return request.idempotency_key
 
 
 async def step(context: ErpContext, name: str, arguments: dict[str, Any], write: Work) -> Any:

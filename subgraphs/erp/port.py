@@ -22,6 +22,7 @@ from subgraphs.erp.records import (
     ProductRecord,
 )
 from subgraphs.kit.adaptor import Adaptor, Capabilities
+from subgraphs.kit.product_copy import ProductCopy
 
 RecordT_co = TypeVar("RecordT_co", covariant=True)
 
@@ -173,21 +174,6 @@ class Parties(Protocol):
         Any other value is left alone, or refused with ConflictError where `refuses`.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProductCopy:
-    """What the ERP is to say of a product that billing owns."""
-
-    sku: str
-    before: Mapping[str, str | None] | None
-    """Field → what the ERP said when the change was decided on: `name`, and `price.<currency>` of its own books; None for
-    a product that it did not have."""
-    after: Mapping[str, str | None]
-    revenue_rule: str | None
-    tax_code: str | None
-    mark: str
-    """Our external reference, by which it is known that it was made here."""
 
 
 class ProductCopies(Protocol):

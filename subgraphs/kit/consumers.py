@@ -60,13 +60,17 @@ def tag(consumers: Consumers, schema: strawberry.Schema) -> None:
             fields = {naming.from_field(field): field for field in types[type_name].fields}
             mark([fields[field_name]] if field_name else fields.values(), consumer)
     for definition in types.values():
-        if _is_shared(definition) and not getattr(definition, "is_input", False):
+        if _is_shared(definition) and not getattr(definition, "is_input", False) and not _is_hidden(definition):
             for field in definition.fields:
                 elements[id(field)] = field
                 tags[id(field)] = set(consumers)
     for key, element in elements.items():
         others = [each for each in element.directives or () if not isinstance(each, Tag)]
         element.directives = [*others, *(Tag(name=name) for name in sorted(tags[key]))]
+
+
+def _is_hidden(definition: Any) -> bool:
+    return any(isinstance(each, Inaccessible) for each in definition.directives or ())
 
 
 def _is_shared(definition: Any) -> bool:

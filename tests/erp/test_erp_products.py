@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from subgraphs.erp.port import ProductCopy
+from subgraphs.kit.product_copy import ProductCopy
 from subgraphs.kit.system_error import BadUserInputError, ConflictError
 
 NEW = ProductCopy(

@@ -12,9 +12,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import quote
 
-from subgraphs.crm.port import ProductCopy
 from subgraphs.crm.records import CatalogueProduct
 from subgraphs.kit.money import plain_decimal
+from subgraphs.kit.product_copy import ProductCopy
 from subgraphs.kit.system_error import BadUserInputError, ConflictError, Outcome, VendorBadResponseError
 from subgraphs.kit.vendor_client import VendorClient, items, pages
 

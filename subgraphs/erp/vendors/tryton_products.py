@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from subgraphs.erp.port import ProductCopy
 from subgraphs.erp.vendors.tryton import Row
 from subgraphs.erp.vendors.tryton_mapping import TAX_CODE, to_category, with_reference
 from subgraphs.erp.vendors.tryton_orders import TrytonOrders
 from subgraphs.kit.money import plain_decimal
+from subgraphs.kit.product_copy import ProductCopy
 from subgraphs.kit.system_error import BadUserInputError, ConflictError, Outcome
 
 _FIELDS = ("code", "description", "template.name", "template.list_price")
