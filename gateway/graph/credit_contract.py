@@ -15,6 +15,7 @@ from gateway.graph.refusal import refusal
 from gateway.graph.workflow_asking import KEY, DryRun, WaitMs, WorkflowPayload, result_of
 
 _CENT = Decimal("0.01")
+_TOO_MUCH = Decimal(10) ** 20
 _MAX_REASON = 150
 
 
@@ -98,8 +99,8 @@ def _crediting(number: str, given: CreditContractInput) -> dict[str, Any]:
     if given.invoice_id is not None and typename_of(given.invoice_id) != "Invoice":
         raise refusal("BAD_USER_INPUT", "The id is of another type than Invoice.")
     amount = given.amount
-    if amount is not None and (not amount.is_finite() or amount <= 0 or amount != amount.quantize(_CENT)):
-        raise refusal("BAD_USER_INPUT", "`amount` is above 0 and has at most two decimals.")
+    if amount is not None and (not 0 < amount < _TOO_MUCH or amount != amount.quantize(_CENT)):
+        raise refusal("BAD_USER_INPUT", "`amount` is above 0, has at most two decimals, and twenty digits before them.")
     reason = given.reason.strip()
     if not 0 < len(reason) <= _MAX_REASON or any(sign in reason for sign in "[]%\n"):
         told = f"`reason` has 1 to {_MAX_REASON} characters, without brackets, percent signs and line breaks."

@@ -252,9 +252,9 @@ async def _write(
         record = await read()
         if record is None:
             raise NotFoundError("There is no such object in the CRM.", outcome=Outcome.NOT_APPLIED)
+        check(record)
         if version is not None and record.version != version:
             raise stale(record, wanted)
-        check(record)
         try:
             await write()
         except VendorConflictError as error:

@@ -167,6 +167,7 @@ def test_a_credit_is_refused_for_what_is_not_there_to_be_credited(agreeing, cont
         ({"amount": str(Decimal(invoice["net"]["amount"]) + Decimal("0.01"))}, "CONFLICT"),
         ({"amount": "0"}, "BAD_USER_INPUT"),
         ({"amount": "1.001"}, "BAD_USER_INPUT"),
+        ({"amount": "1" + "0" * 30}, "BAD_USER_INPUT"),
         ({"reason": "[x]"}, "BAD_USER_INPUT"),
         ({"invoiceId": None}, "BAD_USER_INPUT"),
         ({"invoiceVersion": "stale"}, "CONFLICT"),
