@@ -75,29 +75,27 @@ class ContractWrites:
     ) -> str:
         """Count use; return the entitlement's local id."""
         self._require("recordUsage")
-        contract = await self._contract(contract_id)
-        catalog = await self._books.catalog()
-        known = catalog.features.get(feature)
-        if known is None or known.meter is None:
-            raise BadArgumentError("feature", "No metered feature has this key.")
-        if contract.status not in RUNNING:
-            raise _state_error(contract, "records no use")
+        number = local_id(contract_id, "Contract")
         if not 0 < quantity <= _MAX_QUANTITY or -int(quantity.as_tuple().exponent) > 6:
             raise BadArgumentError("quantity", "The quantity is above 0 and has at most six decimals.")
-        if at is not None and not _now() - _MAX_BACKDATED <= at <= _now() + _MAX_AHEAD:
-            raise BadArgumentError("occurredAt", "Use can be recorded for the past 35 days, not ahead.")
-        held_before = await self._held(contract.customer)
-        if not any(e.feature.key == feature for e in await self._entitlements(contract.customer, held_before)):
-            raise BadArgumentError("feature", "The customer has no entitlement to this feature.")
-        meter = known.meter
         key = _key(client_key)
         is_repeat = False
 
-        async def notice_repeat() -> None:
+        def notice_repeat() -> None:
             nonlocal is_repeat
             is_repeat = True
 
         async def write() -> dict[str, str]:
+            contract = await self._contract(contract_id)
+            catalog = await self._books.catalog()
+            known = catalog.features.get(feature)
+            if known is None or known.meter is None:
+                raise BadArgumentError("feature", "No metered feature has this key.")
+            held_before = await self._held(contract.customer)
+            if not is_repeat:
+                # What an earlier try was allowed to do must not be refused for what has come since.
+                await self._allow_usage(contract, feature, at, held_before)
+            meter = known.meter
             report = UsageReport(customer=contract.customer, meter=meter, quantity=quantity, at=at)
             reading = await self._carried_out(
                 self._ledger.record_usage(report, key=key, is_repeat=is_repeat), {"timestamp": "occurredAt"}
@@ -108,13 +106,21 @@ class ContractWrites:
 
         arguments = {
             "mutation": "recordUsage",
-            "contract": contract.number,
+            "contract": number,
             "feature": feature,
             "quantity": str(quantity),
             "at": at.isoformat() if at else None,
         }
-        answer = await self._answers.run(key, arguments, write, look_up=notice_repeat)
+        answer = await self._answers.run(key, arguments, write, in_doubt=notice_repeat)
         return str(answer["entitlement"])
+
+    async def _allow_usage(self, contract: Contract, feature: str, at: dt.datetime | None, held: Held) -> None:
+        if contract.status not in RUNNING:
+            raise _state_error(contract, "records no use")
+        if at is not None and not _now() - _MAX_BACKDATED <= at <= _now() + _MAX_AHEAD:
+            raise BadArgumentError("occurredAt", "Use can be recorded for the past 35 days, not ahead.")
+        if not any(e.feature.key == feature for e in await self._entitlements(contract.customer, held)):
+            raise BadArgumentError("feature", "The customer has no entitlement to this feature.")
 
     async def grant(
         self,
@@ -128,20 +134,25 @@ class ContractWrites:
         """Give a right outside of contracts; return the entitlement's local id."""
         self._require("grantEntitlement")
         local_id(customer_id, "Customer")
-        records = await self._records_of(customer_id)
-        if not records:
-            raise NotFoundError("There is no such customer in billing.", outcome=Outcome.NOT_APPLIED)
-        known = (await self._books.catalog()).features.get(feature)
-        if known is None:
-            raise BadArgumentError("feature", "There is no feature with this key.")
         if limit is not None and not 0 < limit <= 10**9:
             raise BadArgumentError("limit", "The limit is above 0; leave it out for none.")
-        if valid_until is not None and valid_until < _now().date():
-            raise BadArgumentError("validUntil", "The last day is today or later.")
-        customer = whole(await self._books.customers([records[0]]))[records[0]]
         key = _key(client_key)
+        is_repeat = False
+
+        def notice_repeat() -> None:
+            nonlocal is_repeat
+            is_repeat = True
 
         async def write() -> dict[str, str]:
+            records = await self._records_of(customer_id)
+            if not records:
+                raise NotFoundError("There is no such customer in billing.", outcome=Outcome.NOT_APPLIED)
+            known = (await self._books.catalog()).features.get(feature)
+            if known is None:
+                raise BadArgumentError("feature", "There is no feature with this key.")
+            if not is_repeat and valid_until is not None and valid_until < _now().date():
+                raise BadArgumentError("validUntil", "The last day is today or later.")
+            customer = whole(await self._books.customers([records[0]]))[records[0]]
             grant = Grant(
                 customer=customer.id,
                 feature=known,
@@ -161,7 +172,7 @@ class ContractWrites:
             "validUntil": str(valid_until),
             "reason": reason,
         }
-        answer = await self._answers.run(key, arguments, write)
+        answer = await self._answers.run(key, arguments, write, in_doubt=notice_repeat)
         return str(answer["entitlement"])
 
     async def pause(self, contract_id: str, version: str, resumes_on: dt.date | None, client_key: str | None) -> str:

@@ -67,6 +67,7 @@ class IdempotentWrites:
         write: Callable[[], Awaitable[Json]],
         *,
         look_up: Callable[[], Awaitable[Json | None]] | None = None,
+        in_doubt: Callable[[], None] | None = None,
         undoes: str | None = None,
     ) -> Json:
         """Return the write's JSON answer. Without a key it is simply carried out.
@@ -74,7 +75,8 @@ class IdempotentWrites:
         An error of `write` says what became of the whole of it: nothing was done (NOT_APPLIED), which sets the key free,
         only if no request before the failure had an effect; otherwise it is UNKNOWN, and the key in doubt.
         `look_up` finds the effect of an earlier try whose outcome is unknown: its answer, or None if there was none.
-        Without it `write` finds by itself what was done. Re-reading the changed object belongs after `run`, in `after_write`.
+        Without it `write` finds by itself what was done, or its vendor knows the key; `in_doubt` is called before such a
+        repetition. Re-reading the changed object belongs after `run`, in `after_write`.
         Raises IdempotencyInProgressError, IdempotencyKeyReusedError, and whatever `write` raises.
         """
         await self._bury_the_dead()
@@ -88,7 +90,7 @@ class IdempotentWrites:
         state, answer = await self._database.run(lambda connection: _claim(connection, key, digest, number))
         if state == "running" and await self._is_left(key):
             state, answer = await self._database.run(lambda connection: _claim(connection, key, digest, number))
-        in_doubt = state == "in_doubt"
+        is_open = state == "in_doubt"
         match state:
             case "done":
                 return orjson.loads(answer)
@@ -102,10 +104,12 @@ class IdempotentWrites:
                 found = await self._guarded(key, look_up, in_doubt=True)
                 if found is not None:
                     return await self._finish(key, found)
-                in_doubt = False
+                is_open = False
+            case "in_doubt" if in_doubt is not None:
+                in_doubt()
             case _:
                 pass
-        return await self._finish(key, await self._guarded(key, write, in_doubt=in_doubt))
+        return await self._finish(key, await self._guarded(key, write, in_doubt=is_open))
 
     async def _bury_the_dead(self) -> None:
         """Put in doubt what ran when this process's predecessor, or another replica, died."""

@@ -303,3 +303,32 @@ async def test_one_key_sent_many_times_at_once_has_one_effect(pair: Pair) -> Non
     await change(pair, "resumeContract", {"contractId": contract["id"], "version": version})
     await until(lambda: len(pair.peers.of("contract.paused", contract=contract["number"])) > heard)
     assert len(pair.peers.of("contract.paused", contract=contract["number"])) == heard + 1
+
+
+async def test_what_was_done_is_told_whatever_has_become_of_the_contract_since(pair: Pair) -> None:
+    """The key stands for the first try, which was allowed; that the contract is over by now is no answer to it."""
+    nodes = await pair.subgraph.graphql(
+        "{ contracts(filter: {status: [ACTIVE]}, first: 200) { edges { node { id number"
+        ' customer { entitlement(feature: "api_calls") { contract { number } } } } } } }'
+    )
+    contract = next(
+        edge["node"]
+        for edge in reversed(nodes["data"]["contracts"]["edges"])
+        if edge["node"]["customer"]["entitlement"]["contract"] == {"number": edge["node"]["number"]}
+    )
+    subscription = await at_vendor(pair, contract["number"])
+    given = {"contractId": contract["id"], "feature": "api_calls", "quantity": "2"}
+    lost_given = {**given, "quantity": "3"}
+    done, _ = await change(pair, "recordUsage", given, idempotency_key="over-1")
+    await pair.sandbox.faults(mode="truncate", paths="meter_events")
+    _, lost = await change(pair, "recordUsage", lost_given, idempotency_key="over-2")
+    await pair.sandbox.faults()
+    await pair.sandbox.client.delete(f"/v1/subscriptions/{subscription['id']}")
+    await until(lambda: pair.peers.of("contract.cancelled", contract=contract["number"]))
+    again, _ = await change(pair, "recordUsage", given, idempotency_key="over-1")
+    found, _ = await change(pair, "recordUsage", lost_given, idempotency_key="over-2")
+    _, refused = await change(pair, "recordUsage", given, idempotency_key="over-3")
+    assert done["contract"] == {"number": contract["number"]}
+    assert lost["outcome"] == "UNKNOWN"
+    assert again["contract"] == found["contract"] == done["contract"]
+    assert (refused["code"], refused["outcome"]) == ("CONFLICT", "NOT_APPLIED")
