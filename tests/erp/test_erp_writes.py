@@ -66,20 +66,48 @@ async def test_a_payment_is_recorded_once_per_key(small_world: Any) -> None:
 
 
 async def test_a_payment_whose_answer_was_lost_is_found_and_not_sent_again(small_world: Any) -> None:
+    """By the wizard's decisive step: the books have the payment, and nobody has been told."""
     world = small_world
     invoice, *_ = await open_invoices(world)
-    await world.data("{ invoices(first: 1) { totalCount } }")  # logs in, so that the cut answer is the payment's
     before = await moves(world)
     message = {"input": {"invoiceId": invoice["id"], "amount": "1.00"}}
-    lost = None
-    # The wizard's steps share one address: answers are cut until the one that carries the payment was.
-    for _ in range(6):
-        async with world.fault(mode="truncate", paths="/rpc/"):
-            lost = await world.ask(PAY, message, Idempotency_Key="k:recordPayment", X_Concord_Deadline_Ms="3000")
-        assert refusal(lost)[0] in {"SYSTEM_UNAVAILABLE", "IDEMPOTENCY_IN_PROGRESS"}
+    async with world.fault(mode="truncate", paths="/rpc/", bodies=r"pay\.execute"):
+        lost = await world.ask(PAY, message, Idempotency_Key="k:recordPayment")
+    assert refusal(lost)[:2] == ("SYSTEM_UNAVAILABLE", "UNKNOWN")
+    assert await moves(world) == before + 1
+    async with world.fault(mode="down", paths="/rest/"):
+        # Nobody can look: that decides nothing.
+        unseen = await world.ask(PAY, message, Idempotency_Key="k:recordPayment", X_Concord_Deadline_Ms="3000")
+    assert refusal(unseen)[:2] == ("SYSTEM_UNAVAILABLE", "UNKNOWN")
     after = await world.data(PAY, message, Idempotency_Key="k:recordPayment")
     assert after["recordPayment"]["payment"]["amount"] == {"amount": "1.00", "currency": invoice["currency"]}
     assert await moves(world) == before + 1
+
+
+async def test_a_payment_that_never_began_is_told_so_and_its_key_is_free(small_world: Any) -> None:
+    world = small_world
+    invoice, *_ = await open_invoices(world)
+    before = await moves(world)
+    message = {"input": {"invoiceId": invoice["id"], "amount": "1.00"}}
+    async with world.fault(mode="truncate", paths="/rpc/", bodies=r"pay\.create"):
+        failed = await world.ask(PAY, message, Idempotency_Key="k:recordPayment", X_Concord_Deadline_Ms="3000")
+    assert refusal(failed)[:2] == ("SYSTEM_UNAVAILABLE", "NOT_APPLIED")
+    corrected = {"input": {**message["input"], "amount": "2.00"}}
+    after = await world.data(PAY, corrected, Idempotency_Key="k:recordPayment")
+    assert after["recordPayment"]["payment"]["amount"]["amount"] == "2.00"
+    assert await moves(world) == before + 1
+
+
+async def test_what_can_not_be_read_after_it_was_booked_is_told_as_applied(small_world: Any) -> None:
+    world = small_world
+    invoice, *_ = await open_invoices(world)
+    message = {"input": {"invoiceId": invoice["id"], "version": invoice["version"]}}
+    # The invoice can't be read anymore once it is voided.
+    async with world.fault(rewrite={'"cancelled"': "[1]"}):
+        unread = await world.ask(VOID, message, Idempotency_Key="v:voidInvoice")
+    assert refusal(unread)[:2] == ("SYSTEM_BAD_RESPONSE", "APPLIED")
+    voided = await world.data(VOID, message, Idempotency_Key="v:voidInvoice")
+    assert voided["voidInvoice"]["invoice"]["status"] == "VOIDED"
 
 
 async def test_bad_payments_are_refused_before_anything_is_sent(small_world: Any) -> None:

@@ -115,6 +115,7 @@ async def test_faults_come_and_go_on_request(sandbox: httpx2.AsyncClient) -> Non
         {"mode": "truncate"},
         {"errorRate": 1, "errorStatus": 502},
         {"mode": "down", "paths": "^/others"},
+        {"mode": "down", "bodies": "pay"},
     ]:
         await sandbox.put("/__sandbox/faults", json=fault)
         seen[str(fault)] = await outcome(sandbox, is_silent=fault.get("mode") == "blackhole")
@@ -135,6 +136,7 @@ async def test_faults_come_and_go_on_request(sandbox: httpx2.AsyncClient) -> Non
         "RemoteProtocolError",
         "502 application/json",
         "200 200",
+        "200 200",
     ]
     assert limited == ["200 200", "429 application/json"]
 
@@ -150,7 +152,9 @@ async def test_requests_are_counted_by_route_but_not_those_of_the_control(sandbo
     }
 
 
-@pytest.mark.parametrize("fault", [{"mode": "zork"}, {"latencyMs": -1}, {"paths": "("}, {"unknown": 1}, []])
+@pytest.mark.parametrize(
+    "fault", [{"mode": "zork"}, {"latencyMs": -1}, {"paths": "("}, {"bodies": "("}, {"unknown": 1}, []]
+)
 async def test_a_fault_that_makes_no_sense_is_refused_and_changes_nothing(
     sandbox: httpx2.AsyncClient, fault: object
 ) -> None:

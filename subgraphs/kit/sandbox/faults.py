@@ -56,8 +56,10 @@ class Faults(BaseModel):
     """Replaced in the bodies of answers, so that they hold what nobody expects: `{'"posted"': '"disputed"'}`."""
     paths: str | None = None
     """A regular expression of the paths concerned; None: all."""
+    bodies: str | None = None
+    """A regular expression of the requests' bodies concerned, for a vendor whose calls share one path; None: all."""
 
-    @field_validator("paths")
+    @field_validator("paths", "bodies")
     @classmethod
     def _compiles(cls, value: str | None) -> str | None:
         try:
@@ -95,6 +97,11 @@ class FaultMiddleware:
         if faults.paths is not None and not re.search(faults.paths, scope["path"]):
             await self._app(scope, receive, send)
             return
+        if faults.bodies is not None:
+            body, receive = await _read(receive)
+            if not re.search(faults.bodies.encode(), body):
+                await self._app(scope, receive, send)
+                return
         if faults.latency_ms:
             await asyncio.sleep(faults.latency_ms / 1000)
         if faults.rate_limit_per_s is not None and self._is_over(faults.rate_limit_per_s):
@@ -158,6 +165,21 @@ class FaultMiddleware:
 
         await self._app(scope, receive, keep)
         return messages[0], b"".join(message.get("body", b"") for message in messages[1:])
+
+
+async def _read(receive: Receive) -> tuple[bytes, Receive]:
+    """Return a request's body, and a `receive` that gives it again."""
+    parts: list[Message] = []
+    while True:
+        message = await receive()
+        parts.append(message)
+        if not message.get("more_body"):
+            break
+
+    async def again() -> Message:
+        return parts.pop(0) if parts else await receive()
+
+    return b"".join(part.get("body", b"") for part in parts), again
 
 
 def _rewriting(send: Send, words: dict[str, str]) -> Send:
