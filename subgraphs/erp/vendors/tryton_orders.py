@@ -91,7 +91,7 @@ class TrytonOrders(TrytonWrites):
             "party": int(order.customer_id),
             "invoice_address": addresses[0]["id"] if addresses else None,
             "currency": await self._one("currency.currency", [["code", "=", order.currency]], "currency"),
-            "account": await self._one("account.account", [["type.receivable", "=", True]], "customerRef"),
+            "account": await self._one("account.account", _open("receivable"), "customerRef"),
             "journal": await self._one("account.journal", [["type", "=", "revenue"]], "customerRef"),
             "payment_term": await self._term(),
             "invoice_date": order.issued_on,
@@ -212,7 +212,7 @@ class TrytonOrders(TrytonWrites):
         return {
             "type": "line",
             "product": product["id"],
-            "account": await self._one("account.account", [["type.revenue", "=", True]], "lines"),
+            "account": await self._one("account.account", _open("revenue"), "lines"),
             "description": line.description,
             "note": line.billed_line,
             "quantity": float(line.quantity),
@@ -256,3 +256,8 @@ def _created(*rows: Mapping[str, Any] | None) -> list[Any]:
 
 def _is_marked(party: Row, mark: str) -> bool:
     return any(way["type"] == "other" and way["value"] == mark for way in party["contact_mechanisms"])
+
+
+def _open(kind: str) -> list[Any]:
+    """Return the domain of the accounts of a kind that can be posted to."""
+    return [[f"type.{kind}", "=", True], ["closed", "!=", True]]
