@@ -35,7 +35,8 @@ def fill(tables: Tables, company: Company) -> None:
 
 
 def _morning(day: dt.date, hour: int = 8) -> str:
-    return instant(dt.datetime.combine(day, dt.time(hour), dt.UTC))
+    # What happened this morning may have happened just now, never later than that.
+    return instant(min(dt.datetime.combine(day, dt.time(hour), dt.UTC), dt.datetime.now(dt.UTC)))
 
 
 class _Filling:
