@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
 from msgspec import structs
 
 from gateway.execution.collect import Collected
-from gateway.execution.ports import SubgraphRequest
+from gateway.execution.ports import SubgraphRequest, encode
 from gateway.execution.run import Run
 from gateway.execution.walk import ConcretePath, is_of, walk
 from gateway.federation.plan import EntityInput, Path, PathKey
@@ -35,7 +34,7 @@ def split_by_context(
             if slot is None:
                 continue
             values = read_contexts(entity_input.context_arguments, run.data, concrete)
-            key = orjson.dumps(values)
+            key = encode(values)
             if key not in parts:
                 fresh = Collected(groups=[([], []) for _ in range(entity_input.paths.index(path) + 1)])
                 parts[key] = (values, fresh, {})

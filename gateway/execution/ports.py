@@ -8,9 +8,13 @@ from typing import Any, Protocol, TypeAlias
 
 import orjson
 from msgspec import Struct
+from msgspec.json import Encoder
 
 from gateway.errors import REGISTRY, ErrorCode, Outcome
 from gateway.federation.plan import OperationKind
+
+encode = Encoder().encode
+"""Writes what a subgraph is told. Unlike orjson it writes whatever depth was read."""
 
 Decode = Callable[[bytes], Any]
 """Turns the bytes of a subgraph's answer into `{"data": …, "errors": …}`; raises ValueError on rubbish."""
@@ -123,7 +127,7 @@ class SubgraphRequest(Struct, kw_only=True):
         """The JSON text `{"query": …, "operationName": …, "variables": …}` in UTF-8, made once."""
         if self.body_ is None:
             prefix = self.prefix or body_prefix(self.document, self.operation_name)
-            self.body_ = b"%b%b}" % (prefix, orjson.dumps(self.variables))
+            self.body_ = b"%b%b}" % (prefix, encode(self.variables))
         return self.body_
 
 

@@ -13,10 +13,10 @@ from msgspec import Struct
 
 from gateway.execution.answering import Answering
 from gateway.execution.message import GraphQLResponse
-from gateway.execution.ports import Flight, RequestContext, SubgraphAnswer, SubgraphRequest
+from gateway.execution.ports import Flight, RequestContext, SubgraphAnswer, SubgraphRequest, encode
 from gateway.execution.run import Landed
 from gateway.execution.typed_fetch import TypedFetch
-from gateway.execution.typed_generate import Irregular, encode
+from gateway.execution.typed_generate import Irregular
 
 
 class SingleRun(Struct, eq=False):

@@ -13,7 +13,7 @@ from graphql import SelectionSetNode
 from gateway.execution.begin import begin_with
 from gateway.execution.entity_fetch import CompiledEntity
 from gateway.execution.merge import read_selection
-from gateway.execution.ports import Begin, SubgraphRequest
+from gateway.execution.ports import Begin, SubgraphRequest, encode
 from gateway.execution.root_fetch import CompiledRoot
 from gateway.execution.typed_generate import (
     Irregular,
@@ -21,7 +21,6 @@ from gateway.execution.typed_generate import (
     Merge,
     compile_keys,
     compile_merge,
-    encode,
     fields_of,
     part_of,
 )

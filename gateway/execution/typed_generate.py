@@ -10,11 +10,10 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from gateway.execution.collect import SKIP, build_value
+from gateway.execution.ports import encode
 from gateway.execution.shape import LeafKind, LeafShape
 from gateway.execution.typed_tree import TYPENAME, NotTyped, Spot, default_of, value_type
 from gateway.federation.plan import RepresentationField, RepresentationFragment, RepresentationSelection
-
-encode = msgspec.json.Encoder().encode
 
 
 class Irregular(Exception):  # noqa: N818 - a signal, never seen outside execution

@@ -18,11 +18,12 @@ from gateway.execution.execute import (
     CompiledSequence,
     CompiledSubscription,
 )
+from gateway.execution.ports import encode
 from gateway.execution.root_fetch import CompiledRoot
 from gateway.execution.shape import ListShape, ObjectShape
 from gateway.execution.sharing import Place
 from gateway.execution.typed_fetch import Fetches, TypedFetch
-from gateway.execution.typed_generate import Irregular, encode
+from gateway.execution.typed_generate import Irregular
 from gateway.execution.typed_tree import TYPENAME, Assignment, NotTyped, Spot, make_classes, object_in, spots_of
 from gateway.federation.plan import OperationKind
 
