@@ -50,7 +50,7 @@ async def test_the_whole_log_and_what_follows_a_cursor(door, publish, activated)
     assert ids(whole) == [activated(n)["id"] for n in (1, 2, 3)]
     first = whole[0]
     assert {first.pop("cursor"), first.pop("recordedtime")}
-    assert first == activated(1) | {"sequence": "1"}
+    assert first == activated(1) | {"sequence": "1", "dataschema": "urn:concord:event:contract.activated:1.1"}
     assert ids(await lines(door, after=whole[1]["cursor"], follow="false")) == ids(whole[2:])
     assert await lines(door, after=whole[2]["cursor"], follow="false") == []
     assert ids(await lines(door, after="beginning", limit="2")) == ids(whole[:2])
