@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import socket
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ from rich.table import Table
 from bench.processes import cpu_alone, memory_mb, private_mb
 from bench.scale_load import connect, load, request
 from bench.workplace import ROOT
+from gateway.cli.worker_process import worker_command
 
 _CONNECTIONS = 32
 _BATCH = 500
@@ -77,7 +77,6 @@ async def _workers(config: Path, count: int) -> AsyncIterator[tuple[int, list[in
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         held.bind(("127.0.0.1", 0))
         port = held.getsockname()[1]
-        command = (sys.executable, "-m", "gateway.cli.worker", str(config), "--shares-port")
         workers: list[asyncio.subprocess.Process] = []
         try:
             for number in range(count):
@@ -87,6 +86,7 @@ async def _workers(config: Path, count: int) -> AsyncIterator[tuple[int, list[in
                     "CONCORD_STATE__DIRECTORY": str(config.parent / f"state-{number}"),
                     "CONCORD_SECRETS__INTERNAL": "the bench's own secret",
                 }
+                command = worker_command(config, among=(config.parent, number + 1))
                 with (config.parent / f"worker-{number}.log").open("wb") as log:
                     worker = await asyncio.create_subprocess_exec(
                         *command, cwd=ROOT, env=environment, stdout=asyncio.subprocess.PIPE, stderr=log

@@ -201,6 +201,7 @@ def http_protocol(given: TransportSettings, fast: Mapping[bytes, FastPosts]) -> 
             """Write a large answer as fast as the client reads; refuse it where too much is unread already."""
             head = cycle.head
             rendered = head.posts.render(head, cycle.correlation, response)
+            del response  # else both are kept for as long as the client reads
             try:
                 head.posts.unsent.check(len(rendered.body))
             except GatewayError as refused:
