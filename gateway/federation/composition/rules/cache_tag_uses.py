@@ -69,6 +69,13 @@ class CacheTagUse:
         """The values in its format. Raises ValueError where something in braces is none."""
         return tuple(_value(text) for text in _expressions(self.format))
 
+    def readable_values(self) -> tuple[CacheTagValue, ...]:
+        """As `values`; none where something in braces is none, which `cache_tag_invalid_format.py` tells."""
+        try:
+            return self.values()
+        except ValueError:
+            return ()
+
 
 def cache_tag_uses(subgraph: Subgraph) -> Iterator[CacheTagUse]:
     """Every @cacheTag."""
