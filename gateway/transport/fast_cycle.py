@@ -54,8 +54,7 @@ class FastCycle(Struct, eq=False):
         if load is not None:
             self.load = None
             load.now -= 1
-            meter = self.head.posts.meter
-            (meter.partial if response.errors else meter.whole)["query"].note(monotonic() - self.begun)
+            self.head.posts.meter.note("query", monotonic() - self.begun, is_whole=not response.errors)
         self.flight = None
         self.response_started = self.response_complete = True
         self.write(self, response)

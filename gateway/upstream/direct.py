@@ -81,7 +81,7 @@ class Direct:
         self._identify = http.identify
         self._transport = transport
         self._measured = measured
-        self._answered = measured.answered
+        self.answered = measured.answered
         self._deadlined = deadlined
         self.bulkhead = bulkhead
         self.breaker = breaker
@@ -341,7 +341,7 @@ class _Fetch(SharedFlight, eq=False):
         else:
             bulkhead.free += 1
         direct.breaker.note_success(connection.idle_since)
-        direct._answered.note(connection.idle_since - self.begun)  # noqa: SLF001 - they are one
+        direct.answered.note(connection.idle_since - self.begun)
         other = flights.pop(self.key, self)
         if other is not self:
             flights[self.key] = other  # a write has parted those who asked before from those who ask after it

@@ -7,13 +7,14 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from metric_samples import samples_of
 from postgres import started_postgres
-from prometheus_client.parser import text_string_to_metric_families
 from redis_process import redis_process
 from scripted_subgraph import ScriptedSubgraph
 from served_graph import ROOT, SECRET
@@ -52,12 +53,10 @@ async def counted(url: str, name: str) -> dict[str, float]:
     """What each worker has counted of queries."""
     async with httpx2.AsyncClient(timeout=30, trust_env=False) as client:
         reply = await client.get(f"{url}/metrics", headers={"authorization": f"Bearer {SECRET}"})
-    found: dict[str, float] = {}
-    for family in text_string_to_metric_families(reply.text):
-        for sample in family.samples:
-            if sample.name == name and sample.labels["kind"] == "query":
-                worker = sample.labels["worker"]
-                found[worker] = found.get(worker, 0) + sample.value
+    found: Counter[str] = Counter()
+    for (of, *labels), value in samples_of(reply.text).items():
+        if of == name and labels[0] == "query":  # kind, outcome, worker
+            found[labels[-1]] += value
     return found
 
 

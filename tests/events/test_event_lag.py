@@ -8,8 +8,8 @@ import datetime as dt
 
 import httpx2
 import orjson
+from metric_samples import samples_of
 from prometheus_client.openmetrics import parser as openmetrics
-from prometheus_client.parser import text_string_to_metric_families
 from running_gateway import head_cursor, running_door, subscribed
 from served_process import free_port
 
@@ -23,11 +23,7 @@ LAGS = """{ eventLags { type recorded delivered recording { p50 p99 } delivery {
 async def metrics(door):
     reply = await door.client.get(f"{door.url}/metrics")
     assert (reply.status_code, reply.headers["content-type"].split(";")[0]) == (200, "text/plain")
-    return {
-        (sample.name, *sample.labels.values()): sample.value
-        for family in text_string_to_metric_families(reply.text)
-        for sample in family.samples
-    }
+    return samples_of(reply.text)
 
 
 async def test_lag_from_the_business_to_the_subscriber_is_told_by_type(door, post, activated):
@@ -123,11 +119,7 @@ async def test_whoever_takes_openmetrics_gets_the_same_figures(door, post, activ
     accepted = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
     reply = await door.client.get(f"{door.url}/metrics", headers={"accept": accepted})
     assert reply.headers["content-type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
-    found = {
-        (sample.name, *sample.labels.values()): sample.value
-        for family in openmetrics.text_string_to_metric_families(reply.text)
-        for sample in family.samples
-    }
+    found = samples_of(reply.text, openmetrics.text_string_to_metric_families)
     older = await metrics(door)
     assert found["concord_event_recording_lag_seconds_count", ACTIVATED] == 1
     assert steady(found) == steady(older)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from prometheus_client.parser import text_string_to_metric_families
+from metric_samples import samples_of
 
 PAGE = Path(__file__).parents[2] / "gateway/telemetry/README.md"
 
@@ -25,12 +25,7 @@ def test_the_table_of_metrics_is_whole(product):
 
 def test_stores_answer_and_what_was_asked_is_counted(product):
     assert "errors" not in product.ask("{ customers(first: 1) { edges { node { name } } } }")
-    text = product.client.get(f"{product.url}/metrics").text
-    found = {
-        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
+    found = samples_of(product.client.get(f"{product.url}/metrics").text)
     assert found["concord_workflow_store_up",] == found["concord_event_store_up",] == 1
     assert found["concord_request_seconds_count", "query", "ok"] > 0
     for subgraph in ("identity", "crm"):

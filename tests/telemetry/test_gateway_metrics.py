@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import httpx2
-from prometheus_client.parser import text_string_to_metric_families
+from metric_samples import samples_of
 from scripted_subgraph import resets
 from served_graph import SECRET
 
@@ -18,12 +18,7 @@ async def read(gateway):
     """Every sample of the metrics, by its name and the values of its labels, in the order of their names."""
     async with httpx2.AsyncClient(trust_env=False, timeout=30) as client:
         reply = await client.get(f"{gateway.url}/metrics", headers={"authorization": f"Bearer {SECRET}"})
-    families = text_string_to_metric_families(reply.text)
-    return {
-        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
-        for each in families
-        for sample in each.samples
-    }
+    return samples_of(reply.text)
 
 
 def answering(graph):
