@@ -13,8 +13,8 @@ from gateway.graph.global_id import local_id, typename_of
 from gateway.graph.guards import MAY_CREDIT
 from gateway.graph.refusal import refusal
 from gateway.graph.workflow_asking import KEY, DryRun, WaitMs, WorkflowPayload, result_of
+from gateway.writes.minor_unit import MOST_DIGITS, decimals, exactly
 
-_CENT = Decimal("0.01")
 _TOO_MUCH = Decimal(10) ** 20
 _MAX_REASON = 150
 
@@ -36,7 +36,7 @@ class CreditContractInput:
     )
     amount: Decimal | None = strawberry.field(
         default=None,
-        description="Before tax, in the invoice's currency, above 0 with at most two decimals; by default all that is left of the invoice.",
+        description="Before tax, in the invoice's currency, above 0 with at most that one's decimals, two of EUR; by default all that is left of the invoice.",
     )
     reason: str = strawberry.field(
         description="Why, in 1 to 150 characters without [ ] and %; it stands on the document."
@@ -99,8 +99,10 @@ def _crediting(number: str, given: CreditContractInput) -> dict[str, Any]:
     if given.invoice_id is not None and typename_of(given.invoice_id) != "Invoice":
         raise refusal("BAD_USER_INPUT", "The id is of another type than Invoice.")
     amount = given.amount
-    if amount is not None and (not 0 < amount < _TOO_MUCH or amount != amount.quantize(_CENT)):
-        raise refusal("BAD_USER_INPUT", "`amount` is above 0, has at most two decimals, and twenty digits before them.")
+    if amount is not None and (not 0 < amount < _TOO_MUCH or decimals(amount) > MOST_DIGITS):
+        raise refusal(
+            "BAD_USER_INPUT", "`amount` is above 0, has at most four decimals, and twenty digits before them."
+        )
     reason = given.reason.strip()
     if not 0 < len(reason) <= _MAX_REASON or any(sign in reason for sign in "[]%\n"):
         told = f"`reason` has 1 to {_MAX_REASON} characters, without brackets, percent signs and line breaks."
@@ -109,6 +111,6 @@ def _crediting(number: str, given: CreditContractInput) -> dict[str, Any]:
         "number": number,
         "invoiceId": None if given.invoice_id is None else str(given.invoice_id),
         "invoiceVersion": given.invoice_version,
-        "amount": None if amount is None else str(amount.quantize(_CENT)),
+        "amount": None if amount is None else str(exactly(amount, 2)),
         "reason": reason,
     }

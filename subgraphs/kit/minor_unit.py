@@ -1,38 +1,20 @@
 """How finely a currency is counted: the digits of its minor unit, in which money is paid.
 
-https://www.iso.org/iso-4217-currency-codes.html (list one); a currency that is not listed here has two.
+https://www.iso.org/iso-4217-currency-codes.html (list one); a currency that is not listed here has two. The gateway counts by
+the same list.
 """
 
 from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 
-_DIGITS = {
-    **dict.fromkeys(
-        [
-            "BIF",
-            "CLP",
-            "DJF",
-            "GNF",
-            "ISK",
-            "JPY",
-            "KMF",
-            "KRW",
-            "PYG",
-            "RWF",
-            "UGX",
-            "UYI",
-            "VND",
-            "VUV",
-            "XAF",
-            "XOF",
-            "XPF",
-        ],
-        0,
-    ),
-    **dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3),
-    **dict.fromkeys(["CLF", "UYW"], 4),
-}
+_LISTED = (
+    (0, "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"),
+    (3, "BHD IQD JOD KWD LYD OMR TND"),
+    (4, "CLF UYW"),
+)
+DIGITS = {code: digits for digits, codes in _LISTED for code in codes.split()}
+"""Of the currencies that have other than two."""
 _WORDS = (
     "no decimals",
     "at most one decimal",
@@ -46,7 +28,7 @@ _PRECISION = 80
 
 def minor_digits(currency: str) -> int:
     """Return how many decimals an amount has that can be paid."""
-    return _DIGITS.get(currency.upper(), 2)
+    return DIGITS.get(currency.upper(), 2)
 
 
 def digits_in_words(currency: str) -> str:

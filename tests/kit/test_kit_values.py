@@ -8,6 +8,8 @@ from graphql import GraphQLError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.writes import minor_unit as of_the_gateway
+from subgraphs.kit import minor_unit
 from subgraphs.kit.adaptor import Absence, BatchMode, Capabilities
 from subgraphs.kit.connection import PageWindow, connection_of, encode_cursor, page_window, parse_cursor
 from subgraphs.kit.global_id import encode_global_id, local_id, parse_global_id
@@ -177,3 +179,20 @@ async def test_a_loader_asks_once_cuts_to_size_and_fails_key_by_key() -> None:
     ]
     many = RecordLoader(numbers.read, max_ids_per_call=50, absent=())  # type: ignore[var-annotated]
     assert await many.load_many(["none", "x"]) == [(), "x"]
+
+
+CURRENCIES = ["EUR", "usd", "JPY", "jpy", "KWD", "CLF", "UYW", "ISK", "XXX"]
+
+
+@given(st.sampled_from(CURRENCIES), st.integers(-(10**30), 10**30), st.integers(0, 12))
+def test_gateway_and_subgraphs_count_a_currency_alike(currency, number, places):
+    amount = Decimal(number).scaleb(-places)
+    assert dict(of_the_gateway.DIGITS) == minor_unit.DIGITS
+    assert max(of_the_gateway.DIGITS.values()) == of_the_gateway.MOST_DIGITS
+    for name in ("minor_digits", "digits_in_words"):
+        assert getattr(of_the_gateway, name)(currency) == getattr(minor_unit, name)(currency)
+    for name in ("is_payable", "to_minor_unit"):
+        assert getattr(of_the_gateway, name)(amount, currency) == getattr(minor_unit, name)(amount, currency)
+    exact = of_the_gateway.exactly(amount, 2)
+    assert (exact, str(exact)) == (amount, str(minor_unit.exactly(amount, 2)))
+    assert of_the_gateway.is_payable(of_the_gateway.to_minor_unit(amount, currency), currency)

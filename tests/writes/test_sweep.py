@@ -17,8 +17,8 @@ EVERYTHING = Scope()
 TODAY = dt.date(2026, 3, 20)
 
 
-def money(amount):
-    return {"amount": str(amount), "currency": "EUR"}
+def money(amount, currency="EUR"):
+    return {"amount": str(amount), "currency": currency}
 
 
 def connection(nodes, first, after):

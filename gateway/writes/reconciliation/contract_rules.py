@@ -16,12 +16,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from gateway.writes.minor_unit import to_minor_unit
 from gateway.writes.reconciliation.model import DriftKind, Finding, Place
 from gateway.writes.reconciliation.tolerance import Tolerances
 
 _IN_THE_BOOKS = frozenset({"POSTED", "PAID"})
 _RATABLE = "RATABLE_MONTHLY"
-_CENT = Decimal("0.01")
 
 
 def compare_contract(
@@ -37,15 +37,15 @@ def compare_contract(
             owner=owner,
             customer=customer,
             contract=number,
-            owner_value=str(ours.quantize(_CENT)),
-            copy_value=str(theirs.quantize(_CENT)),
-            difference=(theirs - ours).quantize(_CENT),
+            owner_value=str(to_minor_unit(ours, currency)),
+            copy_value=str(to_minor_unit(theirs, currency)),
+            difference=to_minor_unit(theirs - ours, currency),
             currency=currency,
             differs=not agrees,
         )
 
     def compared(name: str, owner: str, system: str, ours: Decimal, theirs: Decimal) -> Finding:
-        return finding(name, owner, system, ours, theirs, agrees=tolerances.of(name).covers(ours, theirs))
+        return finding(name, owner, system, ours, theirs, agrees=tolerances.of(name).covers(ours, theirs, currency))
 
     value, deal = _amount(node["totalValue"]), (node["opportunity"] or {}).get("amount")
     if value is not None and deal is not None and deal["currency"] == currency:
@@ -69,7 +69,7 @@ def compare_contract(
     least, most = (rendered(charged, day) - credit for day in (late, today))
     # Between the month's end and the day on which the ERP has to be done, either is right.
     nearest = min(max(in_books, least), most)
-    agrees = tolerances.of("recognized").covers(nearest, in_books)
+    agrees = tolerances.of("recognized").covers(nearest, in_books, currency)
     yield finding("recognized", "erp", "billing", in_books, most, agrees=agrees)
 
 

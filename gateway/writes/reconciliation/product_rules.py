@@ -42,7 +42,7 @@ def _finding(
     is_price = field.startswith(_PRICE) and copy is not None
     if is_price:
         assert tolerances is not None
-        agrees = tolerances.of("price").covers(Decimal(owner), Decimal(copy or 0))
+        agrees = tolerances.of("price").covers(Decimal(owner), Decimal(copy or 0), field.removeprefix(_PRICE))
     else:
         agrees = owner == copy if tolerances is None else tolerances.same_text(owner, copy)
     return Finding(

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from types import MappingProxyType
 
+from gateway.writes.minor_unit import minor_digits
+
 _SPACE = re.compile(r"\s+")
 _NOT_SIGNIFICANT = re.compile(r"[^0-9A-Z]")
 
@@ -17,12 +19,14 @@ class Tolerance:
     """Amounts agree where they differ by no more than the larger of the two."""
 
     amount: Decimal = Decimal(0)
+    """Of a currency with two decimals; of another as many of its minor units: 0.05 is 0.05 EUR, 5 JPY and 0.005 KWD."""
     percent: Decimal = Decimal(0)
     """Of the owner's amount."""
 
-    def covers(self, owner: Decimal, copy: Decimal) -> bool:
-        """Whether two amounts agree."""
-        return abs(copy - owner) <= max(self.amount, abs(owner) * self.percent / 100)
+    def covers(self, owner: Decimal, copy: Decimal, currency: str) -> bool:
+        """Whether two amounts of a currency agree."""
+        amount = self.amount.scaleb(2 - minor_digits(currency))
+        return abs(copy - owner) <= max(amount, abs(owner) * self.percent / 100)
 
 
 _EXACT = Tolerance()
@@ -38,7 +42,7 @@ class Tolerances:
                 "contractValue": Tolerance(amount=Decimal("1.00"), percent=Decimal("0.5")),
                 "invoiced": Tolerance(amount=Decimal("0.05")),
                 "paid": Tolerance(amount=Decimal("0.05")),
-                # A month's share is rounded to cents, month by month.
+                # A month's share is rounded to the minor unit, month by month.
                 "recognized": Tolerance(amount=Decimal("1.00"), percent=Decimal("0.01")),
             }
         )

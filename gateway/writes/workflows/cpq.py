@@ -16,11 +16,11 @@ import msgspec
 from msgspec import Meta
 
 from gateway.upstream.transport import HttpReply, HttpTransport, NoAnswer, NotSent, TooLarge
+from gateway.writes.minor_unit import is_payable
 from gateway.writes.workflows.definition import CallFailed
 from gateway.writes.workflows.model import Json, StepError
 
 _SYSTEM = "cpq"
-_CENT = Decimal("0.01")
 _MOST = Decimal(10) ** 12
 
 Interval = Literal["DAY", "WEEK", "MONTH", "YEAR"]
@@ -82,7 +82,10 @@ class QuotedCharge(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     sku: Sku
     description: Annotated[str, Meta(min_length=1, max_length=250)]
     quantity: Annotated[int, Meta(gt=0)]
-    amount: Annotated[Decimal, Meta(description="A decimal with at most two places, as a string.")]
+    amount: Annotated[
+        Decimal,
+        Meta(description="A decimal with at most the places of the currency, two of EUR and none of JPY, as a string."),
+    ]
     starts_on: dt.date
     ends_on: dt.date
 
@@ -175,7 +178,7 @@ def _check(answer: QuoteAnswer, asked: QuoteRequest) -> None:
         if (
             not charge.amount.is_finite()
             or abs(charge.amount) > _MOST
-            or charge.amount != charge.amount.quantize(_CENT)
+            or not is_payable(charge.amount, answer.currency)
         ):
             raise _failed("SYSTEM_BAD_RESPONSE", "a charge is no amount of money")
         if charge.sku not in wanted or charge.starts_on > charge.ends_on:

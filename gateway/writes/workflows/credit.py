@@ -22,6 +22,7 @@ from contextlib import aclosing
 from decimal import Decimal
 from typing import Any
 
+from gateway.writes.minor_unit import digits_in_words, is_payable, to_minor_unit
 from gateway.writes.workflows.contract_record import read_deal, read_owner, read_terms
 from gateway.writes.workflows.definition import Answered, Definition, PlannedWrite, Step, StepContext, refuse
 from gateway.writes.workflows.model import Json
@@ -64,9 +65,12 @@ async def _check(context: StepContext) -> Json:
     terms = await read_terms(context, given["number"], None, allowed=_ANY_STATUS)
     customer = await read_owner(context, terms)
     invoice, left = await _find_invoice(context, amount)
-    wanted = left if amount is None else amount
+    currency = invoice["currency"]
+    if amount is not None and not is_payable(amount, currency):
+        raise refuse("BAD_USER_INPUT", f"`amount` has {digits_in_words(currency)} in {currency}.", "erp")
+    wanted = to_minor_unit(left if amount is None else amount, currency)
     if wanted > left or wanted <= 0:
-        told = f"Of invoice {invoice['number']}, {left} {invoice['currency']} before tax are left to be credited."
+        told = f"Of invoice {invoice['number']}, {left} {currency} before tax are left to be credited."
         raise refuse("CONFLICT", told, "erp")
     approved = context.agreed.get(_FOUND)
     if approved is not None and (approved["invoice"], approved["amount"]) != (invoice["number"], str(wanted)):

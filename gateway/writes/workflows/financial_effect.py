@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from gateway.writes.minor_unit import to_minor_unit
 from gateway.writes.workflows.definition import PlannedWrite, Step, StepContext
 from gateway.writes.workflows.model import Json
 
@@ -23,7 +24,6 @@ BILLED = "contractId number status currency document lines{ref sku description q
 """The selection of what billing answers a change of a contract with."""
 ORDER = "invoiceId erpId status number net tax total"
 """The selection of an order."""
-_CENT = Decimal("0.01")
 
 
 def _checked_customer(outputs: Mapping[str, Json]) -> str:
@@ -39,7 +39,7 @@ def effect_steps(
         billed = context.outputs[billing_step]
         if billed is None or not billed["lines"]:
             return None
-        lines = [order_line(line) for line in billed["lines"] if Decimal(line["amount"])]
+        lines = [order_line(line, billed["currency"]) for line in billed["lines"] if Decimal(line["amount"])]
         wanted = {
             "erpRef": erp_ref(context.outputs),
             "contractNumber": billed["number"],
@@ -85,13 +85,13 @@ def effect_steps(
     )
 
 
-def order_line(line: Mapping[str, Any]) -> Json:
-    """Return an order's line for a billed one: by its quantity where a unit's price has no fraction of a cent, else whole.
+def order_line(line: Mapping[str, Any], currency: str) -> Json:
+    """Return an order's line for a billed one: by its quantity where a unit's price can be paid, else whole.
 
-    {"quantity": 3, "amount": "10.02"} → 3 x 3.34        {"quantity": 3, "amount": "10.01"} → 1 x 10.01
+    {"quantity": 3, "amount": "10.02"} → 3 x 3.34        {"quantity": 3, "amount": "10.01"} → 1 x 10.01, in EUR
     """
     amount, quantity = Decimal(line["amount"]), max(1, int(line["quantity"] or 1))
-    each = (abs(amount) / quantity).quantize(_CENT)
+    each = to_minor_unit(abs(amount) / quantity, currency)
     if each * quantity != abs(amount):
         each, quantity = abs(amount), 1
     return {

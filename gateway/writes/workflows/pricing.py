@@ -5,10 +5,11 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
+from gateway.writes.minor_unit import to_minor_unit
 from gateway.writes.workflows.definition import StepContext
 from gateway.writes.workflows.model import Json
 
@@ -21,7 +22,6 @@ _QUOTE = (
     "query($input:AmendmentQuoteInput!){amendmentQuote(input:$input){at currency mrr items{sku quantity unitPrice interval}"
     " charges{sku description quantity amount startsOn endsOn}}}"
 )
-_CENT = Decimal("0.01")
 _MONTHS = {"DAY": Decimal(12) / 365, "WEEK": Decimal(84) / 365, "MONTH": Decimal(1), "YEAR": Decimal(12)}
 
 
@@ -128,10 +128,10 @@ def _monthly(terms: Json, wanted: Sequence[Json], priced: Sequence[Json]) -> Dec
     """Return what the contract costs a month afterwards, at the prices of the quote."""
     changed = {item["sku"] for item in wanted}
     kept = [item for item in terms["items"] if item["sku"] not in changed]
-    total = Decimal("0.00")
+    total = to_minor_unit(Decimal(0), terms["currency"])
     for item in (*kept, *priced):
         months = _MONTHS.get(item.get("interval") or "", Decimal(0)) * int(item.get("intervalCount") or 1)
         if months and item["quantity"] is not None and item["unitPrice"] is not None:
             amount = Decimal(item["unitPrice"]) * item["quantity"] / months
-            total += amount.quantize(_CENT, ROUND_HALF_UP)
+            total += to_minor_unit(amount, terms["currency"])
     return total

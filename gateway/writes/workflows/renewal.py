@@ -116,11 +116,12 @@ async def _undo_renew(context: StepContext) -> Json:
 async def _order(context: StepContext) -> Json:
     checked, charges = context.outputs["check"], context.outputs["renew"]["charges"]
     # Billing charges the cycle when it begins, so there is no billed line to name yet.
-    lines = [order_line({**charge, "ref": None}) for charge in charges]
+    currency = checked["terms"]["currency"]
+    lines = [order_line({**charge, "ref": None}, currency) for charge in charges]
     wanted = {
         "erpRef": checked["customer"]["erpRef"],
         "contractNumber": context.input["number"],
-        "currency": checked["terms"]["currency"],
+        "currency": currency,
         "issuedOn": None if checked["hasBegun"] else checked["startsOn"],
         "lines": lines,
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from subgraphs.kit.minor_unit import to_minor_unit
 from subgraphs.kit.sandbox.process import Sandbox, run_sandbox
 from subgraphs.kit.sandbox.settings import SandboxSettings
 
-_CENT = Decimal("0.01")
 _LIST = {
     "CORE-SEAT": "25.00", "PRO-SEAT": "60.00", "PLATFORM": "500.00", "ANALYTICS": "300.00", "SSO": "125.00",
     "SUPPORT-PREMIUM": "350.00",
@@ -48,7 +48,7 @@ class UnpricedError(Exception):
 
 def quoted(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Return the quote for a request. Raises UnpricedError, KeyError, ValueError."""
-    contract = asked["contract"]
+    contract, currency = asked["contract"], asked["contract"]["currency"]
     held = {item["sku"]: item for item in contract["items"]}
     today = dt.date.fromisoformat(asked["effectiveOn"])
     starts, ends = (dt.date.fromisoformat(contract[name]) for name in ("periodStartsOn", "periodEndsOn"))
@@ -60,21 +60,21 @@ def quoted(asked: Mapping[str, Any]) -> dict[str, Any]:
         if sku not in _LIST or interval not in _MONTHS:
             raise UnpricedError(sku)
         off = next(Decimal(off) for least, off in _DISCOUNTS if quantity >= least)
-        price = (Decimal(_LIST[sku]) * (1 - off) * _MONTHS[interval]).quantize(_CENT, ROUND_HALF_UP)
+        price = to_minor_unit(Decimal(_LIST[sku]) * (1 - off) * _MONTHS[interval], currency)
         if quantity:
             items.append({"sku": sku, "quantity": quantity, "unitPrice": str(price), "interval": interval})
         spans = {"startsOn": today.isoformat(), "endsOn": ends.isoformat()}
         if old is not None:
-            back = (Decimal(old["unitPrice"]) * old["quantity"] * share).quantize(_CENT, ROUND_HALF_UP)
+            back = to_minor_unit(Decimal(old["unitPrice"]) * old["quantity"] * share, currency)
             told = f"Credit for {old['quantity']} x {sku}"
             charges.append(
                 {"sku": sku, "description": told, "quantity": old["quantity"], "amount": str(-back), **spans}
             )
         if quantity:
-            amount = (price * quantity * share).quantize(_CENT, ROUND_HALF_UP)
+            amount = to_minor_unit(price * quantity * share, currency)
             told = f"{quantity} x {sku}"
             charges.append({"sku": sku, "description": told, "quantity": quantity, "amount": str(amount), **spans})
-    return {"reference": asked["reference"], "currency": contract["currency"], "items": items, "charges": charges}
+    return {"reference": asked["reference"], "currency": currency, "items": items, "charges": charges}
 
 
 async def _quote(request: Request) -> Response:
