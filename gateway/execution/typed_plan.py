@@ -24,6 +24,7 @@ from gateway.execution.shape import ListShape, ObjectShape
 from gateway.execution.sharing import Place
 from gateway.execution.typed_fetch import Fetches, TypedFetch
 from gateway.execution.typed_generate import Irregular
+from gateway.execution.typed_plain import Said, said_at
 from gateway.execution.typed_tree import TYPENAME, Assignment, NotTyped, Spot, make_classes, object_in, spots_of
 from gateway.federation.plan import OperationKind
 
@@ -60,7 +61,6 @@ TypedNode: TypeAlias = TypedFetch | TypedSequence | TypedParallel
 class Mention:
     """Equal slices of an answer: the object that they are, and the objects that hold it."""
 
-    text: Raw
     value: Any
     holders: list[Any]
 
@@ -90,6 +90,8 @@ class TypedPlan:
     """Places where equal slices are one object, those above others first."""
     hidden: Mapping[Spot, Callable[[list[Any]], None]]
     """Place → takes away from its objects what only representations needed."""
+    said: Said
+    """What comes with the objects of each place."""
     only: TypedFetch | None = field(init=False)
     """The plan's one fetch, where the client's answer is that fetch's as it was read."""
 
@@ -129,7 +131,7 @@ class Slicer:
     def read(self, holders: list[Any]) -> list[Mention]:
         """Replace the slices that objects hold; equal ones by one object. Raises Irregular."""
         attribute, decode = self._attribute, self._decode
-        known: dict[int, list[Mention]] = {}
+        known: dict[int, list[tuple[Raw, Mention]]] = {}
         found: list[Mention] = []
         for holder in holders:
             raw = getattr(holder, attribute)
@@ -138,8 +140,8 @@ class Slicer:
             alike = known.get(len(raw))
             if alike is None:
                 alike = known[len(raw)] = []
-            for mention in alike:
-                if mention.text == raw:
+            for text, mention in alike:
+                if text == raw:
                     mention.holders.append(holder)
                     setattr(holder, attribute, mention.value)
                     break
@@ -150,12 +152,12 @@ class Slicer:
                     setattr(holder, attribute, None)
                     continue
                 try:
-                    mention = Mention(raw, decode(raw), [holder])
+                    mention = Mention(decode(raw), [holder])
                 except ValueError:
                     raise Irregular from None
                 found.append(mention)
                 if len(alike) < _CHAIN:
-                    alike.append(mention)
+                    alike.append((raw, mention))
                 setattr(holder, attribute, mention.value)
         self._repeats.mentions += sum(len(each.holders) for each in found)
         self._repeats.distinct += len(found)
@@ -249,6 +251,7 @@ class TypedOperation:
             steps={spot: _step(spot) for spot in tree.walk() if spot.parent is not None},
             slicers={spot: Slicer(spot, self._repeats.setdefault(spot.place, Repeats())) for spot in sliced},
             hidden={spot: _hide(spot) for spot in tree.walk() if spot.hidden - spot.fields.keys() or spot.hides_name},
+            said=said_at(tree),
         )
 
     def _may_slice(self, spot: Spot) -> bool:

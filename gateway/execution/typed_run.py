@@ -19,6 +19,7 @@ from gateway.execution.ports import Flight, RequestContext, SubgraphAnswer, Subg
 from gateway.execution.run import Landed
 from gateway.execution.typed_fetch import TypedFetch
 from gateway.execution.typed_generate import Irregular
+from gateway.execution.typed_plain import plain
 from gateway.execution.typed_plan import Mention, TypedNode, TypedParallel, TypedPlan, TypedSequence
 from gateway.execution.typed_tree import Spot
 
@@ -40,7 +41,8 @@ class TypedRun:
         self._known: dict[Spot, list[Any]] = {plan.tree: [self._root]}
         self._slices: dict[Spot, list[Mention]] = {}
         self._flying: set[_Landing] = set()
-        self._ended: list[tuple[_Landing, SubgraphAnswer | Exception]] = []
+        self._ended: list[tuple[_Landing, Any]] = []
+        """Fetches whose answers joined the tree, and the answers' `data`."""
         self._timer: asyncio.TimerHandle | None = None
         self._waits_since = 0.0
         """When a node began for which not all that follows needs to wait; 0 while there is none."""
@@ -71,16 +73,22 @@ class TypedRun:
         self._flying.discard(landing)
         if self._done is None:
             return
-        self._ended.append((landing, outcome))
         try:
-            self._merge(landing, outcome)
+            self._ended.append((landing, self._merge(landing, outcome)))
+        except Exception as error:  # noqa: BLE001 - as in start
+            self.landed[landing.key] = outcome
+            self._hand_over(error)
+            return
+        try:
             landing.then()
         except Exception as error:  # noqa: BLE001 - as in start
             self._hand_over(error)
 
     def _finish(self) -> None:
+        # What follows a fetch holds the run: without this, only the collector would free both. And what is about to
+        # be written can't be told to the general way any more.
+        self._ended.clear()
         body = self._plan.finish(self._root, self._known, self._slices)
-        self._ended.clear()  # what follows a fetch holds the run: without this, only the collector would free both
         done = self._end()
         if done is not None:
             done(body)
@@ -97,8 +105,8 @@ class TypedRun:
             self.context.note(system="gateway", fault=error)  # told with the answer's other causes, in one line
         done = self._end()
         if done is not None:
-            for landing, outcome in self._ended:
-                self.landed[landing.key] = outcome
+            for landing, data in self._ended:
+                self.landed[landing.key] = SubgraphAnswer({"data": plain(data, self._plan.said)})
             self._ended.clear()
             for landing in self._flying:
                 self.landed[landing.key] = landing.wait()
@@ -175,7 +183,8 @@ class TypedRun:
         self._flying.add(landing)
         landing.flight = fetch.begin(request, self.context, landing.land)
 
-    def _merge(self, landing: _Landing, outcome: SubgraphAnswer | Exception) -> None:
+    def _merge(self, landing: _Landing, outcome: SubgraphAnswer | Exception) -> Any:
+        """Let an answer join the tree, and return its `data`. Raises Irregular."""
         if isinstance(outcome, Exception):
             raise Irregular
         fetch = landing.fetch
@@ -196,6 +205,7 @@ class TypedRun:
                     assert spot.parent is not None
                     mentions = self._slices[spot] = slicer.read(self._plan.objects(spot.parent, self._known))
                     self._known[spot] = [mention.value for mention in mentions]
+        return data
 
 
 class _Landing(Struct, eq=False):
