@@ -6,7 +6,7 @@ import dataclasses
 import datetime as dt
 from collections.abc import Awaitable, Callable, Iterable
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import strawberry
 
@@ -146,31 +146,26 @@ class Mutation(ClosingMutation, CompanyMutation, ContractStepMutation, ProductMu
         change = CompanyChange(
             name=input.name,
             segment=input.segment,
-            owner_id=await _owner_id(context, input.owner_id),
+            owner_id=_owner_id(input.owner_id),
             industry=input.industry,
         )
         local_id(input.customer_id, "Customer")
-        ids = await context.crosswalk.records_of(input.customer_id)
-        found = [company for company in await context.companies.load_many(list(ids)) if company is not None]
-        if not found:
-            raise NotFoundError("The CRM has no record of this customer.", outcome=Outcome.NOT_APPLIED)
-        # Of several records, the one whose version was read is the one that was shown.
-        found.sort(key=lambda company: company.version != input.version)
-        company_id = found[0].id
 
-        async def write() -> None:
-            await context.crm.change_company(company_id, change, version=input.version)
+        async def read() -> records.Company | None:
+            context.companies.clear_all()
+            ids = await context.crosswalk.records_of(input.customer_id)
+            found = [company for company in await context.companies.load_many(list(ids)) if company is not None]
+            # Of several records, the one whose version was read is the one that was shown; once it is written, it says so.
+            return min(found, key=lambda each: (each.version != input.version, not _has(each, change)), default=None)
 
-        await _write(
-            context,
-            ("updateCustomerProfile", input.customer_id),
-            change,
-            input.version,
-            _company(context, company_id),
-            write,
-        )
+        async def write(company: records.Company) -> None:
+            await context.crm.change_company(company.id, change, version=input.version)
+
+        await _write(context, ("updateCustomerProfile", input.customer_id), change, input.version, read, write)
         context.companies.clear_all()
-        customer = Customer(crm_ref=strawberry.ID("+".join(company.id for company in found)))
+        with after_write():
+            ids = await context.crosswalk.records_of(input.customer_id)
+        customer = Customer(crm_ref=strawberry.ID("+".join(ids)))
         return UpdateCustomerProfilePayload(customer=customer, client_mutation_id=input.client_mutation_id)
 
     @strawberry.mutation
@@ -184,21 +179,21 @@ class Mutation(ClosingMutation, CompanyMutation, ContractStepMutation, ProductMu
             stage=input.stage,
             amount=input.amount,
             close_on=input.close_on,
-            owner_id=await _owner_id(context, input.owner_id),
+            owner_id=_owner_id(input.owner_id),
         )
 
-        def check(deal: records.Deal) -> None:
+        async def read() -> records.Deal | None:
+            return await _deal(context, deal_id)
+
+        async def write(deal: records.Deal) -> None:
             currency = deal.currency or ""
             if input.amount is not None and (input.amount < 0 or not is_payable(input.amount, currency)):
                 # Rounding it silently would write another amount than the one that was sent.
                 told = f"`amount` is not negative and has {digits_in_words(currency)}."
                 raise BadUserInputError(told, outcome=Outcome.NOT_APPLIED)
-
-        async def write() -> None:
             await context.crm.change_deal(deal_id, change, version=input.version)
 
-        name, read = ("updateOpportunity", deal_id), _deal(context, deal_id)
-        await _write(context, name, change, input.version, read, write, check)
+        await _write(context, ("updateOpportunity", deal_id), change, input.version, read, write)
         context.deals.clear(deal_id)
         with after_write():
             deal = await context.deals.load(deal_id)
@@ -209,26 +204,27 @@ class Mutation(ClosingMutation, CompanyMutation, ContractStepMutation, ProductMu
     @strawberry.mutation
     async def set_renewal_stage(self, info: Info, input: SetRenewalStageInput) -> SetRenewalStagePayload | None:  # noqa: A002 - the argument's name
         """Say how far sales has come with renewing a contract; kept in the CRM, on the deal that the contract came from."""
-        context = info.context
-        origin = await context.origin_of(input.contract_number)
-        if origin is None:
-            raise NotFoundError("The CRM has no deal for this contract.", outcome=Outcome.NOT_APPLIED)
-        deal_id = origin.id
+        context, number = info.context, input.contract_number
         change = DealChange(renewal_stage=input.stage, renewal_risk=input.risk)
 
-        async def write() -> None:
-            await context.crm.change_deal(deal_id, change, version=input.version)
+        async def read() -> records.Deal | None:
+            origin = await context.origin_of(number)
+            if origin is None:
+                raise NotFoundError("The CRM has no deal for this contract.", outcome=Outcome.NOT_APPLIED)
+            return await _deal(context, origin.id)
 
-        await _write(context, ("setRenewalStage", deal_id), change, input.version, _deal(context, deal_id), write)
-        context.deals.clear(deal_id)
+        async def write(deal: records.Deal) -> None:
+            await context.crm.change_deal(deal.id, change, version=input.version)
+
+        await _write(context, ("setRenewalStage", number), change, input.version, read, write)
+        context.deals.clear_all()
         with after_write():
-            deal = await context.deals.load(deal_id)
+            origin = await context.origin_of(number)
+            deal = None if origin is None else await context.deals.load(origin.id)
         # The search behind contract numbers may lag behind the write; the deal itself does not.
-        context.deals_of_contracts.clear(input.contract_number)
-        context.deals_of_contracts.prime(input.contract_number, (deal,) if deal else ())
-        return SetRenewalStagePayload(
-            contract=Contract(number=input.contract_number), client_mutation_id=input.client_mutation_id
-        )
+        context.deals_of_contracts.clear(number)
+        context.deals_of_contracts.prime(number, (deal,) if deal else ())
+        return SetRenewalStagePayload(contract=Contract(number=number), client_mutation_id=input.client_mutation_id)
 
 
 async def _write(
@@ -237,14 +233,14 @@ async def _write(
     change: ChangeT,
     version: str | None,
     read: Callable[[], Awaitable[RecordT | None]],
-    write: Callable[[], Awaitable[None]],
-    check: Callable[[RecordT], None] = lambda _record: None,
+    write: Callable[[RecordT], Awaitable[None]],
 ) -> None:
     """Write once per key, if the record still has the version that was read.
 
-    Where the system has no conditional update, HubSpot is one, a change made between our check and our write is not noticed.
+    Nothing is read before the key is looked at: what can't be read says nothing of an earlier try. Where the system has no
+    conditional update, HubSpot is one, a change made between our check and our write is not noticed.
     """
-    wanted = {field: value for field, value in dataclasses.asdict(change).items() if value is not None}
+    wanted = _values(change)
     if not wanted:
         raise BadUserInputError("The update changes nothing.", outcome=Outcome.NOT_APPLIED)
 
@@ -252,11 +248,11 @@ async def _write(
         record = await read()
         if record is None:
             raise NotFoundError("There is no such object in the CRM.", outcome=Outcome.NOT_APPLIED)
-        check(record)
+        await _check_owner(context, change.owner_id)
         if version is not None and record.version != version:
             raise stale(record, wanted)
         try:
-            await write()
+            await write(record)
         except VendorConflictError as error:
             changed = await read()
             raise (error if changed is None else stale(changed, wanted)) from error
@@ -264,12 +260,20 @@ async def _write(
 
     async def look_up() -> bool | None:
         record = await read()
-        applied = record is not None and all(getattr(record, field) == value for field, value in wanted.items())
-        return True if applied else None
+        return True if record is not None and _has(record, change) else None
 
     current = current_request()
     arguments = {"write": list(name), "version": version, **{field: str(value) for field, value in wanted.items()}}
     await context.writes.run(current.idempotency_key if current else None, arguments, checked_write, look_up=look_up)
+
+
+def _values(change: CompanyChange | DealChange) -> dict[str, Any]:
+    return {field: value for field, value in dataclasses.asdict(change).items() if value is not None}
+
+
+def _has(record: records.Company | records.Deal, change: CompanyChange | DealChange) -> bool:
+    """Whether a record is as a change would have it."""
+    return all(getattr(record, field) == value for field, value in _values(change).items())
 
 
 def stale(record: records.Company | records.Deal, wanted: Iterable[str]) -> StaleVersionError:
@@ -285,27 +289,18 @@ def stale(record: records.Company | records.Deal, wanted: Iterable[str]) -> Stal
     return StaleVersionError("The object has changed since its version was read.", current=current)
 
 
-def _company(context: CrmContext, company_id: str) -> Callable[[], Awaitable[records.Company | None]]:
-    async def read() -> records.Company | None:
-        return (await context.crm.companies.read([company_id])).get(company_id)
-
-    return read
+async def _deal(context: CrmContext, deal_id: str) -> records.Deal | None:
+    """Return the deal as it is now."""
+    return (await context.crm.deals.read([deal_id])).get(deal_id)
 
 
-def _deal(context: CrmContext, deal_id: str) -> Callable[[], Awaitable[records.Deal | None]]:
-    async def read() -> records.Deal | None:
-        return (await context.crm.deals.read([deal_id])).get(deal_id)
-
-    return read
+def _owner_id(owner: str | None) -> str | None:
+    return None if owner is None else local_id(owner, "AccountOwner")
 
 
-async def _owner_id(context: CrmContext, owner: str | None) -> str | None:
-    if owner is None:
-        return None
-    owner_id = local_id(owner, "AccountOwner")
-    if await context.owners.load(owner_id) is None:
+async def _check_owner(context: CrmContext, owner_id: str | None) -> None:
+    if owner_id is not None and await context.owners.load(owner_id) is None:
         raise BadUserInputError("There is no such account owner.", outcome=Outcome.NOT_APPLIED)
-    return owner_id
 
 
 def _check_name(text: str | None) -> None:

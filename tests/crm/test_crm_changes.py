@@ -199,6 +199,47 @@ async def test_a_write_whose_answer_was_lost_is_not_done_twice(world: World, com
     assert not [route for route in await world.vendor_requests() if route.startswith("PATCH")]
 
 
+async def test_a_repetition_in_doubt_that_may_not_look_stays_in_doubt(world: World, company: Company) -> None:
+    """The first try was applied and its reply cut; the CRM then limits whatever is read before it would be sent again."""
+    crm_id, row = active(company, 12)
+    (deal_id, sold), owner = deals_with_contract(company)[5], encode_global_id("AccountOwner", "701")
+    opportunity = encode_global_id("Opportunity", deal_id)
+    version = (await world.ask("query($i: ID!) { opportunity(id: $i) { version } }", {"i": opportunity}))["data"]
+    stages = "query($r: [_Any!]!) { _entities(representations: $r) { ... on Contract { renewalStage } } }"
+    held = await world.ask(stages, {"r": [{"__typename": "Contract", "number": sold.contract}]})
+    stage = "QUOTED" if held["data"]["_entities"][0]["renewalStage"] != "QUOTED" else "IN_REVIEW"
+    profile = {
+        "customerId": await customer_of(world, row.name), "version": (await crm_customer(world, crm_id))["version"],
+        "name": f"{row.name} in Doubt", "ownerId": owner,
+    }  # fmt: skip
+    writes = [
+        (UPDATE, profile, ["customer", "name"], profile["name"], r"/companies"),
+        (DEAL, {"id": opportunity, "version": version["opportunity"]["version"], "name": "In doubt", "ownerId": owner}, ["opportunity", "name"], "In doubt", r"/deals"),
+        (RENEW, {"contractNumber": sold.contract, "stage": stage}, ["contract", "renewalStage"], stage, r"/deals"),
+    ]  # fmt: skip
+    reads = "(batch/read|search|owners.*)$"
+    for document, update, path, wanted, kind in writes:
+        key = f"doubt-{path[0]}"
+        async with world.fault(mode="truncate", paths=rf"{kind}/\d+$"):
+            lost = await world.ask(document, {"input": update}, Idempotency_Key=key)
+        assert lost["errors"][0]["extensions"]["outcome"] == "UNKNOWN", lost
+        async with world.fault(errorRate=1.0, errorStatus=429, paths=reads):
+            limited = await world.ask(document, {"input": update}, Idempotency_Key=key)
+        told = limited["errors"][0]["extensions"]
+        assert (told["code"], told["outcome"]) == ("SYSTEM_RATE_LIMITED", "UNKNOWN"), limited
+        await world.forget_requests()
+        found = (await world.ask(document, {"input": update}, Idempotency_Key=key))["data"]
+        for name in (next(iter(found)), *path):
+            found = found[name]
+        assert found == wanted
+        assert not [route for route in await world.vendor_requests() if route.startswith("PATCH")]
+        # What was answered once is answered again, whatever may not be read before it: it was applied.
+        async with world.fault(errorRate=1.0, errorStatus=429, paths=reads):
+            known = await world.ask(document, {"input": update}, Idempotency_Key=key)
+        outcomes = {error["extensions"].get("outcome", "APPLIED") for error in known.get("errors", [])}
+        assert outcomes <= {"APPLIED"}, known
+
+
 async def test_a_renewal_is_followed_stage_by_stage(world: World, company: Company) -> None:
     deal_id, row = deals_with_contract(company)[2]
     subject = encode_global_id("Contract", row.contract)
