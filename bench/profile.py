@@ -20,6 +20,7 @@ from bench.workplace import PLACE, Ports, install, write_inputs
 def main(
     query: Annotated[str, typer.Option(help="`nested` or `single`.")] = "nested",
     connections: Annotated[int, typer.Option(min=1)] = 50,
+    late_ms: Annotated[float, typer.Option(min=0, help="How late the subgraphs answer.")] = 0,
     seconds: Annotated[float, typer.Option(min=1)] = 10.0,
     rate: Annotated[int, typer.Option(help="Samples per second.")] = 997,
     native: Annotated[bool, typer.Option(help="Show C functions as well.")] = False,
@@ -45,7 +46,7 @@ def main(
     )
     raw, svg = PLACE / f"profile-{query}.txt", PLACE / f"profile-{query}.svg"
     with ending() as pids:
-        start_subgraphs(ports, pids, core=load.load_core, late_ms=0)
+        start_subgraphs(ports, pids, core=load.load_core, late_ms=late_ms)
         (concord,) = start_gateways(["concord"], ports, pids, load)
         measure(concord, load)
         options = ["--pid", str(concord.pid), "--duration", f"{seconds:g}", "--rate", str(rate)]

@@ -18,6 +18,7 @@ from gateway.execution.execute import (
     CompiledSequence,
     CompiledSubscription,
 )
+from gateway.execution.patience import Patience
 from gateway.execution.ports import encode
 from gateway.execution.root_fetch import CompiledRoot
 from gateway.execution.shape import ListShape, ObjectShape
@@ -92,6 +93,7 @@ class TypedPlan:
     """Place → takes away from its objects what only representations needed."""
     said: Said
     """What comes with the objects of each place."""
+    patience: Patience = field(init=False, default_factory=Patience)
     only: TypedFetch | None = field(init=False)
     """The plan's one fetch, where the client's answer is that fetch's as it was read."""
 

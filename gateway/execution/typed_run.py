@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from time import monotonic  # event loops' clock; asking which loop runs costs a system call
 from typing import Any, TypeAlias, assert_never
 
 from msgspec import Struct
 
-from gateway.execution.early import PATIENCE
 from gateway.execution.ports import Flight, RequestContext, SubgraphAnswer, SubgraphRequest
 from gateway.execution.run import Landed
 from gateway.execution.typed_fetch import TypedFetch
@@ -43,9 +41,6 @@ class TypedRun:
         self._flying: set[_Landing] = set()
         self._ended: list[tuple[_Landing, Any]] = []
         """Fetches whose answers joined the tree, and the answers' `data`."""
-        self._timer: asyncio.TimerHandle | None = None
-        self._waits_since = 0.0
-        """When a node began for which not all that follows needs to wait; 0 while there is none."""
         self.landed: dict[tuple[int, bytes], Landed] = {}
         """Where the general way has to go on: what came so far."""
         self.is_late = False
@@ -95,9 +90,7 @@ class TypedRun:
 
     def _end(self) -> Done | None:
         done, self._done = self._done, None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._plan.patience.end(self)
         return done
 
     def _hand_over(self, error: Exception | None = None) -> None:
@@ -138,23 +131,11 @@ class TypedRun:
             self._run(node.nodes[index], then)
             return
         if index in node.hurried:
-            self._watch()
+            self._plan.patience.begin(self, self.context.deadline)
         self._run(node.nodes[index], lambda: self._run_sequence(node, index + 1, then))
 
-    def _watch(self) -> None:
-        """Hand over if what begins now is slow: the general way goes on without it."""
-        self._waits_since = now = monotonic()
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(
-                max(0.0, self.context.deadline - now) * PATIENCE, self._look
-            )
-
-    def _look(self) -> None:
-        left_s = max(0.0, self.context.deadline - self._waits_since) * PATIENCE - (monotonic() - self._waits_since)
-        if left_s > 0:
-            self._timer = asyncio.get_running_loop().call_later(left_s, self._look)
-            return
-        self._timer = None
+    def lose_patience(self) -> None:
+        """Hand over since what runs is slow: the general way goes on without it."""
         self.is_late = True
         self._hand_over()
 
