@@ -177,8 +177,10 @@ class ContractWrites:
 
     async def pause(self, contract_id: str, version: str, resumes_on: dt.date | None, client_key: str | None) -> str:
         """Pause a contract; return its number."""
-        if resumes_on is not None and resumes_on <= _now().date():
-            raise BadArgumentError("resumesOn", "The day to resume lies ahead.")
+
+        def allow() -> None:
+            if resumes_on is not None and resumes_on <= _now().date():
+                raise BadArgumentError("resumesOn", "The day to resume lies ahead.")
 
         def check(contract: Contract) -> None:
             if contract.status is not ContractStatus.ACTIVE:
@@ -190,6 +192,7 @@ class ContractWrites:
             version,
             client_key,
             {"resumesOn": str(resumes_on)},
+            allow=allow,
             check=check,
             is_done=lambda c: c.status is ContractStatus.PAUSED and c.resumes_on == resumes_on,
             write=lambda contract, key: self._ledger.pause(contract, resumes_on=resumes_on, key=key),
@@ -224,8 +227,6 @@ class ContractWrites:
         client_key: str | None,
     ) -> str:
         """End a contract on a day, or with its term; return its number."""
-        if effective_on is not None and effective_on <= _now().date():
-            raise BadArgumentError("effectiveOn", "The contract can end from tomorrow on.")
         if comment is not None and len(comment) > 500:
             raise BadArgumentError("comment", "A comment has at most 500 characters.")
 
@@ -235,6 +236,10 @@ class ContractWrites:
             if contract.ends_on is None:
                 raise BadArgumentError("effectiveOn", "The contract has no agreed end; name a day.")
             return contract.ends_on + dt.timedelta(days=1)
+
+        def allow() -> None:
+            if effective_on is not None and effective_on <= _now().date():
+                raise BadArgumentError("effectiveOn", "The contract can end from tomorrow on.")
 
         def check(contract: Contract) -> None:
             if contract.status not in RUNNING:
@@ -247,6 +252,7 @@ class ContractWrites:
             version,
             client_key,
             {"effectiveOn": str(effective_on), "reason": reason, "comment": comment},
+            allow=allow,
             check=check,
             is_done=lambda c: c.cancellation is not None and c.cancellation.effective_on == end_of(c),
             write=lambda contract, key: self._ledger.schedule_cancellation(
@@ -286,18 +292,26 @@ class ContractWrites:
         check: Callable[[Contract], None],
         is_done: Callable[[Contract], bool],
         write: Callable[[Contract, str], Awaitable[Contract]],
+        allow: Callable[[], None] = lambda: None,
         arguments_of: Mapping[str, str] | None = None,
     ) -> str:
-        """Change a contract, if it still is as it was read. A try whose outcome is unknown is looked up first."""
+        """Change a contract, if it still is as it was read. A try whose outcome is unknown is looked up first.
+
+        `allow` refuses what the day forbids, which an earlier try may have been allowed.
+        Nothing is read before the key is looked at: what can't be read says nothing of an earlier try.
+        """
         self._require(mutation)
-        contract = await self._contract(contract_id)
+        number = local_id(contract_id, "Contract")
         key = _key(client_key)
 
         async def look_up() -> dict[str, str] | None:
+            contract = await self._contract(contract_id)
             present = await self._ledger.current(contract)
             return {"contract": contract.number} if present is not None and is_done(present) else None
 
         async def carry_out() -> dict[str, str]:
+            allow()
+            contract = await self._contract(contract_id)
             present = await self._carried_out(self._ledger.current(contract), {})
             if present is None:
                 if contract.status is ContractStatus.DRAFT:
@@ -311,7 +325,7 @@ class ContractWrites:
 
         answer = await self._answers.run(
             key,
-            {"mutation": mutation, "contract": contract.number, "version": version, **arguments},
+            {"mutation": mutation, "contract": number, "version": version, **arguments},
             carry_out,
             look_up=look_up,
         )

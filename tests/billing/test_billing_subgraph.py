@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from billing_processes import CUSTOMERS, Pair, Peers, sandbox_process, subgraph_process
+from test_billing_writes import change
 from waiting import until
 
 from subgraphs.billing.app import schema
@@ -374,6 +375,25 @@ async def stale(tmp_path_factory: pytest.TempPathFactory, peers: Peers) -> Any:
     ):
         await until(lambda: _answers(Pair(subgraph, sandbox, peers)))
         yield Pair(subgraph, sandbox, peers)
+
+
+async def test_what_was_written_is_told_though_the_vendor_may_not_be_read(stale: Pair) -> None:
+    """The same key again, while the vendor limits whatever is read before a write: the write was applied."""
+    query = "{ contracts(filter: {status: [ACTIVE]}, first: 20) { edges { node { id version autoRenews cancellation { effectiveOn } } } } }"
+    found = (await until(lambda: _answer(stale, query)))["contracts"]["edges"]
+    contract = next(edge["node"] for edge in found if edge["node"]["cancellation"] is None)
+    given = {"contractId": contract["id"], "version": contract["version"], "autoRenews": not contract["autoRenews"]}
+    done, refused = await change(stale, "setAutoRenew", given, idempotency_key="told-1")
+    assert (done["contract"]["autoRenews"], refused) == (given["autoRenews"], None)
+    await stale.sandbox.faults(errorRate=1.0, errorStatus=429)
+    again, told = await change(stale, "setAutoRenew", given, idempotency_key="told-1")
+    await stale.sandbox.faults()
+    assert again == done or told["outcome"] == "APPLIED", told
+
+
+async def _answer(pair: Pair, query: str) -> Any:
+    answer = await pair.subgraph.graphql(query)
+    return None if "errors" in answer else answer["data"]
 
 
 async def test_a_vendor_that_is_down_can_be_answered_for_by_policy(tmp_path: Path, peers: Peers) -> None:
