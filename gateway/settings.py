@@ -97,12 +97,14 @@ def load_settings(path: Path = DEFAULT_PATH, environment: Mapping[str, str] | No
         raise SettingsRefused((f"{path} can't be read: {error}",)) from error
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise SettingsRefused((f"{path} is not TOML: {error}",)) from error
-    for keys, value in _overrides(environment):
-        _lay_over(document, keys, value)
+    said_by: dict[str, str] = {}
+    for variable, keys, value in _overrides(environment):
+        said_by |= dict.fromkeys(_lay_over(document, variable, keys, value), variable)
     try:
         return read_table(Settings, document)
     except TableRefused as refused:
-        raise SettingsRefused(tuple(f"{path}: {problem}" for problem in refused.problems)) from refused
+        problems = tuple(f"{said_by.get(_place(problem), path)}: {problem}" for problem in refused.problems)
+        raise SettingsRefused(problems) from refused
 
 
 def contracts_of(settings: Settings) -> Mapping[str, Contract]:
@@ -148,14 +150,20 @@ def load_ownership(settings: Settings) -> Ownership | None:
         raise SettingsRefused((f"`supergraph.ownership`: {path}: {error}",)) from error
 
 
-def _overrides(environment: Mapping[str, str]) -> Iterator[tuple[list[str], str]]:
+def _place(problem: str) -> str:
+    """Return where a problem is: what it names first."""
+    return problem.split("`", 2)[1]
+
+
+def _overrides(environment: Mapping[str, str]) -> Iterator[tuple[str, list[str], str]]:
+    """Yield each variable that overrides something, with the keys that lead there and the value."""
     for name, value in sorted(environment.items()):
         if name.startswith(ENVIRONMENT_PREFIX) and "__" in name:
             keys = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
             if keys[-1].endswith("_from_file"):
-                yield [*keys[:-1], keys[-1].removesuffix("_from_file")], _secret_in(name, Path(value))
+                yield name, [*keys[:-1], keys[-1].removesuffix("_from_file")], _secret_in(name, Path(value))
             else:
-                yield keys, value
+                yield name, keys, value
 
 
 def _secret_in(variable: str, path: Path) -> str:
@@ -166,15 +174,20 @@ def _secret_in(variable: str, path: Path) -> str:
         raise SettingsRefused((f"{variable}: {path} can't be read.",)) from error
 
 
-def _lay_over(document: dict[str, Any], keys: list[str], value: str) -> None:
+def _lay_over(document: dict[str, Any], variable: str, keys: list[str], value: str) -> Iterator[str]:
+    """Put a variable's value into the file's tables and yield the places that say something only by it."""
     *tables, last = keys
     table = document
+    place: tuple[str, ...] = ()
     for name in tables:
         # Subgraph and process names may hold a dash, which an environment variable's name can't.
         spelled = next((known for known in table if known.replace("-", "_") == name), name)
+        place = (*place, spelled)
+        if spelled not in table:
+            yield ".".join(place)
         inner = table.setdefault(spelled, {})
         if not isinstance(inner, dict):
-            variable = ENVIRONMENT_PREFIX + "__".join(keys).upper()
             raise SettingsRefused((f"{variable} steps into `{name}`, which is a value and no table.",))
         table = inner
     table[last] = value
+    yield ".".join((*place, last))

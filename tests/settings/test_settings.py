@@ -40,9 +40,23 @@ def test_the_environment_overrides_the_file_and_reaches_names_with_dashes(tmp_pa
         ("[server]\nprot = 1", {}, ["unknown key `server.prot`; did you mean `port`?"]),
         (SUBGRAPH + "timeout = 1", {}, ["unknown key `subgraphs.crm.timeout`; did you mean `timeout_s`?"]),
         ("[state]\nzzz = 1", {}, ["unknown key `state.zzz`; known here: directory."]),
-        ("", {"CONCORD_SERVR__PORT": "1"}, ["unknown key `servr`; did you mean `server`?"]),
+        ("", {"CONCORD_SERVR__PORT": "1"}, ["CONCORD_SERVR__PORT: unknown key `servr`; did you mean `server`?"]),
+        (
+            "[servr]\nport = 1\n[server]\nprot = 1",
+            {"CONCORD_SERVR__PORT": "1", "CONCORD_SERVER__HOTS": "1"},
+            [
+                "concord.toml: unknown key `server.prot`; did you mean `port`?",
+                "CONCORD_SERVER__HOTS: unknown key `server.hots`; did you mean `host`?",
+                "concord.toml: unknown key `servr`; did you mean `server`?",
+            ],
+        ),
         ("[server]\nport = 70000", {}, ["`server.port`: Expected `int` <= 65535."]),
-        ("", {"CONCORD_SERVER__PORT": "many"}, ["`server.port`: Expected `int`, got `str`."]),
+        ("", {"CONCORD_SERVER__PORT": "many"}, ["CONCORD_SERVER__PORT: `server.port`: Expected `int`, got `str`."]),
+        (
+            SUBGRAPH,
+            {"CONCORD_SUBGRAPHS__CRM__TIMEOUT_S": "x"},
+            ["CONCORD_SUBGRAPHS__CRM__TIMEOUT_S: `subgraphs.crm.ti"],
+        ),
         (
             "[server]\nport = 'x'\nhost = 5",
             {},
