@@ -16,7 +16,7 @@ def serve(
     config: ConfigOption = CONFIG,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Processes behind the port: one for each core.")] = 1,
 ) -> None:
-    """Serve the composed graph until SIGTERM; requests in flight are finished first.
+    """Serve the composed graph until Ctrl-C or SIGTERM; requests in flight are finished first.
 
     Example: `CONCORD_SERVER__PORT=4100 concord serve --config schema/concord.toml`
     """

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 
 from uvloop import new_event_loop
 
 from gateway.app import create_gateway
+from gateway.cli.port import own_port, shared_port
 from gateway.cli.secrets import internal_secret
-from gateway.cli.shared_port import shared_port
 from gateway.cli.worker_process import siblings_of
 from gateway.settings import SettingsRefused, load_settings
 from gateway.telemetry.log import log_to
@@ -47,16 +45,13 @@ def _serve(config: Path, siblings: Siblings | None) -> int:
     )
 
     async def run() -> None:
-        port = nullcontext() if siblings is None else shared_port(settings.server.host, settings.server.port)
-        with port as bound:
-            await serve_on(None if bound is None else [bound])
-
-    async def serve_on(sockets: list[socket.socket] | None) -> None:
-        async with asyncio.TaskGroup() as group:
-            serving = group.create_task(process.serve(sockets))
-            announcing = group.create_task(_announce(process))
-            await serving
-            announcing.cancel()
+        host, port = settings.server.host, settings.server.port
+        with own_port(host, port) if siblings is None else shared_port(host, port) as sockets:
+            async with asyncio.TaskGroup() as group:
+                serving = group.create_task(process.serve(sockets))
+                announcing = group.create_task(_announce(process))
+                await serving
+                announcing.cancel()
 
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(run())
@@ -67,5 +62,6 @@ async def _announce(process: DrainingServer) -> None:
     await process.ready.wait()
     settle_garbage()
     host, port = process.addresses[0]
+    host = f"[{host}]" if ":" in host else host
     sys.stdout.write(f"ready http://{host}:{port}\n")
     sys.stdout.flush()

@@ -6,6 +6,7 @@ libraries would stay in its memory for as long as it serves.
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -13,11 +14,14 @@ from gateway.cli.sparing import spare_memory
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Serve until SIGTERM and return the exit status: 1 if it could not start, 2 for a refused configuration."""
-    spare_memory()
-    from gateway.cli.serving import serve_process  # noqa: PLC0415 - once it is known what is left out
+    """Serve until SIGTERM or Ctrl-C and return the exit status: 1 if it could not start, 2 for a refused configuration."""
+    try:
+        spare_memory()
+        from gateway.cli.serving import serve_process  # noqa: PLC0415 - once it is known what is left out
 
-    return serve_process(arguments)
+        return serve_process(arguments)
+    except KeyboardInterrupt:  # raised again once what was in flight is finished
+        return 128 + signal.SIGINT
 
 
 if __name__ == "__main__":

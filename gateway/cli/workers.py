@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 
 import typer
 
+from gateway.cli.port import shared_port
 from gateway.cli.secrets import internal_secret
-from gateway.cli.shared_port import shared_port
 from gateway.cli.worker_process import worker_command, worker_environment
 from gateway.settings import Settings, SettingsRefused, load_ownership, load_settings
 
@@ -50,7 +50,7 @@ def serve_with_workers(config: Path, workers: int) -> None:
     check_stores(settings, workers)
     host = settings.server.host
     # Held without listening, so that the port is theirs from the first worker to the last.
-    with shared_port(host, settings.server.port) as held:
+    with shared_port(host, settings.server.port) as (held,):
         port = held.getsockname()[1]
         environment = {
             **worker_environment(),

@@ -27,8 +27,13 @@ def concord(folder: Path, *arguments: str, **environment: str) -> subprocess.Com
 
 
 @contextmanager
-def serving(folder: Path, *arguments: str, **environment: str) -> Iterator[str]:
-    """Run `concord serve`, or whatever serves with these arguments, in a folder; yields the gateway's address."""
+def serving(
+    folder: Path, *arguments: str, stopped_by: signal.Signals = signal.SIGTERM, **environment: str
+) -> Iterator[str]:
+    """Run `concord serve`, or whatever serves with these arguments, in a folder; yields the gateway's address.
+
+    What it logs is in `serve.log`.
+    """
     with (folder / "serve.log").open("w") as log:
         process = subprocess.Popen(
             [str(CONCORD), *arguments],
@@ -37,6 +42,8 @@ def serving(folder: Path, *arguments: str, **environment: str) -> Iterator[str]:
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
+            # Tests that run in the background ignore interrupts, and so would what they start.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - and does nothing else
         )
     assert process.stdout is not None
     try:
@@ -44,7 +51,7 @@ def serving(folder: Path, *arguments: str, **environment: str) -> Iterator[str]:
         assert url is not None, (folder / "serve.log").read_text()
         yield url
     finally:
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(stopped_by)
         process.wait(30)
         process.stdout.close()
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -123,6 +126,50 @@ def test_a_subgraph_that_tells_no_schema_is_named_with_its_address_and_a_mend(ow
     assert told in refused.stderr
     assert "name a file with its SDL by `schema`" in refused.stderr.replace("\n", " ")
     assert "Traceback" not in refused.stderr
+
+
+def test_a_port_that_somebody_has_is_refused_with_a_mend(own_subgraphs, tmp_path):
+    written(tmp_path, tables(own_subgraphs, schemas=False))
+    assert concord(tmp_path, "compose", "--config", "mine.toml").returncode == 0
+    with serving(tmp_path, "serve", "--config", "mine.toml") as url:
+        port = url.rpartition(":")[2]
+        folder = str(tmp_path / "another")
+        refused = concord(
+            tmp_path, "serve", "--config", "mine.toml", CONCORD_SERVER__PORT=port, CONCORD_STATE__DIRECTORY=folder
+        )
+    taken = f"✗ Can't listen on 127.0.0.1:{port}: Address already in use; choose another by `server.port`"
+    assert taken in refused.stderr
+    assert refused.returncode == 2
+    refused = concord(tmp_path, "serve", "--config", "mine.toml", CONCORD_SERVER__HOST="nowhere.invalid")
+    assert "✗ Can't listen on nowhere.invalid:4000: " in refused.stderr
+    assert refused.returncode == 2
+
+
+def has_ipv6() -> bool:
+    with socket.socket(socket.AF_INET6) as probe:
+        try:
+            probe.bind(("::1", 0))
+        except OSError:
+            return False
+    return True
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no ::1")
+def test_the_address_of_a_host_of_ipv6_can_be_opened(own_subgraphs, tmp_path):
+    written(tmp_path, tables(own_subgraphs, schemas=False))
+    assert concord(tmp_path, "compose", "--config", "mine.toml").returncode == 0
+    with serving(tmp_path, "serve", "--config", "mine.toml", CONCORD_SERVER__HOST="::1") as url:
+        assert httpx2.post(f"{url}/graphql", json={"query": QUERY}, trust_env=False).json() == ANSWER
+
+
+def test_ctrl_c_stops_a_gateway_without_a_word(own_subgraphs, tmp_path):
+    written(tmp_path, tables(own_subgraphs, schemas=False))
+    assert concord(tmp_path, "compose", "--config", "mine.toml").returncode == 0
+    with serving(tmp_path, "serve", "--config", "mine.toml", stopped_by=signal.SIGINT) as url:
+        assert httpx2.get(f"{url}/health", trust_env=False).status_code == 200
+    assert [json.loads(line)["event"] for line in (tmp_path / "serve.log").read_text().splitlines()] == [
+        "access_development"
+    ]
 
 
 @pytest.mark.parametrize("command", ["compose", "serve"])

@@ -25,9 +25,9 @@ from gateway.cli.synchronising import until_synchronised
 ROOT = Path(__file__).parents[2]
 
 
-def concord(*arguments: str) -> subprocess.CompletedProcess[str]:
+def concord(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "gateway.cli.main", *arguments]
-    environment = {**os.environ, "COLUMNS": "400"}
+    environment = {**os.environ, "COLUMNS": "400", **environment}
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False, env=environment)
 
 
@@ -71,7 +71,8 @@ def test_a_second_start_leaves_the_first_and_its_state_alone(product):
     before = events.stat().st_ino
     refused(concord("up", "--fresh", "--config", str(product.config)), "`concord up` is running already")
     assert events.stat().st_ino == before
-    alone = concord("serve", "--config", str(product.config))
+    refused(concord("serve", "--config", str(product.config)), "Address already in use")
+    alone = concord("serve", "--config", str(product.config), CONCORD_SERVER__PORT="0")
     assert "is in use by another process" in alone.stderr
     assert alone.returncode
     assert "Traceback" not in alone.stderr
