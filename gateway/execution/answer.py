@@ -27,7 +27,7 @@ from gateway.execution.ports import SubgraphFailure
 from gateway.execution.root_fetch import CompiledRoot
 from gateway.execution.run import Run
 from gateway.execution.shape import Denials, ObjectShape, compile_shape
-from gateway.execution.typed_plan import TypedOperation, type_operation
+from gateway.execution.typed_operation import TypedOperation, type_operation
 from gateway.execution.walk import ConcretePath, static_path
 from gateway.federation.operation import Operation
 

@@ -11,7 +11,7 @@ from gateway.execution.answer import CompiledOperation
 from gateway.execution.message import GraphQLResponse
 from gateway.execution.ports import RequestContext
 from gateway.execution.run import Landed
-from gateway.execution.typed_plan import TypedOperation
+from gateway.execution.typed_operation import TypedOperation
 
 
 class HandedOver(Protocol):

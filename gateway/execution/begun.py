@@ -10,7 +10,8 @@ from gateway.execution.answering import Answering, HandedOver
 from gateway.execution.message import GraphQLResponse
 from gateway.execution.ports import RequestContext
 from gateway.execution.run import Run
-from gateway.execution.typed_plan import TypedOperation, TypedPlan
+from gateway.execution.typed_operation import TypedOperation
+from gateway.execution.typed_plan import TypedPlan
 from gateway.execution.typed_run import TypedRun
 
 

@@ -18,7 +18,8 @@ from gateway.execution.run import Landed
 from gateway.execution.typed_fetch import TypedFetch
 from gateway.execution.typed_generate import Irregular
 from gateway.execution.typed_plain import plain
-from gateway.execution.typed_plan import Mention, TypedNode, TypedParallel, TypedPlan, TypedSequence
+from gateway.execution.typed_plan import TypedNode, TypedParallel, TypedPlan, TypedSequence
+from gateway.execution.typed_slices import Mention
 from gateway.execution.typed_tree import Spot
 
 Then: TypeAlias = Callable[[], None]
