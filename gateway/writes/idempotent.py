@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, assert_never
@@ -24,7 +25,7 @@ from gateway.execution.ports import (
 )
 from gateway.federation.plan import OperationKind
 from gateway.writes.doubt import Doubt, Settle
-from gateway.writes.store import Answered, Claimed, Misused, Running, StoreFailed, WriteName, WriteStore
+from gateway.writes.store import Answered, Claim, Claimed, Misused, Running, StoreFailed, WriteName, WriteStore
 
 _LOG = logging.getLogger("concord.writes")
 _LOOK_AGAIN_S = 0.1
@@ -49,6 +50,7 @@ class IdempotentWrites:
         self._inner = inner
         self._store = store
         self._settle = settle
+        self._giving_back: set[asyncio.Task[None]] = set()
 
     async def fetch(self, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
         """Fetch a read, a write without a key, or a write for the first time; replay any other."""
@@ -75,20 +77,36 @@ class IdempotentWrites:
             case _:
                 assert_never(claim)
 
-    async def _claim(self, write: _Write, context: RequestContext) -> Claimed | Answered | Running | Misused:
+    async def _claim(self, write: _Write, context: RequestContext) -> Claim:
         """Claim the write; a twin that runs, here or in another process, is waited for until the deadline."""
         clock = asyncio.get_running_loop().time
         while True:
             left_s = context.deadline - clock()
             try:
-                claim = await self._store.claim(
-                    write.name, write.fingerprint, lease_s=max(0.0, left_s) + _LEASE_GRACE_S
-                )
-            except StoreFailed as error:
-                raise SubgraphFailure("STORE_UNAVAILABLE", str(error), is_sent=False, trips_breaker=False) from error
+                claim = await self._claim_in_time(write, context, lease_s=max(0.0, left_s) + _LEASE_GRACE_S)
+            except (StoreFailed, TimeoutError) as error:
+                reason = str(error) or "the store did not answer in time"
+                raise SubgraphFailure("STORE_UNAVAILABLE", reason, is_sent=False, trips_breaker=False) from error
             if not isinstance(claim, Running) or left_s <= _LOOK_AGAIN_S:
                 return claim
             await asyncio.sleep(_LOOK_AGAIN_S)
+
+    async def _claim_in_time(self, write: _Write, context: RequestContext, *, lease_s: float) -> Claim:
+        """Ask the store. What it grants to a caller who has gone, or too late, is given back. Raises TimeoutError."""
+        claiming = asyncio.ensure_future(self._store.claim(write.name, write.fingerprint, lease_s=lease_s))
+        try:
+            async with asyncio.timeout_at(context.deadline):
+                return await asyncio.shield(claiming)
+        except (asyncio.CancelledError, TimeoutError):
+            giving_back = asyncio.create_task(self._give_back(write, claiming), name="claim of nobody")
+            self._giving_back.add(giving_back)
+            giving_back.add_done_callback(self._giving_back.discard)
+            raise
+
+    async def _give_back(self, write: _Write, claiming: asyncio.Future[Claim]) -> None:
+        with suppress(StoreFailed):
+            if isinstance(await claiming, Claimed):
+                await self._release(write)
 
     async def _send(self, write: _Write, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:
         # Two callers who choose the same key mean two writes; the owner knows keys only.
@@ -105,7 +123,7 @@ class IdempotentWrites:
             if _took_effect(answer):
                 body = answer.body if answer.body is not None else orjson.dumps(answer.value)
                 kept = True
-                await asyncio.shield(self._keep(write, body))
+                await _in_time(self._keep(write, body), context)
             elif doubts := _doubts(answer):
                 workflow = await self._begin_to_settle(key, write, request, context)
                 if workflow is not None:
@@ -115,7 +133,7 @@ class IdempotentWrites:
             return answer
         finally:
             if not kept:
-                await asyncio.shield(self._release(write))
+                await _in_time(self._release(write), context)
 
     async def _begin_to_settle(
         self, key: str, write: _Write, request: SubgraphRequest, context: RequestContext
@@ -179,3 +197,10 @@ def _took_effect(answer: SubgraphAnswer) -> bool:
     if not value["data"]:
         return False  # its condition did not hold: nothing was done
     return not value.get("errors") or any(each is not None for each in value["data"].values())
+
+
+async def _in_time(step: Coroutine[Any, Any, None], context: RequestContext) -> None:
+    """Wait for a step until the deadline; it goes on to its end in any case."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout_at(context.deadline):
+            await asyncio.shield(step)

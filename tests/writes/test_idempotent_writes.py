@@ -2,13 +2,14 @@
 
 import asyncio
 import uuid
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 import psycopg
 import pytest
 import redis
 from planned_gateway import entity, root
 from postgres import started_postgres
+from redis.asyncio import Redis
 from redis_process import DURABLE, redis_process
 from scripted_subgraph import hangs, reply, resets
 from served_process import free_port
@@ -337,6 +338,60 @@ async def test_a_redis_that_goes_away_refuses_writes_loses_none_and_heals(gatewa
         await store.answer(name, b"{}")  # of a claim that is long forgotten
         assert await store.claim(name, "f", lease_s=1) == Claimed()
         await store.aclose()
+
+
+@pytest.fixture
+async def hanging(gateway, subgraphs, tmp_path):
+    """A gateway, and the Redis that it would wait for without end."""
+    with redis_process(tmp_path) as server:
+        store = RedisWriteStore(Redis.from_url(server.url, socket_timeout=None), keep_s=60)
+        subgraphs["a"].say = lambda request: {"data": {"rename": None}}
+        gate = gateway(SDL, PLAN, wrap=lambda client: IdempotentWrites(client, store))
+        assert "errors" not in await gate.ask(QUERY, idempotency_key="connected")
+        yield gate, server
+        await store.aclose()
+
+
+async def test_a_store_that_hangs_keeps_nobody_beyond_the_deadline(hanging, subgraphs):
+    gate, server = hanging
+    with server.hanging():
+        async with asyncio.timeout(60):
+            answer = await gate.ask(QUERY, idempotency_key="k", x_request_timeout_ms="200")
+    (error,) = answer["errors"]
+    assert (error["code"], error["outcome"], error["retryable"]) == ("STORE_UNAVAILABLE", "NOT_APPLIED", True)
+    # What it granted when nobody waited any more is nobody's.
+    assert "errors" not in await gate.ask(QUERY, idempotency_key="k", x_request_timeout_ms="4000")
+    assert sent(subgraphs) == ["connected:rename", "k:rename"]
+
+
+async def test_a_store_that_hangs_after_the_write_hides_no_answer_and_keeps_it(hanging, subgraphs):
+    gate, server = hanging
+    sleeping = ExitStack()
+
+    def say(request):
+        sleeping.enter_context(server.hanging())
+        return {"data": {"rename": None}}
+
+    with sleeping:
+        subgraphs["a"].say = say
+        async with asyncio.timeout(60):
+            answer = await gate.ask(QUERY, idempotency_key="k", x_request_timeout_ms="1000")
+    assert answer == {"data": {"rename": None}}
+    assert await gate.ask(QUERY, idempotency_key="k") == answer
+    assert sent(subgraphs) == ["connected:rename", "k:rename"]
+
+
+async def test_who_leaves_while_the_store_hangs_keeps_no_claim(hanging, subgraphs):
+    gate, server = hanging
+    with server.hanging():
+        leaving = asyncio.create_task(gate.ask(QUERY, idempotency_key="k"))
+        await asyncio.sleep(0.2)
+        leaving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+    # Long before the claim would have run out, which is after the deadline of whoever left.
+    assert "errors" not in await gate.ask(QUERY, idempotency_key="k", x_request_timeout_ms="4000")
+    assert sent(subgraphs) == ["connected:rename", "k:rename"]
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "a\nb"])
