@@ -315,7 +315,7 @@ def _rates(settings: LimitsSettings) -> CallerRates | None:
         return CallerRates(rate)
     from redis.asyncio import Redis  # noqa: PLC0415 - only who shares its rates loads it
 
-    return CallerRates(rate, Redis.from_url(settings.redis_url, socket_connect_timeout=1))
+    return CallerRates(rate, Redis.from_url(settings.redis_url, socket_connect_timeout=1, socket_timeout=1))
 
 
 def _warm_plans(settings: Settings, trusted: TrustedDocuments) -> WarmPlans:

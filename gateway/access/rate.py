@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from gateway.access.caller import Caller
 from gateway.errors import GatewayError
+from gateway.redis_answer import undisturbed
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -102,7 +103,8 @@ class CallerRates:
 
         try:
             async with asyncio.timeout(_PATIENCE_S):
-                told = await self.redis.eval(_SCRIPT, 1, self.prefix + key, 1 / self.rate.per_s, self.rate.burst)
+                asked = self.redis.eval(_SCRIPT, 1, self.prefix + key, 1 / self.rate.per_s, self.rate.burst)
+                told = await undisturbed(asked)
         except (RedisError, OSError, TimeoutError) as error:
             self._gone_until = time.monotonic() + _REST_S
             _LOG.warning("rates_not_shared", extra={"reason": f"{type(error).__name__}: {error}"[:200]})

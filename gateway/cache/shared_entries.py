@@ -18,6 +18,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
 
 from gateway.cache.tags import ALL
+from gateway.redis_answer import answered, undisturbed
 
 T = TypeVar("T")
 
@@ -137,7 +138,7 @@ class SharedEntries:
             try:
                 # A connection of its own, closed however this ends: no reply is left on it for anybody else.
                 async with self._listening.pubsub() as line:
-                    await line.subscribe(self._channel)
+                    await answered(line.subscribe(self._channel))
                     await self._hear(line, on_drop, on_line)
             except (RedisError, OSError, TimeoutError) as error:
                 _LOG.warning("entity_drops_unheard", extra={"reason": str(error)[:200]})
@@ -148,12 +149,12 @@ class SharedEntries:
     async def _hear(self, line: Any, on_drop: Callable[[Sequence[str]], None], on_line: Callable[[bool], None]) -> None:
         is_answered = True
         while True:
-            message = await line.get_message(timeout=_PING_S)
+            message = await answered(line.get_message(timeout=_PING_S))
             if message is None:
                 if not is_answered:
                     raise TimeoutError("no answer to a ping")
                 is_answered = False
-                await line.ping()
+                await answered(line.ping())
             elif message["type"] == "message":
                 is_answered = True
                 on_drop(orjson.loads(message["data"]))
@@ -170,15 +171,12 @@ class SharedEntries:
         await self._redis.aclose()
 
     async def _call(self, command: Callable[[], Awaitable[T]]) -> T | None:
-        """Return a command's reply, or None where there is none in time.
-
-        Shielded: a connection whose reply was not read to its end would hand that reply to the next caller.
-        """
+        """Return a command's reply, or None where there is none in time."""
         clock = asyncio.get_running_loop().time
         if clock() < self._rests_until:
             return None
         try:
-            return await asyncio.shield(asyncio.ensure_future(command()))
+            return await undisturbed(command())
         except (RedisError, OSError, TimeoutError) as error:
             self._rests_until = clock() + _REST_S
             _LOG.warning("shared_entities_unavailable", extra={"reason": f"{type(error).__name__}: {error}"[:200]})

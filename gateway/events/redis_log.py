@@ -17,12 +17,12 @@ from gateway.events.event import Event, RecordedEvent, parse_event, print_event
 from gateway.events.log import Appended, EventFilter, EventPage, LogBounds, PositionExpired, StoreUnavailable
 from gateway.events.meter import EventMeter
 from gateway.events.recent import RecentEvents
-from gateway.events.redis_store import RedisStore
+from gateway.events.redis_store import BLOCK_S, RedisStore
 from gateway.events.waiters import Waiters
+from gateway.redis_answer import answered
 
 _PAGE = 500
 """Entries read in one call."""
-_BLOCK_MS = 1_000
 _RETRY_S = 0.5
 _AHEAD = 100_000
 """How far another process may be ahead of this one when a client comes over with its cursor."""
@@ -93,7 +93,8 @@ class RedisEventLog:
         stream = self._store.key("stream")
         while True:
             try:
-                answer: Any = await self._store.blocking.xread({stream: f"{self._followed}-0"}, _PAGE, _BLOCK_MS)
+                reading = self._store.blocking.xread({stream: f"{self._followed}-0"}, _PAGE, round(BLOCK_S * 1000))
+                answer: Any = await answered(reading)
                 if not await self._is_replaced() and answer:
                     entries = dict(answer)[stream.encode()]
                     self._announce([recorded_entry(*entry) for entry in entries])

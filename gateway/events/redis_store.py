@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
@@ -12,11 +11,14 @@ from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError
 
 from gateway.events.log import StoreUnavailable
+from gateway.redis_answer import undisturbed
 
 T = TypeVar("T")
 
 _LOG = logging.getLogger("concord.events")
 _TIMEOUT_S = 5.0
+BLOCK_S = 1.0
+"""For how long Redis may be asked to wait for something to happen."""
 
 
 class RedisStore:
@@ -29,20 +31,19 @@ class RedisStore:
             url, max_connections=16, timeout=_TIMEOUT_S, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S
         )
         self.redis: Redis = Redis.from_pool(pool)
-        # The reader blocks for longer than a call may take, on a connection of its own.
-        self.blocking: Redis = Redis.from_url(url, socket_timeout=None, socket_connect_timeout=_TIMEOUT_S)
+        # Redis may let the reader wait before it answers, on a connection of its own.
+        self.blocking: Redis = Redis.from_url(
+            url, socket_timeout=BLOCK_S + _TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S
+        )
 
     def key(self, name: str) -> str:
         """Return the full name of one of our keys."""
         return self.prefix + name
 
     async def call(self, command: Awaitable[T]) -> T:
-        """Await a command. Raises `StoreUnavailable`.
-
-        Shielded: a connection whose reply was not read to its end would hand that reply to the next caller.
-        """
+        """Await a command, whole whatever becomes of its caller. Raises `StoreUnavailable`."""
         try:
-            return await asyncio.shield(asyncio.ensure_future(command))
+            return await undisturbed(command)
         except (RedisError, OSError) as error:
             raise StoreUnavailable(f"Redis: {error}") from error
 

@@ -5,7 +5,6 @@ A hash for each write, which Redis itself forgets in time: `{fingerprint, lease_
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable
 from hashlib import sha256
@@ -14,6 +13,7 @@ from typing import Any, TypeVar, cast
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
 
+from gateway.redis_answer import undisturbed
 from gateway.writes.store import Answered, Claim, Claimed, Misused, Running, StoreFailed, WriteName
 
 ResultT = TypeVar("ResultT")
@@ -105,9 +105,8 @@ class RedisWriteStore:
         return await self._call(self._redis.eval(script, 1, key, *arguments))
 
     async def _call(self, command: Awaitable[ResultT]) -> ResultT:
-        """Await a command. Shielded: a connection whose reply was not read would hand it to the next caller."""
         try:
-            return await asyncio.shield(asyncio.ensure_future(command))
+            return await undisturbed(command)
         except (RedisError, OSError) as error:
             raise StoreFailed(f"Redis: {error}") from error
 

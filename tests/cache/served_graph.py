@@ -114,7 +114,7 @@ class Graph:
             f'path = "{self.folder / "supergraph.graphql"}"',
         ]
         lines += ["reload_interval_s = 0.1", f"ownership = {json.dumps(str(self.folder / 'ownership.toml'))}"]
-        lines += ["[events]", f'contracts = "{ROOT / "schema/events"}"']
+        lines += ["[events]", f'contracts = "{ROOT / "schema/events"}"', 'egress_hosts = ["127.0.0.1:9"]']
         if not self.ownership:
             lines = [line for line in lines if not line.startswith("ownership")] + ["[state]"]
         for name, subgraph in self.subgraphs.items():

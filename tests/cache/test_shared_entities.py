@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import signal
+
 import pytest
 from credit_holds import OWNERSHIP, QUERY, Erp, global_id, hold, hold_changed, publish, soon
 from redis_process import redis_process
@@ -85,6 +89,31 @@ async def test_two_gateways_share_what_they_read_and_neither_hides_a_write_or_an
         with redis_process(tmp_path, port=port):
             await soon(is_kept, 30)
             assert [await hold(a, customers[21]), await hold(b, customers[21])] == [True, True]
+
+
+async def test_a_gateway_whose_redis_hangs_answers_and_stops(graph, tmp_path):
+    erp = Erp(graph)
+    key = base64.b64encode(bytes(32)).decode()
+    hooks = (f'[webhooks.{name}]\nurl = "http://127.0.0.1:9/"\nsecret = "whsec_{key}"\n' for name in ("one", "two"))
+    graph.settings = "".join(hooks)
+    with redis_process(tmp_path) as server:
+        address = {f"CONCORD_{each}__REDIS_URL": server.url for each in ("ENTITIES", "EVENTS", "WRITES", "LIMITS")}
+        address |= {"CONCORD_LIMITS__REQUESTS_PER_S": "1000", "CONCORD_SERVER__DRAIN_S": "1"}
+        with graph.serve(**address) as gateway:
+            assert await hold(gateway, global_id(1)) is False
+            await tell(gateway, global_id(1))
+            with server.hanging():
+                assert await hold(gateway, global_id(2)) is False
+                write = "mutation($id: ID!) { setHold(id: $id) { creditHold } }"
+                waiting = [
+                    asyncio.create_task(gateway.ask(write, {"id": global_id(2)}, idempotency_key=key)) for key in "ab"
+                ]
+                waiting.append(asyncio.create_task(publish(gateway, hold_changed(global_id(3)))))
+                await gateway.logged("rates_not_shared")
+                gateway.process.terminate()
+                assert await asyncio.to_thread(gateway.process.wait, 20) in {0, -signal.SIGTERM}
+                await asyncio.gather(*waiting, return_exceptions=True)
+    assert erp.reads
 
 
 async def test_one_gateway_hears_of_changes_by_events_and_serves_the_last_known_in_an_outage(graph):

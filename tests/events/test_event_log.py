@@ -160,3 +160,48 @@ async def test_readers_who_leave_in_the_middle_give_nobody_else_their_page(redis
             await asyncio.gather(*leaving, return_exceptions=True)
             pages = await asyncio.gather(*(events.log.read(after, EVERYTHING, 5) for after in (100, 200)))
             assert [page.events[0].position for page in pages] == [101, 201]
+
+
+@asynccontextmanager
+async def deafened(url: str):
+    """A way to a Redis, and what silences the connections that are open then, as a network does that forgets them."""
+    host, port = urlsplit(url).hostname, urlsplit(url).port
+    opened: list[asyncio.Task[None]] = []
+    ended = asyncio.Event()
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65_536):
+            writer.write(data)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there = await asyncio.open_connection(host, port)
+        ways = [asyncio.create_task(carry(reader, there[1])), asyncio.create_task(carry(there[0], writer))]
+        opened.extend(ways)
+        await ended.wait()
+        for each in (writer, there[1]):
+            each.close()
+
+    def silence() -> None:
+        for each in opened:
+            each.cancel()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0", silence
+    finally:
+        ended.set()
+        silence()
+        server.close()
+
+
+async def test_a_reader_whose_connection_went_silent_hears_again(redis_url, make):
+    async with Redis.from_url(redis_url) as redis:
+        await redis.flushall()
+    async with deafened(redis_url) as (way, silence), shared_events(way) as events, shared_events(redis_url) as others:
+        await others.log.append([make(1)])
+        async with asyncio.timeout(60):
+            await events.log.wait(0, EVERYTHING)
+            silence()
+            await others.log.append([make(2)])
+            position = await events.log.wait(1, EVERYTHING)
+        assert [each.event for each in (await events.log.read(position, EVERYTHING, 1)).events] == [make(2)]

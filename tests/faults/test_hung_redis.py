@@ -1,0 +1,82 @@
+"""Whoever waits for Redis can leave at any moment, also while it hangs, and a gateway stops in time."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis_process import RedisProcess, redis_process
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
+    with redis_process(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+STOPPED = """
+import asyncio, random, sys
+import uvloop
+from redis.asyncio import Redis
+from gateway.access.caller import Caller
+from gateway.access.rate import CallerRates, Rate
+from gateway.cache.shared_entries import SharedEntries
+from gateway.events.redis_log import RedisEventLog
+from gateway.events.redis_store import RedisStore
+
+async def ask_for_turns(url):
+    rates = CallerRates(Rate(per_s=1e9, burst=10**6), Redis.from_url(url, socket_timeout=1))
+    try:
+        while True:
+            await rates.take(Caller(subject="ada", issuer="login"))
+    finally:
+        await rates.aclose()
+
+async def hear_drops(url):
+    entries = SharedEntries(url, longest_s=1)
+    try:
+        await entries.follow(lambda tags: None, lambda holds: None)
+    finally:
+        await entries.aclose()
+
+async def follow_events(url):
+    store = RedisStore(url)
+    try:
+        log = RedisEventLog(store)
+        await log.start()
+        await log.follow()
+    finally:
+        await store.close()
+
+async def main(url, work):
+    for _ in range(200):
+        working = asyncio.create_task(work(url))
+        await asyncio.sleep(random.random() * 0.012)
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)  # or never
+    print("all stopped")
+
+uvloop.run(main(sys.argv[1], globals()[sys.argv[2]]))
+"""
+
+
+@pytest.mark.parametrize("work", ["ask_for_turns", "hear_drops", "follow_events"])
+async def test_whoever_waits_for_redis_can_be_stopped_at_any_moment(redis_server: RedisProcess, work: str) -> None:
+    command = [sys.executable, "-c", textwrap.dedent(STOPPED), redis_server.url, work]
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(120):
+            said, complaints = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    # Nor does one who leaves look like a failure of Redis: others would be counted without it for a while.
+    assert (said, complaints) == (b"all stopped\n", b"")
