@@ -332,7 +332,7 @@ def _credentials(settings: AccessSettings) -> Credentials:
     if settings.policy is AccessPolicy.DEVELOPMENT:
         _LOG.warning("access_development", extra={"meaning": "whoever has no credentials may see and do everything"})
     try:
-        return Credentials(settings, Revocations(settings.revoked))
+        return Credentials(settings, Revocations(settings.revoked, issuers=settings.issuers))
     except RevocationsUnreadable as error:
         raise SettingsRefused((f"`access.revoked`: {error}.",)) from error
 

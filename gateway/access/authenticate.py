@@ -199,7 +199,10 @@ class Credentials:
         expires_at = check_claims(claims, issuer.settings, now)
         identity, issued_at = claims.get("jti"), claims.get("iat")
         credential = Credential(
-            subject=claims["sub"], token_id=identity if isinstance(identity, str) else None, issued_at=issued_at
+            subject=claims["sub"],
+            issuer=issuer.name,
+            token_id=identity if isinstance(identity, str) else None,
+            issued_at=issued_at,
         )
         if self._revocations.holds(credential):
             raise TokenRefused("The token was revoked.")

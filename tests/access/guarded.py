@@ -138,7 +138,7 @@ async def gate_to(
     settings = settings or TransportSettings()
     drain = Drain()
     async with AsyncExitStack() as stack:
-        credentials = Credentials(access, Revocations(access.revoked, interval_s=0.05))
+        credentials = Credentials(access, Revocations(access.revoked, issuers=access.issuers, interval_s=0.05))
         await stack.enter_async_context(credentials.running())
         app = graphql_app(lambda: engine, settings=settings, authenticate=credentials, drain=drain, **more)
         table = {"/graphql": app, "/health": health}

@@ -6,16 +6,20 @@ import asyncio
 import hashlib
 import hmac
 import json
+import re
 import time
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import pytest
 from guarded import Scripted, composed, gate_to, told
 from joserfc import jws
 from joserfc.jwk import ECKey, OctKey, RSAKey
 from key_server import AUDIENCE, ISSUER, encoded
+from msgspec.structs import replace
 from websockets.exceptions import ConnectionClosed
 
+from gateway.access.revocations import Revocations, RevocationsUnreadable
 from gateway.access.settings import AccessPolicy, AccessSettings, IssuerSettings, KeySettings
 from gateway.engine import Engine
 
@@ -468,6 +472,60 @@ async def test_revocation_ends_what_is_open_and_refuses_what_comes(issuer, tmp_p
                 break
             await asyncio.sleep(0.05)
         assert response.status_code == 200
+
+
+async def test_a_subject_is_revoked_of_the_issuer_that_is_named_or_of_all(issuer, tmp_path):
+    revoked = tmp_path / "revoked"
+    access = issuers(issuer, revoked=revoked)
+    partner = replace(access.issuers["login"], issuer="https://partner.example/")
+    access = replace(access, issuers={**access.issuers, "partner": partner})
+    moment = time.time()
+    async with guarded(access) as gate:
+        ours, theirs = issuer.token(), issuer.token(iss=partner.issuer)
+        older = issuer.token(iss=partner.issuer, iat=int(moment) - 100)
+
+        async def are_refused(*expected):
+            """Wait until these of the tokens are refused, and no other."""
+            async with asyncio.timeout(20):
+                while True:
+                    found = [(await gate.post("{ who }", each)).status_code for each in (ours, theirs, older)]
+                    if [each for each, status in zip((ours, theirs, older), found, strict=True) if status == 401] == [
+                        *expected
+                    ]:
+                        return
+                    await asyncio.sleep(0.02)
+
+        await are_refused()
+        before = datetime.fromtimestamp(moment - 50, UTC).isoformat()
+        for lines, expected in (
+            ("subject ada of login", (ours,)),
+            (f"subject ada of partner before {before}", (older,)),
+            (f"subject ada of login\nsubject ada of partner before {before}", (ours, older)),
+            (f"subject ada before {before}", (older,)),
+            ("subject ada of partner", (theirs, older)),
+            ("subject ada", (ours, theirs, older)),
+            ("subject bob of login", ()),
+        ):
+            revoked.write_text(lines + "\n")
+            await are_refused(*expected)
+        revoked.write_text("subject ada of login\n")
+        await are_refused(ours)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("subject ada of logn", "1: no issuer is called 'logn'; known: login"),
+        ("subject ada of", "after a subject there may be"),
+        ("subject ada before", "after a subject there may be"),
+        ("subject ada of login since 2026-01-31T09:30:00Z", "after a subject there may be"),
+    ],
+)
+def test_a_revocation_that_can_not_be_meant_is_refused(tmp_path, line, words):
+    revoked = tmp_path / "revoked"
+    revoked.write_text(f"{line}\n")
+    with pytest.raises(RevocationsUnreadable, match=re.escape(words)):
+        Revocations(revoked, issuers={"login"})
 
 
 async def test_a_single_connection_belongs_to_whoever_reserved_it(gate, issuer):

@@ -238,9 +238,9 @@ KEYS = {"keys": [{"kty": "EC", "crv": "P-256", "kid": "k", "use": "sig", "alg": 
                  {"kty": "RSA", "n": "sXchDaQebHnPiGvyDOAT4saGEUetSyo9MKLOoWFsueri", "e": "AQAB", "key_ops": ["verify"]}]}  # fmt: skip
 reader("key set", "gateway/access/jwks.py", warped_text([KEYS]), parse_keys, KeysUnavailable)
 reader("revocations", "gateway/access/revocations.py",
-       bent([b"# one\ntoken a\nkey b\nsubject ada\nsubject ada before 2026-01-31T09:30:00Z\n"],
-            [b"0001-01-01T00:00:00+23:59", b"2026-01-31T09:30:00", b"before"]),
-       in_file(Revocations), RevocationsUnreadable)  # fmt: skip
+       bent([b"# one\ntoken a\nkey b\nsubject ada\nsubject ada of home before 2026-01-31T09:30:00Z\n"],
+            [b"0001-01-01T00:00:00+23:59", b"2026-01-31T09:30:00", b"before", b"of"]),
+       in_file(lambda path: Revocations(path, issuers=("home",))), RevocationsUnreadable)  # fmt: skip
 MANIFEST = print_manifest([("one", "{ a }"), ("two", "{ b }")]).encode()
 reader("manifest of trusted documents", "gateway/access/trusted.py",
        bent([MANIFEST]) | warped_text([json.loads(MANIFEST)]),
