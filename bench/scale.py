@@ -16,7 +16,7 @@ from bench.chart import curves
 from bench.figures import compare_and_keep
 from bench.planning import exponent
 from bench.processes import cpu_alone, memory_mb
-from bench.scale_graph import FIELDS, SUBGRAPHS, Answers, write_graph
+from bench.scale_graph import FIELDS, ROWS, SUBGRAPHS, Answers, write_graph
 from bench.scale_load import connect, dawdle, load, request
 from bench.scale_workers import measure_workers
 from bench.workplace import PLACE, ROOT
@@ -104,7 +104,8 @@ async def _run(axes: Sequence[Axis], seconds: float, slow_clients: int, slow_s: 
             for point in points:
                 figures[f"{axis.name} {point.size}"] = {"CPU ms": point.cpu_ms, "MB": point.memory_mb}
         if slow_clients:
-            figures["slow clients"] = await _measure_slow(console, gateway.pid, port, slow_clients, slow_s)
+            for name, contents in _slow_contents(port, slow_clients):
+                figures[name] = await _measure_slow(console, gateway.pid, port, contents, slow_s, name)
     finally:
         gateway.send_signal(signal.SIGTERM)
         await gateway.wait()
@@ -135,11 +136,21 @@ async def _measure(pid: int, port: int, axis: Axis, size: int, seconds: float) -
             client.writer.transport.abort()
 
 
-async def _measure_slow(console: Console, pid: int, port: int, count: int, seconds: float) -> dict[str, float]:
+def _slow_contents(port: int, count: int) -> Sequence[tuple[str, list[bytes]]]:
+    """Return what so many clients ask for at the same moment: all the same, and each its own."""
+    return (
+        ("slow clients, one fetch for all", [request(port, _ROWS, ROWS)] * count),
+        ("slow clients, each its own fetch", [request(port, _ROWS, ROWS - number) for number in range(count)]),
+    )
+
+
+async def _measure_slow(
+    console: Console, pid: int, port: int, contents: Sequence[bytes], seconds: float, name: str
+) -> dict[str, float]:
     """Let many clients ask for 10 MB and hardly read; others are answered meanwhile."""
-    content, small = request(port, _ROWS, 10_000), request(port, _ROWS, 1)
+    small = request(port, _ROWS, 1)
     client = await connect(port, limit=1 << 24)
-    await client.ask(content)
+    await client.ask(contents[0])
     before = peak = memory_mb(pid)
     loop = asyncio.get_running_loop()
     slowest = 0.0
@@ -151,7 +162,7 @@ async def _measure_slow(console: Console, pid: int, port: int, count: int, secon
             await asyncio.sleep(0.1)
 
     watching = asyncio.create_task(watch())
-    reading = [asyncio.create_task(dawdle(port, content, 1_000, seconds)) for _ in range(count)]
+    reading = [asyncio.create_task(dawdle(port, content, 1_000, seconds)) for content in contents]
     while not all(each.done() for each in reading):
         began = loop.time()
         await client.ask(small)
@@ -162,7 +173,7 @@ async def _measure_slow(console: Console, pid: int, port: int, count: int, secon
     client.writer.transport.abort()
     await asyncio.sleep(1)
     after = memory_mb(pid)
-    console.print(f"[bold]{count} clients that read 1 kB/s of 10 MB each, for {seconds:g} s[/bold]")
+    console.print(f"[bold]{len(contents)} {name}: 1 kB/s of 10 MB each, for {seconds:g} s[/bold]")
     console.print(
         f"  memory {before:.0f} MB before, {peak:.0f} MB at most, {after:.0f} MB after; {read} bytes were read"
     )
