@@ -57,7 +57,9 @@ from gateway.transport.drain import Drain
 from gateway.transport.graphql_app import graphql_app
 from gateway.transport.routes import health, readiness, routes
 from gateway.transport.settings import CorsSettings, TransportSettings
+from gateway.transport.unsent import UnsentAnswers
 from gateway.transport.watchers import for_watchers
+from gateway.upstream.read_budget import ReadBudget
 from gateway.writes.sqlite_store import SqliteWriteStore
 from gateway.writes.store import WriteStore
 
@@ -104,6 +106,7 @@ def create_gateway(settings: Settings, *, internal_secret: str, siblings: Siblin
         name: _trusted(f"contracts.{name}", each.documents, each.manifest) for name, each in settings.contracts.items()
     }
     rates = _rates(settings.limits)
+    unsent = UnsentAnswers(transport.max_unsent_bytes, transport.stream.send_timeout_s)
     page = console(query=_read_query(settings))
 
     @asynccontextmanager
@@ -124,7 +127,10 @@ def create_gateway(settings: Settings, *, internal_secret: str, siblings: Siblin
             stack.push_async_callback(clients.aclose)
             metrics.registry.register(
                 GatewayMetrics(
-                    meter, log_counts, state=lambda: _state_of(load, engine().plans), subgraphs=clients.states
+                    meter,
+                    log_counts,
+                    state=lambda: _state_of(load, engine().plans, clients.reading, unsent),
+                    subgraphs=clients.states,
                 )
             )
             webhooks.sights = clients.sights
@@ -188,6 +194,7 @@ def create_gateway(settings: Settings, *, internal_secret: str, siblings: Siblin
             load=load,
             meter=meter,
             rates=rates,
+            unsent=unsent,
         )
 
     contract_paths = _contract_paths(engine, settings, door)
@@ -217,9 +224,20 @@ def _metrics(metrics: Metrics, settings: Settings, credentials: Credentials) -> 
     return for_watchers(metrics, settings.metrics.key, credentials)
 
 
-def _state_of(load: Load, plans: tuple[int, int]) -> GatewayState:
+def _state_of(load: Load, plans: tuple[int, int], reading: ReadBudget, unsent: UnsentAnswers) -> GatewayState:
     kept, waiting = plans
-    return GatewayState(requests=load.now, most_requests=load.most, plans=kept, plans_waiting=waiting)
+    return GatewayState(
+        requests=load.now,
+        most_requests=load.most,
+        plans=kept,
+        plans_waiting=waiting,
+        reading_bytes=reading.taken_bytes,
+        most_reading_bytes=reading.most_bytes,
+        reading_waiting=len(reading.waiting),
+        reading_pauses=reading.pauses,
+        unsent_bytes=unsent.held_bytes,
+        most_unsent_bytes=unsent.most_bytes,
+    )
 
 
 @dataclass(slots=True)

@@ -24,6 +24,7 @@ from gateway.upstream.headers import Headered
 from gateway.upstream.http import HttpSubgraph
 from gateway.upstream.lean_transport import LeanTransport
 from gateway.upstream.measured import Measured
+from gateway.upstream.read_budget import ReadBudget
 from gateway.upstream.remote import remote_subgraph
 from gateway.upstream.replicas import Replicas
 from gateway.upstream.retry import Retried, RetryBudget
@@ -85,6 +86,8 @@ class Opening:
     writes: WriteStore
     settle: Callable[[Doubt], Awaitable[str | None]]
     """Takes a write in doubt, and returns whose it is now."""
+    reading: ReadBudget
+    """Bounds large answers that are being read, from all of them together."""
 
     def open(self, name: str, url: str) -> OpenSubgraph:
         """Open a subgraph's client; `url` is its address in the supergraph. Raises SettingsRefused."""
@@ -100,6 +103,7 @@ class Opening:
                 identify=CallerSigner(self.internal_secret, name) if settings.tell_caller else None,
                 trust=trust_of(name, settings),
                 limits=limits,
+                budget=self.reading,
             )
             for each in settings.urls
         )

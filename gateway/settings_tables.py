@@ -122,6 +122,9 @@ class LimitsSettings(Table, frozen=True, kw_only=True):
     in_flight: Annotated[int, Meta(ge=1)] = 500
     """Requests that are worked on at once; what is beyond that is refused with OVERLOADED. A quarter of them may wait for one
     subgraph; who comes on top waits for a second at most, so that a slow one leaves room for what doesn't need it."""
+    reading_bytes: Annotated[int, Meta(ge=1 << 20)] = 64 << 20
+    """Bytes of large answers that are being read from subgraphs, all together; what doesn't fit is left unread until it
+    does. One for which there was no room in time is OVERLOADED. gateway/access/README.md says what that bounds."""
     requests_per_s: Annotated[float, Meta(gt=0)] | None = None
     """Requests a second of one caller, on the average; absent: any number."""
     burst: Annotated[int, Meta(ge=1)] = 50

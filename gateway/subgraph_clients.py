@@ -29,6 +29,7 @@ from gateway.settings_tables import SubgraphSettings
 from gateway.telemetry.gateway_metrics import SubgraphState
 from gateway.transport.resume import CURSOR_HEADER
 from gateway.upstream.measured import Measured
+from gateway.upstream.read_budget import ReadBudget
 from gateway.upstream.turns import Turns
 from gateway.writes.doubt import Doubt
 from gateway.writes.store import WriteStore
@@ -78,12 +79,15 @@ class SubgraphClients:
         self._events = events
         self._desk = desk
         self._webhooks = webhooks
+        self.reading = ReadBudget(settings.limits.reading_bytes)
+        """Large answers that are being read, over all subgraphs."""
         self._opening = Opening(
             settings=settings,
             internal_secret=internal_secret,
             caching=caching,
             writes=writes,
             settle=self._settle,
+            reading=self.reading,
         )
         self._open: dict[str, OpenSubgraph] = {}
         self._clients: dict[str, SubgraphClient] = {}

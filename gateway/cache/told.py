@@ -21,6 +21,7 @@ OUTAGE = frozenset(
         "SYSTEM_ERROR",
         "SYSTEM_RATE_LIMITED",
         "SYSTEM_BAD_RESPONSE",
+        "OVERLOADED",
     }
 )
 """Codes that say that the owner could not be asked: what was known last may stand in."""

@@ -132,10 +132,11 @@ class ErrorList:
 
 def failure_of(failed: SubgraphFailure, profile: SubgraphProfile, *, is_write: bool, is_after: bool = False) -> Failure:
     """Return what a client may know of a fetch that failed as a whole; `is_after`: a read that follows a write."""
+    is_ours = failed.code == "OVERLOADED"  # the system answered, and this process had no room for it
     return Failure(
         code=failed.code,
-        system=profile.system,
-        owner=profile.owner,
+        system="gateway" if is_ours else profile.system,
+        owner=None if is_ours else profile.owner,
         message=failed.message,
         retryable=failed.retryable,
         retry_after_ms=failed.retry_after_ms,

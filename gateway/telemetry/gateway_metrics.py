@@ -45,6 +45,16 @@ class GatewayState:
     most_requests: int
     plans: int
     plans_waiting: int
+    reading_bytes: int
+    """Of large answers that come from subgraphs."""
+    most_reading_bytes: int
+    reading_waiting: int
+    """Answers among them that wait for room."""
+    reading_pauses: int
+    """How often one had to, ever."""
+    unsent_bytes: int
+    """Of large answers that clients read."""
+    most_unsent_bytes: int
 
 
 class GatewayMetrics:
@@ -140,9 +150,17 @@ class GatewayMetrics:
             ("concord_requests_most", "Requests that may be: what is beyond is refused.", state.most_requests),
             ("concord_plans_kept", "Plans of documents that are kept.", state.plans),
             ("concord_plans_waiting", "Documents that wait to be planned.", state.plans_waiting),
+            ("concord_reading_bytes", "Bytes of large answers that are being read.", state.reading_bytes),
+            ("concord_reading_most_bytes", "Bytes that may be: beyond, answers wait.", state.most_reading_bytes),
+            ("concord_reading_waiting", "Large answers that wait for room.", state.reading_waiting),
+            ("concord_unsent_bytes", "Bytes of large answers that clients are reading.", state.unsent_bytes),
+            ("concord_unsent_most_bytes", "Bytes that may be: what is beyond is refused.", state.most_unsent_bytes),
         )
         for name, text, value in gauges:
             yield GaugeMetricFamily(name, text, value=value)
+        yield CounterMetricFamily(
+            "concord_reading_pauses", "How often a large answer had to wait for room.", value=state.reading_pauses
+        )
 
 
 def _add(family: HistogramMetricFamily, labels: Sequence[str], timing: Timing) -> None:

@@ -32,13 +32,14 @@ def graphql_app(
     load: Load | None = None,
     meter: RequestMeter | None = None,
     rates: TakesTurns | None = None,
+    unsent: UnsentAnswers | None = None,
 ) -> GraphQLApp:
     """Return the application that answers GraphQL requests on whatever path it is mounted at.
 
     `engine` is asked for the engine at the start of each operation, so a reload is a change of what it returns.
     `drain` is shared with whoever stops the process; `page` answers browsers that open the endpoint; `callbacks` post
     the events of subscriptions that name an address; `load` bounds what is
-    worked on at once, `rates` what one caller may ask; `meter` is the engine's.
+    worked on at once, `rates` what one caller may ask, `unsent` what waits for clients; `meter` is the engine's.
     """
     settings = settings or TransportSettings()
     door = Door(
@@ -48,7 +49,7 @@ def graphql_app(
         drain=drain or Drain(),
         beats=Heartbeats(settings.stream.heartbeat_s),
         reservations=Reservations(limit=settings.stream.max_reservations, unopened_s=settings.stream.unopened_s),
-        unsent=UnsentAnswers(settings.max_unsent_bytes, settings.stream.send_timeout_s),
+        unsent=unsent or UnsentAnswers(settings.max_unsent_bytes, settings.stream.send_timeout_s),
         callbacks=callbacks,
         page=page,
         load=load or Load(_MOST_IN_FLIGHT),

@@ -107,7 +107,7 @@ async def _serve(exchange: Exchange, door: Door) -> None:
                 result = await engine.subscribe(resumed(request), caller)
     if isinstance(result, GraphQLResponse):
         if acceptable.single is not None and not acceptable.prefers_stream:
-            await respond(
+            responding = respond(
                 exchange,
                 result,
                 acceptable.single,
@@ -115,6 +115,8 @@ async def _serve(exchange: Exchange, door: Door) -> None:
                 compress_from_bytes=door.settings.compress_from_bytes,
                 unsent=door.unsent,
             )
+            del result  # what is written of it is kept while the client reads, and nothing else
+            await responding
             return
         result = one(result)
     wire = EventStream() if acceptable.streaming is Answer.EVENTS else MultipartStream()

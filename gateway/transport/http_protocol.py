@@ -183,8 +183,22 @@ def http_protocol(given: TransportSettings, fast: Mapping[bytes, FastPosts]) -> 
             self.on_response_complete()
 
         def _begin_large(self, cycle: FastCycle, response: GraphQLResponse) -> None:
+            """Begin to write a large answer; refuse it where too much is unread already."""
+            head = cycle.head
+            unsent = head.posts.unsent
+            try:
+                if response.encoded is not None and not head.posts.compresses:
+                    unsent.check(len(response.encoded))  # before a copy is made
+                rendered = head.posts.render(head, cycle.correlation, response)
+                size = len(rendered.body)
+                unsent.take(size)
+            except GatewayError as refused:
+                cycle.answer(refusal(refused, cycle.correlation))
+                return
             self._fast_cycle = cycle
-            cycle.begin(self.loop.create_task(self._write_large(cycle, response)))
+            writing = self.loop.create_task(self._write_large(cycle, rendered))
+            writing.add_done_callback(lambda _: unsent.give_back(size))  # also where it ends before it has begun
+            cycle.begin(writing)
 
         def _write_rendered(self, cycle: FastCycle, rendered: Rendered) -> None:
             """Write an answer that isn't only data."""
@@ -197,16 +211,9 @@ def http_protocol(given: TransportSettings, fast: Mapping[bytes, FastPosts]) -> 
             if not cycle.keep_alive:
                 self.transport.close()
 
-        async def _write_large(self, cycle: FastCycle, response: GraphQLResponse) -> None:
-            """Write a large answer as fast as the client reads; refuse it where too much is unread already."""
+        async def _write_large(self, cycle: FastCycle, rendered: Rendered) -> None:
+            """Write a large answer as fast as the client reads."""
             head = cycle.head
-            rendered = head.posts.render(head, cycle.correlation, response)
-            del response  # else both are kept for as long as the client reads
-            try:
-                head.posts.unsent.check(len(rendered.body))
-            except GatewayError as refused:
-                cycle.answer(refusal(refused, cycle.correlation))
-                return
             lines = b"".join([b"%b: %b\r\n" % each for each in (*self.server_state.default_headers, *rendered.headers)])
             close = b"" if cycle.keep_alive else b"connection: close\r\n"
             self.transport.write(b"%b%b%b\r\n" % (STATUS_LINE[rendered.status], lines, close))

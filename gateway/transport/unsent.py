@@ -7,8 +7,6 @@ would keep 2 GB.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from gateway.errors import GatewayError
 from gateway.transport.asgi import Scope, Send, abort
@@ -32,25 +30,32 @@ class UnsentAnswers:
         if self.held_bytes + more_bytes > self.most_bytes:
             raise GatewayError("OVERLOADED", retry_after_ms=1_000)
 
-    async def send(self, scope: Scope, send: Send, body: bytes) -> None:
-        """Send a body whose head is sent, piece by piece; a client that takes nothing for too long is dropped."""
-        view = memoryview(body)
-        with self._held(len(body)):
-            for start in range(0, len(body), _PIECE_BYTES):
-                piece = bytes(view[start : start + _PIECE_BYTES])
-                is_last = start + _PIECE_BYTES >= len(body)
-                try:
-                    # The server waits here until the piece before has gone.
-                    async with asyncio.timeout(self._stall_s):
-                        await send({"type": "http.response.body", "body": piece, "more_body": not is_last})
-                except TimeoutError:
-                    abort(scope)
-                    return
+    def take(self, size: int, *, is_due: bool = False) -> None:
+        """Count an answer as soon as it is made: many may be at once, before the first of them is written.
 
-    @contextmanager
-    def _held(self, size: int) -> Iterator[None]:
+        Raises as `check` does, unless it `is_due`: what a write did must be told.
+        """
+        if not is_due:
+            self.check(size)
         self.held_bytes += size
-        try:
-            yield
-        finally:
-            self.held_bytes -= size
+
+    def give_back(self, size: int) -> None:
+        """Count it no more: it is sent, or nobody reads it."""
+        self.held_bytes -= size
+
+    async def send(self, scope: Scope, send: Send, body: bytes) -> None:
+        """Send a body that is counted and whose head is sent, piece by piece.
+
+        A client that takes nothing for too long is dropped.
+        """
+        view = memoryview(body)
+        for start in range(0, len(body), _PIECE_BYTES):
+            piece = bytes(view[start : start + _PIECE_BYTES])
+            is_last = start + _PIECE_BYTES >= len(body)
+            try:
+                # The server waits here until the piece before has gone.
+                async with asyncio.timeout(self._stall_s):
+                    await send({"type": "http.response.body", "body": piece, "more_body": not is_last})
+            except TimeoutError:
+                abort(scope)
+                return

@@ -16,6 +16,8 @@ from gateway.execution.ports import (
     SubgraphRequest,
 )
 
+_OURS = frozenset({"SYSTEM_TIMEOUT", "OVERLOADED"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerLimits:
@@ -150,5 +152,8 @@ class CircuitBreaker:
 
 
 def says_nothing(failed: SubgraphFailure) -> bool:
-    """Tell whether a failure is no sign that the subgraph is well, nor that it isn't: not asked, or given too little time."""
-    return not failed.trips_breaker and (not failed.is_sent or failed.code == "SYSTEM_TIMEOUT")
+    """Tell whether a failure is no sign that the subgraph is well, nor that it isn't.
+
+    It was not asked, given too little time, or its answer was not read.
+    """
+    return not failed.trips_breaker and (not failed.is_sent or failed.code in _OURS)

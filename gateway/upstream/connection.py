@@ -10,8 +10,9 @@ from collections.abc import Sized
 from time import monotonic
 from typing import Protocol, cast
 
+from gateway.upstream.read_budget import AHEAD_BYTES, LARGE_BYTES, Lane, Portion
 from gateway.upstream.reading import KnownHeads, Reading
-from gateway.upstream.transport import HttpReply, NoAnswer, TooLarge
+from gateway.upstream.transport import HttpReply, NoAnswer, NoRoom, TooLarge
 
 
 class Answer(Protocol):
@@ -35,6 +36,10 @@ class Pool(Protocol):
     def waiting(self) -> Sized:
         """Who waits for one."""
 
+    @property
+    def lane(self) -> Lane:
+        """Counts large answers of this address."""
+
     def wake_one(self) -> None:
         """Let one of them look, if there are any."""
 
@@ -45,7 +50,7 @@ class Pool(Protocol):
 class Connection(asyncio.Protocol):
     """Sends a request's bytes and reads the answer. Idle between requests."""
 
-    __slots__ = ("_answer", "_heads", "_known", "_pool", "_reading", "deadline", "idle_since", "line")
+    __slots__ = ("_answer", "_heads", "_known", "_pool", "_portion", "_reading", "deadline", "idle_since", "line")
 
     def __init__(self, known: KnownHeads, pool: Pool) -> None:
         self._known = known
@@ -55,6 +60,8 @@ class Connection(asyncio.Protocol):
         """Of the request that is under way."""
         self._reading: Reading | None = None
         """Of an answer that doesn't come as nearly all do."""
+        self._portion: Portion | None = None
+        """What it takes where it is large."""
         self.line: asyncio.Transport | None = None
         """What carries the bytes; None once it is lost."""
         self.idle_since = 0.0
@@ -94,6 +101,14 @@ class Connection(asyncio.Protocol):
         """Close at once; whatever is under way fails."""
         if self.line is not None:
             self.line.abort()
+        if self._reading is not None:
+            self._let_go(self._reading)
+
+    def unanswered(self, reason: str, *, is_timeout: bool = False) -> NoAnswer:
+        """Return that there is no answer for this reason, or that there was no room for it, if that held it up."""
+        if self._portion is not None and self._portion.was_held_up:
+            return NoRoom(f"no room for a large answer: {reason}")
+        return NoAnswer(reason, is_timeout=is_timeout)
 
     # What asyncio calls
 
@@ -122,12 +137,16 @@ class Connection(asyncio.Protocol):
                 answer.take(HttpReply(head.status, head.headers, data[end:]))
                 return
             self._reading = Reading(self._known)
+        reading = self._reading
         try:
-            reply = self._reading.feed(data)
+            reply = reading.feed(data)
         except (NoAnswer, TooLarge) as error:
             self.fail(error)
         else:
-            self._end(self._reading, reply)
+            if reply is not None:
+                self._end(reading, reply)
+            elif reading.held > LARGE_BYTES:
+                self._make_room(reading)
 
     def eof_received(self) -> bool:
         """Take the end of the stream for the end of a body that has no length."""
@@ -139,12 +158,14 @@ class Connection(asyncio.Protocol):
         """Fail what is under way."""
         self.line = None
         self._pool.lost(self)
-        self.fail(NoAnswer(f"connection lost: {error}" if error else "connection closed"))
+        self.fail(self.unanswered(f"connection lost: {error}" if error else "connection closed"))
 
     def _end(self, reading: Reading, reply: HttpReply | None) -> None:
         answer = self._answer
         if reply is None or answer is None:
             return
+        # It holds its room until it is taken: what comes of it takes more than it does.
+        portion, self._portion = self._portion, None
         self._answer = self._reading = None
         self.idle_since = monotonic()
         if reading.is_last:
@@ -152,4 +173,29 @@ class Connection(asyncio.Protocol):
         else:
             self._pool.idle.append(self)
             self._pool.wake_one()
-        answer.take(reply)
+        try:
+            answer.take(reply)
+        finally:
+            if portion is not None:
+                portion.give_back()
+
+    def _make_room(self, reading: Reading) -> None:
+        """Read no more of a large answer before there is room for what comes next."""
+        if self._portion is None:
+            self._portion = self._pool.lane.begin(reading.held, self._read_on)
+        size = reading.held + AHEAD_BYTES
+        if not self._portion.reach(size if reading.length is None else min(size, reading.length)):
+            assert self.line is not None
+            self.line.pause_reading()
+
+    def _read_on(self) -> None:
+        if self.line is not None:
+            self.line.resume_reading()
+
+    def _let_go(self, reading: Reading) -> None:
+        """Hold nothing any more of an answer that nobody takes."""
+        reading.let_go()
+        self._reading = None
+        portion, self._portion = self._portion, None
+        if portion is not None:
+            portion.give_back()

@@ -12,9 +12,12 @@ import orjson
 from gateway.errors import Outcome
 from gateway.execution.located import FIELD_CODES
 from gateway.execution.ports import CallerView, RequestContext, SubgraphAnswer, SubgraphFailure, SubgraphRequest
-from gateway.upstream.transport import HttpReply, HttpTransport, NoAnswer, NotSent, Streams, TooLarge
+from gateway.upstream.transport import HttpReply, HttpTransport, NoAnswer, NoRoom, NotSent, Streams, TooLarge
 
 ACCEPT = "application/graphql-response+json, application/json;q=0.9"
+
+ROOM_RETRY_MS = 1_000
+"""When to ask again where this process had no room for an answer."""
 
 HTTP_HEADERS = (("content-type", "application/json"), ("accept", ACCEPT))
 """Headers of every fetch."""
@@ -102,6 +105,10 @@ def failure_of_transport(error: NotSent | NoAnswer | TooLarge) -> SubgraphFailur
         case NotSent(is_timeout=is_timeout, is_retryable=is_retryable):
             code = "SYSTEM_TIMEOUT" if is_timeout else "SYSTEM_UNAVAILABLE"
             return SubgraphFailure(code, str(error), is_sent=False, retryable=None if is_retryable else False)
+        case NoRoom():
+            return SubgraphFailure(
+                "OVERLOADED", str(error), is_sent=True, trips_breaker=False, retry_after_ms=ROOM_RETRY_MS
+            )
         case NoAnswer(is_timeout=is_timeout):
             return SubgraphFailure("SYSTEM_TIMEOUT" if is_timeout else "SYSTEM_UNAVAILABLE", str(error), is_sent=True)
         case TooLarge():

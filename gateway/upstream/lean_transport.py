@@ -12,6 +12,7 @@ from time import monotonic
 from urllib.parse import urlsplit
 
 from gateway.upstream.connection import Connection
+from gateway.upstream.read_budget import ReadBudget
 from gateway.upstream.reading import KnownHeads
 from gateway.upstream.transport import HeaderPairs, HttpReply, NoAnswer, NotSent, TooLarge
 
@@ -29,8 +30,11 @@ class LeanTransport:
         max_connections: int = 64,
         max_bytes: int = 64 << 20,
         keep_alive_s: float = 4.0,
+        budget: ReadBudget | None = None,
     ) -> None:
         """`keep_alive_s` should be less than the server's own (uvicorn: 5), or requests meet connections that close.
+
+        `budget` bounds large answers that are being read, over all transports that share it.
 
         Raises ValueError for a URL that isn't http.
         """
@@ -48,6 +52,7 @@ class LeanTransport:
         self._open: set[Connection] = set()
         self.waiting: deque[asyncio.Future[None]] = deque()
         self._known = KnownHeads(max_bytes)
+        self.lane = (budget or ReadBudget()).lane()
         self._sweeper: asyncio.TimerHandle | None = None
         """One timer looks after all requests, since one for each costs as much as parsing its answer."""
         self.sweeps_at = float("inf")
@@ -103,7 +108,7 @@ class LeanTransport:
         busy = [each for each in self._open if each.is_busy]
         for connection in busy:
             if connection.deadline <= now:
-                connection.fail(NoAnswer("no whole answer in time", is_timeout=True))
+                connection.fail(connection.unanswered("no whole answer in time", is_timeout=True))
         earliest = min((each.deadline for each in busy if each.is_busy), default=None)
         if earliest is not None and earliest < self.sweeps_at:
             self._sweep_at(earliest)

@@ -10,6 +10,8 @@ import httptools
 from gateway.upstream.transport import HttpReply, NoAnswer, TooLarge
 
 _MAX_HEAD_BYTES = 64 << 10
+_PART_BYTES = 48
+"""What a part takes beside its bytes: a server may send each in a chunk of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,9 @@ class Reading:
         "_parser",
         "_raw_head",
         "_size",
+        "held",
         "is_last",
+        "length",
     )
 
     def __init__(self, known: KnownHeads) -> None:
@@ -71,6 +75,10 @@ class Reading:
         self._headers: dict[str, str] = {}
         self._chunks: list[bytes] = []
         self._size = 0
+        self.held = 0
+        """Bytes that are kept of the body."""
+        self.length: int | None = None
+        """Bytes that it will have, where the head says so."""
         self._has_head = False
         self._parsed: HttpReply | None = None
         """The answer, once the parser has come to its end."""
@@ -87,6 +95,7 @@ class Reading:
                 self._raw_head = data[:end]
                 self._head = self._known.heads.get(self._raw_head)
                 if self._head is not None:
+                    self.length = self._head.length
                     return self._take(data[end:], self._head)
             self._parser = httptools.HttpResponseParser(self)
         return self._parse(data, self._parser)
@@ -99,16 +108,16 @@ class Reading:
             and not self._headers.keys() & {"content-length", "transfer-encoding"}
         ):
             self.on_message_complete()
-        return self._parsed
+        return self._ended()
 
     def _take(self, data: bytes, head: Head) -> HttpReply | None:
         """Take a part of a body of known length."""
-        self._size += len(data)
-        if self._size < head.length:
+        self.held += len(data)
+        if self.held < head.length:
             self._chunks.append(data)
             return None
-        body = b"".join([*self._chunks, data]) if self._chunks else data
-        if self._size > head.length:
+        body = self._joined(data)
+        if self.held > head.length:
             # Bytes that nobody asked for: they would be taken for the next answer.
             self.is_last = True
             body = body[: head.length]
@@ -124,9 +133,31 @@ class Reading:
             if self._parsed is None:
                 raise NoAnswer(f"not HTTP: {error}") from error
             self.is_last = True  # the answer is whole; what came after it was nobody's
-        if self._parsed is None and not self._has_head and self._size > _MAX_HEAD_BYTES:
-            raise NoAnswer(f"headers of more than {_MAX_HEAD_BYTES} bytes")
-        return self._parsed
+        if self._parsed is None:
+            if not self._has_head and self._size > _MAX_HEAD_BYTES:
+                raise NoAnswer(f"headers of more than {_MAX_HEAD_BYTES} bytes")
+            if self.length is not None and self.length > self._known.max_answer_bytes:
+                raise TooLarge(f"more than {self._known.max_answer_bytes} bytes")  # none of it is worth its room
+            return None
+        return self._ended()
+
+    def let_go(self) -> None:
+        """Keep nothing: the parser and what it calls hold each other, and large answers with them until garbage is looked for."""
+        self._parser = self._parsed = None
+        self._chunks = []
+
+    def _ended(self) -> HttpReply | None:
+        reply = self._parsed
+        self.let_go()
+        return reply
+
+    def _joined(self, last: bytes | None = None) -> bytes:
+        """Return the parts of the body as one, and keep them no longer: while it is decoded it is there once."""
+        if last is not None:
+            self._chunks.append(last)
+        body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        self._chunks.clear()
+        return body
 
     # What the parser calls
 
@@ -143,10 +174,13 @@ class Reading:
     def on_headers_complete(self) -> None:
         """Note that the head is whole."""
         self._has_head = True
+        length = self._headers.get("content-length", "")
+        self.length = int(length) if length.isascii() and length.isdigit() and len(length) < 16 else None
 
     def on_body(self, body: bytes) -> None:
         """Keep a part of the body."""
         self._chunks.append(body)
+        self.held += len(body) + _PART_BYTES
 
     def on_message_complete(self) -> None:
         """Keep the answer, unless it was only an interim one (1xx)."""
@@ -155,11 +189,12 @@ class Reading:
         if 100 <= status < 200:
             self._headers, self._chunks, self._has_head = {}, [], False
             self._raw_head = b""
+            self.held, self.length = 0, None
             return
         if not self._parser.should_keep_alive():
             self.is_last = True
         if self._parsed is None:
-            body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+            body = self._joined()
             self._parsed = HttpReply(status, self._headers, body)
             self._remember(status, len(body))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gateway.execution.ports import RequestContext, SubgraphAnswer, SubgraphRequest
 from gateway.upstream.http import HttpSubgraph, Identify
 from gateway.upstream.lean_transport import LeanTransport
+from gateway.upstream.read_budget import ReadBudget
 from gateway.upstream.stream_limits import StreamLimits
 from gateway.upstream.transport import HttpTransport
 
@@ -27,15 +28,16 @@ def remote_subgraph(
     identify: Identify | None = None,
     trust: ssl.SSLContext | None = None,
     limits: StreamLimits | None = None,
+    budget: ReadBudget | None = None,
 ) -> HttpSubgraph:
     """Return a client for the subgraph at an http or https URL; policies go around it.
 
     `identify` makes the header that names the caller. `trust` says whose certificates are accepted, and which is shown.
-    `limits` are those of subscriptions.
+    `limits` are those of subscriptions; `budget` bounds large answers together with those of other subgraphs.
     """
     transport: HttpTransport
     if url.startswith("http://"):
-        transport = LeanTransport(url, max_connections=max_connections)
+        transport = LeanTransport(url, max_connections=max_connections, budget=budget)
     else:
         from gateway.upstream.httpx_transport import HttpxTransport  # noqa: PLC0415 - plain HTTP does without
 

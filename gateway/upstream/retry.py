@@ -17,8 +17,8 @@ from gateway.execution.ports import (
 from gateway.federation.plan import OperationKind
 
 IDEMPOTENCY_HEADER = "idempotency-key"
-_NEVER = frozenset({"SYSTEM_CIRCUIT_OPEN", "SYSTEM_TIMEOUT"})
-"""A breaker that is open stays so for seconds; a deadline that passed leaves no time."""
+_NEVER = frozenset({"SYSTEM_CIRCUIT_OPEN", "SYSTEM_TIMEOUT", "OVERLOADED"})
+"""A breaker that is open stays so for seconds; a deadline that passed leaves no time; repeating makes no room."""
 
 
 class RetryBudget:

@@ -31,6 +31,10 @@ class NoAnswer(Exception):  # noqa: N818 - reads as what it is
         self.is_timeout = is_timeout
 
 
+class NoRoom(NoAnswer):
+    """The answer was left unread for want of memory, for so long that it came too late or not at all. The server is not to blame."""
+
+
 class TooLarge(Exception):  # noqa: N818 - reads as what it is
     """The answer is larger than allowed; the rest was not read."""
 

@@ -43,7 +43,9 @@ from gateway.writes.workflows.pricing import Pricing, yearly_change
 
 _QUOTED = "amendmentQuote"
 _PRICED = RetryPolicy(
-    codes=frozenset({"SYSTEM_UNAVAILABLE", "SYSTEM_TIMEOUT", "SYSTEM_CIRCUIT_OPEN", "SYSTEM_RATE_LIMITED"}),
+    codes=frozenset(
+        {"SYSTEM_UNAVAILABLE", "SYSTEM_TIMEOUT", "SYSTEM_CIRCUIT_OPEN", "SYSTEM_RATE_LIMITED", "OVERLOADED"}
+    ),
     give_up_after_s=60.0,
 )
 """Nothing was written yet, so a price that can't be had soon, or is none, ends the workflow."""

@@ -141,6 +141,7 @@ class RetryPolicy:
             "SYSTEM_RATE_LIMITED",
             "SYSTEM_ERROR",
             "SYSTEM_BAD_RESPONSE",
+            "OVERLOADED",
             "IDEMPOTENCY_IN_PROGRESS",
         }
     )
