@@ -11,6 +11,7 @@ from subgraphs.erp.confined import ConfinedErp
 from subgraphs.erp.context import ErpContext
 from subgraphs.erp.events.feeds import ErpFeeds
 from subgraphs.erp.events.seen import Seen
+from subgraphs.erp.events.unreadable import UnreadableRows
 from subgraphs.erp.instance_writes import InstancedErp, Route
 from subgraphs.erp.links import AllCustomerLinks, CustomerLinks
 from subgraphs.erp.port import Erp
@@ -36,7 +37,8 @@ from subgraphs.kit.system_of_record import SystemOfRecord, describe
 from subgraphs.kit.vendor_client import VendorClient
 
 SCHEMAS = (
-    Outbox.SCHEMA, ChangeFeed.SCHEMA, IdempotentWrites.SCHEMA, CustomerLinks.SCHEMA, Seen.SCHEMA, FirstSynchronisation.SCHEMA,
+    Outbox.SCHEMA, ChangeFeed.SCHEMA, IdempotentWrites.SCHEMA, CustomerLinks.SCHEMA, Seen.SCHEMA, UnreadableRows.SCHEMA,
+    FirstSynchronisation.SCHEMA,
 )  # fmt: skip
 
 

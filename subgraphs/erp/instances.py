@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from subgraphs.erp.instance_records import rename
-from subgraphs.erp.port import Erp, InvoiceOrder, InvoicePage, InvoicePosition, InvoiceQuery, Related
+from subgraphs.erp.port import Erp, InvoiceOrder, InvoicePage, InvoicePosition, InvoiceQuery, Related, UnreadableRow
 from subgraphs.erp.records import (
     ChargeRecord,
     CustomerRecord,
@@ -122,22 +122,42 @@ class InstancedReads:
         found = await self._everywhere(lambda erp: erp.list_periods())
         return sorted(found, key=lambda period: period.starts_on, reverse=True)
 
-    async def changed_customers(self, since: dt.datetime | None) -> Sequence[CustomerRecord]:
+    async def changed_customers(
+        self, since: dt.datetime | None, *, unreadable: list[UnreadableRow] | None = None
+    ) -> Sequence[CustomerRecord]:
         """Return the customers changed at or after `since`, the oldest change first."""
-        return _by_change(await self._everywhere(lambda erp: erp.changed_customers(since)))
+        return await self._changed(lambda erp, odd: erp.changed_customers(since, unreadable=odd), unreadable)
 
-    async def changed_invoices(self, since: dt.datetime | None) -> Sequence[InvoiceRecord]:
+    async def changed_invoices(
+        self, since: dt.datetime | None, *, unreadable: list[UnreadableRow] | None = None
+    ) -> Sequence[InvoiceRecord]:
         """Return the invoices changed at or after `since`, the oldest change first."""
-        return _by_change(await self._everywhere(lambda erp: erp.changed_invoices(since)))
+        return await self._changed(lambda erp, odd: erp.changed_invoices(since, unreadable=odd), unreadable)
 
-    async def changed_journal_entries(self, since: dt.datetime) -> Sequence[JournalEntryRecord]:
+    async def changed_journal_entries(
+        self, since: dt.datetime, *, unreadable: list[UnreadableRow] | None = None
+    ) -> Sequence[JournalEntryRecord]:
         """Return the entries changed at or after `since`, the oldest change first."""
-        return _by_change(await self._everywhere(lambda erp: erp.changed_journal_entries(since)))
+        return await self._changed(lambda erp, odd: erp.changed_journal_entries(since, unreadable=odd), unreadable)
 
     async def last_journal_change(self) -> dt.datetime | None:
         """Return when an entry of any books changed last."""
         found = await everywhere(self._instances, lambda erp: erp.last_journal_change())
         return max((instant for _, instant in found if instant is not None), default=None)
+
+    async def _changed(
+        self,
+        ask: Callable[[Erp, list[UnreadableRow]], Awaitable[Sequence[RecordT]]],
+        unreadable: list[UnreadableRow] | None,
+    ) -> list[RecordT]:
+        async def one(erp: Erp) -> tuple[Sequence[RecordT], list[UnreadableRow]]:
+            odd: list[UnreadableRow] = []
+            return await ask(erp, odd), odd
+
+        found = list(await everywhere(self._instances, one))
+        if unreadable is not None:
+            unreadable += [replace(row, id=instance.ids.add(row.id)) for instance, (_, odd) in found for row in odd]
+        return _by_change([rename(instance.ids, record) for instance, (records, _) in found for record in records])
 
     async def _everywhere(self, ask: Callable[[Erp], Awaitable[Sequence[RecordT]]]) -> list[RecordT]:
         found = await everywhere(self._instances, ask)

@@ -327,13 +327,31 @@ class Readings(Protocol):
     async def void_invoice(self, invoice: InvoiceRecord, *, version: str) -> None: ...
 
 
-class Erp(Orders, Readings, Protocol):
-    """One ERP, with what changed in it. Every method raises VendorError."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadableRow:
+    """A row of a list that nothing could be made of."""
 
-    async def changed_customers(self, since: dt.datetime | None) -> Sequence[CustomerRecord]:
+    id: str
+    stamp: str
+    """Differs once the row has changed."""
+
+
+class Erp(Orders, Readings, Protocol):
+    """One ERP, with what changed in it. Every method raises VendorError.
+
+    What changed and can't be read is left out, and added to `unreadable`.
+    """
+
+    async def changed_customers(
+        self, since: dt.datetime | None, *, unreadable: list[UnreadableRow] | None = None
+    ) -> Sequence[CustomerRecord]:
         """Return the customers changed at or after `since`, all of them for None, the oldest change first."""
         ...
 
-    async def changed_invoices(self, since: dt.datetime | None) -> Sequence[InvoiceRecord]: ...
-    async def changed_journal_entries(self, since: dt.datetime) -> Sequence[JournalEntryRecord]: ...
+    async def changed_invoices(
+        self, since: dt.datetime | None, *, unreadable: list[UnreadableRow] | None = None
+    ) -> Sequence[InvoiceRecord]: ...
+    async def changed_journal_entries(
+        self, since: dt.datetime, *, unreadable: list[UnreadableRow] | None = None
+    ) -> Sequence[JournalEntryRecord]: ...
     async def last_journal_change(self) -> dt.datetime | None: ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import shutil
 import sqlite3
 from decimal import Decimal
 from typing import Any
@@ -269,6 +270,106 @@ async def test_an_invoice_that_can_not_be_read_stops_no_news_and_its_own_is_told
 
     await world.eventually(recognised, 60)
     assert await world.events.dead_letters.read(0, 10) == ()
+
+
+UNREADABLE = '"lines_to_pay": 7, "contact_mechanisms": 7, "company": 7'
+"""As if Tryton kept an invoice's lines, a customer's addresses and an entry's company otherwise."""
+DIFFERENCES = "{ erpSystems { differences { kind object } } }"
+
+
+def waiting(world: Any) -> int:
+    """How many rows are to be looked at again."""
+    with sqlite3.connect(f"file:{world.folder / 'erp' / 'erp.sqlite'}?mode=ro", uri=True) as connection:
+        found = connection.execute(
+            "select (select count(*) from unreadable_row) + (select count(*) from waiting_journal_entry)"
+        ).fetchone()
+    connection.close()
+    return int(found[0])
+
+
+async def has_waiting(world: Any, count: int) -> bool:
+    return waiting(world) == count
+
+
+async def test_what_can_t_be_read_when_it_changes_is_told_once_it_can(small_world: Any) -> None:
+    """However long that takes: no stamp says that it can be read again."""
+    world = small_world
+    known = await begin(world)
+    world.erp.stop()
+    async with world.tryton() as system:
+        held = (await system.erp.changed_customers(None))[0]
+        await system.erp.set_credit_hold(held, on_hold=not held.credit_hold, version=held.version)
+        (product, *_) = await system.rows("product.product", [], "code")
+        draft = posted_draft(int(held.id), "CON-2026-9997", product["id"])
+        created = (await system.rest("POST", "account.invoice", body=draft, fields=("number",))).json()["id"]
+        await system.rest("POST", f"account.invoice/{created}/post", body={})
+        odd = [
+            *await system.rows("party.party", [["id", "=", int(held.id)]], "_timestamp"),
+            *await system.rows("account.invoice", [["id", "=", created]], "_timestamp"),
+            *await system.rows("account.move", [["origin", "=", f"account.invoice,{created}"]], "_timestamp"),
+        ]
+    stamps = {row["_timestamp"] for row in odd}
+    broken = {f'"_timestamp":{gap}"{stamp}"': UNREADABLE for gap in ("", " ") for stamp in stamps}
+    types = (*TYPES, "journal.posted")
+    async with world.fault(rewrite=broken):
+        world.start_subgraph()
+        await world.eventually(lambda: has_waiting(world, 3), 30)
+        named = {
+            (each["kind"], each["object"])
+            for system in (await world.data(DIFFERENCES))["erpSystems"]
+            for each in system["differences"]
+        }
+        assert named >= {("UNREADABLE_VALUE", model) for model in ("party.party", "account.invoice", "account.move")}
+        world.erp.stop()
+        # Much has changed since, so that nothing looks back as far as these.
+        later = (dt.datetime.now(dt.UTC) + dt.timedelta(seconds=60)).isoformat()
+        with sqlite3.connect(world.folder / "erp" / "erp.sqlite") as connection:
+            connection.execute("update high_water_mark set mark = ?", (later,))
+        connection.close()
+        world.start_subgraph()
+        await told_nothing_for(world, 1.0, *types)
+    await world.eventually(lambda: has_waiting(world, 0), 30)
+
+    async def all_told() -> Any:
+        return len(await world.told(*types)) >= 3
+
+    await world.eventually(all_told, 30)
+    world.erp.stop()
+    world.start_subgraph()
+    await told_nothing_for(world, 1.0, "invoice.voided")
+    told = {e.event.type: e.event for e in await world.told(*types)}
+    assert sorted(told) == [
+        "concord.customer.credit_hold_changed.v1", "concord.invoice.posted.v1", "concord.journal.posted.v1",
+    ]  # fmt: skip
+    assert len(await world.told(*types)) == 3
+    assert {event.keys["customer"] for event in told.values()} == {known[held.id]}
+    assert told["concord.invoice.posted.v1"].keys["contract"] == "CON-2026-9997"
+
+
+async def test_history_that_can_t_be_read_at_first_is_no_news_when_it_can(small_world: Any) -> None:
+    world = small_world
+    await begin(world)
+    world.erp.stop()
+    shutil.rmtree(world.folder / "erp")
+    async with world.tryton() as system:
+        invoices = [i for i in await system.erp.changed_invoices(None) if i.status == "POSTED" and i.balance > 0]
+        odd = next(invoice for invoice in invoices if invoice.due_on and invoice.due_on >= TODAY)
+    broken = {f'"_timestamp":{gap}"{odd.version}"': UNREADABLE for gap in ("", " ")}
+    count = sum(invoice.version == odd.version for invoice in invoices)
+    async with world.fault(rewrite=broken):
+        world.start_subgraph()
+        await world.eventually(lambda: has_waiting(world, count), 30)
+        await begin(world)
+    await world.eventually(lambda: has_waiting(world, 0), 30)
+    await told_nothing_for(world, 0.5, *TYPES, "invoice.overdue")
+    # From here on it is heard of as the others are.
+    async with world.tryton() as system:
+        found = (await system.erp.invoices.read([odd.id]))[odd.id]
+        await system.erp.record_payment(found, amount=found.balance, received_on=TODAY, method=None, reference="late")
+    await world.eventually(lambda: world.told("invoice.paid"), 30)
+    assert [e.event.type for e in await world.told(*TYPES)] == [
+        "concord.payment.received.v1", "concord.invoice.paid.v1",
+    ]  # fmt: skip
 
 
 async def told_nothing_for(world: Any, seconds: float, *types: str) -> None:

@@ -12,10 +12,11 @@ from typing import Any
 
 from subgraphs.erp.events import differences
 from subgraphs.erp.events.ledger_news import LedgerNews
-from subgraphs.erp.events.news import next_mark, parts, passing, since
+from subgraphs.erp.events.news import apart, next_mark, parts, passing, since
 from subgraphs.erp.events.seen import Seen
+from subgraphs.erp.events.unreadable import UnreadableRows
 from subgraphs.erp.links import CustomerLinks
-from subgraphs.erp.port import Erp
+from subgraphs.erp.port import Erp, UnreadableRow
 from subgraphs.erp.records import CustomerRecord, InvoiceRecord
 from subgraphs.kit.canonical_event import CanonicalEvent
 from subgraphs.kit.change_feed import ChangeFeed, Changes
@@ -27,6 +28,7 @@ from subgraphs.kit.outbox import Outbox
 from subgraphs.kit.system_error import FieldError
 
 _log = logging.getLogger(__name__)
+_LONGEST_PAUSE_S = 300.0
 
 
 class ErpFeeds:
@@ -56,8 +58,11 @@ class ErpFeeds:
         self._due_soon = dt.timedelta(days=due_soon_days)
         self._interval_s = interval_s
         self._synchronise_interval_s = synchronise_interval_s
+        self._unreadable = UnreadableRows(database)
         # One push at a time, from reading to telling: else identity takes last what was read first.
         self._pushing = asyncio.Lock()
+        # One comparison at a time, of what is polled and what is looked at again: else both tell of the same change.
+        self._comparing = asyncio.Lock()
         self.customers = ChangeFeed(
             database, "customers", self._poll_customers, self._apply_customers, interval_s=interval_s
         )
@@ -77,6 +82,7 @@ class ErpFeeds:
             self.invoices.run_forever,
             self.ledger.run_forever,
             self._clock,
+            self._look_again,
         )
 
     def nudge(self) -> None:
@@ -85,10 +91,16 @@ class ErpFeeds:
             feed.nudge()
 
     async def _poll_customers(self, mark: str | None) -> Changes[CustomerRecord]:
-        records = await self._erp.changed_customers(since(mark))
+        unreadable: list[UnreadableRow] = []
+        records = await self._erp.changed_customers(since(mark), unreadable=unreadable)
+        await self._unreadable.note("customers", unreadable, is_history=mark is None)
         return Changes(items=records, mark=next_mark(mark, [record.modified_at for record in records]))
 
     async def _apply_customers(self, records: Sequence[CustomerRecord]) -> None:
+        async with self._comparing:
+            await self._take_customers(records)
+
+    async def _take_customers(self, records: Sequence[CustomerRecord]) -> None:
         for part in parts(records):
             ids = [record.id for record in part]
             seen = await self._database.run(partial(Seen.customers, ids=ids))
@@ -102,20 +114,26 @@ class ErpFeeds:
             await self._store(events, partial(Seen.put_customers, holds=holds))
 
     async def _poll_invoices(self, mark: str | None) -> Changes[InvoiceRecord]:
-        records = await self._erp.changed_invoices(since(mark))
+        unreadable: list[UnreadableRow] = []
+        records = await self._erp.changed_invoices(since(mark), unreadable=unreadable)
+        await self._unreadable.note("invoices", unreadable, is_history=mark is None)
         return Changes(items=records, mark=next_mark(mark, [record.modified_at for record in records]))
 
     async def _apply_invoices(self, records: Sequence[InvoiceRecord]) -> None:
         is_first_look = await self.invoices.mark() is None
+        async with self._comparing:
+            await self._take_invoices(records, is_history=is_first_look)
+
+    async def _take_invoices(self, records: Sequence[InvoiceRecord], *, is_history: bool) -> None:
         today = self._today()
-        told_until = (today, today + self._due_soon) if is_first_look else None
+        told_until = (today, today + self._due_soon) if is_history else None
         for part in parts(records):
             ids = [record.id for record in part]
             seen = await self._database.run(partial(Seen.invoices, ids=ids))
             news = [r for r in part if r.id not in seen or seen[r.id].version != r.version]
-            events = [] if is_first_look else await self._invoice_events(news, seen)
+            events = [] if is_history else await self._invoice_events(news, seen)
             await self._store(events, partial(Seen.put_invoices, records=news, told_until=told_until))
-            if news and not is_first_look:
+            if news and not is_history:
                 await self._push(record.customer_id for record in news)
 
     async def _invoice_events(self, news: Sequence[InvoiceRecord], seen: Mapping[str, Any]) -> Sequence[CanonicalEvent]:
@@ -138,10 +156,44 @@ class ErpFeeds:
         while True:
             try:
                 await self.tell_time()
-                await self._ledger.tell_waiting()
             except FieldError as error:
                 _log.info("Nothing could be told of the day: %s", error.code)
             await asyncio.sleep(min(self._interval_s, 60.0))
+
+    async def _look_again(self) -> None:
+        """Hear of what could not be read when it changed, ever less often while it can't."""
+        pause_s = self._interval_s
+        while True:
+            await asyncio.sleep(pause_s)
+            try:
+                waits = [await self._hear_customers(), await self._hear_invoices(), await self._ledger.tell_waiting()]
+                pause_s = min(pause_s * 2, _LONGEST_PAUSE_S) if any(waits) else self._interval_s
+            except FieldError as error:
+                _log.info("What could not be read was not looked at again: %s", error.code)
+
+    async def _hear_customers(self) -> bool:
+        """Take the customers that can be read by now; whether others are left. Raises FieldError."""
+        waiting, left = await self._unreadable.of("customers"), False
+        for ids in parts(list(waiting)):
+            async with self._comparing:
+                found, odd = await apart(self._erp.customers.read, ids)
+                await self._take_customers(list(found.values()))
+            await self._unreadable.forget("customers", [waiting[key] for key in ids if key not in odd])
+            left = left or bool(odd)
+        return left
+
+    async def _hear_invoices(self) -> bool:
+        """Take the invoices that can be read by now; whether others are left. Raises FieldError."""
+        waiting, left = await self._unreadable.of("invoices"), False
+        for ids in parts(list(waiting)):
+            async with self._comparing:
+                found, odd = await apart(self._erp.invoices.read, ids)
+                for is_history in (True, False):
+                    records = [record for key, record in found.items() if waiting[key].is_history is is_history]
+                    await self._take_invoices(records, is_history=is_history)
+            await self._unreadable.forget("invoices", [waiting[key] for key in ids if key not in odd])
+            left = left or bool(odd)
+        return left
 
     async def tell_time(self) -> None:
         """Tell of invoices that are due soon or overdue, and of booked revenue whose day has come. Raises FieldError."""

@@ -1,7 +1,7 @@
 """What is new in the ledger: entries as they are posted, and the revenue that they recognise, each told on its day.
 
-An entry whose invoice or deferral is there but can't be read waits until it can: without it nobody knows whose entry it is,
-nor whether it recognises revenue.
+An entry that can't be read, or whose invoice or deferral is there but can't be, waits until it can: without it nobody knows
+whose entry it is, nor whether it recognises revenue.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import partial
 from subgraphs.erp.events import differences
 from subgraphs.erp.events.news import BEGINNING, OVERLAP, apart, next_mark, parts, since
 from subgraphs.erp.events.seen import ComingRevenue, Seen
-from subgraphs.erp.port import Erp
+from subgraphs.erp.port import Erp, UnreadableRow
 from subgraphs.erp.records import JournalEntryRecord
 from subgraphs.kit.canonical_event import CanonicalEvent
 from subgraphs.kit.change_feed import Changes
@@ -50,11 +50,15 @@ class LedgerNews:
             last = await self._erp.last_journal_change()
             if last is not None:
                 # The next poll looks back over these, and they are history as well.
-                recent = await self._erp.changed_journal_entries(last - OVERLAP)
-                ids = [record.id for record in recent if record.modified_at <= last]
+                odd: list[UnreadableRow] = []
+                recent = await self._erp.changed_journal_entries(last - OVERLAP, unreadable=odd)
+                ids = [record.id for record in recent if record.modified_at <= last] + [row.id for row in odd]
                 await self._database.run(partial(Seen.put_entries, ids=ids, coming=()))
             return Changes(items=(), mark=(last or BEGINNING).isoformat())
-        records = await self._erp.changed_journal_entries(since(mark) or BEGINNING)
+        unreadable: list[UnreadableRow] = []
+        records = await self._erp.changed_journal_entries(since(mark) or BEGINNING, unreadable=unreadable)
+        if unreadable:
+            await self._database.run(partial(Seen.put_waiting_entries, ids=[row.id for row in unreadable]))
         return Changes(items=records, mark=next_mark(mark, [record.modified_at for record in records]))
 
     async def apply(self, records: Sequence[JournalEntryRecord]) -> None:
@@ -66,14 +70,19 @@ class LedgerNews:
                 await self._tell(entries)
         await self.tell_revenue()
 
-    async def tell_waiting(self) -> None:
-        """Look again at the entries that wait. Raises FieldError."""
+    async def tell_waiting(self) -> bool:
+        """Look again at the entries that wait; whether any is left waiting. Raises FieldError."""
         for ids in parts(await self._database.run(Seen.waiting_entries)):
             entries, unreadable = await apart(self._erp.journal_entries.read, ids)
             gone = set(ids) - set(entries) - unreadable
             await self._database.run(partial(Seen.put_entries, ids=sorted(gone), coming=()))
-            if entries:
-                await self._tell(list(entries.values()))
+            drafts = [entry.id for entry in entries.values() if not entry.is_posted]
+            # Once it is posted it is polled again.
+            await self._database.run(partial(Seen.drop_waiting_entries, ids=drafts))
+            posted = [entry for entry in entries.values() if entry.is_posted]
+            if posted:
+                await self._tell(posted)
+        return bool(await self._database.run(Seen.waiting_entries))
 
     async def _tell(self, entries: Sequence[JournalEntryRecord]) -> None:
         invoices, odd_invoices = await apart(self._erp.invoices.read, (e.invoice_id for e in entries if e.invoice_id))

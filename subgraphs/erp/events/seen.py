@@ -142,6 +142,20 @@ class Seen:
         return [row[0] for row in c.execute("select id from waiting_journal_entry order by id")]
 
     @staticmethod
+    def put_waiting_entries(c: sqlite3.Connection, ids: Iterable[str]) -> None:
+        """Note entries that are to be looked at again, unless they were told of."""
+        c.executemany(
+            "insert or ignore into waiting_journal_entry select ? where not exists"
+            " (select 1 from seen_journal_entry where id = ?)",
+            [(i, i) for i in ids],
+        )
+
+    @staticmethod
+    def drop_waiting_entries(c: sqlite3.Connection, ids: Iterable[str]) -> None:
+        """Note entries as looked at, though nothing was told of them."""
+        c.executemany("delete from waiting_journal_entry where id = ?", [(i,) for i in ids])
+
+    @staticmethod
     def put_entries(
         c: sqlite3.Connection, ids: Sequence[str], coming: Iterable[ComingRevenue], waiting: Iterable[str] = ()
     ) -> None:

@@ -108,23 +108,27 @@ class Tryton:
             raise VendorBadResponseError(f"The {self.system} system's fields are not named.", system=self.system)
         return found
 
-    def readable(self, rows: Iterable[Row], parse: Callable[[Row], RecordT]) -> list[RecordT]:
-        """Return what can be made of the rows; one that can't be read is left out, and reported."""
+    def readable(
+        self, model: str, rows: Iterable[Row], parse: Callable[[Row], RecordT], left_out: list[Row] | None = None
+    ) -> list[RecordT]:
+        """Return what can be made of the rows; one that can't be read is left out, and reported: to `left_out` as well."""
         found: list[RecordT] = []
         for row in rows:
             try:
-                found += self.parsed([row], parse)
+                found += self.parsed(model, [row], parse)
             except VendorBadResponseError:
-                _log.warning("A record of the %s system can't be read and is left out: %s", self.system, row.get("id"))
+                _log.warning("A %s of the %s system can't be read and is left out: %s", model, self.system, row["id"])
+                if left_out is not None:
+                    left_out.append(row)
         return found
 
-    def parsed(self, rows: Iterable[Row], parse: Callable[[Row], RecordT]) -> list[RecordT]:
+    def parsed(self, model: str, rows: Iterable[Row], parse: Callable[[Row], RecordT]) -> list[RecordT]:
         """Return what `parse` makes of the rows. Raises UnreadableRecordError for a row without the fields asked for."""
         try:
             return [parse(row) for row in rows]
         except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
             # Whatever it is, a state of a module of theirs or a field that is gone, people must see that it is new.
-            self.drift.unreadable("record", "record", f"{type(error).__name__}: {error}")
+            self.drift.unreadable(model, "record", f"{type(error).__name__}: {error}")
             raise UnreadableRecordError(
                 f"The {self.system} system's answer lacks what was asked for.", system=self.system
             ) from error

@@ -44,14 +44,16 @@ async def with_moves(tryton: Tryton, rows: list[Row]) -> list[Row]:
 
     One flat read for all: nested in the deferrals, every line would bring its account, and every account its type.
     """
-    moves = [move for row in tryton.parsed(rows, lambda row: row["moves"]) for move in row]
+    moves = [move for row in tryton.parsed("account.invoice.deferred", rows, lambda row: row["moves"]) for move in row]
     parts = [moves[start : start + _MOVES_PER_CALL] for start in range(0, len(moves), _MOVES_PER_CALL)]
     on_revenue = ["account.type.revenue", "=", True]
     found = await asyncio.gather(
         *(tryton.search("account.move.line", [["move", "in", part], on_revenue], _REVENUE_LINE) for part in parts)
     )
     by_id: dict[int, dict[str, Any]] = {}
-    for move_id, line in tryton.parsed(chain.from_iterable(found), lambda line: (line["move"]["id"], line)):
+    for move_id, line in tryton.parsed(
+        "account.move.line", chain.from_iterable(found), lambda line: (line["move"]["id"], line)
+    ):
         by_id.setdefault(move_id, {**line["move"], "lines": []})["lines"].append(line)
     return [{**row, "moves": [by_id[move] for move in row["moves"] if move in by_id]} for row in rows]
 

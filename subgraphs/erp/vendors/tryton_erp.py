@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from subgraphs.erp.port import InvoiceOrder, InvoicePage, InvoicePosition, InvoiceQuery
+from subgraphs.erp.port import InvoiceOrder, InvoicePage, InvoicePosition, InvoiceQuery, UnreadableRow
 from subgraphs.erp.records import (
     ChargeRecord,
     CustomerRecord,
@@ -209,9 +209,11 @@ class TrytonErp(TrytonCredits, TrytonParties, TrytonProducts):
         """Return all standard periods, the newest first."""
         domain = [["type", "=", "standard"]]
         rows = await self._tryton.search("account.period", domain, mapping.PERIOD, order=[["start_date", "DESC"]])
-        return self._tryton.readable(rows, mapping.to_period)
+        return self._tryton.readable("account.period", rows, mapping.to_period)
 
-    async def changed_customers(self, since: dt.datetime | None) -> Sequence[CustomerRecord]:
+    async def changed_customers(
+        self, since: dt.datetime | None, *, unreadable: list[UnreadableRow] | None = None
+    ) -> Sequence[CustomerRecord]:
         """Return the parties with a customer reference that changed."""
         books = await self._shelf.open()
         return await changed(
@@ -222,15 +224,26 @@ class TrytonErp(TrytonCredits, TrytonParties, TrytonProducts):
             since=since,
             domain=[["code", "!=", None], ["id", "!=", books.party]],
             context=books.context,
+            unreadable=unreadable,
         )
 
-    async def changed_invoices(self, since: dt.datetime | None) -> Sequence[InvoiceRecord]:
+    async def changed_invoices(
+        self, since: dt.datetime | None, *, unreadable: list[UnreadableRow] | None = None
+    ) -> Sequence[InvoiceRecord]:
         """Return the customer invoices and credit memos that changed."""
         return await changed(
-            self._tryton, "account.invoice", mapping.INVOICE, mapping.to_invoice, since=since, domain=[_OUT]
+            self._tryton,
+            "account.invoice",
+            mapping.INVOICE,
+            mapping.to_invoice,
+            since=since,
+            domain=[_OUT],
+            unreadable=unreadable,
         )
 
-    async def changed_journal_entries(self, since: dt.datetime) -> Sequence[JournalEntryRecord]:
+    async def changed_journal_entries(
+        self, since: dt.datetime, *, unreadable: list[UnreadableRow] | None = None
+    ) -> Sequence[JournalEntryRecord]:
         """Return the moves that changed."""
         return await changed(
             self._tryton,
@@ -239,6 +252,7 @@ class TrytonErp(TrytonCredits, TrytonParties, TrytonProducts):
             mapping.to_journal_entry,
             since=since,
             domain=[],
+            unreadable=unreadable,
         )
 
     async def last_journal_change(self) -> dt.datetime | None:

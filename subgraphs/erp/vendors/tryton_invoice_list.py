@@ -84,7 +84,7 @@ async def list_invoices(
             value = dt.date.fromisoformat(start.value or "") if is_date else start.value
             domain = [domain, after(field, value, _row_id(start, order), descending=order.is_descending)]
         rows = await tryton.search("account.invoice", domain, INVOICE, order=tryton_order, limit=limit)
-        found += filter(keep, tryton.readable(rows, to_invoice))
+        found += filter(keep, tryton.readable("account.invoice", rows, to_invoice))
         if len(rows) < limit:
             return InvoicePage(invoices=found[:size], has_more=len(found) > size)
         last = rows[-1][field]

@@ -70,7 +70,11 @@ class TrytonRecords(Generic[RecordT]):
         for row in rows:
             try:
                 found.update(
-                    {self.key(record): record for each in self.tryton.parsed([row], self.parse) for record in each}
+                    {
+                        self.key(record): record
+                        for each in self.tryton.parsed(self.model, [row], self.parse)
+                        for record in each
+                    }
                 )
             except VendorBadResponseError as error:
                 # One that can't be read fails alone, where others were asked for with it.
@@ -118,7 +122,7 @@ class TrytonRelated(Generic[RecordT]):
         failed: dict[str, FieldError] = {}
         for row in rows:
             try:
-                (records,) = self.tryton.parsed([row], self.parse)
+                (records,) = self.tryton.parsed(self.model, [row], self.parse)
             except VendorBadResponseError as error:
                 owners = [owner for owner in _owners_in(row, self.row_owner) if owner in asked]
                 if not owners or len(asked) == 1:
