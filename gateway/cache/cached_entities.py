@@ -20,9 +20,10 @@ from msgspec import structs
 from gateway.cache.asked import AskedInput
 from gateway.cache.entity_cache import EntityCache, Flight, Landed, Refused
 from gateway.cache.local_entries import Entry
-from gateway.cache.tags import EVERY_SUBGRAPH, inner_tag, key_tag, type_tag, writer_tag
+from gateway.cache.tags import EVERY_SUBGRAPH, writer_tag
 from gateway.cache.told import is_outage, put_together, take_apart
 from gateway.cache.wanted import CREDENTIALS, Want, wants_of
+from gateway.cache.written import changed_tags
 from gateway.execution.begin import Fetch
 from gateway.execution.ports import (
     RequestContext,
@@ -368,22 +369,7 @@ class CachedEntities:
         finally:
             subgraph = EVERY_SUBGRAPH if self._writes_everywhere else request.subgraph
             # The writer himself: nothing read earlier will do for him. Everybody: the entities that the answer names.
-            await self._cache.drop([writer_tag(context.caller, subgraph), *self._changed(request, value)])
-
-    def _changed(self, request: SubgraphRequest, value: Any) -> Iterable[str]:
-        key_fields = self._cache.known.key_fields
-        found: dict[str, list[str]] = {}
-        for each in _objects(value):
-            type_name = each.get("__typename")
-            if isinstance(type_name, str) and type_name in key_fields:
-                names = key_fields[type_name] & each.keys()
-                found.setdefault(type_name, []).extend(key_tag(type_name, name, each[name]) for name in names)
-        for type_name in self._cache.mentioned(request.document, "Mutation"):
-            yield inner_tag(request.subgraph, type_name)
-            if not found.get(type_name):
-                yield type_tag(request.subgraph, type_name)
-        for tags in found.values():
-            yield from tags
+            await self._cache.drop([writer_tag(context.caller, subgraph), *changed_tags(self._cache, request, value)])
 
     def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SourceEvent, None]:
         """Streams pass."""
@@ -409,14 +395,3 @@ def _entry(value: bytes, policy: CachePolicy, born: int, read_at: float, age_ns:
         keep_until=born - age_ns + fresh_ns + stale_ns,
         read_at=read_at,
     )
-
-
-def _objects(value: Any) -> Iterable[dict[str, Any]]:
-    match value:
-        case dict():
-            yield value
-            for each in value.values():
-                yield from _objects(each)
-        case list():
-            for each in value:
-                yield from _objects(each)
