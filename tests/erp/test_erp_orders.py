@@ -22,7 +22,7 @@ async def test_an_order_is_worth_what_was_billed(system: Any, amount: str, quant
         "sku": "CORE-SEAT", "description": "Seats", "quantity": quantity, "amount": amount, "ref": None,
         "startsOn": "2026-10-20", "endsOn": "2026-11-19",
     }  # fmt: skip
-    line = order_line(billed)
+    line = order_line(billed, "EUR")
     order = NewOrder(
         customer_id=invoice.customer_id,
         contract="CON-2026-9001",
