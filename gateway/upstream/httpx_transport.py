@@ -29,7 +29,7 @@ class HttpxTransport:
         self._url = url
         self._max_bytes = max_bytes
         self._client = httpx2.AsyncClient(
-            verify=trust or _trust(),
+            verify=trust or system_trust(),
             trust_env=False,
             follow_redirects=False,
             limits=httpx2.Limits(
@@ -98,7 +98,7 @@ def _encoded(headers: HeaderPairs) -> list[tuple[bytes, bytes]]:
 
 
 @cache
-def _trust() -> ssl.SSLContext:
+def system_trust() -> ssl.SSLContext:
     """Return the certificates to trust: read once, since that takes longer than anything else here."""
     return httpx2.create_ssl_context(trust_env=False)
 

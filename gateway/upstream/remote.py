@@ -66,11 +66,12 @@ class _Streams:
         return self._opened is not None and self._opened[0].open > 0
 
     def _open(self) -> tuple[RemoteStreams, HttpxTransport]:
-        from gateway.upstream.httpx_transport import HttpxTransport  # noqa: PLC0415 - see above
+        from gateway.upstream.httpx_transport import HttpxTransport, system_trust  # noqa: PLC0415 - see above
         from gateway.upstream.subscribe import RemoteStreams  # noqa: PLC0415
 
-        transport = HttpxTransport(self._url, max_connections=MAX_STREAMS, trust=self._trust)
-        return RemoteStreams(self._url, transport, limits=self._limits, trust=self._trust), transport
+        trust = self._trust or system_trust()
+        transport = HttpxTransport(self._url, max_connections=MAX_STREAMS, trust=trust)
+        return RemoteStreams(self._url, transport, limits=self._limits, trust=trust), transport
 
     async def aclose(self) -> None:
         """Close all connections."""
