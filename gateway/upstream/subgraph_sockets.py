@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+import orjson
 from websockets.asyncio.client import ClientConnection
 from websockets.protocol import State
 
@@ -43,7 +44,7 @@ class SubgraphSockets:
         socket.users += 1
         identity, queue = socket.claim(self._limits)
         try:
-            await socket.begin(identity, request.body)
+            await socket.begin(identity, _payload(request.body, context.correlation_id))
             while (answer := await queue.next()) is not None:
                 yield answer
         finally:
@@ -89,11 +90,11 @@ class _Socket:
         self._queues[identity] = queue = EventQueue[SubgraphAnswer](self._wanted, limits)
         return identity, queue
 
-    async def begin(self, identity: str, body: bytes) -> None:
+    async def begin(self, identity: str, payload: bytes) -> None:
         """Begin an operation once the WebSocket is open. Raises NoWebSocket or SubgraphFailure."""
         connection = await asyncio.shield(self._opened)
         self._begun.add(identity)
-        await send_text(connection, b'{"id":"%b","type":"subscribe","payload":%b}' % (identity.encode(), body))
+        await send_text(connection, b'{"id":"%b","type":"subscribe","payload":%b}' % (identity.encode(), payload))
 
     async def leave(self, identity: str) -> None:
         """Let go of an operation; with the last one the WebSocket is closed, which tells the subgraph as much."""
@@ -168,3 +169,8 @@ class _Socket:
         except SubgraphFailure as failed:
             queue.end(failed)
         await self._stop(identity)
+
+
+def _payload(body: bytes, correlation_id: str) -> bytes:
+    """Return a request's JSON with the id of whom it is for: the WebSocket's own is that of whoever opened it."""
+    return b'%b,"extensions":{"concord":{"correlationId":%b}}}' % (body[:-1], orjson.dumps(correlation_id))

@@ -145,6 +145,17 @@ async def test_only_what_is_equal_is_shared(streams: ScriptedStreams) -> None:
         assert len(streams.subscribed) == 6
 
 
+async def test_each_operation_on_a_websocket_tells_its_own_correlation_id(streams: ScriptedStreams) -> None:
+    async with engine_over(streams) as engine, AsyncExitStack() as leaving:
+        for name in ("one", "two"):
+            answers = await subscribed(engine, of=name, x_correlation_id=f"asked-by-{name}")
+            leaving.push_async_callback(Reader(answers).leave)
+            await streams.until(lambda name=name: any(each["variables"]["of"] == name for each in streams.subscribed))
+        told = [(each["variables"]["of"], each["extensions"]) for each in streams.subscribed]
+        assert told == [(name, {"concord": {"correlationId": f"asked-by-{name}"}}) for name in ("one", "two")]
+        assert [each["x-correlation-id"] for each in streams.headers] == ["asked-by-one"]
+
+
 async def test_everybody_is_told_that_the_stream_broke_or_is_complete(streams: ScriptedStreams) -> None:
     async with engine_over(streams) as engine:
         readers = [Reader(await subscribed(engine)) for _ in range(5)]
