@@ -87,8 +87,12 @@ def wants_of(
             if group.policy is None:
                 wants.append(Want(input=each, index=index, representation=representation, policy=None))
                 continue
+            try:
+                text = orjson.dumps(representation, option=orjson.OPT_SORT_KEYS)
+            except TypeError:  # nested deeper than it writes: a value that another system has, and no key
+                wants.append(Want(input=each, index=index, representation=representation, policy=None))
+                continue
             is_kept = True
-            text = orjson.dumps(representation, option=orjson.OPT_SORT_KEYS)
             key_fields = group.key_fields
             own = [key_tag(type_name, name, value) for name, value in representation.items() if name in key_fields]
             wants.append(

@@ -20,7 +20,7 @@ def changed_tags(cache: EntityCache, request: SubgraphRequest, value: Any) -> It
     for each in _objects(value):
         type_name = each.get("__typename")
         if isinstance(type_name, str) and type_name in key_fields:
-            names = key_fields[type_name] & each.keys()
+            names = [name for name in key_fields[type_name] & each.keys() if not isinstance(each[name], dict | list)]
             found.setdefault(type_name, []).extend(key_tag(type_name, name, each[name]) for name in names)
     for type_name in cache.mentioned(request.document, "Mutation"):
         yield inner_tag(request.subgraph, type_name)
@@ -31,11 +31,11 @@ def changed_tags(cache: EntityCache, request: SubgraphRequest, value: Any) -> It
 
 
 def _objects(value: Any) -> Iterable[dict[str, Any]]:
-    match value:
-        case dict():
-            yield value
-            for each in value.values():
-                yield from _objects(each)
-        case list():
-            for each in value:
-                yield from _objects(each)
+    pending = [value]  # no recursion: a value may be nested deeper than calls may be
+    while pending:
+        match pending.pop():
+            case dict() as found:
+                yield found
+                pending.extend(found.values())
+            case list() as found:
+                pending.extend(found)

@@ -27,7 +27,7 @@ from functools import partial
 from sys import intern
 from typing import Any
 
-from gateway.execution.ports import encode
+from gateway.execution.ports import encode_whole
 from gateway.execution.rewrite import rewrite
 from gateway.execution.sharing import Mentions, is_shared
 from gateway.execution.walk import is_of
@@ -107,7 +107,7 @@ def compile_collect(entity_input: EntityInput, mentions: Mentions) -> Collect:
         "MISSING": MISSING,
         "SIMPLE": _SIMPLE,
         "SKIP": SKIP,
-        "dumps": encode,
+        "dumps": encode_whole,
         "build": _build,
     }
     exec(compile("\n".join(writer.lines), f"<collect {entity_input.response_name}>", "exec"), scope)  # noqa: S102 - names and constants only; every string of the plan is bound, not pasted

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import structs
 
 from gateway.execution.collect import Collected
-from gateway.execution.ports import SubgraphRequest, encode
+from gateway.execution.ports import SubgraphRequest, encode_whole
 from gateway.execution.run import Run
 from gateway.execution.walk import ConcretePath, is_of, walk
 from gateway.federation.plan import EntityInput, Path, PathKey
@@ -34,7 +34,7 @@ def split_by_context(
             if slot is None:
                 continue
             values = read_contexts(entity_input.context_arguments, run.data, concrete)
-            key = encode(values)
+            key = encode_whole(values)
             if key not in parts:
                 fresh = Collected(groups=[([], []) for _ in range(entity_input.paths.index(path) + 1)])
                 parts[key] = (values, fresh, {})

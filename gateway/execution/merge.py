@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
+import orjson
 from graphql import (
     FieldNode,
     FragmentDefinitionNode,
@@ -14,6 +15,8 @@ from graphql import (
     SelectionSetNode,
     parse,
 )
+
+from gateway.execution.ports import encode_whole
 
 Composites: TypeAlias = Mapping[str, "Composites"]
 """Response names of a selection that have a selection of their own. Everything else is a leaf, even where its value is
@@ -67,10 +70,17 @@ def composites_of(
 
 def copy_json(value: Any) -> Any:
     """Return a deep copy of a JSON value."""
+    try:
+        return _copied(value)
+    except RecursionError:
+        return orjson.loads(encode_whole(value))
+
+
+def _copied(value: Any) -> Any:
     if value.__class__ is dict:
-        return {name: copy_json(item) for name, item in value.items()}
+        return {name: _copied(item) for name, item in value.items()}
     if value.__class__ is list:
-        return [copy_json(item) for item in value]
+        return [_copied(item) for item in value]
     return value
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, TypeAlias, assert_never
 
 from msgspec import Struct
@@ -100,7 +101,8 @@ class TypedRun:
         done = self._end()
         if done is not None:
             for landing, data in self._ended:
-                self.landed[landing.key] = SubgraphAnswer({"data": plain(data, self._plan.said)})
+                with suppress(RecursionError):  # too deep for that: it is asked for once more
+                    self.landed[landing.key] = SubgraphAnswer({"data": plain(data, self._plan.said)})
             self._ended.clear()
             for landing in self._flying:
                 self.landed[landing.key] = landing.wait()
@@ -163,7 +165,11 @@ class TypedRun:
         request = fetch.request(variables, entities)
         landing = _Landing(self, fetch, request, taken, then)
         self._flying.add(landing)
-        landing.flight = fetch.begin(request, self.context, landing.land)
+        try:
+            landing.flight = fetch.begin(request, self.context, landing.land)
+        except Exception:
+            self._flying.discard(landing)  # nobody would answer it
+            raise
 
     def _merge(self, landing: _Landing, outcome: SubgraphAnswer | Exception) -> Any:
         """Let an answer join the tree, and return its `data`. Raises Irregular."""
