@@ -72,7 +72,7 @@ def parse_message(text: str) -> ClientMessage:
         case {"type": "connection_init", **rest}:
             return Init(_payload(rest) or {})
         case {"type": "ping", **rest}:
-            return Ping(_payload(rest))
+            return Ping(_echoed(rest))
         case {"type": "pong", **rest}:
             _payload(rest)
             return Pong()
@@ -90,6 +90,15 @@ def _payload(message: Mapping[Any, Any]) -> Mapping[str, Any] | None:
     payload = message.get("payload")
     if payload is not None and not isinstance(payload, dict):
         raise BadMessage("Payload is not an object")
+    return payload
+
+
+def _echoed(message: Mapping[Any, Any]) -> Mapping[str, Any] | None:
+    payload = _payload(message)
+    try:
+        orjson.dumps(payload)
+    except TypeError:
+        raise BadMessage("Payload is nested too deeply") from None
     return payload
 
 

@@ -93,6 +93,8 @@ FRAMES: dict[str, tuple[bytes, int]] = {
     "same id twice": (INIT + subscribe({"query": "{ slow(seconds: 9) }"}) * 2, 4409),
     "deep JSON": (frame(b"[" * 100_000), INVALID),
     "deep message": (frame(b'{"type":' * 10_000), INVALID),
+    "deep ping": (frame(b'{"type":"ping","payload":{"a":%b}}' % (b"[" * 300 + b"]" * 300)), INVALID),
+    "deep ping after init": (INIT + frame(b'{"type":"ping","payload":{"a":%b}}' % (b"[" * 900 + b"]" * 900)), INVALID),
     "lone surrogate": (frame(b'{"type":"\\ud800"}'), INVALID),
     "not UTF-8": (frame(b"\xff\xfe"), 1007),
     "overlong UTF-8": (frame(b'{"type":"\xc0\xaf"}'), 1007),
@@ -123,6 +125,10 @@ OPERATIONS: dict[str, tuple[Any, str]] = {
     "operationName is endless": ({"query": "{a}", "operationName": "a" * 300}, "BAD_REQUEST"),
     "variables are a list": ({"query": "{a}", "variables": []}, "BAD_REQUEST"),
     "variables are deep": ({"query": "{a}", "variables": {"a": json.loads("[" * 200 + "]" * 200)}}, "BAD_REQUEST"),
+    "variables are as deep as is read": (
+        {"query": "{a}", "variables": {"a": json.loads("[" * 900 + "]" * 900)}},
+        "BAD_REQUEST",
+    ),
     "extensions are text": ({"query": "{a}", "extensions": "x"}, "BAD_REQUEST"),
     "unknown hash": (
         {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "a" * 64}}},
