@@ -14,13 +14,13 @@ from gateway.cli.sparing import spare_memory
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Serve until SIGTERM or Ctrl-C and return the exit status: 1 if it could not start, 2 for a refused configuration."""
+    """Serve until SIGTERM or Ctrl-C and return the exit status: 0 then, 1 if it could not start, 2 for a refused configuration."""
     try:
         spare_memory()
         from gateway.cli.serving import serve_process  # noqa: PLC0415 - once it is known what is left out
 
         return serve_process(arguments)
-    except KeyboardInterrupt:  # raised again once what was in flight is finished
+    except KeyboardInterrupt:  # before it served
         return 128 + signal.SIGINT
 
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 from uvicorn.config import Config
@@ -35,6 +39,19 @@ class DrainingServer(Server):
         # Streams see it and write their last words; whoever asks /ready sends new connections elsewhere.
         await asyncio.sleep(self._announce_s)
         await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop on SIGTERM and SIGINT as uvicorn does, but without raising them again: a stop that was asked for is a success."""
+        if threading.current_thread() is not threading.main_thread():
+            yield  # only there can they be listened to
+            return
+        previous = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
 
     @property
     def addresses(self) -> tuple[tuple[str, int], ...]:

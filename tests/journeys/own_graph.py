@@ -52,8 +52,9 @@ def serving(
         yield url
     finally:
         process.send_signal(stopped_by)
-        process.wait(30)
+        status = process.wait(30)
         process.stdout.close()
+    assert status == 0, "a stop that was asked for is no failure"
 
 
 def surroundings(environment: dict[str, str]) -> dict[str, str]:
