@@ -298,6 +298,19 @@ def test_a_dead_end_shows_a_witness_and_the_ways_tried():
     }
 
 
+def test_what_subgraphs_are_not_told_of_is_hinted():
+    sdl = (
+        "type Query {{ a: Int }} directive @named on FRAGMENT_SPREAD {} directive @other on FRAGMENT_DEFINITION | FIELD"
+    )
+    found = [
+        compose([SubgraphSource(name="a", url="", sdl=sdl.format(more))]).hints for more in ("", "| INLINE_FRAGMENT")
+    ]
+    assert [[(hint.code, hint.coordinate) for hint in hints] for hints in found] == [
+        [("EXECUTABLE_DIRECTIVE_NOT_SENT", "@named"), ("EXECUTABLE_DIRECTIVE_NOT_SENT", "@other")],
+        [("EXECUTABLE_DIRECTIVE_NOT_SENT", "@other")],
+    ]
+
+
 def test_hints_about_linked_versions_and_names():
     federation = '@link(url: "https://specs.apollo.dev/federation/v2.5", import: ["@key", "@composeDirective"])'
     cost = '@link(url: "https://specs.apollo.dev/cost/v0.1", import: ["@cost"])'

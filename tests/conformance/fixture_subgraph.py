@@ -179,7 +179,16 @@ def subgraph_schema(sdl: str) -> GraphQLSchema:
     return build_schema("\n".join(parts), assume_valid_sdl=True, assume_valid=True)
 
 
-_EXECUTABLE = ("QUERY", "MUTATION", "SUBSCRIPTION", "FIELD", "FRAGMENT_SPREAD", "INLINE_FRAGMENT")
+_EXECUTABLE = (
+    "QUERY",
+    "MUTATION",
+    "SUBSCRIPTION",
+    "FIELD",
+    "FRAGMENT_DEFINITION",
+    "FRAGMENT_SPREAD",
+    "INLINE_FRAGMENT",
+    "VARIABLE_DEFINITION",
+)
 
 
 class _Strip(Visitor):

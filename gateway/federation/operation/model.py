@@ -34,7 +34,7 @@ class Operation:
     definition: ast.OperationDefinitionNode
     fragments: Mapping[str, ast.FragmentDefinitionNode]
     variable_types: Mapping[str, str]
-    """Declared variables, in order, with type and default as printed: `{"id": "ID!", "first": "Int=5"}`."""
+    """Declared variables, in order, with type, default and directives as printed: `{"id": "ID!", "first": "Int=5@live"}`."""
     selections: tuple[Selection, ...]
     """Root selections, fragments expanded (each once, and shared)."""
     directives: Mapping[OperationKind, Directives]

@@ -143,8 +143,9 @@ def _locations(error: GraphQLError) -> tuple[tuple[int, int], ...]:
 
 
 def _variable_types(definition: ast.OperationDefinitionNode) -> Mapping[str, str]:
-    return {
-        node.variable.name.value: print_type_node(node.type)
-        + (f"={print_value(node.default_value)}" if node.default_value else "")
-        for node in definition.variable_definitions or ()
-    }
+    found: dict[str, str] = {}
+    for node in definition.variable_definitions or ():
+        default = f"={print_value(node.default_value)}" if node.default_value else ""
+        directives = print_directives(node.directives or ())
+        found[node.variable.name.value] = print_type_node(node.type) + default + (directives.text if directives else "")
+    return found

@@ -4,6 +4,7 @@ INCONSISTENT_EXECUTABLE_DIRECTIVE_PRESENCE: clients can't use a directive that s
 NO_EXECUTABLE_DIRECTIVE_INTERSECTION: clients can't use a directive that has no location common to all subgraphs.
 INCONSISTENT_EXECUTABLE_DIRECTIVE_REPEATABLE: clients can't repeat a directive that is repeatable in some subgraphs only.
 INCONSISTENT_EXECUTABLE_DIRECTIVE_LOCATIONS: clients can use a directive only where all subgraphs allow it.
+EXECUTABLE_DIRECTIVE_NOT_SENT: subgraphs aren't told of a directive on a spread or fragment that may not stand on an inline one.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from gateway.federation.composition.merge.definitions import (
 from gateway.federation.composition.merge.sources import Sources
 from gateway.federation.composition.model.element import DirectiveDefinition
 from gateway.federation.composition.model.result import CompositionHint, HintLevel
+
+_NAMED_FRAGMENTS = frozenset({"FRAGMENT_SPREAD", "FRAGMENT_DEFINITION"})
 
 
 def find(merge: Merge) -> Iterator[CompositionHint]:
@@ -54,4 +57,11 @@ def _notes(merge: Merge, name: str, sources: Sources[DirectiveDefinition]) -> It
         yield (
             "INCONSISTENT_EXECUTABLE_DIRECTIVE_LOCATIONS",
             f"`@{name}` has different locations in subgraphs; clients can use it on {', '.join(common)}",
+        )
+    unsent = sorted(_NAMED_FRAGMENTS.intersection(common))
+    if unsent and "INLINE_FRAGMENT" not in common:
+        meaning = f"subgraphs aren't told of `@{name}` on {' or '.join(unsent)}"
+        yield (
+            "EXECUTABLE_DIRECTIVE_NOT_SENT",
+            f"{meaning}: they get inline fragments, on which it would have to be allowed",
         )
