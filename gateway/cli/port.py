@@ -22,7 +22,9 @@ def own_port(host: str, port: int) -> Iterator[list[socket.socket]]:
     with ExitStack() as stack:
         bound: list[socket.socket] = []
         try:
-            addresses = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            # A text would be encoded by tables of all scripts, which are large and which a name in ASCII has no use for.
+            name = host.encode() if host.isascii() else host
+            addresses = socket.getaddrinfo(name or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
             for number, (family, kind, protocol, _, address) in enumerate(addresses, 1):
                 try:
                     listening = stack.enter_context(socket.socket(family, kind, protocol))

@@ -140,9 +140,10 @@ def test_a_port_that_somebody_has_is_refused_with_a_mend(own_subgraphs, tmp_path
     taken = f"✗ Can't listen on 127.0.0.1:{port}: Address already in use; choose another by `server.port`"
     assert taken in refused.stderr
     assert refused.returncode == 2
-    refused = concord(tmp_path, "serve", "--config", "mine.toml", CONCORD_SERVER__HOST="nowhere.invalid")
-    assert "✗ Can't listen on nowhere.invalid:4000: " in refused.stderr
-    assert refused.returncode == 2
+    for host in ("nowhere.invalid", "nowhere..invalid"):
+        refused = concord(tmp_path, "serve", "--config", "mine.toml", CONCORD_SERVER__HOST=host)
+        assert f"✗ Can't listen on {host}:4000: " in refused.stderr
+        assert refused.returncode == 2
 
 
 def has_ipv6() -> bool:
