@@ -6,8 +6,6 @@ import asyncio
 import zlib
 from collections.abc import Mapping
 
-import brotli  # type: ignore[import-untyped]  # it ships no types
-
 from gateway.errors import GatewayError
 from gateway.transport.asgi import Receive
 from gateway.transport.settings import TransportSettings
@@ -93,6 +91,8 @@ def _inflate(body: bytes, window_bits: int, limit: int) -> bytes:
 
 
 def _unbrotli(body: bytes, limit: int) -> bytes:
+    import brotli  # type: ignore[import-untyped]  # noqa: PLC0415 - it ships no types, and hardly any client sends it
+
     decompressor = brotli.Decompressor()
     parts: list[bytes] = []
     size = 0

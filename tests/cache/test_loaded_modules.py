@@ -20,6 +20,7 @@ PEOPLE = 'type Query { user: User } type User @key(fields: "id") { id: ID! name:
 SCORES = "type Query { count: Int }"
 
 UNUSED = {
+    "brotli": "no body came compressed by it",
     "click": "the command line is not part of it",
     "cryptography": "no issuer's tokens are verified",
     "difflib": "nobody misspelled anything",
@@ -42,6 +43,7 @@ UNUSED = {
     "pydantic": "settings are read by what answers are decoded with",
     "rich": "the command line is not part of it",
     "sqlalchemy": "no workflows are carried",
+    "stringprep": "the name that it listens on is in ASCII",
     "starlette": "no events came and nobody read them",
     "strawberry": "the gateway's own graph is not served",
     "typer": "the command line is not part of it",
