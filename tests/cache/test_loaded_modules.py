@@ -54,15 +54,12 @@ UNUSED = {
 """Module → why a gateway over a plain graph has no use for it."""
 
 _SERVE_AND_TELL = """
-import signal, sys
-
-def tell(*_):  # the server hands the signal on once it has stopped
-    print("loaded", *sorted(sys.modules), flush=True)
-    sys.exit(0)
-
-signal.signal(signal.SIGTERM, tell)
+import sys
 from gateway.cli.worker import main
-main(sys.argv[1:])
+
+status = main(sys.argv[1:])
+print("loaded", *sorted(sys.modules), flush=True)
+sys.exit(status)
 """
 
 
