@@ -35,7 +35,7 @@ class RenewContractPayload(WorkflowPayload):
     contract: Contract | None = strawberry.field(description="The contract as billing has it now.")
 
     @strawberry.field(
-        description="The invoice of the new term's first cycle: a draft until that begins. An error SAGA_… says why there is none yet."
+        description="The invoice of the new term's first cycle: a draft until that begins, when a workflow `renewal-posting` posts it. An error SAGA_… says why there is none yet."
     )
     def invoice(self) -> Invoice | None:
         """Return what the ERP has."""

@@ -13,6 +13,7 @@ from gateway.writes.workflows.pricing import Pricing
 from gateway.writes.workflows.product_distribution import PRODUCT_DISTRIBUTION
 from gateway.writes.workflows.quote_to_cash import QUOTE_TO_CASH
 from gateway.writes.workflows.renewal import RENEWAL
+from gateway.writes.workflows.renewal_posting import RENEWAL_POSTING
 
 
 def definitions(pricing: Pricing) -> Mapping[str, Definition]:
@@ -23,6 +24,7 @@ def definitions(pricing: Pricing) -> Mapping[str, Definition]:
             QUOTE_TO_CASH,
             amendment(pricing),
             RENEWAL,
+            RENEWAL_POSTING,
             CREDIT,
             ONBOARDING,
             CUSTOMER_SYNC,

@@ -189,6 +189,15 @@ class PlannedWrite:
     """(field, value at present, value afterwards)."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Following:
+    """A workflow that is begun as another one is completed: in one transaction, so once and never lost."""
+
+    kind: str
+    input: Mapping[str, Json]
+    """Its kind's `due_at` says when it is carried out."""
+
+
 Plan = Callable[[StepContext], Awaitable[tuple[PlannedWrite, ...]]]
 
 
@@ -215,6 +224,8 @@ class Definition:
     """Time from the start after which a person may not let it go on anymore; None: always."""
     due_at: Callable[[Mapping[str, Json]], float | None] = lambda _given: None
     """When an input is to be carried out, in seconds since 1970; None: at once."""
+    follow: Callable[[str, Mapping[str, Json]], Following | None] = lambda _workflow, _outputs: None
+    """What is to be done later, from the workflow's id and its outputs by step."""
 
     @property
     def has_way_back(self) -> bool:

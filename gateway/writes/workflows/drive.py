@@ -5,6 +5,7 @@ Only what a try returns decides what comes next, so a run that is repeated after
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,8 +24,8 @@ from gateway.writes.workflows.definition import (
     Step,
     StepContext,
 )
-from gateway.writes.workflows.model import Json, StepError, StepStatus, WorkflowRecord
-from gateway.writes.workflows.store import WorkflowStore
+from gateway.writes.workflows.model import Json, StepError, StepStatus, WorkflowRecord, WorkflowStatus
+from gateway.writes.workflows.store import Scheduled, WorkflowStore
 
 _LOG = logging.getLogger("concord.workflows")
 _STORE_PAUSE_S = 0.5
@@ -101,8 +102,33 @@ class Driver:
                 return self._stop(record, error)
             self._kept(self.store.turn_back, record, error)
             return self._back(record, definition.steps[:number], outputs, keep)
-        self._kept(self.store.complete, record, definition.result(outputs))
+        self._kept(self.store.complete, record, definition.result(outputs), self._following(record, outputs))
         return "completed"
+
+    def _following(self, record: WorkflowRecord, outputs: Mapping[str, Json]) -> Scheduled | None:
+        """Return the workflow that is to be begun with the end of this one."""
+        wanted = self.definitions[record.kind].follow(record.id, outputs)
+        if wanted is None:
+            return None
+        definition, now = self.definitions[wanted.kind], wall_clock()
+        due_at = definition.due_at(wanted.input)
+        is_early = due_at is not None and due_at > now
+        customer, contract = self.definitions[record.kind].subject(outputs)
+        named = f"{record.id}\0{wanted.kind}"
+        follower = WorkflowRecord(
+            id=f"wf-{hashlib.sha256(named.encode()).hexdigest()[:20]}",
+            kind=wanted.kind,
+            status=WorkflowStatus.SCHEDULED if is_early else WorkflowStatus.RUNNING,
+            input=wanted.input,
+            fingerprint="",
+            requested_by=record.requested_by,
+            correlation_id=record.correlation_id,
+            started_at=now,
+            deadline_at=now + definition.deadline_s,
+            customer=customer,
+            contract=contract,
+        )
+        return Scheduled(record=follower, definition=definition, due_at=due_at if is_early else None)
 
     def _back(self, record: WorkflowRecord, steps: Sequence[Step], outputs: Mapping[str, Json], keep: KeepStep) -> str:
         for step in reversed(steps):

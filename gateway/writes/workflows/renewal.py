@@ -6,7 +6,7 @@
 | commit | crm | the stage that the renewal had |
 | renew | billing | the term that the contract had |
 | order | erp | cancelled; once posted, by the opposite entry |
-| invoice, revenue | erp | with the order; the opposite of each entry. Only when the term has begun: before, the order waits as a draft |
+| invoice, revenue | erp | with the order; the opposite of each entry. Only when the term has begun: before, the order waits as a draft, which `renewal_posting.py` posts on the term's first day |
 | complete | crm | the stage COMMITTED |
 
 The CRM tells `renewal.stage_changed` and `renewal.completed`, billing `contract.amended` with the new end, once each. A
@@ -25,16 +25,12 @@ from decimal import Decimal
 from typing import Any
 
 from gateway.writes.workflows.contract_record import read_deal, read_owner, read_terms, refuse_held
-from gateway.writes.workflows.definition import Definition, PlannedWrite, Step, StepContext, refuse
+from gateway.writes.workflows.definition import Definition, Following, PlannedWrite, Step, StepContext, refuse
 from gateway.writes.workflows.financial_effect import ORDER, order_line
 from gateway.writes.workflows.model import Json
 from gateway.writes.workflows.months import last_day_of_term, months_of_term
+from gateway.writes.workflows.renewal_posting import CHARGES, POSTING, first_cycle
 
-_CHARGES = "sku description quantity amount startsOn endsOn"
-_FIRST = (
-    "query($number:String!,$startsOn:Date!,$endsOn:Date!)"
-    f"{{termCharges(number:$number,startsOn:$startsOn,endsOn:$endsOn){{{_CHARGES}}}}}"
-)
 _ONE_DAY = dt.timedelta(days=1)
 
 
@@ -99,7 +95,7 @@ async def _renew(context: StepContext) -> Json:
         # A contract that is agreed anew term by term stays one: its end moves.
         "autoRenews": checked["terms"]["autoRenews"],
     }
-    return await context.write("billing", "renewTerm", f"terms{{number version}} charges{{{_CHARGES}}}", wanted)
+    return await context.write("billing", "renewTerm", f"terms{{number version}} charges{{{CHARGES}}}", wanted)
 
 
 async def _undo_renew(context: StepContext) -> Json:
@@ -161,8 +157,7 @@ async def _undo_complete(context: StepContext) -> Json:
 async def _plan(context: StepContext) -> tuple[PlannedWrite, ...]:
     checked = await _check(context)
     terms, deal, number = checked["terms"], checked["deal"], context.input["number"]
-    span = {"startsOn": checked["startsOn"], "endsOn": checked["endsOn"]}
-    charges = await context.read("billing", _FIRST, {"number": number, **span})
+    charges = await first_cycle(context, number, checked["startsOn"], checked["endsOn"])
     stage = None if deal is None else deal["renewalStage"]
     net = str(sum((Decimal(charge["amount"]) for charge in charges), Decimal(0)))
     order = [(f"lines.{charge['description']}", None, str(charge["amount"])) for charge in charges]
@@ -206,6 +201,22 @@ def _subject(outputs: Mapping[str, Any]) -> tuple[str | None, str | None]:
     return (checked.get("customer") or {}).get("id"), (checked.get("terms") or {}).get("number")
 
 
+def _follow(workflow: str, outputs: Mapping[str, Any]) -> Following | None:
+    """Return the posting of an order whose term is yet to begin."""
+    checked, order = outputs["check"], outputs["order"]
+    if checked["hasBegun"] or order is None:
+        return None
+    given = {
+        "renewal": workflow,
+        "number": checked["terms"]["number"],
+        "startsOn": checked["startsOn"],
+        "endsOn": checked["endsOn"],
+        "erpId": order["erpId"],
+        "charges": outputs["renew"]["charges"],
+    }
+    return Following(kind=POSTING, input=given)
+
+
 def _result(outputs: Mapping[str, Any]) -> Json:
     order = outputs["invoice"] or outputs["order"]
     return {
@@ -230,4 +241,5 @@ RENEWAL = Definition(
     amount=_amount,
     subject=_subject,
     result=_result,
+    follow=_follow,
 )

@@ -35,6 +35,16 @@ class Begun:
     """False where the same key asked for it before."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scheduled:
+    """A workflow that is to be kept with another one's end."""
+
+    record: WorkflowRecord
+    definition: Definition
+    due_at: float | None
+    """When it begins, in seconds since 1970; None: at once."""
+
+
 class WorkflowStore:
     """What the workers write. All methods raise `StoreFailed`."""
 
@@ -58,43 +68,48 @@ class WorkflowStore:
 
         `agreed`: what the amount that somebody has to approve was reckoned from. `due_at`: when a scheduled one begins.
         """
+        new = Scheduled(record=asked, definition=definition, due_at=due_at)
         with self.database.transaction() as execute:
-            rows = execute(
-                f"INSERT INTO concord_workflow ({WORKFLOW}) VALUES ({', '.join('?' * 21)}) "  # noqa: S608 - our own names
-                "ON CONFLICT (id) DO NOTHING RETURNING id",
-                (
-                    asked.id, asked.kind, asked.status, dumps(asked.input), asked.fingerprint, asked.requested_by,
-                    asked.correlation_id, asked.customer, asked.contract, None, None, 0, 1, 0, worker, None, None, None,
-                    asked.started_at, None, asked.deadline_at,
-                ),
-            )  # fmt: skip
-            if rows:
-                for position, step in enumerate(definition.steps):
-                    execute(
-                        f"INSERT INTO concord_workflow_step ({STEP}) VALUES ({', '.join('?' * 12)})",  # noqa: S608 - our own names
-                        (
-                            asked.id,
-                            position,
-                            step.name,
-                            step.system,
-                            StepStatus.PENDING,
-                            0,
-                            None,
-                            None,
-                            None,
-                            None,
-                            0,
-                            None,
-                        ),
-                    )
-                asks = Answered(system="gateway", action=f"start {asked.kind}", question=asked.input, answer=None)
-                self.evidence.note(execute, workflow=asked.id, step=None, actor=actor, exchanges=[asks, *agreed])
-                kept = dumps({each.action: each.answer for each in agreed})
-                execute("INSERT INTO concord_workflow_asked VALUES (?, ?, ?)", (asked.id, asker, kept))
-                if due_at is not None:
-                    execute("INSERT INTO concord_workflow_due VALUES (?, ?)", (asked.id, due_at))
-                tell(execute, asked.id, "workflow.started", {"kind": asked.kind})
-            return Begun(_required(execute, asked.id), bool(rows))
+            is_new = self._insert(execute, new, actor=actor, worker=worker, asker=asker, agreed=agreed)
+            return Begun(_required(execute, asked.id), is_new)
+
+    def _insert(
+        self,
+        execute: Transaction,
+        new: Scheduled,
+        *,
+        actor: str,
+        worker: str | None = None,
+        asker: str | None = None,
+        agreed: Sequence[Answered] = (),
+    ) -> bool:
+        """Keep a workflow with its steps, unless there is one of that id; whether there was none."""
+        asked = new.record
+        rows = execute(
+            f"INSERT INTO concord_workflow ({WORKFLOW}) VALUES ({', '.join('?' * 21)}) "  # noqa: S608 - our own names
+            "ON CONFLICT (id) DO NOTHING RETURNING id",
+            (
+                asked.id, asked.kind, asked.status, dumps(asked.input), asked.fingerprint, asked.requested_by,
+                asked.correlation_id, asked.customer, asked.contract, None, None, 0, 1, 0, worker, None, None, None,
+                asked.started_at, None, asked.deadline_at,
+            ),
+        )  # fmt: skip
+        if not rows:
+            return False
+        untouched = (StepStatus.PENDING, 0, None, None, None, None, 0, None)
+        for position, step in enumerate(new.definition.steps):
+            execute(
+                f"INSERT INTO concord_workflow_step ({STEP}) VALUES ({', '.join('?' * 12)})",  # noqa: S608 - our own names
+                (asked.id, position, step.name, step.system, *untouched),
+            )
+        asks = Answered(system="gateway", action=f"start {asked.kind}", question=asked.input, answer=None)
+        self.evidence.note(execute, workflow=asked.id, step=None, actor=actor, exchanges=[asks, *agreed])
+        kept = dumps({each.action: each.answer for each in agreed})
+        execute("INSERT INTO concord_workflow_asked VALUES (?, ?, ?)", (asked.id, asker, kept))
+        if new.due_at is not None:
+            execute("INSERT INTO concord_workflow_due VALUES (?, ?)", (asked.id, new.due_at))
+        tell(execute, asked.id, "workflow.started", {"kind": asked.kind})
+        return True
 
     def find(self, workflow: str) -> WorkflowRecord | None:
         """Return a workflow."""
@@ -225,10 +240,14 @@ class WorkflowStore:
                 (WorkflowStatus.COMPENSATING, dumps(error.to_json()), record.id),
             )
 
-    def complete(self, record: WorkflowRecord, result: Json) -> None:
-        """Note that every step is done."""
+    def complete(self, record: WorkflowRecord, result: Json, following: Scheduled | None = None) -> None:
+        """Note that every step is done, and keep the workflow that follows; who asked for the one sees the other."""
         with self.database.transaction() as execute:
             _hold(execute, record)
+            if following is not None:
+                rows = execute("SELECT asker FROM concord_workflow_asked WHERE workflow = ?", (record.id,))
+                asker = rows[0][0] if rows else None
+                self._insert(execute, following, actor=record.requested_by or "anonymous", asker=asker)
             _finish(execute, record.id, WorkflowStatus.COMPLETED)
             execute("UPDATE concord_workflow SET result = ? WHERE id = ?", (dumps(result), record.id))
             tell(execute, record.id, "workflow.completed", {})
