@@ -122,7 +122,15 @@ def create_gateway(settings: Settings, *, internal_secret: str, siblings: Siblin
             webhooks = Webhooks(receivers, events.log, events.consumers, events.notes, egress)
             caching = await stack.enter_async_context(entity_caching(settings.entities, ownership, events.log))
             clients = SubgraphClients(
-                settings, ownership, events, desk, webhooks, writes, caching, internal_secret=internal_secret
+                settings,
+                ownership,
+                events,
+                desk,
+                webhooks,
+                writes,
+                caching,
+                internal_secret=internal_secret,
+                room=unsent,
             )
             stack.push_async_callback(clients.aclose)
             metrics.registry.register(

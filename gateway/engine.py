@@ -308,16 +308,19 @@ class Engine:
         if tell is not None:
             context.observer = FetchLog()
         run = self._run(compiled, variables, context)
-        if compiled.typed is not None and tell is None:
-            data = await execute_typed(compiled.typed, run)
-            if data is not None:
-                return respond_typed(compiled, context, data)
-        if run.is_write:
-            context.write_keys = write_keys(compiled.operation, variables, request.headers)
-            if self._limits.requires_write_keys and not context.write_keys:
-                raise GatewayError("IDEMPOTENCY_KEY_REQUIRED")
-        await execute(compiled.plan, run)
-        return self._respond(compiled, run, tell)
+        try:
+            if compiled.typed is not None and tell is None:
+                data = await execute_typed(compiled.typed, run)
+                if data is not None:
+                    return respond_typed(compiled, context, data)
+            if run.is_write:
+                context.write_keys = write_keys(compiled.operation, variables, request.headers)
+                if self._limits.requires_write_keys and not context.write_keys:
+                    raise GatewayError("IDEMPOTENCY_KEY_REQUIRED")
+            await execute(compiled.plan, run)
+            return self._respond(compiled, run, tell)
+        finally:
+            context.kept = None  # whatever else still names the context
 
     async def _go_on(self, compiled: CompiledOperation, typed: HandedOver) -> GraphQLResponse:
         """Execute in the general way a query that was begun over typed objects. Never raises."""
@@ -329,6 +332,8 @@ class Engine:
             return self._respond(compiled, run, None)
         except Exception as error:  # noqa: BLE001 - the edge of the engine, as in execute
             return _internal_error(error, typed.context.correlation_id)
+        finally:
+            typed.context.kept = None
 
     def source(self, stream: OpenStream, context: RequestContext) -> AsyncGenerator[SourceEvent, None]:
         """Return the source stream of a subscription."""

@@ -118,6 +118,7 @@ class Opening:
         coalesced = Coalesced(
             IdempotentWrites(retried, self.writes, self.settle),
             crowd=crowd,
+            room=self.reading.room,
             streams=SharedStreams() if settings.share_subscriptions else None,
         )
         cached = None if self.caching is None else self.caching.around(coalesced, name, crowd=crowd)

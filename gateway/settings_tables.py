@@ -30,7 +30,7 @@ class ServerSettings(Table, frozen=True, kw_only=True):
     cors_origins: tuple[str, ...] = ()
     """Other sites' pages that may read answers, such as `https://portal.example`."""
     max_unsent_bytes: Annotated[int, Meta(ge=1 << 20)] = 256 << 20
-    """What large answers may take together while their clients read them; then requests are refused with OVERLOADED."""
+    """What large answers may take together, from when they are read until clients have them; then more is OVERLOADED."""
     compress_from_bytes: Annotated[int, Meta(ge=0)] | None = None
     """Answers of this size and more are gzipped where accepted; absent, a proxy in front does it."""
 

@@ -28,6 +28,7 @@ from gateway.settings import Settings
 from gateway.settings_tables import SubgraphSettings
 from gateway.telemetry.gateway_metrics import SubgraphState
 from gateway.transport.resume import CURSOR_HEADER
+from gateway.upstream.kept import Room
 from gateway.upstream.measured import Measured
 from gateway.upstream.read_budget import ReadBudget
 from gateway.upstream.turns import Turns
@@ -72,14 +73,15 @@ class SubgraphClients:
         caching: EntityCaching | None = None,
         *,
         internal_secret: str,
+        room: Room | None = None,
     ) -> None:
-        """`internal_secret` signs for whom subgraphs are asked."""
+        """`internal_secret` signs for whom subgraphs are asked; `room` is where large answers go."""
         self._settings = settings
         self._caching = caching
         self._events = events
         self._desk = desk
         self._webhooks = webhooks
-        self.reading = ReadBudget(settings.limits.reading_bytes)
+        self.reading = ReadBudget(settings.limits.reading_bytes, room)
         """Large answers that are being read, over all subgraphs."""
         self._opening = Opening(
             settings=settings,

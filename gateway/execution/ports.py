@@ -104,6 +104,8 @@ class RequestContext(Struct, kw_only=True):
     """Whether nothing that was kept will do: after an event, which tells that something changed."""
     reused: list[Reused] | None = None
     """What was reused, told by the policy that kept it. None where nothing was."""
+    kept: object | None = None
+    """What counts the large answers that the request keeps, until this is let go: the policy's that set it."""
     causes: list[Mapping[str, Any]] | None = None
     """What really happened where clients read the registry's sentence: for the log, in one line with the correlation id."""
 

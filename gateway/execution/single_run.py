@@ -62,6 +62,7 @@ class SingleRun(Struct, eq=False):
             self._hand_over(error)
             return
         self.done = self.flight = None
+        self.context.kept = None  # what is counted from here on is the response
         answering.typed.irregular = 0  # a plan without slices has nothing else to note
         if self.context.reused is None:
             done(GraphQLResponse(encoded=data))

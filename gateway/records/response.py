@@ -47,6 +47,7 @@ def respond(
 
 def respond_typed(compiled: CompiledOperation, context: RequestContext, data: bytes) -> GraphQLResponse:
     """Finished typed run → response; `data` is the JSON text."""
+    context.kept = None  # what is counted from here on is the response
     headers = {"X-Correlation-Id": context.correlation_id}
     stale = stale_places(compiled, context.reused) if context.reused is not None else None
     return GraphQLResponse(encoded=data, extensions={"concord": {"stale": stale}} if stale else {}, headers=headers)

@@ -60,7 +60,7 @@ class TransportSettings:
     receive_timeout_s: float = 10.0
     """Time for a whole request to arrive."""
     max_unsent_bytes: int = 256 << 20
-    """What large answers may take together while their clients read them; then requests are refused with OVERLOADED."""
+    """What large answers may take together, from when they are read until clients have them; then more is OVERLOADED."""
     compress_from_bytes: int | None = None
     """Answers of this size and more are gzipped where accepted; None leaves it to a proxy."""
     csrf: CsrfPolicy = CsrfPolicy.FETCH_METADATA

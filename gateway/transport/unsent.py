@@ -1,4 +1,4 @@
-"""Large answers that clients have not taken yet: bounded together, and sent only as fast as each client reads.
+"""Large answers that are made, or that clients have not taken yet: bounded together, and sent only as fast as each client reads.
 
 A whole answer handed to the socket is kept until the client has read it. Two hundred clients that read 1 kB/s of 10 MB each
 would keep 2 GB.
@@ -24,6 +24,7 @@ class UnsentAnswers:
         self.most_bytes = most_bytes
         self._stall_s = stall_s
         self.held_bytes = 0
+        """Those that requests keep while they are worked on are counted here as well; see `gateway.upstream.kept`."""
 
     def check(self, more_bytes: int = 0) -> None:
         """Raise GatewayError with OVERLOADED where there is no room for more."""

@@ -23,6 +23,8 @@ from gateway.execution.ports import (
 )
 from gateway.federation.plan import OperationKind
 from gateway.upstream.crowd import Crowd
+from gateway.upstream.kept import Room, keep
+from gateway.upstream.read_budget import LARGE_BYTES
 from gateway.upstream.shared_streams import SharedStreams
 
 SLACK_S = 1.0
@@ -59,6 +61,8 @@ class Coalesced:
     """Reads that are under way."""
     crowd: Crowd = field(default_factory=Crowd)
     """Whom those are among who wait for what others read."""
+    room: Room | None = None
+    """Where large answers go."""
     streams: SharedStreams | None = None
     """Subscriptions that are open; None where each subscriber has its own."""
 
@@ -93,7 +97,13 @@ class Coalesced:
             self.crowd.leave()
         self.crowd.was_served()
         if answer.body is not None:
-            return SubgraphAnswer(request.decode(answer.body), answer.body)
+            body = answer.body
+            if len(body) > LARGE_BYTES:
+                failed = keep(self.room, context, len(body))  # one was read, but each who asked has a copy
+                if failed is not None:
+                    del answer, body
+                    raise failed
+            return SubgraphAnswer(request.decode(body), body)
         return SubgraphAnswer(copy_json(answer.value))
 
     async def _lead(self, key: Key, request: SubgraphRequest, context: RequestContext) -> SubgraphAnswer:

@@ -21,6 +21,9 @@ class Answer(Protocol):
     def take(self, reply: HttpReply, /) -> None:
         """Take the whole answer. The connection is free again."""
 
+    def take_large(self, reply: HttpReply, /) -> None:
+        """Take one that did not come at once, as it is large. Others wait for the room that it gives back afterwards."""
+
     def fail(self, error: NoAnswer | TooLarge, /) -> None:
         """Take what went wrong. The connection is closed."""
 
@@ -173,11 +176,13 @@ class Connection(asyncio.Protocol):
         else:
             self._pool.idle.append(self)
             self._pool.wake_one()
-        try:
+        if portion is None:
             answer.take(reply)
+            return
+        try:
+            answer.take_large(reply)
         finally:
-            if portion is not None:
-                portion.give_back()
+            portion.give_back()
 
     def _make_room(self, reading: Reading) -> None:
         """Read no more of a large answer before there is room for what comes next."""

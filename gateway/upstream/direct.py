@@ -41,6 +41,7 @@ from gateway.upstream.http import (
     not_json,
     read_reply,
 )
+from gateway.upstream.kept import keep
 from gateway.upstream.lean_transport import LeanTransport
 from gateway.upstream.measured import Measured
 from gateway.upstream.retry import Retried
@@ -79,6 +80,7 @@ class Direct:
         `keeps`, a policy between the last two, looks at fetches of entities first.
         """
         self._identify = http.identify
+        self.room = http.room
         self._transport = transport
         self._measured = measured
         self.answered = measured.answered
@@ -348,6 +350,15 @@ class _Fetch(SharedFlight, eq=False):
         if self.landed is not None:
             direct.coalesced.end(self.key, self, answer)
         self.land(answer)
+
+    def take_large(self, reply: HttpReply, /) -> None:
+        """Take the reply if there is room for it."""
+        failed = keep(self.direct.room, self.context, len(reply.body))
+        if failed is None:
+            self.take(reply)
+        else:
+            self.connection = None
+            self.direct.fail(self, failed)
 
     def fail(self, error: NoAnswer | TooLarge, /) -> None:
         """Repeat the fetch, where that helps."""

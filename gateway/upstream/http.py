@@ -12,12 +12,12 @@ import orjson
 from gateway.errors import Outcome
 from gateway.execution.located import FIELD_CODES
 from gateway.execution.ports import CallerView, RequestContext, SubgraphAnswer, SubgraphFailure, SubgraphRequest
+from gateway.federation.plan import OperationKind
+from gateway.upstream.kept import Room, keep, no_room
+from gateway.upstream.read_budget import LARGE_BYTES
 from gateway.upstream.transport import HttpReply, HttpTransport, NoAnswer, NoRoom, NotSent, Streams, TooLarge
 
 ACCEPT = "application/graphql-response+json, application/json;q=0.9"
-
-ROOM_RETRY_MS = 1_000
-"""When to ask again where this process had no room for an answer."""
 
 HTTP_HEADERS = (("content-type", "application/json"), ("accept", ACCEPT))
 """Headers of every fetch."""
@@ -43,8 +43,13 @@ class HttpSubgraph:
         subscribe: Subscribe,
         owned: tuple[Streams, ...] = (),
         identify: Identify | None = None,
+        room: Room | None = None,
     ) -> None:
-        """`subscribe` carries subscriptions, over whatever protocol the subgraph speaks; `owned` is closed as well."""
+        """`subscribe` carries subscriptions, over whatever protocol the subgraph speaks; `owned` is closed as well.
+
+        `room` is where large answers go.
+        """
+        self.room = room
         self.identify = identify
         self.transport = transport
         self._owned = owned
@@ -67,6 +72,11 @@ class HttpSubgraph:
             reply = await self.transport.post(headers, request.body, left_s, request.connect_s)
         except (NotSent, NoAnswer, TooLarge) as error:
             raise failure_of_transport(error) from error
+        if len(reply.body) > LARGE_BYTES:
+            failed = keep(self.room, context, len(reply.body), is_due=request.kind is OperationKind.MUTATION)
+            if failed is not None:
+                del reply
+                raise failed
         return read_reply(reply, request)
 
     def subscribe(self, request: SubgraphRequest, context: RequestContext) -> AsyncGenerator[SubgraphAnswer, None]:
@@ -106,9 +116,7 @@ def failure_of_transport(error: NotSent | NoAnswer | TooLarge) -> SubgraphFailur
             code = "SYSTEM_TIMEOUT" if is_timeout else "SYSTEM_UNAVAILABLE"
             return SubgraphFailure(code, str(error), is_sent=False, retryable=None if is_retryable else False)
         case NoRoom():
-            return SubgraphFailure(
-                "OVERLOADED", str(error), is_sent=True, trips_breaker=False, retry_after_ms=ROOM_RETRY_MS
-            )
+            return no_room(str(error))
         case NoAnswer(is_timeout=is_timeout):
             return SubgraphFailure("SYSTEM_TIMEOUT" if is_timeout else "SYSTEM_UNAVAILABLE", str(error), is_sent=True)
         case TooLarge():

@@ -206,6 +206,8 @@ class _Awaited:
         if not self.future.done():
             self.future.set_result(reply)
 
+    take_large = take  # whoever awaits it counts it
+
     def fail(self, error: NoAnswer | TooLarge) -> None:
         self.is_told = True
         if not self.future.done():

@@ -11,6 +11,8 @@ from itertools import count
 from operator import attrgetter
 from time import monotonic  # event loops' clock
 
+from gateway.upstream.kept import Room
+
 LARGE_BYTES = 128 << 10
 """Smaller answers never wait: so many of them as there are connections are no danger."""
 AHEAD_BYTES = 256 << 10
@@ -29,7 +31,9 @@ class ReadBudget:
     beyond the bound: an address that stalls with all the room taken holds up its own answers only.
     """
 
-    def __init__(self, most_bytes: int = 64 << 20) -> None:
+    def __init__(self, most_bytes: int = 64 << 20, room: Room | None = None) -> None:
+        """`room` is where answers go once they are whole; None: nobody counts them."""
+        self.room = room
         self.most_bytes = most_bytes
         self.taken_bytes = 0
         """What is held, or may come at any moment."""

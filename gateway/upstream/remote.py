@@ -43,7 +43,13 @@ def remote_subgraph(
 
         transport = HttpxTransport(url, max_connections=max_connections, trust=trust)
     streams = _Streams(url, trust, limits)
-    return HttpSubgraph(transport, subscribe=streams.subscribe, owned=(streams,), identify=identify)
+    return HttpSubgraph(
+        transport,
+        subscribe=streams.subscribe,
+        owned=(streams,),
+        identify=identify,
+        room=budget.room if budget else None,
+    )
 
 
 class _Streams:

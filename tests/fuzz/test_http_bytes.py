@@ -120,7 +120,7 @@ class Wanted:
         assert self.outcome is None
         self.outcome = outcome
 
-    fail = take
+    fail = take_large = take
 
 
 class Place:
