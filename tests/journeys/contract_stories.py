@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 import uuid
+from contextlib import closing
 from decimal import Decimal
 from typing import Any
+
+from gateway.graph.global_id import local_id
 
 SEEN = """
 query Seen($id: ID!) { contract(id: $id) {
@@ -74,6 +78,17 @@ async def settled(product, workflow: str) -> dict[str, Any]:
         return None if found["status"] in ("RUNNING", "COMPENSATING") else found
 
     return await product.eventually(look, within_s=90)
+
+
+async def ended_on_its_day(product, workflow: str) -> dict[str, Any]:
+    """A scheduled workflow once its day has come, which is made today, and it moves no more."""
+    path, own = product.state / "gateway" / "workflow-records.sqlite", local_id(workflow, "Workflow")
+    with closing(sqlite3.connect(path, timeout=30)) as records, records:
+        changed = records.execute("UPDATE concord_workflow_due SET due_at = 0 WHERE workflow = ?", (own,))
+        assert changed.rowcount == 1
+    status = "query($id: ID!) { workflow(id: $id) { status } }"
+    await product.eventually(lambda: product.data(status, {"id": workflow})["workflow"]["status"] != "SCHEDULED")
+    return await settled(product, workflow)
 
 
 async def told(product, contract: str, count: int, *types: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from contract_stories import DECIDE, in_books, key, seen, settled, taken, terms
+from contract_stories import DECIDE, ended_on_its_day, in_books, key, seen, settled, taken, terms
 from test_contract_workflows import AMEND, amending
 from test_workflows import CLOSE, closing
 
@@ -189,6 +190,37 @@ async def test_what_a_small_deal_really_comes_to_is_what_has_to_be_approved(agre
         assert [(each["quantity"], Decimal(each["price"]["unitAmount"]["amount"])) for each in sold["items"]] == [
             (1_000, dearer)
         ]
+
+
+async def test_what_begins_later_begins_at_the_price_that_was_approved_or_not_at_all(agreeing, deals, people, stripe):
+    ada, bob = people
+    deal = deals.pop()
+    first_day = (dt.datetime.now(dt.UTC).date() + dt.timedelta(days=60)).isoformat()
+    asked = {**closing(deal, sku="PLATFORM", quantity=1_000), "startsOn": first_day}
+
+    async def approved() -> dict[str, Any]:
+        found = waiting_deal(agreeing, asked, ada)
+        agreed = agreeing.data(DECIDE % "approveWorkflow", {"id": found["id"]}, **bob)
+        assert agreed["approveWorkflow"]["workflow"] == {"status": "SCHEDULED"}
+        return found
+
+    found = await approved()
+    (item,) = found["quote"]["items"]
+    price = Decimal(item["unitPrice"])
+    with listed(stripe, "PLATFORM", found["quote"]["currency"], str(price * 100 + 100)) as dearer:
+        await priced(agreeing, asked, "PLATFORM", dearer)
+        ended = await ended_on_its_day(agreeing, found["id"])
+        assert (ended["status"], ended["error"]) == ("COMPENSATED", {"code": "CONFLICT", "system": "billing"})
+        stage = agreeing.data(STAGE, {"id": deal["id"]})["node"]
+        assert (stage["stage"], stage["contract"]) == (deal["stage"], None)
+        asked["version"] = stage["version"]
+    await priced(agreeing, asked, "PLATFORM", price)
+    again = await approved()
+    assert (await ended_on_its_day(agreeing, again["id"]))["status"] == "COMPLETED"
+    sold = agreeing.data(STAGE, {"id": deal["id"]})["node"]["contract"]
+    assert [(each["quantity"], Decimal(each["price"]["unitAmount"]["amount"])) for each in sold["items"]] == [
+        (1_000, price)
+    ]
 
 
 async def test_an_amount_that_no_price_of_a_unit_gives_is_posted_whole(agreeing, deals, stripe):

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import sqlite3
-from contextlib import closing as ending
 from decimal import Decimal
 from typing import Any
 
-from contract_stories import DECIDE, in_books, key, quantity, settled
+from contract_stories import DECIDE, ended_on_its_day, in_books, key, quantity, settled
 from contract_stories import seen as books_of
 from test_contract_terms import RENEW, invoices, renewable, seen
 from test_contract_workflows import AMEND, amending
-
-from gateway.graph.global_id import local_id
 
 POSTINGS = """query($c: String!) { workflows(first: 10, filter: { kinds: ["renewal-posting"], contract: $c }) { edges { node {
   id kind status effectiveOn steps { name status } } } } }"""
@@ -32,22 +28,6 @@ def posting_of(agreeing, contract: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def let_its_day_come(agreeing, workflow: str) -> None:
-    path = agreeing.state / "gateway" / "workflow-records.sqlite"
-    with ending(sqlite3.connect(path, timeout=30)) as records, records:
-        own = local_id(workflow, "Workflow")
-        changed = records.execute("UPDATE concord_workflow_due SET due_at = 0 WHERE workflow = ?", (own,))
-        assert changed.rowcount == 1
-
-
-async def ended(agreeing, workflow: str) -> dict[str, Any]:
-    """The posting once its day has come and it moves no more."""
-    let_its_day_come(agreeing, workflow)
-    status = "query($id: ID!) { workflow(id: $id) { status } }"
-    await agreeing.eventually(lambda: agreeing.data(status, {"id": workflow})["workflow"]["status"] != "SCHEDULED")
-    return await settled(agreeing, workflow)
-
-
 async def test_the_order_is_posted_on_the_term_s_first_day(agreeing, contracts):
     contract, before = renewable(agreeing, contracts)
     begins = dt.date.fromisoformat(before["endsOn"]) + dt.timedelta(days=1)
@@ -57,7 +37,7 @@ async def test_the_order_is_posted_on_the_term_s_first_day(agreeing, contracts):
     assert (waits["status"], waits["effectiveOn"]) == ("SCHEDULED", begins.isoformat())
     assert {step["status"] for step in waits["steps"]} == {"PENDING"}
     assert in_books(books_of(agreeing, contract)) == earned
-    done = await ended(agreeing, waits["id"])
+    done = await ended_on_its_day(agreeing, waits["id"])
     assert (done["status"], done["error"]) == ("COMPLETED", None)
     assert [(step["name"], step["status"]) for step in done["steps"]] == [
         ("check", "DONE"), ("invoice", "DONE"), ("revenue", "DONE"),
@@ -84,7 +64,7 @@ async def test_the_order_of_a_renewal_that_was_taken_back_is_not_posted(agreeing
     renewal = renewed(agreeing, contract, before)
     agreeing.data(DECIDE % "compensateWorkflow", {"id": renewal["workflow"]["id"]})
     assert (await settled(agreeing, renewal["workflow"]["id"]))["status"] == "COMPENSATED"
-    done = await ended(agreeing, posting_of(agreeing, contract)["id"])
+    done = await ended_on_its_day(agreeing, posting_of(agreeing, contract)["id"])
     assert (done["status"], done["error"]) == ("COMPLETED", None)
     after = seen(agreeing, contract)
     assert invoices(after, "DRAFT", "POSTED", "PAID") == invoices(before, "DRAFT", "POSTED", "PAID")
@@ -99,7 +79,7 @@ async def test_the_order_of_a_contract_that_ends_with_its_old_term_is_cancelled(
     day = (dt.date.fromisoformat(before["endsOn"]) + dt.timedelta(days=1)).isoformat()
     given = {"contractId": contract["id"], "version": seen(agreeing, contract)["version"], "effectiveOn": day}
     agreeing.data(cancel, {"input": given}, Idempotency_Key=key())
-    assert (await ended(agreeing, posting_of(agreeing, contract)["id"]))["status"] == "COMPLETED"
+    assert (await ended_on_its_day(agreeing, posting_of(agreeing, contract)["id"]))["status"] == "COMPLETED"
     after = seen(agreeing, contract)
     assert invoices(after, "DRAFT", "POSTED", "PAID") == invoices(before, "DRAFT", "POSTED", "PAID")
 
@@ -114,7 +94,7 @@ async def test_an_order_that_is_not_what_the_cycle_comes_to_waits_for_a_person(a
     wanted = amending(changed, CORE_SEAT=quantity(contract, "CORE-SEAT") + 1)
     amended = agreeing.data(AMEND, {"input": wanted}, Idempotency_Key=key())["amendContract"]
     assert (await settled(agreeing, amended["workflow"]["id"]))["status"] == "COMPLETED"
-    stopped = await ended(agreeing, posting_of(agreeing, contract)["id"])
+    stopped = await ended_on_its_day(agreeing, posting_of(agreeing, contract)["id"])
     assert (stopped["status"], stopped["error"]) == ("NEEDS_ATTENTION", {"code": "CONFLICT", "system": "billing"})
     assert stopped["owner"]
     assert [each["id"] for each in invoices(seen(agreeing, contract), "DRAFT")] == [renewal["invoice"]["id"]]
