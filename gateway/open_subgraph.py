@@ -12,7 +12,6 @@ from gateway.entity_caching import EntityCaching
 from gateway.execution.ports import SubgraphClient
 from gateway.federation.supergraph import Supergraph
 from gateway.settings import Settings, SettingsRefused
-from gateway.settings_tables import BreakerSettings, RetrySettings, SubgraphSettings
 from gateway.telemetry.gateway_metrics import SubgraphState
 from gateway.upstream.breaker import BreakerLimits, CircuitBreaker
 from gateway.upstream.bulkhead import Bulkhead
@@ -28,6 +27,7 @@ from gateway.upstream.read_budget import ReadBudget
 from gateway.upstream.remote import remote_subgraph
 from gateway.upstream.replicas import Replicas
 from gateway.upstream.retry import Retried, RetryBudget
+from gateway.upstream.settings import BreakerSettings, RetrySettings, SubgraphSettings
 from gateway.upstream.shared_streams import SharedStreams
 from gateway.upstream.stream_limits import StreamLimits
 from gateway.upstream.tls import TlsFiles, TlsFilesRefused

@@ -13,12 +13,12 @@ from gateway.events.log import EventLog
 from gateway.events.publish import publish_to
 from gateway.execution.message import ABSENT, GraphQLRequest, GraphQLResponse
 from gateway.settings import Settings
-from gateway.settings_tables import ReconciliationSettings
 from gateway.writes.reconciliation.announcements import DriftAnnouncements
 from gateway.writes.reconciliation.ask import Answer, Ask, AskFailure
 from gateway.writes.reconciliation.desk import ReconciliationDesk, ReconciliationRules
 from gateway.writes.reconciliation.store import DriftStore
 from gateway.writes.reconciliation.tolerance import Tolerance, Tolerances
+from gateway.writes.settings import ReconciliationSettings
 from gateway.writes.workflows import tables
 from gateway.writes.workflows.catalogue import KINDS
 from gateway.writes.workflows.database import WorkflowDatabase, open_database

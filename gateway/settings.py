@@ -18,30 +18,27 @@ from gateway.access.choice import Contract
 from gateway.access.limits import Limits
 from gateway.access.override import LabelRule, Overrides
 from gateway.access.settings import AccessSettings
+from gateway.events.settings import EventsSettings, WebhookSettings
 from gateway.federation.ownership import Ownership, OwnershipInvalidError, parse_ownership
 from gateway.settings_tables import (
     ConsoleSettings,
     ContractSettings,
     DocumentsSettings,
     EntitiesSettings,
-    EventsSettings,
     LimitsSettings,
     MetricsSettings,
     OverrideSettings,
     PlansSettings,
     ProcessSettings,
-    ReconciliationSettings,
     RequestSettings,
     SecretsSettings,
     ServerSettings,
     StateSettings,
-    SubgraphSettings,
     SupergraphSettings,
-    WebhookSettings,
-    WorkflowsSettings,
-    WritesSettings,
 )
 from gateway.table import Table, TableRefused, read_table
+from gateway.upstream.settings import SubgraphSettings
+from gateway.writes.settings import ReconciliationSettings, WorkflowsSettings, WritesSettings
 
 ENVIRONMENT_PREFIX = "CONCORD_"
 DEFAULT_PATH = Path("schema/concord.toml")

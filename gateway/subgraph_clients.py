@@ -25,12 +25,12 @@ from gateway.graph.entity_lookup import SubgraphEntityLookup
 from gateway.graph.systems import SystemState, SystemStatus
 from gateway.open_subgraph import Opening, OpenSubgraph
 from gateway.settings import Settings
-from gateway.settings_tables import SubgraphSettings
 from gateway.telemetry.gateway_metrics import SubgraphState
 from gateway.transport.resume import CURSOR_HEADER
 from gateway.upstream.kept import Room
 from gateway.upstream.measured import Measured
 from gateway.upstream.read_budget import ReadBudget
+from gateway.upstream.settings import SubgraphSettings
 from gateway.upstream.turns import Turns
 from gateway.writes.doubt import Doubt
 from gateway.writes.store import WriteStore

@@ -16,8 +16,8 @@ from gateway.execution.located import SubgraphProfile
 from gateway.execution.ports import SubgraphClient
 from gateway.federation.ownership import Ownership
 from gateway.settings import Settings
-from gateway.settings_tables import PricingSettings
 from gateway.writes.in_doubt import definitions_of
+from gateway.writes.settings import PricingSettings
 from gateway.writes.workflows.announcements import WorkflowAnnouncements
 from gateway.writes.workflows.catalogue import definitions
 from gateway.writes.workflows.database import open_database

@@ -11,7 +11,7 @@ from gateway.federation.composition import Composition, SubgraphSource, compose
 from gateway.federation.supergraph import parse_supergraph
 from gateway.graph.print_schema import print_schema as print_concord_schema
 from gateway.settings import Settings, SettingsRefused, load_ownership
-from gateway.settings_tables import SubgraphSettings
+from gateway.upstream.settings import SubgraphSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

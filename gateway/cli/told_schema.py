@@ -9,7 +9,7 @@ import orjson
 
 from gateway.open_subgraph import trust_of
 from gateway.settings import SettingsRefused
-from gateway.settings_tables import SubgraphSettings
+from gateway.upstream.settings import SubgraphSettings
 
 _BODY = orjson.dumps({"query": "{ _service { sdl } }"})
 _HEADERS = {"content-type": "application/json", "accept": "application/graphql-response+json, application/json;q=0.9"}

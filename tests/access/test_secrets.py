@@ -22,10 +22,11 @@ from gateway.execution.ports import RequestContext, SubgraphFailure, SubgraphReq
 from gateway.federation.composition import SubgraphSource, compose
 from gateway.federation.plan import OperationKind
 from gateway.settings import Settings, SettingsRefused, load_settings
-from gateway.settings_tables import StateSettings, SubgraphSettings, SupergraphSettings
+from gateway.settings_tables import StateSettings, SupergraphSettings
 from gateway.telemetry.log import JsonLines
 from gateway.transport.server import server
 from gateway.upstream.remote import remote_subgraph
+from gateway.upstream.settings import SubgraphSettings
 from gateway.upstream.tls import TlsFiles, TlsFilesRefused
 
 CANARY = "canary-7f3a"

@@ -24,13 +24,15 @@ from gateway.events.contracts import EventContracts
 from gateway.events.dead_letter_desk import DeadLetterDesk
 from gateway.events.egress import Egress
 from gateway.events.embedded import Events
+from gateway.events.settings import EventsSettings
 from gateway.events.webhooks import Webhooks
 from gateway.execution.ports import RequestContext
 from gateway.federation.composition import SubgraphSource, compose
 from gateway.graph.context import GraphContext
 from gateway.settings import Settings
-from gateway.settings_tables import EventsSettings, StateSettings, SubgraphSettings, SupergraphSettings
+from gateway.settings_tables import StateSettings, SupergraphSettings
 from gateway.transport.server import server
+from gateway.upstream.settings import SubgraphSettings
 from subgraphs.identity.app import start as start_identity
 from subgraphs.identity.schema import create_schema as create_identity_schema
 from subgraphs.identity.settings import IdentitySettings

@@ -13,7 +13,7 @@ from prometheus_client.openmetrics import parser as openmetrics
 from running_gateway import head_cursor, running_door, subscribed
 from served_process import free_port
 
-from gateway.settings_tables import WebhookSettings
+from gateway.events.settings import WebhookSettings
 
 ACTIVATED = "concord.contract.activated.v1"
 HOOK_SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()

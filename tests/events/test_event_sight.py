@@ -22,9 +22,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from gateway.access.settings import AccessSettings, KeySettings
+from gateway.events.settings import EventsSettings, WebhookSettings
 from gateway.federation.composition import SubgraphSource, compose
 from gateway.settings import Settings
-from gateway.settings_tables import EventsSettings, StateSettings, SubgraphSettings, SupergraphSettings, WebhookSettings
+from gateway.settings_tables import StateSettings, SupergraphSettings
+from gateway.upstream.settings import SubgraphSettings
 from subgraphs.kit.current_request import current_request
 from subgraphs.kit.settings import SubgraphSettings as ProcessSettings
 from subgraphs.kit.subgraph_app import Running, create_app

@@ -11,7 +11,7 @@ import orjson
 from running_gateway import running_door
 from served_process import free_port
 
-from gateway.settings_tables import WebhookSettings
+from gateway.events.settings import WebhookSettings
 
 KEY = "analytics-key-of-16+"
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()

@@ -14,9 +14,10 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
 from gateway.access.settings import AccessSettings, KeySettings
-from gateway.settings_tables import WebhookSettings, WorkflowsSettings
+from gateway.events.settings import WebhookSettings
 from gateway.writes.reconciliation.model import DriftKind, Finding, Place
 from gateway.writes.reconciliation.store import DriftStore
+from gateway.writes.settings import WorkflowsSettings
 from gateway.writes.workflows.database import open_database
 
 MASK = "•••"

@@ -9,7 +9,7 @@ import pytest
 from running_gateway import running_door
 
 from gateway.access.settings import AccessSettings, KeySettings
-from gateway.settings_tables import WorkflowsSettings
+from gateway.writes.settings import WorkflowsSettings
 
 SCOPES = ("events:read", "operations:read", "operations:write", "customers:write")
 KEYS = {

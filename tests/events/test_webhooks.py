@@ -19,8 +19,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from waiting import until
 
+from gateway.events.settings import WebhookSettings
 from gateway.settings import SettingsRefused
-from gateway.settings_tables import WebhookSettings
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 PAUSED = "concord.contract.paused.v1"

@@ -30,7 +30,7 @@ ELSEWHERE = {
 
 OWN = {
     "gateway/access/settings.py": "URLs of the configuration: `gateway/settings.py` reads it",
-    "gateway/settings_tables.py": "as above",
+    "gateway/upstream/settings.py": "as above",
     "gateway/upstream/lean_transport.py": "as above",
     "subgraphs/identity/": "rows of our own database; what comes in is read by `crosswalk_routes.py`",
     "gateway/telemetry/siblings.py": "what another process of this gateway counts",

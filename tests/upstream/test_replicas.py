@@ -13,11 +13,11 @@ from planned_gateway import root
 from scripted_subgraph import hangs, reply, resets, sends
 
 from gateway.federation.plan import OperationKind
-from gateway.settings_tables import SubgraphSettings
 from gateway.upstream.deadline import Deadlined
 from gateway.upstream.remote import remote_subgraph
 from gateway.upstream.replicas import Replicas
 from gateway.upstream.retry import Retried
+from gateway.upstream.settings import SubgraphSettings
 
 SDL = "type Query { users: [User] } type Mutation { drop: Int } type User { id: ID! }"
 READ = root("a", "{users{id}}", "users")
