@@ -23,6 +23,9 @@ ELSEWHERE = {
     "gateway/cache/cached_entities.py": "tests/execution/test_rubbish_never_crashes.py",
     "gateway/execution/typed_fetch.py": "tests/execution/test_typed_equals.py",
     "gateway/execution/typed_plan.py": "tests/execution/test_typed_equals.py",
+    "gateway/execution/typed_plain.py": "tests/execution/test_typed_equals.py",
+    "gateway/execution/typed_slices.py": "tests/execution/test_typed_equals.py",
+    "gateway/access/public_key.py": "tests/fuzz/test_readers.py",
     "gateway/execution/message.py": "tests/execution/test_typed_equals.py",
     "gateway/transport/single_connection.py": "tests/transport/test_hostile_http.py",
 }
@@ -40,6 +43,7 @@ OWN = {
     "gateway/events/replay_job.py": "as above",
     "gateway/events/source_watch.py": "as above",
     "gateway/events/event.py": "instants that `contracts.py` has checked",
+    "gateway/execution/merge.py": "what it has written itself a moment before",
     "gateway/events/broken_contract.py": "asks of `contracts.py` only",
     "gateway/events/contract_changes.py": "files of this repository, for `concord events check`",
     "gateway/graph/dead_letter": "what `ingest.py` kept",
