@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, OKPKey, RSAKey
 
-from gateway.access.public_key import PublicKey, can_verify, read_public_key
 from gateway.errors import GatewayError
 
 if TYPE_CHECKING:
@@ -22,9 +23,13 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("concord.access")
 
+PublicKey = RSAKey | ECKey | OKPKey
+
 _MAX_BYTES = 512 << 10
 _MAX_KEYS = 100
 _TIMEOUT_S = 5.0
+_LEAST_RSA_BITS = 2048
+_CURVES = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521", "Ed25519": "Ed25519", "Ed448": "Ed448"}
 
 
 class KeysUnavailable(Exception):  # noqa: N818 - reads as what it is
@@ -139,7 +144,7 @@ class Keys:
             self._has_failed = False
             self._known_at = loop.time()
             self.fresh_until = self._known_at + self._times.refresh_s
-            if entries != self._entries:
+            if [_mark(each) for each in entries] != [_mark(each) for each in self._entries]:
                 self.generation += 1
             self._entries = entries
         finally:
@@ -153,8 +158,21 @@ class Keys:
         return fitting[0].key if len(fitting) == 1 else None
 
 
+def _mark(entry: _Entry) -> tuple[str | None, str]:
+    return entry.kid, entry.key.thumbprint()
+
+
 def _fits(entry: _Entry, algorithm: str) -> bool:
-    return entry.algorithm in (None, algorithm) and can_verify(entry.key, algorithm)
+    if entry.algorithm is not None and entry.algorithm != algorithm:
+        return False
+    match entry.key:
+        case RSAKey():
+            return algorithm[:2] in ("RS", "PS")
+        case ECKey():
+            return _CURVES.get(algorithm) == entry.key.curve_name
+        case OKPKey():
+            curve = entry.key.get("crv")
+            return curve in ("Ed25519", "Ed448") and algorithm in ("EdDSA", curve)
 
 
 def parse_keys(text: bytes) -> tuple[_Entry, ...]:
@@ -176,11 +194,28 @@ def _entries(keys: Iterable[Any]) -> Iterable[_Entry]:
         operations = each.get("key_ops")
         if operations is not None and (not isinstance(operations, list) or "verify" not in operations):
             continue
-        key = read_public_key(each)
-        if key is None:
+        key = _public_key(each)
+        if key is None or (isinstance(key, RSAKey) and key.public_key.key_size < _LEAST_RSA_BITS):
             continue
         kid, algorithm = each.get("kid"), each.get("alg")
         yield _Entry(key, kid if isinstance(kid, str) else None, algorithm if isinstance(algorithm, str) else None)
+
+
+def _public_key(document: Mapping[str, Any]) -> PublicKey | None:
+    # Only what verifies: a private part, where somebody published one, is not even read.
+    public = {name: document[name] for name in ("kty", "n", "e", "crv", "x", "y") if name in document}
+    try:
+        match public.get("kty"):
+            case "RSA":
+                return RSAKey.import_key(public)
+            case "EC":
+                return ECKey.import_key(public)
+            case "OKP":
+                return OKPKey.import_key(public)
+            case _:
+                return None  # oct above all: a shared secret must never become a key that verifies
+    except (JoseError, ValueError, TypeError, KeyError):
+        return None
 
 
 class KeysAtUrl:

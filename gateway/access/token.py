@@ -16,7 +16,7 @@ import orjson
 from gateway.access.settings import IssuerSettings
 
 if TYPE_CHECKING:
-    from gateway.access.public_key import PublicKey
+    from gateway.access.jwks import PublicKey
 
 MAX_CHARACTERS = 8_192
 
@@ -90,13 +90,19 @@ def read_token(text: str) -> UnverifiedToken:
 
 def verify_signature(token: UnverifiedToken, key: PublicKey, settings: IssuerSettings) -> Mapping[str, Any]:
     """Return the claims that the key signed. Raises TokenRefused."""
-    from gateway.access.public_key import has_signed  # noqa: PLC0415 - heavy, and who has a key has loaded it
+    # Heavy, and who has a key has loaded it.
+    from joserfc import jws  # noqa: PLC0415
+    from joserfc.errors import JoseError  # noqa: PLC0415
 
-    signed, _, signature = token.text.rpartition(".")
-    is_accepted = token.algorithm in settings.algorithms
-    if not is_accepted or not has_signed(key, token.algorithm, signed.encode(), signature):
-        raise TokenRefused("The token's signature is not valid.")
-    claims = _decoded(signed.partition(".")[2])
+    try:
+        signed = jws.deserialize_compact(
+            token.text,
+            key,
+            registry=jws.JWSRegistry(algorithms=list(settings.algorithms), strict_check_header=False),
+        )
+    except (JoseError, ValueError, TypeError) as error:
+        raise TokenRefused("The token's signature is not valid.") from error
+    claims = _object(signed.payload)
     if claims.get("iss") != settings.issuer:
         raise TokenRefused("The token is of another issuer.")
     return claims
