@@ -6,9 +6,7 @@ An `Engine` is built for one supergraph and never changes; a reload builds anoth
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from time import monotonic
 from typing import Any
@@ -17,7 +15,6 @@ from graphql import GraphQLObjectType
 
 from gateway.access.caller import ANONYMOUS, Caller
 from gateway.access.cost import actual_cost
-from gateway.access.demand import NO_DEMANDS
 from gateway.access.override import ChooseLabels, Overrides
 from gateway.access.persisted import PersistedDocuments, resolve_document
 from gateway.access.policies import PolicyPort
@@ -27,8 +24,7 @@ from gateway.access.trusted import TrustedDocuments, TrustMode
 from gateway.access.unmet import UnmetDemands
 from gateway.cache.known_documents import KnownDocument
 from gateway.cache.shared_answers import SharedAnswers, depended_on
-from gateway.cache.single_flight import SingleFlightCache
-from gateway.compile import DocumentCompiler, DocumentKey, EngineLimits, PlansOperations
+from gateway.compile import DocumentCompiler, EngineLimits, PlansOperations
 from gateway.errors import GatewayError, RequestRefused
 from gateway.execution.answer import CompiledOperation
 from gateway.execution.answering import HandedOver
@@ -49,6 +45,7 @@ from gateway.federation.operation import coerce_variables
 from gateway.federation.plan import OperationKind
 from gateway.federation.planner import Planner
 from gateway.federation.supergraph import Supergraph
+from gateway.kept_plans import KeptPlans
 from gateway.open_streams import OpenStream, OpenStreams
 from gateway.records.provenance import FetchLog, Wanted, wanted
 from gateway.records.response import respond, respond_typed
@@ -58,8 +55,6 @@ from gateway.upstream.turns import Turns
 from gateway.writes.keys import write_keys
 
 __all__ = ["ABSENT", "ANONYMOUS", "Caller", "Engine", "EngineLimits", "GraphQLRequest", "GraphQLResponse", "refusal"]
-
-_LOG = logging.getLogger("concord.engine")
 
 
 class Engine:
@@ -128,11 +123,10 @@ class Engine:
             known=lambda key: self._operations.peek(key),  # noqa: PLW0108 - made of the compiler, below
             timing=meter.planning,
         )
-        # One thread: however many unknown documents arrive, planning takes one core's share and not the event loop.
-        self._planning = ThreadPoolExecutor(max_workers=1, thread_name_prefix="plan")
-        self._operations: SingleFlightCache[DocumentKey, CompiledOperation] = SingleFlightCache(
-            compiler.compile, most=limits.cached_operations, executor=self._planning
+        self._plans = KeptPlans(
+            compiler.compile, most=limits.cached_operations, override_labels=supergraph.override_labels
         )
+        self._operations = self._plans.operations
         self.short_way = ShortWay(
             labels=supergraph.override_labels,
             trusted=self._trusted,
@@ -148,50 +142,24 @@ class Engine:
 
     def close(self) -> None:
         """End the planning thread once what waits for it is planned. Requests in flight, and late ones, are answered."""
-        self._planning.shutdown(wait=False)
+        self._plans.close()
         for each in self.variants.values():
             each.close()
 
     async def plan_ahead(self, documents: Sequence[KnownDocument], *, until: float) -> Sequence[KnownDocument]:
-        """Plan documents, one at a time and in this order, so that those who ask for them later need not wait.
-
-        Returns those that were left at `until` (event loop's clock). Documents that this graph refuses are passed by; where as
-        many plans are kept as may be, the rest is left for whoever asks.
-        """
-        clock = asyncio.get_running_loop().time
-        planned: list[DocumentKey] = []
-        stale = 0
-        for number, each in enumerate(documents):
-            if clock() >= until:
-                return documents[number:]
-            key = (each.text, each.operation_name, each.labels & self.supergraph.override_labels, NO_DEMANDS)
-            try:
-                if self._operations.get(key) is None:
-                    if len(self._operations) >= self._limits.cached_operations:
-                        break
-                    await self._operations.make(key)
-                planned.append(key)
-            except (GatewayError, RequestRefused):
-                stale += 1
-            except Exception as error:  # noqa: BLE001 - a bug that one document wakes must not keep the process from starting
-                _LOG.error("document_not_planned", exc_info=error)
-        for key in reversed(planned):
-            self._operations.get(key)  # the first of them counts as used last
-        if documents:
-            _LOG.info("planned_ahead", extra={"documents": len(planned), "refused": stale})
-        return ()
+        """Plan documents before anybody asks for them; returns those that were left at `until` (event loop's clock)."""
+        return await self._plans.plan_ahead(documents, until=until)
 
     @property
     def plans(self) -> tuple[int, int]:
         """How many plans are kept, and how many documents wait to be planned; those of its contracts included."""
-        own = len(self._operations), self._operations.waiting
+        own = self._plans.counts
         each = [variant.plans for variant in self.variants.values()]
         return own[0] + sum(kept for kept, _ in each), own[1] + sum(waiting for _, waiting in each)
 
     def known_documents(self) -> Sequence[KnownDocument]:
         """Return the documents whose plans are kept, last used first."""
-        keys = (key[:3] for key in self._operations.keys())  # noqa: SIM118 - a cache, no dictionary
-        return [KnownDocument(*key) for key in dict.fromkeys(keys)]
+        return self._plans.known_documents()
 
     async def execute(self, request: GraphQLRequest, caller: Caller = ANONYMOUS) -> GraphQLResponse:
         """Answer a query or mutation. Expected failures are in the response, never raised.
