@@ -87,15 +87,21 @@ class Synchronisation:
             is_first = await self._database.run(lambda c: not COMPANIES.count(c) and not DEALS.count(c))
             customers = await self._push(companies)
             await self._tell(companies, deals, customers, is_silent=is_first)
+            listed = {company.id for company in companies}
+            unlisted = [key for key in await self._database.run(COMPANIES.ids) if key not in listed]
+            # One that can't be read is left out of lists, and one that is new came meanwhile.
+            await self._forget((await self._apart(self._crm.companies, unlisted))[1])
             self._is_complete = True
         await self._first.complete()
 
     async def reread(self, company_ids: Sequence[str], deal_ids: Sequence[str]) -> None:
         """Read records that are said to have changed and tell what did. Raises FieldError: then they are to wait."""
         crm = self._crm
-        companies = await self._read(crm.companies, company_ids)
+        companies, gone = await self._apart(crm.companies, company_ids)
         deals = await self._read(crm.deals, deal_ids)
         await self.take(list(companies.values()), list(deals.values()))
+        async with self._comparing:
+            await self._forget(gone)
 
     async def take(
         self, companies: Sequence[Company], deals: Sequence[Deal], deleted: Mapping[str, str] | None = None
@@ -117,7 +123,21 @@ class Synchronisation:
             customers = await self._push(companies)
             await self._tell(companies, deals, customers, is_silent=False)
             if deleted:
+                gone = await self._database.run(lambda c: COMPANIES.get(c, list(deleted)))
+                await self._crosswalk.gone(sorted(gone))
                 await self._database.run(forget)
+
+    async def _forget(self, companies: Sequence[str]) -> None:
+        """Tell identity of companies that the CRM has no more. One that it restores is told anew."""
+        if not companies:
+            return
+
+        def forget(connection: sqlite3.Connection) -> None:
+            for company, version in COMPANIES.versions(connection, companies).items():
+                COMPANIES.remove(connection, company, version=version)
+
+        await self._crosswalk.gone(companies)
+        await self._database.run(forget)
 
     async def _push(self, found: Sequence[Company]) -> Mapping[str, str]:
         companies = await self._not_outdated(found)
@@ -176,10 +196,16 @@ class Synchronisation:
     @staticmethod
     async def _read(adaptor: Adaptor[ResultT], ids: Sequence[str]) -> dict[str, ResultT]:
         """Return the records that can be read: of the others nothing is told until they can."""
+        return (await Synchronisation._apart(adaptor, ids))[0]
+
+    @staticmethod
+    async def _apart(adaptor: Adaptor[ResultT], ids: Sequence[str]) -> tuple[dict[str, ResultT], list[str]]:
+        """Return the records that can be read, and the ids of which there are none."""
         try:
-            return readable(await _in_batches(adaptor.read, ids, adaptor.capabilities.max_ids_per_call))
+            found = await _in_batches(adaptor.read, ids, adaptor.capabilities.max_ids_per_call)
         except UnreadableRecordError:
-            return {}
+            return {}, []
+        return readable(found), [key for key in ids if key not in found]
 
 
 async def _in_batches(

@@ -128,6 +128,15 @@ class InstancedReads:
         """Return the customers changed at or after `since`, the oldest change first."""
         return await self._changed(lambda erp, odd: erp.changed_customers(since, unreadable=odd), unreadable)
 
+    async def deleted_customers(self, ids: Sequence[str]) -> frozenset[str]:
+        """Return which customers are there no more, of those that the ids' instances can be asked about."""
+        found: set[str] = set()
+        for instance in visible(self._instances):
+            own = instance.ids.own(ids)
+            if own:
+                found.update(instance.ids.add_all(sorted(await instance.port.deleted_customers(own))))
+        return frozenset(found)
+
     async def changed_invoices(
         self, since: dt.datetime | None, *, unreadable: list[UnreadableRow] | None = None
     ) -> Sequence[InvoiceRecord]:

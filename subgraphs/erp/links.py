@@ -34,12 +34,21 @@ class CustomerLinks:
             )
         )
 
+    async def known(self) -> Sequence[str]:
+        """Return the ids of all records that identity was told."""
+        return [row[0] for row in await self._database.run(_all_external_ids)]
+
+    async def forget(self, external_ids: Sequence[str]) -> None:
+        """Remember these no more."""
+        gone = [(external_id,) for external_id in external_ids]
+        await self._database.run(lambda c: c.executemany("delete from customer_link where external_id = ?", gone))
+
     async def external_ids(self, customer: str) -> Sequence[str]:
         """Return the ids of the customer's records. Raises VendorError.
 
         All our records are resolved anew, for a merge may have given the customer a record that it did not have.
         """
-        known = [row[0] for row in await self._database.run(_all_external_ids)]
+        known = await self.known()
         self._crosswalk.forget()
         customers = await self._crosswalk.resolve(known)
         await self.note(customers)

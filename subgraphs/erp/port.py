@@ -348,6 +348,10 @@ class Erp(Orders, Readings, Protocol):
         """Return the customers changed at or after `since`, all of them for None, the oldest change first."""
         ...
 
+    async def deleted_customers(self, ids: Sequence[str]) -> frozenset[str]:
+        """Return which customers are there no more, not even retired."""
+        ...
+
     async def changed_invoices(
         self, since: dt.datetime | None, *, unreadable: list[UnreadableRow] | None = None
     ) -> Sequence[InvoiceRecord]: ...

@@ -1,4 +1,4 @@
-"""The crosswalk's HTTP interface for the other subgraphs: `POST /records`, `/synchronised`, `/resolve` and `/confine`, signed."""
+"""The crosswalk's HTTP interface for the other subgraphs: `POST /records`, `/gone`, `/synchronised`, `/resolve` and `/confine`, signed."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from subgraphs.identity.awaited import AwaitedSystems
 from subgraphs.identity.bounds import Dimensions, bounds_of
 from subgraphs.identity.customer_id import global_customer_id
 from subgraphs.identity.customers import find_owners, records_within
+from subgraphs.identity.gone import take_away
 from subgraphs.identity.record import CustomerRecord, RecordRefusedError, parse_external_id, parse_record, parse_system
 from subgraphs.identity.take_records import Taken, take_records
 from subgraphs.kit import signature
@@ -49,6 +50,7 @@ class CrosswalkRoutes:
         """Return the routes for the process's application."""
         return (
             Route("/records", self._signed(self._take), methods=["POST"]),
+            Route("/gone", self._signed(self._gone), methods=["POST"]),
             Route("/synchronised", self._signed(self._synchronised), methods=["POST"]),
             Route("/resolve", self._signed(self._resolve), methods=["POST"]),
             Route("/confine", self._signed(self._confine), methods=["POST"]),
@@ -80,6 +82,18 @@ class CrosswalkRoutes:
         Outbox.insert(connection, taken.events)
         return taken
 
+    async def _gone(self, message: Any) -> dict[str, Any]:
+        """`{"system": "crm", "externalIds": ["123"]}`, which that system has deleted → `{}`; unknown ids do no harm."""
+        wanted = [external_id for _, external_id in _records_of(message)]
+        system = _system_of(message)
+
+        def work(connection: Any) -> None:
+            Outbox.insert(connection, take_away(connection, system, wanted, time.time()))
+
+        await self._database.run(work)
+        self._outbox.wake()
+        return {}
+
     async def _synchronised(self, message: Any) -> dict[str, Any]:
         """`{"system": "crm"}`, told by a system after all its records → `{}`."""
         await self._awaited.synchronised(_system_of(message))
@@ -87,12 +101,7 @@ class CrosswalkRoutes:
 
     async def _resolve(self, message: Any) -> dict[str, Any]:
         """`{"system": "crm", "externalIds": ["123"]}` → `{"customers": {"123": global id}}`; unknown ids are left out."""
-        ids = _list_of(message, "externalIds")
-        system = _system_of(message)
-        try:
-            wanted = [(system, parse_external_id(id_)) for id_ in ids]
-        except RecordRefusedError as error:
-            raise RequestRefusedError(400, "BAD_USER_INPUT", str(error)) from error
+        wanted = _records_of(message)
         found = await self._database.run(lambda connection: find_owners(connection, wanted))
         return {"customers": {id_: global_customer_id(customer) for (_, id_), customer in found.items()}}
 
@@ -139,6 +148,15 @@ def _parse(body: bytes) -> dict[str, Any]:
 def _system_of(message: dict[str, Any]) -> str:
     try:
         return parse_system(message.get("system"))
+    except RecordRefusedError as error:
+        raise RequestRefusedError(400, "BAD_USER_INPUT", str(error)) from error
+
+
+def _records_of(message: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the (system, external id)s that a message names."""
+    ids, system = _list_of(message, "externalIds"), _system_of(message)
+    try:
+        return [(system, parse_external_id(id_)) for id_ in ids]
     except RecordRefusedError as error:
         raise RequestRefusedError(400, "BAD_USER_INPUT", str(error)) from error
 

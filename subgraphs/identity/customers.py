@@ -98,7 +98,7 @@ def load_customers(
 ) -> Mapping[str, StoredCustomer]:
     """Return asked id → customer. An id merged away gives the customer it went into.
 
-    Unknown ids are left out, and so are customers beyond the bounds.
+    Unknown ids are left out, and so are customers beyond the bounds, and those that no system has a record of any more.
     """
     asked = json.dumps(sorted(set(customer_ids)))
     confined, values = within(bounds, "c.id")
@@ -107,7 +107,8 @@ def load_customers(
         for row in connection.execute(
             "select asked.id, c.id, c.version from customers asked"  # noqa: S608 - a condition of ours
             " join customers c on c.id = coalesce(asked.merged_into, asked.id)"
-            f" where asked.id in (select value from json_each(?)) and {confined}",
+            f" where asked.id in (select value from json_each(?)) and c.id not in (select id from gone_customers)"
+            f" and {confined}",
             (asked, *values),
         )
     }

@@ -215,7 +215,8 @@ def _rank(system: str, owners: tuple[str, ...]) -> int:
 
 
 def _conditions(query: DirectoryQuery) -> tuple[str, list[CursorValue]]:
-    clauses, parameters = ["merged_into is null"], list[CursorValue]()
+    clauses = ["merged_into is null", "id not in (select id from gone_customers)"]
+    parameters = list[CursorValue]()
     for clause, value in (
         ("instr(all_names, ?) > 0", query.name_contains.casefold() if query.name_contains else None),
         ("segment in (select value from json_each(?))", _json_list(query.segments)),

@@ -28,6 +28,8 @@ class ChangeKind(StrEnum):
     """A record was split off into another customer."""
     SPLIT_FROM = "SPLIT_FROM"
     """A record came here from another customer by a split."""
+    GONE = "GONE"
+    """Its system has deleted a record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

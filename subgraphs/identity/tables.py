@@ -16,6 +16,9 @@ create table if not exists customers (
 create index if not exists customers_by_name on customers (name, id) where merged_into is null;
 create index if not exists customers_by_alias on customers (merged_into) where merged_into is not null;
 
+-- whose records all systems have deleted
+create table if not exists gone_customers (id text primary key references customers (id)) without rowid;
+
 -- the directory again, as it is for callers who don't see some systems: `view` lists those
 create table if not exists directory_views (view text primary key) without rowid;
 create table if not exists confined_directory (
@@ -69,5 +72,6 @@ create table if not exists history (
     system text, external_id text, other_customer_id text, rule text, reason text, write_key text
 );
 create index if not exists history_by_customer on history (customer_id, number);
+create index if not exists history_of_gone on history (system, external_id) where kind = 'GONE';
 create index if not exists history_by_write on history (write_key) where write_key is not null;
 """

@@ -11,6 +11,7 @@ from typing import assert_never
 from subgraphs.identity.candidates import find_candidates
 from subgraphs.identity.customer_id import new_customer_id
 from subgraphs.identity.directory import refresh_directory
+from subgraphs.identity.gone import former_link
 from subgraphs.identity.hierarchy import write_parent
 from subgraphs.identity.history import ChangeKind, IdentityEntry, write_history
 from subgraphs.identity.identity_events import customer_created, records_changed
@@ -78,6 +79,13 @@ def _place(connection: sqlite3.Connection, record: CustomerRecord, at: float, ev
         if tuple(row[3:7]) != _plain(record) and placed.rule is not Rule.MANUAL:
             placed = _recheck(connection, record, placed)
         _store(connection, record, placed, at, linked_now=False)
+        return placed
+    if row is None and (former := former_link(connection, *key)) is not None:
+        customer_id, rule = former
+        placed = _Placed(customer_id=customer_id, rule=rule, score=1.0)
+        _store(connection, record, placed, at, linked_now=True)
+        connection.execute("delete from gone_customers where id = ?", (customer_id,))
+        events.append(_link(connection, record, customer_id, rule, at))
         return placed
     match decide(record.identifiers, find_candidates(connection, record.identifiers)):
         case Link(customer_id, rule, score, conflicts):

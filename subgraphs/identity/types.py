@@ -40,6 +40,7 @@ described_enum(
     MERGED_AWAY="This customer was found to be another one; its id goes on as an alias.",
     SPLIT_OFF="A record was split off into another customer.",
     SPLIT_FROM="A record came here from another customer by a split.",
+    GONE="The record's system has deleted it; one that it restores is linked again as before.",
 )(ChangeKind)
 described_enum(
     "How a system's hierarchy differs, about one customer, from the CRM's, which owns it.",

@@ -107,6 +107,15 @@ class Crosswalk:
         self._learn(customers)
         return customers
 
+    async def gone(self, external_ids: Sequence[str]) -> None:
+        """Tell identity that these records were deleted. Raises VendorError."""
+        for start in range(0, len(external_ids), MAX_RECORDS_PER_CALL):
+            part = list(external_ids[start : start + MAX_RECORDS_PER_CALL])
+            await self._ask("/gone", {"system": self._system, "externalIds": part})
+        for external_id in external_ids:
+            self._known.pop(external_id, None)
+            self._links.pop(external_id, None)
+
     async def resolve(self, external_ids: Sequence[str]) -> Mapping[str, str]:
         """Return external id → global customer id; ids that identity does not know are left out. Raises VendorError."""
         found = {key: self._known[key] for key in external_ids if key in self._known}

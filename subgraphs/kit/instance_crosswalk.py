@@ -18,6 +18,10 @@ class RecordLinks(Protocol):
         """Tell the records; returns the graph's id of each → global customer id. Raises VendorError."""
         ...
 
+    async def gone(self, external_ids: Sequence[str]) -> None:
+        """Tell that records were deleted, by the graph's ids. Raises VendorError."""
+        ...
+
     async def resolve(self, external_ids: Sequence[str]) -> Mapping[str, str]:
         """Return the graph's id of a record → global customer id. Raises VendorError."""
         ...
@@ -37,6 +41,10 @@ class InstanceCrosswalk:
     def _own(self, record: CrosswalkRecord) -> CrosswalkRecord:
         parent = record.parent and next(iter(self.ids.own([record.parent])), "")
         return dataclasses.replace(record, external_id=self.ids.own([record.external_id])[0], parent=parent)
+
+    async def gone(self, external_ids: Sequence[str]) -> None:
+        """Tell that records were deleted, under the vendor's own ids."""
+        await self.crosswalk.gone(self.ids.own(external_ids))
 
     async def resolve(self, external_ids: Sequence[str]) -> Mapping[str, str]:
         """Return the customers of the ids that are this instance's."""

@@ -312,6 +312,57 @@ async def test_what_a_person_does_in_hubspot_arrives_as_events(world: World, com
     assert (await crm_customer(world, company_made["id"]))["name"] == "Brand New"
 
 
+IDENTITIES = "query($i: ID!) { customer(id: $i) { identities { system externalId } history { kind } } }"
+
+
+async def known(world: World, customer: str) -> Any:
+    body = {"query": IDENTITIES, "variables": {"i": customer}}
+    return (await world.http.post(f"{world.identity.url}/graphql", json=body)).json()["data"]["customer"]
+
+
+async def test_a_company_that_is_deleted_is_no_record_of_its_customer_any_more(world: World) -> None:
+    made = await world.hubspot(
+        "POST", "/crm/v3/objects/companies", {"properties": {"name": "Short Lived", "domain": "short-lived.example"}}
+    )
+    customer = await world.eventually(lambda: customer_of(world, "Short Lived"))
+    assert (await known(world, customer))["identities"] == [{"system": "crm", "externalId": made["id"]}]
+    await world.http.delete(
+        f"{world.sandbox.url}/crm/v3/objects/companies/{made['id']}", headers={"authorization": f"Bearer {TOKEN}"}
+    )
+
+    async def is_gone() -> bool:
+        return await known(world, customer) is None and not await customer_of(world, "Short Lived")
+
+    await world.eventually(is_gone, 30)
+    told = await world.eventually(lambda: world.told("customer.updated", subject=customer))
+    assert (told[-1].changes[0].field, told[-1].changes[0].before) == ("identities", f"crm:{made['id']}")
+
+
+async def test_a_company_whose_deletion_no_webhook_told_of_is_missed_by_the_next_full_reading(
+    tmp_path: Path, company: Company
+) -> None:
+    crm_id, row = active(company, 6)
+    deaf = {"CONCORD_CRM_WEBHOOK_SECRET": "another", "CONCORD_CRM_SYNCHRONISE_INTERVAL_S": 1}
+    async with running_world(tmp_path, **deaf) as world:
+        customer = await customer_of(world, row.name)
+        count = "{ customers { totalCount } }"
+
+        async def total() -> int:
+            answer = await world.http.post(f"{world.identity.url}/graphql", json={"query": count})
+            return int(answer.json()["data"]["customers"]["totalCount"])
+
+        before = await total()
+        await world.http.delete(
+            f"{world.sandbox.url}/crm/v3/objects/companies/{crm_id}", headers={"authorization": f"Bearer {TOKEN}"}
+        )
+
+        async def is_gone() -> bool:
+            return await known(world, customer) is None
+
+        await world.eventually(is_gone, 30)
+        assert await total() == before - 1
+
+
 async def test_a_company_with_an_endless_name_is_found_by_its_beginning_and_read_in_full(
     world: World, company: Company
 ) -> None:

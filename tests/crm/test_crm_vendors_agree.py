@@ -275,8 +275,23 @@ async def test_what_changes_while_the_subgraph_is_down_is_told_once_and_in_order
             assert changes == [(rows[6].industry, "MINING"), ("MINING", "RETAIL")], "in order, each once"
             gone = await again_ask(world, again.url, people.gone)
             assert gone["data"]["_entities"] == [None]
+            await world.eventually(lambda: is_forgotten(world, people.gone), within_s=60)
+            told = await world.told("customer.updated")
+            assert [each for event in told for each in event.changes if each.before == f"crm:{people.gone}"]
+            # Deleted while it is looked at, too.
+            assert not await is_forgotten(world, people.changed)
+            await people.delete(people.changed)
+            await world.eventually(lambda: is_forgotten(world, people.changed), within_s=60)
         finally:
             await asyncio.to_thread(again.stop)
+
+
+async def is_forgotten(world: World, company: str) -> bool:
+    """Whether identity has nobody with this record."""
+    query = "query($of: [_Any!]!) { _entities(representations: $of) { ... on Customer { id } } }"
+    body = {"query": query, "variables": {"of": [{"__typename": "Customer", "crmRef": company}]}}
+    answer = (await world.http.post(f"{world.identity.url}/graphql", json=body)).json()
+    return bool(answer["data"]["_entities"] == [None])
 
 
 async def industries(world: World, customer: str, last: str = "MINING") -> bool:

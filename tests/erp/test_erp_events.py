@@ -272,6 +272,43 @@ async def test_an_invoice_that_can_not_be_read_stops_no_news_and_its_own_is_told
     assert await world.events.dead_letters.read(0, 10) == ()
 
 
+async def test_a_customer_that_is_deleted_is_gone_from_identity_and_one_that_is_retired_is_not(
+    small_world: Any,
+) -> None:
+    world = small_world
+    await begin(world)
+    world.erp.stop()
+    world.start_subgraph(SYNCHRONISE_INTERVAL_S=0.5)
+    async with world.tryton() as system:
+        values = [{"code": f"CUST-D-{number}", "name": f"Short lived {number}"} for number in range(2)]
+        context = {"company": 1, "companies": [1]}
+        made = await system.erp._tryton.call("model.party.party.create", values, context)
+
+        async def references() -> dict[str, str]:
+            query = {"query": "{ customers { edges { node { erpRef id } } } }"}
+            answer = (await world.http.post(f"{world.identity.url}/graphql", json=query)).json()
+            return {edge["node"]["erpRef"]: edge["node"]["id"] for edge in answer["data"]["customers"]["edges"]}
+
+        async def are_known() -> Any:
+            found = await references()
+            return found if {str(each) for each in made} <= found.keys() else None
+
+        known = await world.eventually(are_known, 30)
+        retired, deleted = made
+        await system.erp._tryton.call("model.party.party.write", [retired], {"active": False}, context)
+        (await system.rest("DELETE", f"party.party/{deleted}")).raise_for_status()
+
+        async def is_gone() -> bool:
+            return str(deleted) not in await references()
+
+        await world.eventually(is_gone, 30)
+        assert str(retired) in await references()
+    told = [e.event for e in await world.told("customer.updated") if e.event.subject == known[str(deleted)]]
+    assert [(change.field, change.before, change.after) for change in told[-1].changes] == [
+        ("identities", f"erp:{deleted}", None)
+    ]
+
+
 UNREADABLE = '"lines_to_pay": 7, "contact_mechanisms": 7, "company": 7'
 """As if Tryton kept an invoice's lines, a customer's addresses and an entry's company otherwise."""
 DIFFERENCES = "{ erpSystems { differences { kind object } } }"

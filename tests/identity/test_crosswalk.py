@@ -67,6 +67,40 @@ async def test_a_customer_is_announced_when_it_appears_and_grows_and_not_otherwi
     ]
 
 
+GONE = (
+    "query($id: ID!) { customer(id: $id) { identities { system externalId linkedBy } history { kind system rule } } }"
+)
+LISTED = "{ customers(first: 10) { totalCount edges { node { id } } } }"
+
+
+async def test_a_record_that_its_system_deletes_is_no_customer_s_until_it_is_restored(identity, record):
+    crm = record("crm", "101", reference="CUST-0001", name="Acme", parent="")
+    (customer,) = (await identity.take(crm))["customers"].values()
+    await identity.take(record("billing", "cus_1", reference="CUST-0001"))
+    for _ in range(2):
+        assert (await identity.post("/gone", {"system": "crm", "externalIds": ["101", "404"]})).json() == {}
+    found = (await identity.data(GONE, id=customer))["customer"]
+    assert found["identities"] == [{"system": "billing", "externalId": "cus_1", "linkedBy": "REFERENCE"}]
+    assert found["history"][-1] == {"kind": "GONE", "system": "crm", "rule": "FOUNDING"}
+    assert (await identity.post("/resolve", {"system": "crm", "externalIds": ["101"]})).json() == {"customers": {}}
+    # The last one: nobody has the customer any more, so there is none.
+    await identity.post("/gone", {"system": "billing", "externalIds": ["cus_1"]})
+    assert (await identity.data(GONE, id=customer))["customer"] is None
+    assert (await identity.data(LISTED))["customers"] == {"totalCount": 0, "edges": []}
+    told = [event["data"]["changes"] for event in await identity.listener.until(4)]
+    assert told[2:] == [[{"field": "identities", "from": lost, "to": None}] for lost in ("crm:101", "billing:cus_1")]
+    # Restored, it is the customer that it was; another record of the same company is another customer's.
+    other = (await identity.take(record("erp", "7", name="Other works")))["customers"]["7"]
+    assert (await identity.take({**crm, "reference": None}))["customers"] == {"101": customer}
+    assert other != customer
+    assert (await identity.take(record("billing", "cus_1", reference="CUST-0001")))["customers"] == {"cus_1": customer}
+    found = (await identity.data(GONE, id=customer))["customer"]
+    assert [(each["system"], each["linkedBy"]) for each in found["identities"]] == [
+        ("crm", "FOUNDING"), ("billing", "REFERENCE"),
+    ]  # fmt: skip
+    assert (await identity.data(LISTED))["customers"]["totalCount"] == 2
+
+
 async def test_what_is_unclear_waits_with_its_candidates(identity, record):
     taken = await identity.take(
         record("crm", "1", reference="CUST-0001", name="Northwind Logistics", domain="northwind.example"),
@@ -209,6 +243,8 @@ BAD_INPUT = [
         "BAD_USER_INPUT",
     ),
     ("/resolve", {"system": "crm"}, 400, "BAD_REQUEST"),
+    ("/gone", {"system": "crm"}, 400, "BAD_REQUEST"),
+    ("/gone", {"system": "crm", "externalIds": ["a+b"]}, 400, "BAD_USER_INPUT"),
     ("/resolve", {"system": "CRM!", "externalIds": []}, 400, "BAD_USER_INPUT"),
     ("/resolve", {"system": "crm", "externalIds": ["a+b"]}, 400, "BAD_USER_INPUT"),
     ("/resolve", {"system": "crm", "externalIds": ["1"] * 501}, 413, "PAYLOAD_TOO_LARGE"),

@@ -6,7 +6,7 @@ import asyncio
 import datetime as dt
 import logging
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -232,20 +232,32 @@ class ErpFeeds:
             self._outbox.wake()
 
     async def _synchronise(self) -> None:
-        """Push all customers now and again every interval, for what leaves no mark on them, such as relations."""
+        """Push all customers now and again every interval, for what leaves no mark on them, such as relations.
+
+        Those that are there no more are told as gone.
+        """
         retry_s = 0.5
         while True:
             try:
-                told = 0
+                told: set[str] = set()
                 for part in parts(await self._erp.changed_customers(None)):
                     await self._push(record.id for record in part)
-                    told += len(part)
-                    self._first.told(told)
+                    told.update(record.id for record in part)
+                    self._first.told(len(told))
+                await self._forget_deleted(told)
                 await self._first.complete()
                 pause_s, retry_s = self._synchronise_interval_s, 0.5
             except FieldError:
                 pause_s, retry_s = retry_s, min(retry_s * 2, 30.0)
             await asyncio.sleep(pause_s)
+
+    async def _forget_deleted(self, listed: Collection[str]) -> None:
+        """Tell identity of the customers that the ERP has no more: deleting leaves no mark. Raises FieldError."""
+        unlisted = [key for key in await self._links.known() if key not in listed]
+        if unlisted and (gone := sorted(await self._erp.deleted_customers(unlisted))):
+            async with self._pushing:
+                await self._crosswalk.gone(gone)
+                await self._links.forget(gone)
 
     async def _customers_of(self, ids: Iterable[str]) -> Mapping[str, str]:
         """Return our customer id → global id. One that identity does not know yet is pushed first."""

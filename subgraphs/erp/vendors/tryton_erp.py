@@ -29,7 +29,7 @@ from subgraphs.erp.vendors.tryton_deferral import DEFERRAL, to_deferral, with_mo
 from subgraphs.erp.vendors.tryton_invoice_list import IS_INVOICE, keeper, list_invoices, to_domain
 from subgraphs.erp.vendors.tryton_parties import TrytonParties
 from subgraphs.erp.vendors.tryton_products import TrytonProducts
-from subgraphs.erp.vendors.tryton_reads import TrytonRecords, TrytonRelated, ids_in, texts_in
+from subgraphs.erp.vendors.tryton_reads import TrytonRecords, TrytonRelated, ids_in, row_ids, texts_in
 
 _OUT = ["type", "=", "out"]
 _IN_BOOKS = ["invoice.state", "in", ["posted", "paid"]]
@@ -226,6 +226,15 @@ class TrytonErp(TrytonCredits, TrytonParties, TrytonProducts):
             context=books.context,
             unreadable=unreadable,
         )
+
+    async def deleted_customers(self, ids: Sequence[str]) -> frozenset[str]:
+        """Return which parties are there no more; one that is not active is still somebody's debtor."""
+        size = self.customers.capabilities.max_ids_per_call
+        left: set[str] = set()
+        for start in range(0, len(ids), size):
+            domain = [["id", "in", row_ids(ids[start : start + size])], ["active", "in", [True, False]]]
+            left |= {str(row["id"]) for row in await self._tryton.search("party.party", domain, ("code",))}
+        return frozenset(ids) - left
 
     async def changed_invoices(
         self, since: dt.datetime | None, *, unreadable: list[UnreadableRow] | None = None
