@@ -25,7 +25,6 @@ ELSEWHERE = {
     "gateway/execution/typed_plan.py": "tests/execution/test_typed_equals.py",
     "gateway/execution/typed_plain.py": "tests/execution/test_typed_equals.py",
     "gateway/execution/typed_slices.py": "tests/execution/test_typed_equals.py",
-    "gateway/access/public_key.py": "tests/fuzz/test_readers.py",
     "gateway/execution/message.py": "tests/execution/test_typed_equals.py",
     "gateway/transport/single_connection.py": "tests/transport/test_hostile_http.py",
 }
