@@ -10,9 +10,9 @@ from collections.abc import Sized
 from time import monotonic
 from typing import Protocol, cast
 
-from gateway.upstream.read_budget import AHEAD_BYTES, LARGE_BYTES, Lane, Portion
+from gateway.upstream.read_budget import AHEAD_BYTES, LARGE_BYTES, Lane, Portion, unread
 from gateway.upstream.reading import KnownHeads, Reading
-from gateway.upstream.transport import HttpReply, NoAnswer, NoRoom, TooLarge
+from gateway.upstream.transport import HttpReply, NoAnswer, TooLarge
 
 
 class Answer(Protocol):
@@ -109,9 +109,7 @@ class Connection(asyncio.Protocol):
 
     def unanswered(self, reason: str, *, is_timeout: bool = False) -> NoAnswer:
         """Return that there is no answer for this reason, or that there was no room for it, if that held it up."""
-        if self._portion is not None and self._portion.was_held_up:
-            return NoRoom(f"no room for a large answer: {reason}")
-        return NoAnswer(reason, is_timeout=is_timeout)
+        return unread(self._portion, reason) or NoAnswer(reason, is_timeout=is_timeout)
 
     # What asyncio calls
 

@@ -10,6 +10,7 @@ from functools import cache
 
 import httpx2
 
+from gateway.upstream.read_budget import AHEAD_BYTES, LARGE_BYTES, Portion, ReadBudget, unread
 from gateway.upstream.transport import HeaderPairs, HttpReply, NoAnswer, NotSent, TooLarge
 
 
@@ -24,9 +25,14 @@ class HttpxTransport:
         max_bytes: int = 64 << 20,
         keep_alive_s: float = 30.0,
         trust: ssl.SSLContext | None = None,
+        budget: ReadBudget | None = None,
     ) -> None:
-        """`trust` says whose certificates are accepted, and which one is shown; None: those the system trusts, and none."""
+        """`trust` says whose certificates are accepted, and which one is shown; None: those the system trusts, and none.
+
+        `budget` bounds large answers that are being read, over all transports that share it. Streams are not counted.
+        """
         self._url = url
+        self.lane = (budget or ReadBudget()).lane()
         self._max_bytes = max_bytes
         self._client = httpx2.AsyncClient(
             verify=trust or system_trust(),
@@ -46,6 +52,8 @@ class HttpxTransport:
         timeout = httpx2.Timeout(timeout_s)
         if connect_s is not None and connect_s < timeout_s:
             timeout = httpx2.Timeout(timeout_s, connect=connect_s, pool=connect_s)
+        portion: Portion | None = None
+        may_go_on = asyncio.Event()
         try:
             # httpx2's own timeouts are for each step; a body that trickles would outlast them.
             async with (
@@ -61,11 +69,22 @@ class HttpxTransport:
                     if size > self._max_bytes:
                         raise TooLarge(f"more than {self._max_bytes} bytes")
                     chunks.append(chunk)
+                    if size > LARGE_BYTES:
+                        if portion is None:
+                            portion = self.lane.begin(size, may_go_on.set)
+                        while not portion.reach(size + AHEAD_BYTES):
+                            may_go_on.clear()
+                            await may_go_on.wait()
                 return HttpReply(response.status_code, response.headers, b"".join(chunks))
         except TimeoutError as error:
-            raise NoAnswer("no whole answer in time", is_timeout=True) from error
+            raise unread(portion, "no whole answer in time") or NoAnswer(
+                "no whole answer in time", is_timeout=True
+            ) from error
         except httpx2.HTTPError as error:
-            raise _translated(error) from error
+            raise unread(portion, f"{type(error).__name__}: {error}") or _translated(error) from error
+        finally:
+            if portion is not None:
+                portion.give_back()
 
     async def stream(
         self, headers: HeaderPairs, body: bytes, *, head_timeout_s: float, silence_s: float

@@ -12,6 +12,7 @@ from operator import attrgetter
 from time import monotonic  # event loops' clock
 
 from gateway.upstream.kept import Room
+from gateway.upstream.transport import NoRoom
 
 LARGE_BYTES = 128 << 10
 """Smaller answers never wait: so many of them as there are connections are no danger."""
@@ -151,3 +152,10 @@ class Portion:
         lane.budget.waiting.remove(self)
         self.is_waiting = False
         self._waited_s += monotonic() - self._since
+
+
+def unread(portion: Portion | None, reason: str) -> NoRoom | None:
+    """Return that there was no room, where that and not the server held an answer up that did not come whole."""
+    if portion is None or not portion.was_held_up:
+        return None
+    return NoRoom(f"no room for a large answer: {reason}")

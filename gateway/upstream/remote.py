@@ -41,7 +41,7 @@ def remote_subgraph(
     else:
         from gateway.upstream.httpx_transport import HttpxTransport  # noqa: PLC0415 - plain HTTP does without
 
-        transport = HttpxTransport(url, max_connections=max_connections, trust=trust)
+        transport = HttpxTransport(url, max_connections=max_connections, trust=trust, budget=budget)
     streams = _Streams(url, trust, limits)
     return HttpSubgraph(
         transport,

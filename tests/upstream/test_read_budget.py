@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from planned_gateway import root
 from scripted_subgraph import reply
 
+from gateway.upstream.httpx_transport import HttpxTransport
 from gateway.upstream.lean_transport import LeanTransport
 from gateway.upstream.read_budget import AHEAD_BYTES, LARGE_BYTES, ReadBudget
 from gateway.upstream.reading import Reading
@@ -22,14 +23,14 @@ BODY = b'{"query":"{a}"}'
 MB = 1 << 20
 
 
-@pytest.fixture
-async def reading(subgraphs):
+@pytest.fixture(params=[LeanTransport, HttpxTransport])
+async def reading(request, subgraphs):
     """Makes transports to `a` and `b` that share a budget."""
     transports = []
 
-    def make(most_bytes, *names, **options):
+    def make(most_bytes, *names, carrier=request.param, **options):
         budget = ReadBudget(most_bytes)
-        made = [LeanTransport(subgraphs[name].url, budget=budget, **options) for name in names]
+        made = [carrier(subgraphs[name].url, budget=budget, **options) for name in names]
         transports.extend(made)
         return budget, *made
 
@@ -160,7 +161,7 @@ async def test_what_was_announced_and_not_sent_takes_no_room(reading, subgraphs)
 
 
 async def test_an_answer_that_announces_more_than_may_come_is_refused_at_once(reading, subgraphs):
-    _, a = reading(MB, "a", max_bytes=2 * MB)
+    _, a = reading(MB, "a", max_bytes=2 * MB, carrier=LeanTransport)
     subgraphs["a"].behave = sends_and_stalls(reply(b"1" * 10, length=2 * MB + 1))
     with pytest.raises(TooLarge):
         await a.post(HEADERS, BODY, 60)
@@ -258,10 +259,10 @@ async def test_what_was_read_is_let_go_without_the_garbage_collector(reading, su
     gc.disable()
     try:
         for framing in (with_length, in_chunks, until_it_closes):
-            _, a = reading(8 * MB, "a")
+            _, a = reading(8 * MB, "a", carrier=LeanTransport)
             subgraphs["a"].behave = sends_all(framing(b"1" * MB))
             assert len((await a.post(HEADERS, BODY, 60)).body) == MB
-        _, a = reading(8 * MB, "a")
+        _, a = reading(8 * MB, "a", carrier=LeanTransport)
         subgraphs["a"].behave = sends_all([reply(b"1" * MB, length=2 * MB)])  # and closes
         with pytest.raises(NoAnswer):
             await a.post(HEADERS, BODY, 60)
