@@ -118,9 +118,12 @@ async def _serve(exchange: Exchange, door: Door) -> None:
             del result  # what is written of it is kept while the client reads, and nothing else
             await responding
             return
-        result = one(result)
+        size, is_due, result = sum(map(len, result.pieces())), result.is_write, one(result)
+    else:
+        size, is_due = 0, False
     wire = EventStream() if acceptable.streaming is Answer.EVENTS else MultipartStream()
-    await stream(exchange, door, result, wire, caller=caller)
+    with door.unsent.taken(size, is_due=is_due):
+        await stream(exchange, door, result, wire, caller=caller)
 
 
 async def _call_back(exchange: Exchange, door: Door, engine: Engine, request: GraphQLRequest, caller: Caller) -> None:

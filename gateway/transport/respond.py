@@ -87,14 +87,10 @@ async def respond(
     if unsent is None or len(rendered.body) <= LARGE_BYTES:
         await _send(exchange.send, rendered.status, rendered.headers, rendered.body)
         return
-    size = len(rendered.body)
-    unsent.take(size, is_due=response.is_write)
-    try:
+    with unsent.taken(len(rendered.body), is_due=response.is_write):
         del response  # else both are kept for as long as the client reads
         await exchange.send({"type": "http.response.start", "status": rendered.status, "headers": rendered.headers})
         await unsent.send(exchange.scope, exchange.send, rendered.body)
-    finally:
-        unsent.give_back(size)
 
 
 async def respond_refused(

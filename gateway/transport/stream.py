@@ -46,7 +46,9 @@ async def stream(
                 await outlet.write(wire.opening())
                 with outlet:
                     async for answer in answers:
-                        await outlet.write(wire.answer(answer))
+                        part = wire.answer(answer)
+                        del answer  # it may be large, and is kept no longer than what is written of it
+                        await outlet.write(part)
         except SlowConsumer:
             raise
         except Exception as error:  # noqa: BLE001 - the response has begun: the client is told in its own format

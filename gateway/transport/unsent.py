@@ -7,6 +7,8 @@ would keep 2 GB.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from gateway.errors import GatewayError
 from gateway.transport.asgi import Scope, Send, abort
@@ -43,6 +45,18 @@ class UnsentAnswers:
     def give_back(self, size: int) -> None:
         """Count it no more: it is sent, or nobody reads it."""
         self.held_bytes -= size
+
+    @contextmanager
+    def taken(self, size: int, *, is_due: bool = False) -> Iterator[None]:
+        """Count an answer of this size, if it is large, while the block lasts. Raises as `take`."""
+        if size <= LARGE_BYTES:
+            yield
+            return
+        self.take(size, is_due=is_due)
+        try:
+            yield
+        finally:
+            self.give_back(size)
 
     async def send(self, scope: Scope, send: Send, body: bytes) -> None:
         """Send a body that is counted and whose head is sent, piece by piece.

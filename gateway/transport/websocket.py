@@ -240,7 +240,7 @@ class _Session:
                 if not response.has_data:  # refused, or a source stream that broke: `error` ends the operation
                     await self._send("error", message.id, response.errors)
                     return
-                await self._send("next", message.id, response.payload())
+                await self._send("next", message.id, response.payload(), is_due=response.is_write)
         finally:
             await close(answers)
         await self._send("complete", message.id)
@@ -250,11 +250,15 @@ class _Session:
     ) -> None:
         await self._send("error", identity, refusal(error, correlation or correlation_id(None), cause=cause).errors)
 
-    async def _send(self, kind: str, identity: str | None = None, payload: object = None) -> None:
+    async def _send(
+        self, kind: str, identity: str | None = None, payload: object = None, *, is_due: bool = False
+    ) -> None:
+        """Send a message, once the client has room for it. Raises `GatewayError` where it is large and we have none for it."""
         text = print_message(kind, identity, payload)
         try:
-            async with asyncio.timeout(self._door.settings.stream.send_timeout_s):
-                await self._transmit({"type": "websocket.send", "text": text})
+            with self._door.unsent.taken(len(text), is_due=is_due):
+                async with asyncio.timeout(self._door.settings.stream.send_timeout_s):
+                    await self._transmit({"type": "websocket.send", "text": text})
         except TimeoutError:
             raise _Closed(CloseCode.TRY_LATER, "SLOW_CONSUMER") from None
         except OSError:

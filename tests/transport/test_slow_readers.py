@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import AsyncExitStack
 
 import httpx2
 import pytest
+from websockets.asyncio.client import ClientConnection, connect
 
 TEXT = "x" * 900_000
 QUERY = "query($t: String) {" + " ".join(f"a{number}: echo(text: $t)" for number in range(10)) + "}"
@@ -52,6 +54,61 @@ async def test_large_answers_nobody_reads_are_bounded_and_given_up(start):
         assert again.content == whole.content
     for writer in slow:
         writer.transport.abort()
+
+
+async def test_answers_over_streams_that_nobody_reads_are_bounded_as_well(start):
+    server = start("--max-unsent", str(ANSWER_BYTES * 5 // 2), "--send-timeout", "20")
+    body = {"query": QUERY, "variables": {"t": TEXT}}
+    events = {"accept": "text/event-stream"}
+    slow = []
+    async with httpx2.AsyncClient(trust_env=False, timeout=60) as client:
+        while True:
+            answer = await client.send(
+                client.build_request("POST", server.graphql, json=body, headers=events), stream=True
+            )
+            if answer.status_code != 200:
+                break
+            slow.append(answer)
+            assert len(slow) < 10
+        assert json.loads(await answer.aread())["errors"][0]["extensions"]["code"] == "OVERLOADED"
+        assert answer.status_code == 503
+        for each in slow:
+            await each.aclose()
+
+
+async def test_answers_over_websockets_that_nobody_reads_are_bounded_as_well(start):
+    server = start("--max-unsent", str(ANSWER_BYTES * 5 // 2), "--send-timeout", "20")
+    asking = {"type": "subscribe", "payload": {"query": QUERY, "variables": {"t": TEXT}}}
+    plain = {"subprotocols": ["graphql-transport-ws"], "proxy": None, "ping_interval": None, "max_size": None}
+    async with AsyncExitStack() as open_:
+
+        async def connected() -> ClientConnection:
+            connection = await open_.enter_async_context(connect(server.websocket, max_queue=1, **plain))
+            await connection.send('{"type":"connection_init"}')
+            assert json.loads(await connection.recv())["type"] == "connection_ack"
+            return connection
+
+        unread = [await connected() for _ in range(2)]
+        for slow in unread:  # nobody reads these, and the system's buffers don't take all of them
+            slow.transport.pause_reading()
+            for number in range(3):
+                await slow.send(json.dumps({**asking, "id": str(number)}))
+        reader = await connected()
+        async with asyncio.timeout(60):
+            while True:
+                await reader.send(json.dumps({**asking, "id": "1"}))
+                answer = json.loads(await reader.recv())
+                if answer["type"] == "error":
+                    break
+                assert answer["type"] == "next"
+                assert json.loads(await reader.recv()) == {"type": "complete", "id": "1"}
+        assert answer["payload"][0]["extensions"]["code"] == "OVERLOADED"
+        # Small answers go on.
+        small = {"type": "subscribe", "id": "2", "payload": {"query": '{ echo(text: "a") }'}}
+        await reader.send(json.dumps(small))
+        assert json.loads(await reader.recv())["payload"] == {"data": {"echo": "a"}}
+        for slow in unread:
+            slow.transport.abort()
 
 
 async def test_answers_that_nobody_reads_do_not_pile_up_while_more_is_asked(start):
