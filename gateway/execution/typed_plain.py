@@ -37,4 +37,4 @@ def plain(value: Any, said: Said) -> Any:
             names = tuple(zip(made.__struct_fields__, made.__struct_encode_fields__, strict=True))
         found = ((name, getattr(value, attribute)) for attribute, name in names)
         return {name: plain(each, said) for name, each in found if each is not UNSET}
-    return orjson.loads(value) if isinstance(value, Raw) else value
+    return orjson.loads(memoryview(value)) if isinstance(value, Raw) else value

@@ -101,7 +101,8 @@ class TypedRun:
         done = self._end()
         if done is not None:
             for landing, data in self._ended:
-                with suppress(RecursionError):  # too deep for that: it is asked for once more
+                # Too deep for that, or no JSON where nobody looked: it is asked for once more.
+                with suppress(RecursionError, ValueError):
                     self.landed[landing.key] = SubgraphAnswer({"data": plain(data, self._plan.said)})
             self._ended.clear()
             for landing in self._flying:

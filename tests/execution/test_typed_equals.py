@@ -17,7 +17,8 @@ from gateway.federation.plan import Condition, Parallel, RepresentationField, Se
 
 SDL = """
 type Query { users: [User] best: User! }
-type User { id: ID! name: String age: Int! score: Float mood: Mood pets: [[Pet!]] home: Home note: Any rank: Int tag: String }
+type User { id: ID! name: String age: Int! score: Float mood: Mood pets: [[Pet!]] home: Home note: Any rank: Int tag: String desk: Desk }
+type Desk { floor: Int! }
 type Home { zip: String! street: String owner: User }
 type Pet { id: ID! name: String! isOld: Boolean }
 enum Mood { GOOD BAD }
@@ -60,13 +61,14 @@ PLAN = Sequence(
                 ),
                 Condition("x", entity("c", "mood", "best", type_name="User", fields=("mood",))),
                 entity("c", "tag", "users.@", type_name="User", keys=nullable("mood"), fields=("tag",)),
+                entity("c", "desk{floor}", "users.@", type_name="User", fields=("desk",)),
             )
         ),
         entity("a", "rank", "users.@", "best", type_name="User", keys=nullable("score"), fields=("rank",)),
     )
 )
 QUERY = """query ($x: Boolean!) {
-  users { name age pets { isOld name } mood home { owner { name id t: __typename } zip } rank tag score }
+  users { name age pets { isOld name } mood home { owner { name id t: __typename } zip } rank tag score desk { floor } }
   best { ...U rank note @include(if: $x) mood @include(if: $x) __typename }
 }
 fragment U on User { score id age }"""
@@ -113,6 +115,7 @@ ENTITY = object_of(
     mood=often(st.sampled_from(["GOOD", None])),
     rank=often(st.integers(-3, 3) | st.none()),
     tag=often(st.text(max_size=2)),
+    desk=often(st.fixed_dictionaries({"floor": often(st.integers(0, 1))}) | st.none()),
 )
 ERRORS = st.lists(st.just({"message": "no", "path": ["users", 0, "mood"]}), max_size=1)
 
@@ -189,7 +192,18 @@ async def test_a_regular_answer_is_made_of_typed_objects(x):
     says = Says(
         {"users": [{**user, "home": home}, {**user, "home": home}, None], "best": best},
         [],
-        [{"name": "n", "score": 1, "age": 3, "isOld": True, "mood": "BAD", "rank": 2, "tag": "t"}],
+        [
+            {
+                "name": "n",
+                "score": 1,
+                "age": 3,
+                "isOld": True,
+                "mood": "BAD",
+                "rank": 2,
+                "tag": "t",
+                "desk": {"floor": 1},
+            }
+        ],
         "",
     )
     found, is_encoded = await answered(says, is_typed=True, x=x)
@@ -202,6 +216,7 @@ async def test_a_regular_answer_is_made_of_typed_objects(x):
         "rank": 2,
         "tag": "t",
         "score": 1,
+        "desk": {"floor": 1},
     }
     extra = {"note": best["note"], "mood": "BAD"} if x else {}
     wanted = {
@@ -211,6 +226,18 @@ async def test_a_regular_answer_is_made_of_typed_objects(x):
         }
     }
     assert (found, is_encoded) == (orjson.dumps(wanted), True)
+
+
+async def test_objects_that_came_before_an_odd_answer_are_kept():
+    """A system's odd number is told as an error, beside the objects that another system brought before."""
+    user = {"__typename": "User", "id": "1", "mood": "GOOD", "pets": [], "home": None}
+    best = {"__typename": "User", "id": "9", "note": None}
+    entity_row = {"name": "n", "score": 1, "age": 3, "rank": "odd", "tag": "t", "desk": {"floor": 1}}
+    typed, general = (Says({"users": [user], "best": best}, [], [entity_row], "") for _ in range(2))
+    found, _ = await answered(typed, is_typed=True, x=False)
+    wanted, _ = await answered(general, is_typed=False, x=False)
+    assert found == wanted
+    assert sorted(typed.asked) == sorted(general.asked)
 
 
 NAMELESS = {"id": "1", "mood": "GOOD", "pets": None, "home": None}
@@ -225,16 +252,19 @@ MOODLESS = {"__typename": "User", "id": "1", "pets": None, "home": None}
         # What was left out may be anything: only a null that was given is sent for one.
         (
             MOODLESS,
-            {"name": "n", "age": 3, "pets": None, "mood": None, "home": None, "rank": 2, "tag": None, "score": 1},
-            {"rank", "age", "name score"},
+            {"name": "n", "age": 3, "pets": None, "mood": None, "home": None}
+            | {"rank": 2, "tag": None, "score": 1, "desk": {"floor": 1}},
+            {"rank", "age", "name score", "desk{floor}"},
         ),
     ],
 )
 async def test_what_a_subgraph_left_out_is_not_made_up(user, answer, asked):
-    entity_row = {"name": "n", "score": 1, "age": 3, "rank": 2, "tag": "t"}
+    entity_row = {"name": "n", "score": 1, "age": 3, "rank": 2, "tag": "t", "desk": {"floor": 1}}
     for is_typed in (True, False):
         says = Says({"users": [user], "best": {"__typename": "User", "id": "9"}}, [], [entity_row], "")
         found, _ = await answered(says, is_typed=is_typed, x=False)
         assert orjson.loads(found)["data"]["users"] == [answer]
         fetches = {body for _, body in says.asked if b'"id":"1"' in body}
-        assert {orjson.loads(each)["query"].rpartition("{...on User{")[2].rstrip("}") for each in fetches} == asked
+        assert {
+            orjson.loads(each)["query"].rpartition("{...on User{")[2].removesuffix("}}}") for each in fetches
+        } == asked
