@@ -1,4 +1,4 @@
-"""The crosswalk's HTTP interface for the other subgraphs: `POST /records`, `/gone`, `/synchronised`, `/resolve` and `/confine`, signed."""
+"""The crosswalk's HTTP interface for the other subgraphs: `POST /records`, `/gone`, `/synchronised`, `/resolve`, `/members` and `/confine`, signed."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from starlette.routing import Route
 
 from subgraphs.identity.awaited import AwaitedSystems
 from subgraphs.identity.bounds import Dimensions, bounds_of
-from subgraphs.identity.customer_id import global_customer_id
-from subgraphs.identity.customers import find_owners, records_within
+from subgraphs.identity.customer_id import global_customer_id, local_customer_id
+from subgraphs.identity.customers import find_owners, records_of, records_within
 from subgraphs.identity.gone import take_away
 from subgraphs.identity.record import CustomerRecord, RecordRefusedError, parse_external_id, parse_record, parse_system
 from subgraphs.identity.take_records import Taken, take_records
@@ -22,6 +22,7 @@ from subgraphs.kit import signature
 from subgraphs.kit.database import Database
 from subgraphs.kit.graphql_request import RequestRefusedError, read_body
 from subgraphs.kit.outbox import Outbox
+from subgraphs.kit.system_error import BadUserInputError
 
 MAX_RECORDS = 500
 
@@ -53,6 +54,7 @@ class CrosswalkRoutes:
             Route("/gone", self._signed(self._gone), methods=["POST"]),
             Route("/synchronised", self._signed(self._synchronised), methods=["POST"]),
             Route("/resolve", self._signed(self._resolve), methods=["POST"]),
+            Route("/members", self._signed(self._members), methods=["POST"]),
             Route("/confine", self._signed(self._confine), methods=["POST"]),
         )
 
@@ -104,6 +106,15 @@ class CrosswalkRoutes:
         wanted = _records_of(message)
         found = await self._database.run(lambda connection: find_owners(connection, wanted))
         return {"customers": {id_: global_customer_id(customer) for (_, id_), customer in found.items()}}
+
+    async def _members(self, message: Any) -> dict[str, Any]:
+        """`{"system": "crm", "customer": global id}` → `{"externalIds": ["123"]}`: that system's records of the customer."""
+        system = _system_of(message)
+        try:
+            customer = local_customer_id(str(message.get("customer")))
+        except BadUserInputError as error:
+            raise RequestRefusedError(400, "BAD_USER_INPUT", "`customer` is a customer's global id.") from error
+        return {"externalIds": await self._database.run(lambda c: records_of(c, system, customer))}
 
     async def _confine(self, message: Any) -> dict[str, Any]:
         """`{"system": "crm", "tenant": "acme" | null, "filters": {…}}` → `{"externalIds": ["123"]}`; null: nothing confines."""

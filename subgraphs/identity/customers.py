@@ -137,6 +137,15 @@ def find_owners(connection: sqlite3.Connection, records: Iterable[tuple[str, str
     return {(row[0], row[1]): row[2] for row in rows}
 
 
+def records_of(connection: sqlite3.Connection, system: str, customer_id: str) -> Sequence[str]:
+    """Return the external ids of a system's records of a customer."""
+    rows = connection.execute(
+        "select external_id from records where customer_id = ? and system = ? order by external_id",
+        (customer_id, system),
+    )
+    return [row[0] for row in rows]
+
+
 def records_within(connection: sqlite3.Connection, system: str, bounds: Bounds) -> Sequence[str]:
     """Return the external ids of a system's records whose customers are within bounds."""
     confined, values = within(bounds, "customer_id")

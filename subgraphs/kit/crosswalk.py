@@ -86,8 +86,7 @@ class Crosswalk:
         self._http = httpx2.AsyncClient(timeout=timeout_s, trust_env=False)
         # Merges and splits move records between customers, so a link is believed for a minute only.
         self._known: TTLCache[str, str] = TTLCache(maxsize=10_000, ttl=_CACHE_S)
-        self._links: dict[str, str] = {}
-        """External id → customer as last heard, of every record pushed since start."""
+        self._has_pushed = False
 
     async def __aenter__(self) -> Self:
         await self._http.__aenter__()
@@ -105,6 +104,7 @@ class Crosswalk:
         for start in range(0, len(entries), MAX_RECORDS_PER_CALL):
             customers |= await self._post("/records", {"records": entries[start : start + MAX_RECORDS_PER_CALL]})
         self._learn(customers)
+        self._has_pushed = self._has_pushed or bool(customers)
         return customers
 
     async def gone(self, external_ids: Sequence[str]) -> None:
@@ -114,7 +114,6 @@ class Crosswalk:
             await self._ask("/gone", {"system": self._system, "externalIds": part})
         for external_id in external_ids:
             self._known.pop(external_id, None)
-            self._links.pop(external_id, None)
 
     async def resolve(self, external_ids: Sequence[str]) -> Mapping[str, str]:
         """Return external id → global customer id; ids that identity does not know are left out. Raises VendorError."""
@@ -124,20 +123,17 @@ class Crosswalk:
     async def records_of(self, customer: str) -> tuple[str, ...]:
         """Return the external ids that are linked to a global customer id now, none if there are none. Raises VendorError.
 
-        Before the first successful `push` it can't know and raises VendorUnavailableError.
+        Before the first successful `push`, by whichever replica, identity can't know and it raises VendorUnavailableError.
         """
-        if self._pushed is not None:
-            by_others = set(await self._pushed()) - self._links.keys()
-            if by_others:
-                await self._resolve_now(sorted(by_others))
-        if not self._links:
+        if not self._has_pushed:
+            self._has_pushed = self._pushed is not None and bool(list(await self._pushed()))
+        if not self._has_pushed:
             raise VendorUnavailableError("The customers are not synchronised yet.", system="identity")
-        candidates = sorted(key for key, link in self._links.items() if link == customer)
-        # A merge or split may have moved them, or may have brought others here.
-        current = await self._resolve_now(candidates or sorted(self._links))
-        if candidates and customer not in current.values():
-            current = await self._resolve_now(sorted(self._links))
-        return tuple(sorted(key for key, link in current.items() if link == customer))
+        match await self._ask("/members", {"system": self._system, "customer": customer}):
+            case {"externalIds": list() as ids} if all(isinstance(each, str) for each in ids):
+                return tuple(sorted(ids))
+            case _:
+                raise VendorBadResponseError("The crosswalk's answer can't be used.", system="identity")
 
     async def synchronised(self) -> None:
         """Tell identity that it now has every customer of this system. Raises VendorError."""
@@ -164,7 +160,6 @@ class Crosswalk:
 
     def _learn(self, customers: Mapping[str, str]) -> None:
         self._known.update(customers)
-        self._links.update(customers)
 
     def forget(self) -> None:
         """Believe no link until it is asked for again."""

@@ -117,6 +117,13 @@ async def test_a_customer_of_two_records_is_changed_in_the_one_that_was_read(wor
     update = {"customerId": kept, "version": shown["version"], "name": f"{shown['name']} United"}
     assert "errors" not in await world.ask(UPDATE, {"input": update})
     assert (await crm_customer(world, ref))["name"] == update["name"]
+    other = next(crm_id for crm_id in (first_id, second_id) if crm_id != ref.split("+")[0])
+    update |= {"version": (await crm_customer(world, other))["version"], "name": f"{second.name} Divided"}
+    async with world.fault(mode="truncate", paths=r"/companies/\d+$"):
+        lost = await world.ask(UPDATE, {"input": update}, Idempotency_Key="k-two")
+    assert lost["errors"][0]["extensions"]["outcome"] == "UNKNOWN"
+    assert "errors" not in await world.ask(UPDATE, {"input": update}, Idempotency_Key="k-two")
+    assert (await crm_customer(world, other))["name"] == update["name"]
     gone = await world.ask(UPDATE, {"input": {**update, "customerId": merged}})
     assert gone["errors"][0]["extensions"]["code"] == "NOT_FOUND"
 

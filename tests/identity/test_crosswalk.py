@@ -41,6 +41,9 @@ async def test_records_of_three_systems_become_one_customer(identity, record):
     }
     resolved = await identity.post("/resolve", {"system": "billing", "externalIds": ["cus_1", "cus_404"]})
     assert resolved.json() == {"customers": {"cus_1": customer}}
+    for system, ids in (("erp", ["7"]), ("erp/us", [])):
+        members = await identity.post("/members", {"system": system, "customer": customer})
+        assert members.json() == {"externalIds": ids}
 
 
 async def test_a_customer_is_announced_when_it_appears_and_grows_and_not_otherwise(identity, record):
@@ -243,6 +246,7 @@ BAD_INPUT = [
         "BAD_USER_INPUT",
     ),
     ("/resolve", {"system": "crm"}, 400, "BAD_REQUEST"),
+    ("/members", {"system": "crm"}, 400, "BAD_USER_INPUT"),
     ("/gone", {"system": "crm"}, 400, "BAD_REQUEST"),
     ("/gone", {"system": "crm", "externalIds": ["a+b"]}, 400, "BAD_USER_INPUT"),
     ("/resolve", {"system": "CRM!", "externalIds": []}, 400, "BAD_USER_INPUT"),

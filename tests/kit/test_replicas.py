@@ -142,8 +142,8 @@ async def test_the_crosswalk_is_asked_at_another_address_and_for_what_other_repl
     vendor: ScriptedVendor, vendor_url: str
 ) -> None:
     others: list[str] = []
-    for customers in ({"1": "acme"}, {"2": "acme", "3": "globex"}, {"1": "acme", "2": "acme"}):
-        vendor.script.append(JSONResponse({"customers": customers}))
+    for answer in ({"externalIds": ["3"]}, {"customers": {"1": "acme"}}, {"externalIds": ["2", "1"]}):
+        vendor.script.append(JSONResponse(answer))
 
     async def pushed() -> list[str]:
         return others
@@ -151,12 +151,13 @@ async def test_the_crosswalk_is_asked_at_another_address_and_for_what_other_repl
     addresses = f"http://127.0.0.1:9, {vendor_url}"
     async with Crosswalk(url=addresses, signing_secret="s", system="crm", pushed=pushed) as crosswalk:
         with pytest.raises(VendorUnavailableError):
-            await crosswalk.records_of("acme")
-        assert await crosswalk.push([CrosswalkRecord(external_id="1")]) == {"1": "acme"}
+            await crosswalk.records_of("globex")
         others += ["1", "2", "3"]
+        assert await crosswalk.records_of("globex") == ("3",)
+        assert await crosswalk.push([CrosswalkRecord(external_id="1")]) == {"1": "acme"}
         assert await crosswalk.records_of("acme") == ("1", "2")
-    assert [asked.path for asked in vendor.asked] == ["/records", "/resolve", "/resolve"]
-    assert [orjson.loads(asked.body)["externalIds"] for asked in vendor.asked[1:]] == [["2", "3"], ["1", "2"]]
+    assert [asked.path for asked in vendor.asked] == ["/members", "/records", "/members"]
+    assert orjson.loads(vendor.asked[2].body) == {"system": "crm", "customer": "acme"}
     async with Crosswalk(url="http://127.0.0.1:9,http://127.0.0.1:10", signing_secret="s", system="crm") as nowhere:
         with pytest.raises(VendorUnavailableError):
             await nowhere.push([CrosswalkRecord(external_id="1")])
