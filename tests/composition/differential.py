@@ -40,10 +40,12 @@ _DOCUMENT = {
 """What is found in a document before it is known to be a subgraph."""
 _STRICTER = re.compile(
     r"root type must be Object type|can only be defined once|has invalid default value|OneOf input field|directive '@link'"
+    r"|Cannot extend non-"
 )
-_OWN_MARKED = re.compile(r"type _Service @|union _Entity @")
+_OWN_MARKED = re.compile(r"type _Service( @|$)|union _Entity @|scalar _Any @", re.MULTILINE)
 _BROKEN = re.compile(r"_INVALID_FIELDS$")
 _BARE_ROOT = re.compile(r"^type Query$", re.MULTILINE)
+_EXTERNAL_PROVIDES = re.compile(r"@external @provides|@provides\([^)]*\) @external")
 _INPUT_PATH = re.compile(r'slicingArguments: \[[^\]]*"[^"]+\.')
 _MISTAKES = (1, 1, 1, 1, 2, 3)
 
@@ -154,6 +156,12 @@ def explained(verdict: Verdict) -> str | None:
             ours - theirs == {"INVALID_GRAPHQL"} and all(map(_STRICTER.search, verdict.words("INVALID_GRAPHQL"))),
         ),
         ("broken use", theirs - ours == {"EXTERNAL_UNUSED"} and ours < theirs and any(map(_BROKEN.search, ours))),
+        (
+            "collision",
+            theirs < ours
+            and "EXTERNAL_COLLISION_WITH_ANOTHER_DIRECTIVE" in theirs
+            and any(map(_EXTERNAL_PROVIDES.search, sources)),
+        ),
         ("broken key", theirs - ours == {"INTERFACE_KEY_NOT_ON_IMPLEMENTATION"} and "KEY_INVALID_FIELDS" in ours),
         ("own types", theirs - ours == {"EXTENSION_WITH_NO_BASE"} and all('"_' in each for each in verdict.messages)),
         ("own types", any(map(_OWN_MARKED.search, sources))),
