@@ -77,6 +77,7 @@ def pieces(text: bytes, cuts: Sequence[int]) -> list[bytes]:
 @example(sent=SEEDS[5], cuts=[])
 @example(sent=SEEDS[6], cuts=[])
 @example(sent=SEEDS[8], cuts=[70])
+@example(sent=b"PUT /graphql HTTP/1.1\r\nhost: x\r\n\r\n", cuts=[3])
 def test_the_same_bytes_are_answered_alike_however_often_and_in_whatever_pieces(
     gate: Wire, sent: bytes, cuts: list[int]
 ) -> None:
