@@ -79,5 +79,7 @@ class Begun:
 
     def cancel(self) -> None:
         """Stop whatever is under way."""
+        if isinstance(self._flight, TypedRun):
+            self._flight.context.kept = None  # whatever else still names the context
         if self._flight is not None:
             self._flight.cancel()
