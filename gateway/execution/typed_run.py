@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any, TypeAlias, assert_never
 
 from msgspec import Struct
@@ -101,9 +100,12 @@ class TypedRun:
         done = self._end()
         if done is not None:
             for landing, data in self._ended:
-                # Too deep for that, or no JSON where nobody looked: it is asked for once more.
-                with suppress(RecursionError, ValueError):
+                try:
                     self.landed[landing.key] = SubgraphAnswer({"data": plain(data, self._plan.said)})
+                except (RecursionError, ValueError):
+                    continue  # too deep for that, or no JSON where nobody looked: it is asked for once more
+                except Exception as odd:  # noqa: BLE001 - as in start
+                    self.context.note(system="gateway", fault=odd)
             self._ended.clear()
             for landing in self._flying:
                 self.landed[landing.key] = landing.wait()
