@@ -113,7 +113,7 @@ class Requests:
 
     def __init__(self, sent: bytes) -> None:
         self.whole = 0
-        self.is_broken = self.is_upgrade = False
+        self.is_broken = self.is_upgrade = self.has_head = False
         self._parser = httptools.HttpRequestParser(self)
         try:
             self._parser.feed_data(sent)
@@ -122,8 +122,16 @@ class Requests:
         except httptools.HttpParserError:
             self.is_broken = True
 
+    def on_headers_complete(self) -> None:
+        self.has_head |= self._parser.get_method() == b"HEAD"
+
     def on_message_complete(self) -> None:
         self.whole += 1
+
+    @property
+    def can_be_compared(self) -> bool:
+        """Whether `Answers` can take the answers apart: it does not know which one is to a HEAD, and so has no body."""
+        return not self.is_upgrade and not self.has_head
 
 
 def shown(body: bytes) -> Any:
@@ -177,14 +185,18 @@ class Wire:
                 protocol.data_received(piece)
                 await asyncio.sleep(0)
         asked = Requests(b"".join(pieces))
+        expected = asked.whole + asked.is_broken
         limit = time.monotonic() + 20
-        while not transport.closed and len(Answers(bytes(transport.written)).found) < asked.whole + asked.is_broken:
+        while not transport.closed and len(Answers(bytes(transport.written)).found) < expected:
             assert time.monotonic() < limit, (pieces, bytes(transport.written))
             await asyncio.sleep(0.0005)
         transport.close()
         protocol.connection_lost(None)
         await asyncio.sleep(0)
-        return Answers(bytes(transport.written)).found
+        found = Answers(bytes(transport.written)).found
+        # A last request that is not whole may be refused by its head, at once or a moment later.
+        assert len(found) <= expected + 1
+        return found[:expected]
 
 
 @contextmanager
