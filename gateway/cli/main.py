@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from importlib import import_module
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -33,7 +35,7 @@ def application(names: Iterable[str]) -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode="markdown",
     )
-    app.callback()(lambda: None)  # else a lone sub-command would be the whole command
+    app.callback()(_concord)  # else a lone sub-command would be the whole command
     for name in names:
         module = import_module(COMMANDS[name])
         match getattr(module, "app", None) or getattr(module, name):
@@ -42,6 +44,20 @@ def application(names: Iterable[str]) -> typer.Typer:
             case command:
                 app.command()(command)
     return app
+
+
+def _tell_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"concord {version('concord')}")
+        raise typer.Exit
+
+
+def _concord(
+    is_version_asked: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    pass
 
 
 def main() -> None:

@@ -22,6 +22,13 @@ def concord(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False, env=environment)
 
 
+def test_it_says_which_version_it_is():
+    told = concord("--version")
+    assert (told.returncode, told.stderr) == (0, "")
+    assert re.fullmatch(r"concord \d+\.\d+\.\d+\n", told.stdout)
+    assert "--version" in concord("--help").stdout
+
+
 @pytest.mark.parametrize(
     "command",
     [
