@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from gateway.access.caller import Caller
 from gateway.errors import GatewayError
-from gateway.redis_answer import undisturbed
+from gateway.redis_answer import Undisturbed
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -82,6 +82,7 @@ class CallerRates:
     redis: Redis | None = None
     prefix: str = "concord:rate:"
     _local: LocalRates = field(init=False)
+    _commands: Undisturbed = field(init=False, default_factory=Undisturbed)
     _gone_until: float = 0.0
 
     def __post_init__(self) -> None:
@@ -104,7 +105,7 @@ class CallerRates:
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 asked = self.redis.eval(_SCRIPT, 1, self.prefix + key, 1 / self.rate.per_s, self.rate.burst)
-                told = await undisturbed(asked)
+                told = await self._commands(asked)
         except (RedisError, OSError, TimeoutError) as error:
             self._gone_until = time.monotonic() + _REST_S
             _LOG.warning("rates_not_shared", extra={"reason": f"{type(error).__name__}: {error}"[:200]})
@@ -114,4 +115,5 @@ class CallerRates:
     async def aclose(self) -> None:
         """Close the connection."""
         if self.redis is not None:
+            await self._commands.aclose()
             await self.redis.aclose()

@@ -18,7 +18,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
 
 from gateway.cache.tags import ALL
-from gateway.redis_answer import answered, undisturbed
+from gateway.redis_answer import Undisturbed, answered
 
 T = TypeVar("T")
 
@@ -69,6 +69,7 @@ class SharedEntries:
             url, max_connections=32, timeout=_TIMEOUT_S, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S
         )
         self._redis: Redis = Redis.from_pool(pool)
+        self._commands = Undisturbed()
         self._listening: Redis = Redis.from_url(url, socket_timeout=_PING_S, socket_connect_timeout=_PING_S)
         self._prefix = prefix
         self._channel = prefix + "drops"
@@ -167,6 +168,7 @@ class SharedEntries:
 
     async def aclose(self) -> None:
         """Close all connections."""
+        await self._commands.aclose()
         await self._listening.aclose()
         await self._redis.aclose()
 
@@ -176,7 +178,7 @@ class SharedEntries:
         if clock() < self._rests_until:
             return None
         try:
-            return await undisturbed(command())
+            return await self._commands(command())
         except (RedisError, OSError, TimeoutError) as error:
             self._rests_until = clock() + _REST_S
             _LOG.warning("shared_entities_unavailable", extra={"reason": f"{type(error).__name__}: {error}"[:200]})

@@ -11,7 +11,7 @@ from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError
 
 from gateway.events.log import StoreUnavailable
-from gateway.redis_answer import undisturbed
+from gateway.redis_answer import Undisturbed
 
 T = TypeVar("T")
 
@@ -31,6 +31,7 @@ class RedisStore:
             url, max_connections=16, timeout=_TIMEOUT_S, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S
         )
         self.redis: Redis = Redis.from_pool(pool)
+        self._commands = Undisturbed()
         # Redis may let the reader wait before it answers, on a connection of its own.
         self.blocking: Redis = Redis.from_url(
             url, socket_timeout=BLOCK_S + _TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S
@@ -43,7 +44,7 @@ class RedisStore:
     async def call(self, command: Awaitable[T]) -> T:
         """Await a command, whole whatever becomes of its caller. Raises `StoreUnavailable`."""
         try:
-            return await undisturbed(command)
+            return await self._commands(command)
         except (RedisError, OSError) as error:
             raise StoreUnavailable(f"Redis: {error}") from error
 
@@ -72,5 +73,6 @@ class RedisStore:
 
     async def close(self) -> None:
         """Close all connections."""
+        await self._commands.aclose()
         await self.blocking.aclose()
         await self.redis.aclose()

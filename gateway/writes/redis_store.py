@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
 
-from gateway.redis_answer import undisturbed
+from gateway.redis_answer import Undisturbed
 from gateway.writes.store import Answered, Claim, Claimed, Misused, Running, StoreFailed, WriteName
 
 ResultT = TypeVar("ResultT")
@@ -53,6 +53,7 @@ class RedisWriteStore:
 
     def __init__(self, redis: Redis, *, keep_s: float) -> None:
         self._redis = redis
+        self._commands = Undisturbed()
         self._keep_ms = round(keep_s * 1000)
 
     @classmethod
@@ -98,6 +99,7 @@ class RedisWriteStore:
 
     async def aclose(self) -> None:
         """Close all connections."""
+        await self._commands.aclose()
         await self._redis.aclose()
 
     async def _run(self, script: str, name: WriteName, *arguments: Any) -> Any:
@@ -106,7 +108,7 @@ class RedisWriteStore:
 
     async def _call(self, command: Awaitable[ResultT]) -> ResultT:
         try:
-            return await undisturbed(command)
+            return await self._commands(command)
         except (RedisError, OSError) as error:
             raise StoreFailed(f"Redis: {error}") from error
 

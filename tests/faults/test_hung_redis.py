@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from redis_process import RedisProcess, redis_process
+from redis_process import DURABLE, RedisProcess, redis_process
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
-    with redis_process(tmp_path_factory.mktemp("redis")) as server:
+    with redis_process(tmp_path_factory.mktemp("redis"), *DURABLE) as server:
         yield server
 
 
@@ -80,3 +80,69 @@ async def test_whoever_waits_for_redis_can_be_stopped_at_any_moment(redis_server
             process.kill()
     # Nor does one who leaves look like a failure of Redis: others would be counted without it for a while.
     assert (said, complaints) == (b"all stopped\n", b"")
+
+
+CLOSED = """
+import asyncio, gc, os, signal, sys
+from redis.asyncio import Redis
+from gateway.access.caller import Caller
+from gateway.access.rate import CallerRates, Rate
+from gateway.cache.shared_entries import SharedEntries
+from gateway.events.redis_store import RedisStore
+from gateway.writes.redis_store import RedisWriteStore
+from gateway.writes.store import WriteName
+
+async def events(url):
+    store = RedisStore(url)
+    return (lambda: store.call(store.redis.ping())), store.close
+
+async def writes(url):
+    store = await RedisWriteStore.open(url)
+    return (lambda: store.release(WriteName(caller="ada", key="k", field="f"))), store.aclose
+
+async def entities(url):
+    shared = SharedEntries(url, longest_s=1)
+    return (lambda: shared.look([b"key"], [])), shared.aclose
+
+async def rates(url):
+    shared = CallerRates(Rate(per_s=1e9, burst=10**6), Redis.from_url(url))
+    return (lambda: shared.take(Caller(subject="ada", issuer="login"))), shared.aclose
+
+async def main(url, opened, redis):
+    ask, close = await opened(url)
+    await ask()
+    os.kill(redis, signal.SIGSTOP)
+    try:
+        asking = [asyncio.ensure_future(ask()) for _ in range(3)]  # the first on the connection that is open
+        await asyncio.sleep(0)
+        for each in asking:
+            each.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+        await close()
+    finally:
+        os.kill(redis, signal.SIGCONT)
+    await asyncio.sleep(0.1)
+    gc.collect()
+    print("all closed")
+
+with asyncio.Runner() as runner:  # whose sockets say where nobody closed them
+    runner.run(main(sys.argv[1], globals()[sys.argv[2]], int(sys.argv[3])))
+"""
+
+
+@pytest.mark.parametrize("opened", ["events", "writes", "entities", "rates"])
+async def test_who_closes_leaves_no_connection_of_a_command_whose_caller_has_gone(
+    redis_server: RedisProcess, opened: str
+) -> None:
+    pid = str(redis_server.process.pid)
+    command = [sys.executable, "-W", "always::ResourceWarning", "-c", CLOSED, redis_server.url, opened, pid]
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(60):
+            said, complaints = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    assert (said, complaints) == (b"all closed\n", b"")
