@@ -69,10 +69,7 @@ def effect_steps(
         return await context.undo("billing", "undoNameDocument", "isUndone", {"document": billed["document"]})
 
     async def revenue(context: StepContext) -> Json:
-        placed = context.outputs["order"]
-        if placed is None:
-            return None
-        return await context.write("erp", "scheduleRevenue", "deferrals", {"erpId": placed["erpId"]})
+        return await schedule_revenue(context, context.outputs["order"])
 
     async def undo_revenue(context: StepContext) -> Json:
         return await context.undo("erp", "undoRevenue", "isUndone", {"order": f"{context.workflow}:order"})
@@ -82,6 +79,13 @@ def effect_steps(
         Step(name="invoice", system="erp", run=invoice, undo=undo_order),
         Step(name="document", system="billing", run=document, undo=undo_document),
         Step(name="revenue", system="erp", run=revenue, undo=undo_revenue),
+    )
+
+
+async def schedule_revenue(context: StepContext, order: Json) -> Json:
+    """Have the ERP spread an order's revenue, as the ERP told of the order; None where there is none."""
+    return (
+        None if order is None else await context.write("erp", "scheduleRevenue", "deferrals", {"erpId": order["erpId"]})
     )
 
 

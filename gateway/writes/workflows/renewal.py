@@ -26,7 +26,7 @@ from typing import Any
 
 from gateway.writes.workflows.contract_record import read_deal, read_owner, read_terms, refuse_held
 from gateway.writes.workflows.definition import Definition, Following, PlannedWrite, Step, StepContext, refuse
-from gateway.writes.workflows.financial_effect import ORDER, order_line
+from gateway.writes.workflows.financial_effect import ORDER, order_line, schedule_revenue
 from gateway.writes.workflows.model import Json
 from gateway.writes.workflows.months import last_day_of_term, months_of_term
 from gateway.writes.workflows.renewal_posting import CHARGES, POSTING, first_cycle
@@ -136,10 +136,7 @@ async def _invoice(context: StepContext) -> Json:
 
 
 async def _revenue(context: StepContext) -> Json:
-    posted = context.outputs["invoice"]
-    if posted is None:
-        return None
-    return await context.write("erp", "scheduleRevenue", "deferrals", {"erpId": posted["erpId"]})
+    return await schedule_revenue(context, context.outputs["invoice"])
 
 
 async def _undo_revenue(context: StepContext) -> Json:

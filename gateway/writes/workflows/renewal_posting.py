@@ -27,7 +27,7 @@ from gateway.writes.workflows.definition import (
     beginning_of_day,
     refuse,
 )
-from gateway.writes.workflows.financial_effect import ORDER
+from gateway.writes.workflows.financial_effect import ORDER, schedule_revenue
 from gateway.writes.workflows.model import Json
 
 POSTING = "renewal-posting"
@@ -94,10 +94,7 @@ async def _undo_invoice(context: StepContext) -> Json:
 
 
 async def _revenue(context: StepContext) -> Json:
-    posted = context.outputs["invoice"]
-    if posted is None:
-        return None
-    return await context.write("erp", "scheduleRevenue", "deferrals", {"erpId": posted["erpId"]})
+    return await schedule_revenue(context, context.outputs["invoice"])
 
 
 async def _undo_revenue(context: StepContext) -> Json:
