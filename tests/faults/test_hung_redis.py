@@ -20,6 +20,19 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProc
         yield server
 
 
+async def told_by(*arguments: str) -> tuple[bytes, bytes]:
+    """Run Python in a process of its own, and return its output and its complaints once it has ended by itself."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *arguments, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(120):
+            return await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+
+
 STOPPED = """
 import asyncio, random, sys
 import uvloop
@@ -68,16 +81,7 @@ uvloop.run(main(sys.argv[1], globals()[sys.argv[2]]))
 
 @pytest.mark.parametrize("work", ["ask_for_turns", "hear_drops", "follow_events"])
 async def test_whoever_waits_for_redis_can_be_stopped_at_any_moment(redis_server: RedisProcess, work: str) -> None:
-    command = [sys.executable, "-c", textwrap.dedent(STOPPED), redis_server.url, work]
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    try:
-        async with asyncio.timeout(120):
-            said, complaints = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
+    said, complaints = await told_by("-c", textwrap.dedent(STOPPED), redis_server.url, work)
     # Nor does one who leaves look like a failure of Redis: others would be counted without it for a while.
     assert (said, complaints) == (b"all stopped\n", b"")
 
@@ -135,14 +139,5 @@ async def test_who_closes_leaves_no_connection_of_a_command_whose_caller_has_gon
     redis_server: RedisProcess, opened: str
 ) -> None:
     pid = str(redis_server.process.pid)
-    command = [sys.executable, "-W", "always::ResourceWarning", "-c", CLOSED, redis_server.url, opened, pid]
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    try:
-        async with asyncio.timeout(60):
-            said, complaints = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
+    said, complaints = await told_by("-W", "always::ResourceWarning", "-c", CLOSED, redis_server.url, opened, pid)
     assert (said, complaints) == (b"all closed\n", b"")
